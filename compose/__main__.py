@@ -1,0 +1,6 @@
+"""The `buoy` command."""
+
+
+def main() -> int:
+    """Entry point; replaced by the dispatcher."""
+    return 0

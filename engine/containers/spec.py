@@ -1,0 +1,207 @@
+"""What a container is asked to be (ContainerSpec) and what it is found to be (Container).
+
+Engine-neutral: no Compose words. Sizes in bytes, times in seconds, None where the image or the
+engine decides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Status = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
+Health = Literal["starting", "healthy", "unhealthy"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """One mount of a container, in the words of the overlay and OCI specifications.
+
+    type       bind (a host path), volume (a named or, without source, an anonymous one), tmpfs
+    source     absolute host path, or volume name; empty for tmpfs and anonymous volumes
+    target     absolute path inside
+    """
+
+    type: Literal["bind", "volume", "tmpfs"]
+    target: str
+    source: str = ""
+    read_only: bool = False
+    create_host_path: bool = True  # bind: make a missing source a directory
+    propagation: str = "rprivate"
+    recursive: bool = True
+    nocopy: bool = False  # volume: do not fill an empty one from the image
+    options: tuple[str, ...] = ()  # tmpfs: mount options, as `size=64m`, `mode=1770`
+    size_bytes: int | None = None  # tmpfs
+    mode: int | None = None  # tmpfs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointSpec:
+    """The wish to be on one network."""
+
+    network: str  # name of the network
+    aliases: tuple[str, ...] = ()
+    links: tuple[tuple[str, str], ...] = ()  # (alias, container name), seen by this one alone
+    ipv4_address: str | None = None
+    mac_address: str | None = None
+    priority: int = 0  # connect order
+    gw_priority: int = 0  # who gives the default route
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortSpec:
+    """One published port.
+
+    published  None: an ephemeral one; (8080, 8080): that one; (8000, 8010): the first that is free
+    """
+
+    target: int
+    published: tuple[int, int] | None = None
+    protocol: Literal["tcp", "udp"] = "tcp"
+    host_ip: str = "0.0.0.0"  # noqa: S104
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestartPolicy:
+    """When a container that ended is started again (engine.md C5)."""
+
+    name: Literal["no", "always", "on-failure", "unless-stopped"] = "no"
+    max_attempts: int = 0  # on-failure: 0 is without end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthcheckSpec:
+    """How a container is found healthy (engine.md C6). `test` as ("CMD", ...), ("CMD-SHELL", s)
+    or ("NONE",)."""
+
+    test: tuple[str, ...]
+    interval_s: float = 30.0
+    timeout_s: float = 30.0
+    start_period_s: float = 0.0
+    start_interval_s: float = 5.0
+    retries: int = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """Limits by cgroup. None: no limit."""
+
+    memory_bytes: int | None = None
+    memory_reservation_bytes: int | None = None
+    memory_swap_bytes: int | None = None  # memory and swap together; -1 unlimited
+    cpus: float | None = None
+    cpu_shares: int | None = None
+    pids: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSpec:
+    """Rotation of the log file."""
+
+    max_size_bytes: int = 10 * 1024 * 1024
+    max_files: int = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerSpec:
+    """All that is asked of one container.
+
+    image      id of an image that is here (`sha256:...`), or a `rootfs:` reference
+    reference  the image as the user wrote it, for display
+    lowers     overlay lower directories, top first, in place of those of `image` (build steps)
+    command    None: the image's; () clears it
+    network    "networks": those in `endpoints`; "none": loopback alone; "host": the host's
+    address_owner   sticky key of its addresses; None: they go with the container
+    """
+
+    name: str
+    image: str
+    reference: str = ""
+    lowers: tuple[str, ...] = ()
+    entrypoint: tuple[str, ...] | None = None
+    command: tuple[str, ...] | None = None
+    environment: Mapping[str, str | None] = field(default_factory=dict)  # None removes
+    working_dir: str | None = None
+    user: str | None = None
+    group_add: tuple[str, ...] = ()
+    hostname: str | None = None
+    domainname: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    mounts: tuple[Mount, ...] = ()
+    network: Literal["networks", "none", "host"] = "networks"
+    endpoints: tuple[EndpointSpec, ...] = ()
+    address_owner: str | None = None
+    ports: tuple[PortSpec, ...] = ()
+    extra_hosts: tuple[tuple[str, str], ...] = ()
+    dns: tuple[str, ...] = ()
+    dns_search: tuple[str, ...] = ()
+    dns_options: tuple[str, ...] = ()
+    restart: RestartPolicy = RestartPolicy()
+    healthcheck: HealthcheckSpec | None = None  # None: the image's
+    stop_signal: str | None = None
+    stop_grace_s: float = 10.0
+    init: bool = False
+    tty: bool = False
+    stdin_open: bool = False
+    privileged: bool = False
+    read_only: bool = False
+    cap_add: tuple[str, ...] = ()
+    cap_drop: tuple[str, ...] = ()
+    security_options: tuple[str, ...] = ()  # no-new-privileges, seccomp=unconfined
+    ulimits: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # soft, hard
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    resources: Resources = Resources()
+    shm_size_bytes: int = 64 * 1024 * 1024
+    oom_score_adj: int = 0
+    log: LogSpec = LogSpec()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedPort:
+    """A port as it is really published now."""
+
+    host_ip: str
+    published: int
+    target: int
+    protocol: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A container's place on one network."""
+
+    network_id: str
+    network: str
+    address: str  # 172.18.0.2
+    prefix_length: int
+    gateway: str | None
+    mac_address: str
+    interface: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """One container as it is found: its record and what the kernel says of it."""
+
+    id: str
+    name: str
+    image_id: str | None
+    reference: str
+    labels: Mapping[str, str]
+    created_at: float
+    status: Status
+    command: tuple[str, ...] = ()  # argv as it runs
+    pid: int | None = None  # of init, in the host's pid namespace
+    exit_code: int | None = None
+    started_at: float | None = None
+    finished_at: float | None = None
+    health: Health | None = None
+    restart_count: int = 0
+    oom_killed: bool = False
+    error: str | None = None
+    ports: tuple[PublishedPort, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+    mounts: tuple[Mount, ...] = ()

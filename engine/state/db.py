@@ -1,0 +1,69 @@
+"""The SQLite database of one engine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from typing import TYPE_CHECKING
+
+from engine.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from engine.state.paths import Roots
+
+SCHEMA_VERSION = 1
+BUSY_TIMEOUT_S = 10.0
+
+
+def open_database(roots: Roots) -> sqlite3.Connection:
+    """The engine's database, made if it is not there yet. Rows are `sqlite3.Row`.
+
+    The connection is in autocommit mode: reads need no transaction, writes go through
+    `transaction`. The directories above are made with mode 0700: setuid files in layers must be
+    out of reach of the host's users (CVE-2021-41091).
+
+    Raises Problem where the database was written by a newer Buoy.
+    """
+    os.makedirs(roots.root, mode=0o711, exist_ok=True)
+    connection = sqlite3.connect(roots.database, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+    connection.row_factory = sqlite3.Row
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    if version < SCHEMA_VERSION:
+        _create(connection, roots)
+    elif version > SCHEMA_VERSION:
+        raise Problem(
+            f"{roots.database} was written by a newer Buoy (schema {version})",
+            hint="upgrade Buoy, or give another --root",
+            code="newer-state",
+        )
+    return connection
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """A write transaction, taken at once, so that two commands cannot both read and then write."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _create(connection: sqlite3.Connection, roots: Roots) -> None:
+    os.chmod(roots.database, 0o600)
+    connection.execute("PRAGMA journal_mode = WAL")
+    schema = os.path.join(os.path.dirname(__file__), "schema.sql")
+    with open(schema, encoding="utf-8") as file:
+        statements = file.read()
+    with transaction(connection):
+        if connection.execute("PRAGMA user_version").fetchone()[0] < SCHEMA_VERSION:
+            for statement in statements.split(";\n"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
