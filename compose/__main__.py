@@ -1,6 +1,66 @@
-"""The `buoy` command."""
+"""The `buoy` command: global options, then one verb. Imports only what that verb needs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from engine.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+INTERRUPTED = 130  # 128 + SIGINT, also for SIGTERM, as with docker compose
+BROKEN_PIPE = 141  # 128 + SIGPIPE
 
 
-def main() -> int:
-    """Entry point; replaced by the dispatcher."""
-    return 0
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line (default: this process's) and return its exit code."""
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        code = _dispatch(sys.argv[1:] if argv is None else list(argv))
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # What is still buffered would fail again at exit, and be complained about.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except (Problem, ExceptionGroup) as error:
+        return _report(error)
+    return code
+
+
+def _dispatch(argv: list[str]) -> int:
+    from compose.commands import parsing
+
+    options, verb, rest = parsing.parse_globals(argv)
+    if verb is None:
+        sys.stdout.write(parsing.overview())
+        return 0
+    module = parsing.verb_module(verb)
+    args = parsing.parse_verb(verb, module, rest, options)
+
+    from compose.commands.context import Context
+
+    context = Context(args)
+    result: int = context.complete(module.run(args, context))
+    return result
+
+
+def _report(error: Problem | ExceptionGroup) -> int:
+    """Print the problems in `error`; what is not a problem is our bug and goes on up."""
+    from compose.ui.problems import print_problems, split_problems
+
+    problems, bugs = split_problems(error)
+    sys.stdout.flush()
+    print_problems(problems)
+    if bugs is not None:
+        raise bugs
+    return problems[0].exit_code if len(problems) == 1 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+"""The verbs of the `buoy` command: one module each, imported only when it is the one asked for.
+
+A verb's module defines
+
+HELP                        str, what `buoy VERB --help` says above the options
+add_arguments(parser)       its options and arguments
+run(args, context) -> int   the work; plain or `async`. Plain is faster: asyncio costs 45 ms
+
+A verb with verbs of its own (`image ls`) makes sub-parsers in `add_arguments`.
+"""
+
+from __future__ import annotations
+
+# One line each, here rather than in the modules, so that `buoy --help` imports none of them.
+VERBS = {
+    "build": "Build the images of services that have `build`",
+    "config": "Check the project file and print what it comes to",
+    "create": "Create containers, without starting them",
+    "down": "Stop and remove containers and networks",
+    "exec": "Run a command in a running container",
+    "image": "Manage images: ls, rm, import, load, tag",
+    "images": "List the images that the containers use",
+    "kill": "Send a signal to running containers",
+    "logs": "Show what the containers wrote",
+    "ls": "List the projects of this host",
+    "network": "Manage networks: ls, inspect, rm",
+    "plan": "Show what `up` would do, and why",
+    "port": "Show the host's address of a published port",
+    "ps": "List containers",
+    "pull": "Pull the images of services",
+    "restart": "Restart containers",
+    "rm": "Remove stopped containers",
+    "run": "Run a one-off command in a new container of a service",
+    "scale": "Set the number of replicas of services",
+    "start": "Start containers that exist",
+    "stop": "Stop containers, and keep them",
+    "up": "Create and start what is missing or differs, and show the logs",
+    "version": "Show the version",
+    "volume": "Manage volumes: ls, rm",
+}

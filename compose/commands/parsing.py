@@ -1,0 +1,172 @@
+"""Command lines: the global options, the verb, and the verb's own arguments."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+from typing import TYPE_CHECKING, NoReturn, Protocol
+
+from compose.commands import VERBS
+from engine.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Sequence
+
+    from compose.commands.context import Context
+
+USAGE = "buoy [OPTIONS] VERB ..."
+ALIASES = {"convert": "config", "help": "--help"}
+
+
+class Verb(Protocol):
+    """What a module of `compose.commands` defines."""
+
+    HELP: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
+
+    def run(
+        self, args: argparse.Namespace, context: Context
+    ) -> int | Coroutine[None, None, int]: ...
+
+
+class UsageProblem(Problem):
+    """A command line that cannot be understood."""
+
+    code = "usage"
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose complaints are Problems, with a suggestion where one is near."""
+
+    def __init__(self, prog: str, description: str | None = None, **rest: object) -> None:
+        super().__init__(
+            prog=prog,
+            description=description,
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            **rest,  # type: ignore[arg-type]
+        )
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageProblem(f"{self.prog}: {message}", hint=f"see `{self.prog} --help`")
+
+    def parse_strictly(self, argv: Sequence[str], into: argparse.Namespace) -> argparse.Namespace:
+        """As `parse_args`; an unknown option is answered with the nearest known one."""
+        args, unknown = self.parse_known_args(argv, into)
+        if unknown:
+            known = [name for action in self._actions for name in action.option_strings]
+            flag = unknown[0].partition("=")[0]
+            hint = suggestion(flag, known) or f"see `{self.prog} --help`"
+            what = "unknown option" if flag.startswith("-") else "unexpected argument"
+            raise UsageProblem(f"{self.prog}: {what} `{unknown[0]}`", hint=hint)
+        return args
+
+
+def parse_globals(argv: Sequence[str]) -> tuple[argparse.Namespace, str | None, list[str]]:
+    """The global options, the verb (None where help is asked for) and all that follows it."""
+    parser = global_parser()
+    parser.add_argument("verb", nargs="?")
+    parser.add_argument("rest", nargs=argparse.REMAINDER)
+    options = parser.parse_strictly(argv, argparse.Namespace())
+    verb, rest = options.verb, options.rest
+    del options.verb, options.rest
+    if options.version:
+        verb = "version"
+    if options.help or verb is None or verb == "help":
+        verb = None
+    del options.help, options.version
+    return options, verb, rest
+
+
+def global_parser() -> Parser:
+    """The options that come before the verb."""
+    parser = Parser("buoy", usage=USAGE, add_help=False)
+    add = parser.add_argument
+    add(
+        "-f",
+        "--file",
+        dest="files",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="project file; repeatable, later ones override; - is stdin",
+    )
+    add("-p", "--project-name", metavar="NAME", help="default: from the file or its directory")
+    add("--project-directory", metavar="DIR", help="base of relative paths")
+    add(
+        "--env-file",
+        dest="env_files",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="in place of ./.env; repeatable",
+    )
+    add(
+        "--profile",
+        dest="profiles",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="activate a profile; repeatable; * is all",
+    )
+    add("--ansi", choices=("auto", "never", "always"), help="colour and cursor control")
+    add(
+        "--progress",
+        choices=("auto", "tty", "plain", "json", "quiet", "none"),
+        help="how progress is shown",
+    )
+    add("--parallel", type=int, metavar="N", help="at most so many changes at once")
+    add("--dry-run", action="store_true", help="print the steps, change nothing")
+    add("--root", metavar="DIR", help="where everything is kept (BUOY_ROOT)")
+    add("--run-root", metavar="DIR", help="where what runs is kept (BUOY_RUN_ROOT)")
+    add("-h", "--help", action="store_true", help="show this")
+    add("-v", "--version", action="store_true", help="show the version")
+    return parser
+
+
+def overview() -> str:
+    """What `buoy --help` prints."""
+    width = max(map(len, VERBS))
+    verbs = "\n".join(f"  {verb:<{width}}  {text}" for verb, text in VERBS.items())
+    options = global_parser().format_help().partition("\n\n")[2]
+    return (
+        f"Runs Compose projects without a daemon.\n\nusage: {USAGE}\n\n"
+        f"verbs:\n{verbs}\n\n{options}\n`buoy VERB --help` tells more about one verb.\n"
+    )
+
+
+def verb_module(verb: str) -> Verb:
+    """The module of a verb; a problem with a suggestion where there is none."""
+    verb = ALIASES.get(verb, verb)
+    if verb not in VERBS:
+        hint = suggestion(verb, VERBS) or "`buoy --help` lists the verbs"
+        raise UsageProblem(f"buoy: there is no verb `{verb}`", hint=hint)
+    module: Verb = importlib.import_module(f"compose.commands.{verb}")
+    return module
+
+
+def parse_verb(
+    verb: str, module: Verb, rest: Sequence[str], options: argparse.Namespace
+) -> argparse.Namespace:
+    """The verb's arguments added to the global `options`."""
+    parser = Parser(f"buoy {verb}", module.HELP)
+    parser.add_argument(
+        "--dry-run", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS
+    )
+    module.add_arguments(parser)
+    return parser.parse_strictly(rest, options)
+
+
+def suggestion(word: str, known: Sequence[str] | dict[str, str]) -> str | None:
+    """A hint that names the known word nearest to `word`, if one is near."""
+    import difflib
+
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f"did you mean `{near[0]}`?" if near else None
+
+
+def flag_from_environment(name: str) -> bool:
+    """Whether an environment variable says yes: 1, true, yes, on in any case."""
+    return os.environ.get(name, "").lower() in ("1", "true", "yes", "on", "t", "y")

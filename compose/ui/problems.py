@@ -1,0 +1,49 @@
+"""Problems as the user sees them: the code, where, what and a hint; never a traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from engine.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+def split_problems(
+    error: Problem | ExceptionGroup,
+) -> tuple[list[Problem], ExceptionGroup | None]:
+    """All problems in `error`, groups unwrapped, each once; and what else it holds."""
+    if isinstance(error, Problem):
+        return [error], None
+    problems, bugs = error.split(Problem)
+    if problems is None:
+        return [], bugs
+    unlike = {format_problem(problem): problem for problem in _flat(problems)}
+    return list(unlike.values()), bugs
+
+
+def _flat(group: ExceptionGroup[Problem]) -> Iterator[Problem]:
+    for error in group.exceptions:
+        if isinstance(error, ExceptionGroup):
+            yield from _flat(error)
+        else:
+            yield error
+
+
+def format_problem(problem: Problem, *, colour: bool = False) -> str:
+    """`error: <code>`, then `where: what`, then `hint: ...`; lines end without a newline."""
+    red, bold, reset = ("\x1b[31m", "\x1b[1m", "\x1b[0m") if colour else ("", "", "")
+    where = f"{bold}{problem.where}{reset}: " if problem.where else ""
+    lines = [f"{red}error{reset}: {problem.code}", f"{where}{problem.what}"]
+    if problem.hint:
+        lines.append(f"hint: {problem.hint}")
+    return "\n".join(lines)
+
+
+def print_problems(problems: Iterable[Problem]) -> None:
+    """Print each on stderr, a blank line between them."""
+    colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    sys.stderr.write("\n\n".join(format_problem(p, colour=colour) for p in problems) + "\n")
