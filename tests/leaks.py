@@ -1,0 +1,189 @@
+"""What an engine may leave behind in the kernel: found by name, told, and put away.
+
+Every kernel object of an engine is named after its root, so what one test left can be told from
+the work of tests beside it. What carries no such name is found by comparing the whole machine
+before and after a session.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from engine.state.paths import Roots
+
+GRACE_S = 3.0  # a monitor may still be cleaning up when the command that stopped it has returned
+CGROUPS = Path("/sys/fs/cgroup")
+
+
+def left_behind(roots: Roots, bridges: set[str]) -> list[str]:
+    """What still exists of this engine after its clean-up time: one line each, empty when clean.
+
+    bridges   names of the devices that its networks had
+    """
+
+    def look() -> list[str]:
+        return [
+            *(f"process {pid}: {_command(pid)}" for pid in processes_of(roots)),
+            *(f"mount {target}" for target in mounts_under(roots)),
+            *(f"link {name}" for name in sorted(bridges & links())),
+            *(f"nft table {name}" for name in tables() if name.endswith(f" {roots.kernel_name}")),
+            *(f"cgroup {path}" for path in cgroups_named(roots.kernel_name)),
+        ]
+
+    return _settled(look)
+
+
+def put_away(roots: Roots, bridges: set[str]) -> None:
+    """Removes what `left_behind` names, so that the next test starts clean."""
+    for pid in processes_of(roots):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    _settled(lambda: [str(pid) for pid in processes_of(roots)])
+    for target in mounts_under(roots):
+        subprocess.run(["umount", "--lazy", target], check=False, capture_output=True)
+    for name in bridges & links():
+        subprocess.run(["ip", "link", "delete", name], check=False, capture_output=True)
+    for table in tables():
+        if table.endswith(f" {roots.kernel_name}"):
+            subprocess.run(["nft", "delete", "table", *table.split()], check=False)
+    remove_cgroups(roots.kernel_name)
+
+
+def machine() -> dict[str, set[str]]:
+    """Every kernel object of the kinds that engines make, by kind, whoever made it."""
+    return {
+        "process": {f"{pid}: {_command(pid)}" for pid in _pids() if _is_ours(pid)},
+        "mount": {line.split()[4] for line in _mountinfo("self")},
+        "network namespace": _network_namespaces(),
+        "link": links(),
+        "nft table": {name for name in tables() if name.split()[1].startswith("buoy")},
+        "cgroup": {str(path) for path in cgroups_named("buoy*")},
+    }
+
+
+def new_since(before: dict[str, set[str]]) -> list[str]:
+    """What the machine has more of than `before`, after its clean-up time: one line each."""
+
+    def look() -> list[str]:
+        now = machine()
+        return [f"{kind} {name}" for kind in now for name in sorted(now[kind] - before[kind])]
+
+    return _settled(look)
+
+
+def processes_of(roots: Roots) -> list[int]:
+    """Monitors, inits and whatever they started: by command line, environment, open files or
+    mounts in a namespace of their own that lie under the engine's roots."""
+    here = Path("/proc/self/ns/mnt").stat().st_ino
+    places = (os.fsencode(roots.root), os.fsencode(roots.run_root))
+    return [pid for pid in _pids() if pid != os.getpid() and _mentions(pid, places, here)]
+
+
+def mounts_under(roots: Roots) -> list[str]:
+    """Mount points below the engine's roots, deepest first."""
+    targets = (line.split()[4] for line in _mountinfo("self"))
+    inside = (f"{roots.root}/", f"{roots.run_root}/")
+    return sorted((t for t in targets if t.startswith(inside)), key=len, reverse=True)
+
+
+def links() -> set[str]:
+    """Bridges of networks and veth ends, in this network namespace."""
+    found = {path.name for path in Path("/sys/class/net").iterdir()}
+    return {name for name in found if name.startswith(("br-", "veth"))}
+
+
+def tables() -> list[str]:
+    """nftables tables as `family name`."""
+    done = subprocess.run(["nft", "--json", "list", "tables"], capture_output=True, check=False)
+    if done.returncode != 0:
+        return []
+    listed = [entry["table"] for entry in json.loads(done.stdout)["nftables"] if "table" in entry]
+    return [f"{table['family']} {table['name']}" for table in listed]
+
+
+def cgroups_named(pattern: str) -> list[Path]:
+    """Cgroups in any hierarchy whose name matches, with the containers in them, outermost first.
+
+    An empty parent alone is no leak: it costs nothing and saves making it again.
+    """
+    tops = [Path(path) for path in CGROUPS.rglob(pattern) if path.is_dir()]
+    return sorted(child for top in tops for child in top.rglob("*") if child.is_dir())
+
+
+def remove_cgroups(name: str) -> None:
+    """Removes the cgroup `name` and those in it from every hierarchy, but for those in use."""
+    tops = [path for path in CGROUPS.rglob(name) if path.is_dir()]
+    for top in tops:
+        inside = sorted((p for p in top.rglob("*") if p.is_dir()), reverse=True)
+        for path in (*inside, top):
+            with contextlib.suppress(OSError):
+                path.rmdir()
+
+
+def _settled(look: Callable[[], list[str]]) -> list[str]:
+    """What `look` finds once nothing more disappears for it: at once when it finds nothing."""
+    deadline = time.monotonic() + GRACE_S
+    while (found := look()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return found
+
+
+def _pids() -> Iterator[int]:
+    return (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())
+
+
+def _command(pid: int) -> str:
+    return _read(pid, "cmdline").replace(b"\0", b" ").decode(errors="replace").strip()
+
+
+def _read(pid: int, name: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/{name}").read_bytes()
+    except OSError:  # it has ended
+        return b""
+
+
+def _is_ours(pid: int) -> bool:
+    words = _read(pid, "cmdline").split(b"\0")
+    return any(word.endswith((b"kernel/stage.py", b"containers/monitor.py")) for word in words)
+
+
+def _mentions(pid: int, places: tuple[bytes, bytes], here: int) -> bool:
+    texts = [_read(pid, "cmdline"), _read(pid, "environ"), *_open_files(pid)]
+    try:
+        elsewhere = Path(f"/proc/{pid}/ns/mnt").stat().st_ino != here
+    except OSError:
+        return False
+    if elsewhere:
+        texts.append(_read(pid, "mountinfo"))
+    return any(place in text for place in places for text in texts)
+
+
+def _open_files(pid: int) -> Iterator[bytes]:
+    with contextlib.suppress(OSError):
+        for fd in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                yield bytes(fd.readlink())
+
+
+def _mountinfo(pid: str) -> list[str]:
+    return Path(f"/proc/{pid}/mountinfo").read_text().splitlines()
+
+
+def _network_namespaces() -> set[str]:
+    found: dict[str, str] = {}
+    for pid in _pids():
+        with contextlib.suppress(OSError):
+            name = str(Path(f"/proc/{pid}/ns/net").readlink())
+            found.setdefault(name, f"of {pid}: {_command(pid)}")
+    return {f"{name} {holder}" for name, holder in found.items()}
