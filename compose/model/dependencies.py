@@ -1,0 +1,70 @@
+"""What needs what, as plain data: the result of `compose.graph.dependencies`."""
+
+from __future__ import annotations
+
+from compose.model.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
+
+    Condition = Literal["service_started", "service_healthy", "service_completed_successfully"]
+    Kind = Literal["network", "volume", "image", "service", "replica"]
+
+
+class Dependency(Record):
+    """One service needs another (Compose: depends_on; or implied by `implied_by`, as `links`).
+
+    restart   restart this service after an explicit restart or recreation of the other
+    required  False: start all the same when the other is disabled or fails
+    """
+
+    condition: Condition = "service_started"
+    restart: bool = False
+    required: bool = True
+    implied_by: str | None = None
+
+
+class Node(Record):
+    """Something that is made: a network, volume or image by its key or reference, a service, or
+    one of its replicas (`number` from 1)."""
+
+    kind: Kind
+    name: str
+    number: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}" + (f"-{self.number}" if self.number else "")
+
+
+class Edge(Record):
+    """`needing` comes after `needed`; between services, after its `condition` holds."""
+
+    needing: Node
+    needed: Node
+    condition: Condition | None = None
+    required: bool = True
+    restart: bool = False
+
+
+class Dependencies(Record):
+    """The graph of a project.
+
+    nodes   in an order in which each comes after all that it needs
+    edges   sorted by needing, needed
+    """
+
+    nodes: tuple[Node, ...] = ()
+    edges: tuple[Edge, ...] = ()
+
+    def services(self) -> tuple[str, ...]:
+        """Names of the services, each after those it needs."""
+        return tuple(node.name for node in self.nodes if node.kind == "service")
+
+    def needs(self, node: Node) -> tuple[Edge, ...]:
+        """The edges from `node` to what it needs directly."""
+        return tuple(edge for edge in self.edges if edge.needing == node)
+
+    def needed_by(self, node: Node) -> tuple[Edge, ...]:
+        """The edges to `node` from what needs it directly."""
+        return tuple(edge for edge in self.edges if edge.needed == node)

@@ -1,0 +1,41 @@
+"""Limits of a service: memory, processors, processes, log files, restarts."""
+
+from __future__ import annotations
+
+from compose.model.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Literal
+
+
+class Resources(Record):
+    """Limits of each container (Compose: mem_limit, cpus ... and deploy.resources). None: no limit.
+
+    memory_swap_bytes   memory and swap together; -1 unlimited
+    cpu_shares          weight relative to other containers
+    """
+
+    memory_bytes: int | None = None
+    memory_reservation_bytes: int | None = None
+    memory_swap_bytes: int | None = None
+    cpus: float | None = None
+    cpu_shares: int | None = None
+    pids: int | None = None
+
+
+class RestartPolicy(Record):
+    """When a container that ended is started again (Compose: restart, deploy.restart_policy)."""
+
+    name: Literal["no", "always", "on-failure", "unless-stopped"] = "no"
+    max_attempts: int = 0  # on-failure: 0 is without end
+
+
+class Logging(Record):
+    """Rotation of the log file (Compose: services.logging). None: the engine's default."""
+
+    driver: str | None = None
+    max_size_bytes: int | None = None
+    max_files: int | None = None
+    options: Mapping[str, str] = {}  # all of them, as written

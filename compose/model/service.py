@@ -1,0 +1,93 @@
+"""A service: the definition from which its containers are made."""
+
+from __future__ import annotations
+
+from compose.model.record import Record
+from compose.model.resources import Logging, Resources, RestartPolicy
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from compose.model.build import Build
+    from compose.model.dependencies import Dependency
+    from compose.model.healthcheck import Healthcheck
+    from compose.model.mounts import Mount
+    from compose.model.network import ServiceNetwork
+    from compose.model.ports import Port
+
+
+class Link(Record):
+    """A further name, known to one service alone, of another (Compose: services.links)."""
+
+    service: str
+    alias: str
+
+
+class Service(Record):
+    """One service, all forms resolved (Compose: services.<name>). Seconds and bytes.
+
+    image            as written; None: only built
+    image_name       the reference its containers use: `image`, else `<project>-<name>`
+    command, entrypoint   None: the image's; () clears it
+    environment      env_file below environment; None takes the variable out of the image's
+    networks         by key of `Project.networks`; empty when `network_mode` is given
+    depends_on       by service name, with those implied by links and namespaces
+    scale            number of containers
+    extensions       its `x-` keys, kept for `config`
+    digest           of all that decides how its containers are made (`compose.model.digest`)
+    """
+
+    name: str
+    image_name: str
+    image: str | None = None
+    build: Build | None = None
+    pull_policy: str | None = None
+    platform: str | None = None
+    command: tuple[str, ...] | None = None
+    entrypoint: tuple[str, ...] | None = None
+    environment: Mapping[str, str | None] = {}
+    working_dir: str | None = None
+    user: str | None = None
+    group_add: tuple[str, ...] = ()
+    hostname: str | None = None
+    domainname: str | None = None
+    container_name: str | None = None
+    labels: Mapping[str, str] = {}
+    annotations: Mapping[str, str] = {}
+    ports: tuple[Port, ...] = ()
+    expose: tuple[str, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    tmpfs: tuple[Mount, ...] = ()
+    networks: Mapping[str, ServiceNetwork] = {}
+    network_mode: str | None = None
+    links: tuple[Link, ...] = ()
+    dns: tuple[str, ...] = ()
+    dns_search: tuple[str, ...] = ()
+    dns_opt: tuple[str, ...] = ()
+    extra_hosts: tuple[tuple[str, str], ...] = ()  # (name, address), in order
+    depends_on: Mapping[str, Dependency] = {}
+    healthcheck: Healthcheck | None = None
+    restart: RestartPolicy = RestartPolicy()
+    stop_signal: str | None = None
+    stop_grace_period_s: float = 10.0
+    init: bool = False
+    tty: bool = False
+    stdin_open: bool = False
+    attach: bool = True
+    privileged: bool = False
+    read_only: bool = False
+    cap_add: tuple[str, ...] = ()
+    cap_drop: tuple[str, ...] = ()
+    security_opt: tuple[str, ...] = ()
+    sysctls: Mapping[str, str] = {}
+    ulimits: Mapping[str, tuple[int, int]] = {}  # soft, hard
+    resources: Resources = Resources()
+    shm_size_bytes: int | None = None
+    oom_score_adj: int = 0
+    logging: Logging = Logging()
+    profiles: tuple[str, ...] = ()
+    scale: int = 1
+    extensions: Mapping[str, Any] = {}
+    digest: str = ""
