@@ -1,0 +1,1 @@
+"""Images: references, registries, the content-addressed store, and the sources of images."""

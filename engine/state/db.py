@@ -18,17 +18,23 @@ SCHEMA_VERSION = 1
 BUSY_TIMEOUT_S = 10.0
 
 
-def open_database(roots: Roots) -> sqlite3.Connection:
+def open_database(roots: Roots, *, any_thread: bool = False) -> sqlite3.Connection:
     """The engine's database, made if it is not there yet. Rows are `sqlite3.Row`.
 
     The connection is in autocommit mode: reads need no transaction, writes go through
     `transaction`. The directories above are made with mode 0700: setuid files in layers must be
-    out of reach of the host's users (CVE-2021-41091).
+    out of reach of the host's users (CVE-2021-41091). With `any_thread`, the caller sees to it
+    that one thread at a time uses the connection.
 
     Raises Problem where the database was written by a newer Buoy.
     """
     os.makedirs(roots.root, mode=0o711, exist_ok=True)
-    connection = sqlite3.connect(roots.database, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+    connection = sqlite3.connect(
+        roots.database,
+        timeout=BUSY_TIMEOUT_S,
+        isolation_level=None,
+        check_same_thread=not any_thread,
+    )
     connection.row_factory = sqlite3.Row
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     connection.execute("PRAGMA synchronous = NORMAL")

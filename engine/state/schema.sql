@@ -23,7 +23,8 @@ CREATE TABLE layers (
     diff_id TEXT NOT NULL,
     parent TEXT,                        -- chain id
     blob_digest TEXT,
-    size_bytes INTEGER NOT NULL
+    size_bytes INTEGER NOT NULL,
+    unsynced_boot TEXT                  -- boot in which it was made, until its files are on disk
 );
 
 CREATE TABLE containers (

@@ -1,0 +1,45 @@
+"""An image that is here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from engine.images.config import ImageConfig
+
+    # (subject, text, bytes done, bytes in all): subject is a reference, or 12 digits of a layer's
+    # digest. Called from several threads.
+    Progress = Callable[[str, str, int | None, int | None], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """An image that is here.
+
+    id               digest of its config, `sha256:<hex>`; for a directory its `rootfs:/path`
+    references       complete names: docker.io/library/mysql:8
+    chain_ids        its layers, lowest first
+    lowers           their directories for an overlay mount, top first
+    size_bytes       of the unpacked layers
+    created          RFC 3339, as the image says; empty if it does not
+    manifest_digest  None for images made here
+    """
+
+    id: str
+    references: tuple[str, ...]
+    config: ImageConfig
+    chain_ids: tuple[str, ...]
+    lowers: tuple[str, ...]
+    size_bytes: int
+    created: str
+    architecture: str
+    os: str
+    variant: str = ""
+    manifest_digest: str | None = None
+
+
+def silent(subject: str, text: str, done_bytes: int | None, total_bytes: int | None) -> None:
+    """A Progress for nobody."""

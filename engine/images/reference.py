@@ -1,0 +1,130 @@
+"""Names of images: the reference grammar, and Docker's way of completing a short one."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from engine.errors import ImageProblem
+from engine.images.digest import parse_digest
+
+DEFAULT_DOMAIN = "docker.io"
+OFFICIAL = "library/"
+DEFAULT_TAG = "latest"
+_LONGEST_NAME = 255
+
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
+_LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
+_DOMAIN = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?")
+_TAG = re.compile(r"[\w][\w.-]{0,127}", re.ASCII)
+_ID = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """A complete name: `docker.io/library/mysql:8`. With tag and digest, the digest decides."""
+
+    domain: str
+    path: str
+    tag: str | None = None
+    digest: str | None = None
+
+    def __str__(self) -> str:
+        return self.name + self._suffix()
+
+    @property
+    def name(self) -> str:
+        """Domain and path: `docker.io/library/mysql`."""
+        return f"{self.domain}/{self.path}"
+
+    @property
+    def familiar_name(self) -> str:
+        """The name as people write it: `mysql`."""
+        if self.domain != DEFAULT_DOMAIN:
+            return self.name
+        official = self.path.removeprefix(OFFICIAL)
+        return self.path if "/" in official else official
+
+    @property
+    def familiar(self) -> str:
+        """The reference as people write it: `mysql:8`."""
+        return self.familiar_name + self._suffix()
+
+    @property
+    def selector(self) -> str:
+        """What the registry is asked for: the digest, or else the tag."""
+        return self.digest or self.tag or DEFAULT_TAG
+
+    def _suffix(self) -> str:
+        tag = f":{self.tag}" if self.tag else ""
+        digest = f"@{self.digest}" if self.digest else ""
+        return tag + digest
+
+
+def parse_reference(text: str) -> Reference:
+    """`mysql` -> docker.io/library/mysql:latest.
+
+    Raises ImageProblem (code `invalid-reference`), saying which part is wrong.
+    Source: distribution/reference; engine.md D1.
+    """
+    if _ID.fullmatch(text):
+        raise _invalid(text, "64 hexadecimal digits are an image id, not a name")
+    rest, at, digest = text.partition("@")
+    if at:
+        parse_digest(digest)
+    name, tag = _split_tag(rest)
+    domain, path = _split_domain(name)
+    _check(text, domain, path, tag)
+    if not tag and not digest:
+        tag = DEFAULT_TAG
+    return Reference(domain=domain, path=path, tag=tag or None, digest=digest or None)
+
+
+def familiar(reference: str) -> str:
+    """The short form of a stored reference; sources such as `oci:DIR` stay as they are."""
+    try:
+        return parse_reference(reference).familiar
+    except ImageProblem:
+        return reference
+
+
+def _split_tag(text: str) -> tuple[str, str | None]:
+    name, colon, tag = text.rpartition(":")
+    if not colon or "/" in tag:  # no colon, or the one before a port
+        return text, None
+    return name, tag
+
+
+def _split_domain(name: str) -> tuple[str, str]:
+    first, slash, rest = name.partition("/")
+    is_domain = "." in first or ":" in first or first == "localhost" or first.lower() != first
+    domain, path = (first, rest) if slash and is_domain else (DEFAULT_DOMAIN, name)
+    if domain == "index.docker.io":
+        domain = DEFAULT_DOMAIN
+    if domain == DEFAULT_DOMAIN and "/" not in path:
+        path = OFFICIAL + path
+    return domain, path
+
+
+def _check(text: str, domain: str, path: str, tag: str | None) -> None:
+    if not path.removeprefix(OFFICIAL):
+        raise _invalid(text, "the name is missing")
+    if not _DOMAIN.fullmatch(domain):
+        raise _invalid(text, f"{domain!r} is not the name of a registry")
+    if path.lower() != path:
+        raise _invalid(text, f"the repository name ({path}) must be in lower case")
+    if not _PATH.fullmatch(path):
+        raise _invalid(text, f"{path!r} is not a repository name")
+    if tag is not None and not _TAG.fullmatch(tag):
+        raise _invalid(text, f"{tag!r} is not a tag")
+    if len(domain) + 1 + len(path) > _LONGEST_NAME:
+        raise _invalid(text, f"a name has at most {_LONGEST_NAME} characters")
+
+
+def _invalid(text: str, why: str) -> ImageProblem:
+    return ImageProblem(
+        f"invalid image reference {text!r}: {why}",
+        hint="a reference is [registry[:port]/]name[:tag][@sha256:...]",
+        code="invalid-reference",
+    )
