@@ -1,0 +1,71 @@
+"""The container engine: all that the front end may use of it.
+
+The names are loaded when they are first asked for (PEP 562): `import engine` is also what the
+stage and the monitor do, and they can afford none of what most of these names import.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from engine.containers.containers import Containers as Containers
+    from engine.containers.exec import ExecSpec as ExecSpec
+    from engine.containers.logs import LogLine as LogLine
+    from engine.containers.spec import Attachment as Attachment
+    from engine.containers.spec import Container as Container
+    from engine.containers.spec import ContainerSpec as ContainerSpec
+    from engine.containers.spec import EndpointSpec as EndpointSpec
+    from engine.containers.spec import HealthcheckSpec as HealthcheckSpec
+    from engine.containers.spec import LogSpec as LogSpec
+    from engine.containers.spec import Mount as Mount
+    from engine.containers.spec import PortSpec as PortSpec
+    from engine.containers.spec import PublishedPort as PublishedPort
+    from engine.containers.spec import Resources as Resources
+    from engine.containers.spec import RestartPolicy as RestartPolicy
+    from engine.engine import Engine as Engine
+    from engine.errors import BuildProblem as BuildProblem
+    from engine.errors import ContainerProblem as ContainerProblem
+    from engine.errors import ImageProblem as ImageProblem
+    from engine.errors import NetworkProblem as NetworkProblem
+    from engine.errors import NotRoot as NotRoot
+    from engine.errors import Problem as Problem
+    from engine.errors import VolumeProblem as VolumeProblem
+    from engine.state.paths import Roots as Roots
+
+_HOME = {
+    "Attachment": "engine.containers.spec",
+    "BuildProblem": "engine.errors",
+    "Container": "engine.containers.spec",
+    "ContainerProblem": "engine.errors",
+    "ContainerSpec": "engine.containers.spec",
+    "Containers": "engine.containers.containers",
+    "EndpointSpec": "engine.containers.spec",
+    "Engine": "engine.engine",
+    "ExecSpec": "engine.containers.exec",
+    "HealthcheckSpec": "engine.containers.spec",
+    "ImageProblem": "engine.errors",
+    "LogLine": "engine.containers.logs",
+    "LogSpec": "engine.containers.spec",
+    "Mount": "engine.containers.spec",
+    "NetworkProblem": "engine.errors",
+    "NotRoot": "engine.errors",
+    "PortSpec": "engine.containers.spec",
+    "Problem": "engine.errors",
+    "PublishedPort": "engine.containers.spec",
+    "Resources": "engine.containers.spec",
+    "RestartPolicy": "engine.containers.spec",
+    "Roots": "engine.state.paths",
+    "VolumeProblem": "engine.errors",
+}
+
+__all__ = list(_HOME)  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'engine' has no attribute {name!r}")
+    import importlib
+
+    value: object = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value

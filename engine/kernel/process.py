@@ -1,0 +1,97 @@
+"""Small facts and settings of processes: identity, parent-death signal, descriptors."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from engine.kernel.libc import KernelCallError, libc, prctl, syscall
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
+_PR_SET_KEEPCAPS = 8
+_PR_SET_NAME = 15
+_PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_NO_NEW_PRIVS = 38
+_CLOSE_RANGE_CLOEXEC = 1 << 2
+_NR_CLOSE_RANGE = 436
+_NR_KEYCTL = {"x86_64": 250, "aarch64": 219, "riscv64": 219, "s390x": 280, "ppc64le": 271}
+_KEYCTL_JOIN_SESSION_KEYRING = 1
+_LAST_FD = 0xFFFFFFFF
+
+
+def start_time(pid: int) -> int | None:
+    """Clock ticks since boot at which `pid` was started; None if there is no such process.
+
+    Pid and start time together name a process for good. Source: proc(5), field 22 of stat.
+    """
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            text = file.read()
+    except OSError:
+        return None
+    return int(text[text.rindex(b")") + 2 :].split()[19])
+
+
+def set_name(name: str) -> None:
+    """The name that ps and top show; cut at 15 bytes by the kernel."""
+    if libc.prctl(_PR_SET_NAME, name.encode()[:15], 0, 0, 0) < 0:
+        raise KernelCallError("prctl", option="PR_SET_NAME", name=name)
+
+
+def become_subreaper() -> None:
+    """Orphans below this process become its children."""
+    prctl(_PR_SET_CHILD_SUBREAPER, 1, name="PR_SET_CHILD_SUBREAPER")
+
+
+def die_with_parent(parent: int) -> None:
+    """SIGKILL for this process once its parent ends.
+
+    `parent` is the pid the caller had before the fork: if it is not the parent any more, the
+    signal would never come, so the process ends now. 0 is a parent outside the pid namespace.
+    """
+    prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, name="PR_SET_PDEATHSIG")
+    if os.getppid() not in (parent, 0):
+        os._exit(1)
+
+
+def set_dumpable(dumpable: bool) -> None:
+    """Not dumpable: others cannot reach /proc/PID/{exe,fd,root} of this process."""
+    prctl(_PR_SET_DUMPABLE, int(dumpable), name="PR_SET_DUMPABLE")
+
+
+def set_no_new_privileges() -> None:
+    """execve gains nothing from setuid bits or file capabilities any more."""
+    prctl(_PR_SET_NO_NEW_PRIVS, 1, name="PR_SET_NO_NEW_PRIVS")
+
+
+def set_keep_capabilities(keep: bool) -> None:
+    """Permitted capabilities stay over setuid."""
+    prctl(_PR_SET_KEEPCAPS, int(keep), name="PR_SET_KEEPCAPS")
+
+
+def join_new_session_keyring(name: str) -> None:
+    """A session keyring of one's own, so that keys are not shared with the host's session.
+
+    A kernel without keyrings, or one that has run out of its quota of them, is accepted.
+    """
+    number = _NR_KEYCTL.get(os.uname().machine)
+    if number is None:
+        return
+    try:
+        syscall(number, _KEYCTL_JOIN_SESSION_KEYRING, name.encode(), name="keyctl", keyring=name)
+    except OSError:
+        return
+
+
+def close_on_exec_from(first: int) -> None:
+    """Every descriptor from `first` on closes at execve. Source: close_range(2), Linux 5.11."""
+    try:
+        syscall(_NR_CLOSE_RANGE, first, _LAST_FD, _CLOSE_RANGE_CLOEXEC, name="close_range")
+    except OSError:
+        for name in os.listdir("/proc/self/fd"):
+            if int(name) >= first:
+                try:
+                    os.set_inheritable(int(name), False)
+                except OSError:  # the listing's own descriptor
+                    continue

@@ -1,0 +1,182 @@
+"""Seccomp filters: from rules to a classic BPF program, and into the kernel.
+
+Compiling is work for the command; what the container's init gets is bytes (`install`).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+
+from engine.kernel.libc import KernelCallError, libc, prctl
+
+ALLOW = 0x7FFF0000
+ERRNO = 0x00050000  # | errno
+KILL_PROCESS = 0x80000000
+
+# AUDIT_ARCH_*: include/uapi/linux/audit.h
+AUDIT_ARCH = {"x86_64": 0xC000003E, "i386": 0x40000003, "aarch64": 0xC00000B7}
+X32_SYSCALL_BIT = 0x40000000
+MAX_INSTRUCTIONS = 4096
+
+_ENOSYS = 38
+_NR_SECCOMP = {"x86_64": 317, "aarch64": 277}
+_SET_MODE_FILTER = 1
+_FLAG_SPEC_ALLOW = 1 << 2
+
+# BPF opcodes: include/uapi/linux/bpf_common.h
+_LD_ABS, _JMP, _JEQ, _JGT, _JGE, _AND, _RET = 0x20, 0x05, 0x15, 0x25, 0x35, 0x54, 0x06
+_NR, _ARCH, _ARGS = 0, 4, 16  # offsets in struct seccomp_data
+
+Instruction = tuple[int, int, int, int]  # code, jt, jf, k
+
+
+class Test:
+    """A condition on one argument (64 bits, unsigned).
+
+    op  "lt", "eq", "gt" against `value`; "masked_eq": argument & mask == value
+    """
+
+    __slots__ = ("index", "mask", "op", "value")
+
+    def __init__(self, index: int, op: str, value: int, mask: int = 0) -> None:
+        self.index, self.op, self.value, self.mask = index, op, value, mask
+
+
+class Rule:
+    """What happens to one system call: the action of the first of `cases` whose test holds."""
+
+    __slots__ = ("action", "cases")
+
+    def __init__(self, action: int, cases: tuple[tuple[Test, int], ...] = ()) -> None:
+        self.action, self.cases = action, cases
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Rule) and not self.cases and (self.action, ()) == (
+            other.action,
+            other.cases,
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def compile_filter(tables: dict[str, dict[int, Rule]], default: int) -> bytes:
+    """The program for `tables`: architecture -> number -> rule.
+
+    Numbers without a rule give `default`; above the highest number of an architecture's table they
+    give ENOSYS, so that a libc newer than the profile falls back as on an older kernel (engine.md
+    A12.5). An architecture that is not in `tables` is killed.
+    """
+    program: list[Instruction] = [(_LD_ABS, 0, 0, _ARCH)]
+    for architecture, rules in tables.items():
+        body = [(_LD_ABS, 0, 0, _NR), *_search(_intervals(architecture, rules, default))]
+        program += [
+            (_JEQ, 1, 0, AUDIT_ARCH[architecture]),
+            (_JMP, 0, 0, len(body)),
+            *body,
+        ]
+    program.append((_RET, 0, 0, KILL_PROCESS))
+    if len(program) > MAX_INSTRUCTIONS:
+        raise ValueError(f"a seccomp filter of {len(program)} instructions; the kernel takes 4096")
+    return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
+
+
+def install(program: bytes) -> None:
+    """Filter this process from now on. Needs no_new_privs or SYS_ADMIN."""
+
+    class _Program(ctypes.Structure):
+        _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
+
+    struct_program = _Program(len(program) // 8, program)
+    number = ctypes.c_long(_NR_SECCOMP[os.uname().machine])
+    mode = ctypes.c_long(_SET_MODE_FILTER)
+    for flags in (_FLAG_SPEC_ALLOW, 0):
+        if libc.syscall(number, mode, ctypes.c_long(flags), ctypes.byref(struct_program)) == 0:
+            return
+    raise KernelCallError("seccomp", instructions=len(program) // 8)
+
+
+def is_supported() -> bool:
+    """Whether this kernel has seccomp filters at all."""
+    try:
+        prctl(21, name="PR_GET_SECCOMP")
+    except OSError:
+        return False
+    return True
+
+
+def _intervals(
+    architecture: str, rules: dict[int, Rule], default: int
+) -> list[tuple[int, Rule]]:
+    """Sorted (first number, rule), each valid up to the next one's first number."""
+    by_default, enosys = Rule(default), Rule(ERRNO | _ENOSYS)
+    starts: list[tuple[int, Rule]] = []
+    for number in range(max(rules) + 1):
+        rule = rules.get(number, by_default)
+        if not starts or not (rule == starts[-1][1]):
+            starts.append((number, rule))
+    starts.append((max(rules) + 1, enosys))
+    if architecture == "x86_64":  # x32 numbers have bit 30: above all of ours
+        starts.append((X32_SYSCALL_BIT, Rule(ERRNO | _ENOSYS)))
+    return starts
+
+
+def _search(starts: list[tuple[int, Rule]]) -> list[Instruction]:
+    """A binary search over the intervals; the number is in the accumulator."""
+    if len(starts) == 1:
+        return _leaf(starts[0][1])
+    middle = len(starts) // 2
+    left, right = _search(starts[:middle]), _search(starts[middle:])
+    bound = starts[middle][0]
+    if len(left) <= 255:
+        return [(_JGE, len(left), 0, bound), *left, *right]
+    return [(_JGE, 0, 1, bound), (_JMP, 0, 0, len(left)), *left, *right]
+
+
+def _leaf(rule: Rule) -> list[Instruction]:
+    code: list[Instruction] = []
+    for test, action in rule.cases:
+        code += _case(test, action)
+    return [*code, (_RET, 0, 0, rule.action)]
+
+
+def _case(test: Test, action: int) -> list[Instruction]:
+    """Return `action` if the test holds, else go on behind. Little-endian halves."""
+    low, high = _ARGS + 8 * test.index, _ARGS + 8 * test.index + 4
+    value_low, value_high = test.value & 0xFFFFFFFF, test.value >> 32
+    answer: Instruction = (_RET, 0, 0, action)
+    load_high: Instruction = (_LD_ABS, 0, 0, high)
+    load_low: Instruction = (_LD_ABS, 0, 0, low)
+    if test.op == "masked_eq":
+        mask_low, mask_high = test.mask & 0xFFFFFFFF, test.mask >> 32
+        return [
+            load_high,
+            (_AND, 0, 0, mask_high),
+            (_JEQ, 0, 4, value_high),
+            load_low,
+            (_AND, 0, 0, mask_low),
+            (_JEQ, 0, 1, value_low),
+            answer,
+        ]
+    if test.op == "eq":
+        return [load_high, (_JEQ, 0, 3, value_high), load_low, (_JEQ, 0, 1, value_low), answer]
+    if test.op == "gt":
+        return [
+            load_high,
+            (_JGT, 3, 0, value_high),
+            (_JEQ, 0, 3, value_high),
+            load_low,
+            (_JGT, 0, 1, value_low),
+            answer,
+        ]
+    if test.op == "lt":
+        return [
+            load_high,
+            (_JGT, 4, 0, value_high),
+            (_JEQ, 0, 2, value_high),
+            load_low,
+            (_JGE, 1, 0, value_low),
+            answer,
+        ]
+    raise ValueError(f"unknown test {test.op!r}")

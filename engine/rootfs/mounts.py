@@ -1,0 +1,143 @@
+"""The mounts of a container, made inside its root before that becomes `/`.
+
+Everything in the root is taken for hostile: targets are resolved with openat2 below the root,
+mounted on by descriptor, and what is missing is made component by component.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from engine.kernel import mounts
+from engine.kernel.openat2 import open_in_root
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# All that may be mounted over below /proc: what lxcfs replaces (engine.md A2.12).
+_ALLOWED_BELOW_PROC = frozenset(
+    f"/proc/{name}"
+    for name in (
+        "cpuinfo diskstats meminfo stat swaps uptime loadavg slabinfo "
+        "sys/kernel/ns_last_pid sys/crypto/fips_enabled"
+    ).split()
+)
+
+
+class MountError(Exception):
+    """A mount that could not be made: `target`, `source` and the reason."""
+
+    def __init__(self, entry: dict[str, Any], reason: str) -> None:
+        super().__init__(f"cannot mount {entry['source']} at {entry['destination']}: {reason}")
+        self.entry, self.reason = entry, reason
+
+
+def make_mount(root_fd: int, entry: dict[str, Any]) -> None:
+    """Make one entry of `mounts` of the OCI runtime specification below `root_fd`."""
+    destination = os.path.normpath(entry["destination"])
+    if destination == "/":
+        raise MountError(entry, "the target may not be /")
+    if destination.startswith("/proc/") and destination not in _ALLOWED_BELOW_PROC:
+        raise MountError(entry, "nothing may be mounted inside /proc")
+    flags, propagation, data = mounts.parse_options(entry["options"])
+    try:
+        if flags & mounts.MS_BIND:
+            _bind(root_fd, destination, entry["source"], flags, propagation)
+        else:
+            _mount_new(root_fd, destination, entry, flags, data)
+    except OSError as error:
+        raise MountError(entry, error.strerror or str(error)) from error
+
+
+def _bind(root_fd: int, destination: str, source: str, flags: int, propagation: int) -> None:
+    recursive = bool(flags & mounts.MS_REC)
+    tree_fd = mounts.open_tree(source, recursive=recursive)
+    try:
+        is_directory = stat.S_ISDIR(os.fstat(tree_fd).st_mode)
+        mounts.set_attributes(
+            tree_fd,
+            read_only=bool(flags & mounts.MS_RDONLY),
+            propagation=propagation or mounts.MS_PRIVATE,
+            recursive=recursive,
+        )
+        _move_to(root_fd, destination, tree_fd, is_directory)
+    finally:
+        os.close(tree_fd)
+
+
+def _mount_new(
+    root_fd: int, destination: str, entry: dict[str, Any], flags: int, data: str
+) -> None:
+    target_fd = ensure_target(root_fd, destination, directory=True)
+    try:
+        if entry["type"] in ("proc", "sysfs"):
+            _refuse_moved(root_fd, target_fd, destination)
+        if entry["type"] == "tmpfs" and not any(o.startswith("mode=") for o in entry["options"]):
+            mode = stat.S_IMODE(os.fstat(target_fd).st_mode)
+            data = f"{data},mode={mode:04o}" if data else f"mode={mode:04o}"
+        fstype, source = entry["type"], entry["source"]
+        mounts.mount(source, f"/proc/self/fd/{target_fd}", fstype, flags, data)
+    finally:
+        os.close(target_fd)
+
+
+def _move_to(root_fd: int, destination: str, tree_fd: int, is_directory: bool) -> None:
+    target_fd = ensure_target(root_fd, destination, directory=is_directory)
+    try:
+        mounts.move_mount(tree_fd, target_fd)
+    finally:
+        os.close(target_fd)
+
+
+def _refuse_moved(root_fd: int, target_fd: int, destination: str) -> None:
+    """/proc and /sys must be plain directories: a symlink would mount them elsewhere."""
+    root = os.readlink(f"/proc/self/fd/{root_fd}").rstrip("/")
+    found = os.readlink(f"/proc/self/fd/{target_fd}")
+    if found != root + destination:
+        raise OSError(errno.ELOOP, f"it is a symbolic link in the image, to {found}")
+
+
+def ensure_target(root_fd: int, path: str, *, directory: bool) -> int:
+    """An O_PATH descriptor of `path` inside the root, made if it is missing.
+
+    Parents are made with mode 0755; the last component becomes a directory or an empty file.
+    """
+    try:
+        return open_in_root(root_fd, os.fsencode(path), os.O_PATH)
+    except FileNotFoundError:
+        pass
+    parent_fd = ensure_directory(root_fd, os.path.dirname(path))
+    name = os.path.basename(path)
+    try:
+        if directory:
+            os.mkdir(name, 0o755, dir_fd=parent_fd)
+        else:
+            flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+            os.close(os.open(name, flags, 0o644, dir_fd=parent_fd))
+    except FileExistsError:
+        pass  # a dangling symlink, or another container on the same volume was quicker
+    finally:
+        os.close(parent_fd)
+    return open_in_root(root_fd, os.fsencode(path), os.O_PATH)
+
+
+def ensure_directory(root_fd: int, path: str) -> int:
+    """An O_PATH descriptor of the directory `path` inside the root; what is missing is made."""
+    made = "/"
+    for name in path.split("/"):
+        if not name:
+            continue
+        made = f"{made.rstrip('/')}/{name}"
+        try:
+            os.close(open_in_root(root_fd, os.fsencode(made), os.O_PATH | os.O_DIRECTORY))
+        except FileNotFoundError:
+            parent = os.fsencode(os.path.dirname(made))
+            parent_fd = open_in_root(root_fd, parent, os.O_PATH | os.O_DIRECTORY)
+            try:
+                os.mkdir(name, 0o755, dir_fd=parent_fd)
+            finally:
+                os.close(parent_fd)
+    return open_in_root(root_fd, os.fsencode(made), os.O_PATH | os.O_DIRECTORY)
