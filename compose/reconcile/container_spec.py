@@ -1,0 +1,209 @@
+"""A replica of a service in the engine's words: Service + number -> ContainerSpec."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compose import __version__
+from compose.reconcile import names
+from engine import (
+    ContainerSpec,
+    EndpointSpec,
+    HealthcheckSpec,
+    LogSpec,
+    Mount,
+    PortSpec,
+    Problem,
+    Resources,
+    RestartPolicy,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from compose.model import Healthcheck, Project, Service
+    from compose.model import Mount as ServiceMount
+    from engine import Image
+
+MIB = 1024 * 1024
+
+
+def container_spec(
+    project: Project,
+    service: Service,
+    number: int,
+    image: Image,
+    *,
+    anonymous: Mapping[str, str] = {},
+    replaces: str = "",
+) -> ContainerSpec:
+    """The container that replica `number` of `service` is to be.
+
+    anonymous  target -> volume, of the container that this one replaces: what is in them stays
+    replaces   id of that container; the name is a temporary one until it is gone
+    """
+    name = names.container_name(project, service, number)
+    labels = container_labels(project, service, number, image.id)
+    if replaces:
+        name = f"{replaces[:12]}_{name}"
+        labels[names.REPLACE] = replaces
+    return ContainerSpec(
+        name=name,
+        image=image.id,
+        reference=service.image_name,
+        entrypoint=service.entrypoint,
+        command=service.command,
+        environment=service.environment,
+        working_dir=service.working_dir,
+        user=service.user,
+        group_add=service.group_add,
+        hostname=service.hostname,
+        domainname=service.domainname,
+        labels=labels,
+        mounts=tuple(_mounts(project, service, anonymous)),
+        network=_network_mode(service),
+        endpoints=_endpoints(project, service),
+        address_owner=f"{project.name}/{service.name}/{number}",
+        ports=tuple(
+            PortSpec(
+                target=port.target,
+                published=port.published,
+                protocol=_protocol(port.protocol, project, service),
+                **({"host_ip": port.host_ip} if port.host_ip else {}),
+            )
+            for port in service.ports
+        ),
+        extra_hosts=service.extra_hosts,
+        dns=service.dns,
+        dns_search=service.dns_search,
+        dns_options=service.dns_opt,
+        restart=RestartPolicy(
+            name=service.restart.name, max_attempts=service.restart.max_attempts
+        ),
+        healthcheck=_healthcheck(service.healthcheck, image),
+        stop_signal=service.stop_signal,
+        stop_grace_s=service.stop_grace_period_s,
+        init=service.init,
+        tty=service.tty,
+        stdin_open=service.stdin_open,
+        privileged=service.privileged,
+        read_only=service.read_only,
+        cap_add=service.cap_add,
+        cap_drop=service.cap_drop,
+        security_options=service.security_opt,
+        ulimits=service.ulimits,
+        sysctls=service.sysctls,
+        resources=Resources(**service.resources.values()),
+        shm_size_bytes=service.shm_size_bytes or 64 * MIB,
+        oom_score_adj=service.oom_score_adj,
+        log=_log(service),
+    )
+
+
+def container_labels(
+    project: Project, service: Service, number: int, image_id: str
+) -> dict[str, str]:
+    """The service's own labels, and those by which Compose knows its containers."""
+    return {
+        **service.labels,
+        **project.labels,
+        names.SERVICE: service.name,
+        names.NUMBER: str(number),
+        names.ONE_OFF: "False",
+        names.CONFIG_HASH: service.digest,
+        names.DEPENDS_ON: names.format_depends_on(service),
+        names.IMAGE: image_id,
+        names.VERSION: __version__,
+    }
+
+
+def _mounts(project: Project, service: Service, anonymous: Mapping[str, str]) -> Iterator[Mount]:
+    for mount in (*service.mounts, *service.tmpfs):
+        yield Mount(
+            type=mount.type,
+            target=mount.target,
+            source=_source(project, mount, anonymous),
+            read_only=mount.read_only,
+            create_host_path=mount.create_host_path,
+            propagation=mount.propagation,
+            recursive=mount.recursive,
+            nocopy=mount.nocopy,
+            options=mount.options,
+            size_bytes=mount.size_bytes,
+            mode=mount.mode,
+        )
+    declared = {mount.target for mount in (*service.mounts, *service.tmpfs)}
+    for target, volume in anonymous.items():
+        if target not in declared:  # an image's VOLUME
+            yield Mount(type="volume", target=target, source=volume)
+
+
+def _source(project: Project, mount: ServiceMount, anonymous: Mapping[str, str]) -> str:
+    if mount.type != "volume":
+        return mount.source
+    if not mount.source:
+        return anonymous.get(mount.target, "")
+    return project.volumes[mount.source].name
+
+
+def _network_mode(service: Service) -> str:
+    if service.network_mode in (None, "bridge"):
+        return "networks"
+    if service.network_mode in ("host", "none"):
+        return service.network_mode
+    raise Problem(
+        f"service `{service.name}`: network_mode `{service.network_mode}` is not built yet",
+        hint="none, host and `networks` are",
+        code="not-built-yet",
+    )
+
+
+def _endpoints(project: Project, service: Service) -> tuple[EndpointSpec, ...]:
+    """One for each network, in the order of connection: highest priority first, then by name."""
+    ranked = sorted(service.networks.items(), key=lambda item: (-item[1].priority, item[0]))
+    links = tuple(
+        (link.alias, names.container_name(project, project.services[link.service], 1))
+        for link in service.links
+    )
+    return tuple(
+        EndpointSpec(
+            network=project.networks[key].name,
+            aliases=(service.name, *place.aliases),
+            links=links,
+            ipv4_address=place.ipv4_address,
+            mac_address=place.mac_address,
+            priority=place.priority,
+            gw_priority=place.gw_priority,
+        )
+        for key, place in ranked
+    )
+
+
+def _protocol(protocol: str, project: Project, service: Service) -> str:
+    if protocol in ("tcp", "udp"):
+        return protocol
+    raise Problem(
+        f"service `{service.name}`: port protocol `{protocol}` is not built yet",
+        where=project.where(f"services.{service.name}.ports"),
+        code="not-built-yet",
+    )
+
+
+def _healthcheck(check: Healthcheck | None, image: Image) -> HealthcheckSpec | None:
+    """The file's values, where it has none the image's, then the engine's defaults."""
+    if check is None:
+        return None
+    below = image.config.healthcheck
+    given = {name: value for name, value in check.values().items() if value is not None}
+    if below is not None:
+        inherited = {name: getattr(below, name) for name in check.values()}
+        given = {**inherited, **given}
+    return HealthcheckSpec(**given) if "test" in given else None
+
+
+def _log(service: Service) -> LogSpec:
+    given = {
+        "max_size_bytes": service.logging.max_size_bytes,
+        "max_files": service.logging.max_files,
+    }
+    return LogSpec(**{name: value for name, value in given.items() if value is not None})

@@ -1,0 +1,87 @@
+"""What exists of a project: read from the engine, changing nothing."""
+
+from __future__ import annotations
+
+from compose.model.record import Record
+from compose.reconcile import names
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from compose.model import Project
+    from engine import Container, Engine, Network, Volume
+
+
+class Observed(Record):
+    """What exists of one project.
+
+    containers  its containers in the order of their numbers, one-offs too
+    networks    by name: those with the project's label, and those that the file names
+    volumes     by name, likewise
+    images      references that services use -> id of the image, for those that are here
+    """
+
+    project: str
+    containers: tuple[Container, ...] = ()
+    networks: Mapping[str, Network] = {}
+    volumes: Mapping[str, Volume] = {}
+    images: Mapping[str, str] = {}
+
+    def of_service(self, service: str) -> tuple[Container, ...]:
+        """The service's containers, without one-offs."""
+        return tuple(
+            container
+            for container in self.containers
+            if container.labels.get(names.SERVICE) == service and not names.is_one_off(container)
+        )
+
+    def services(self) -> tuple[str, ...]:
+        """Names of the services that have containers, each after those it needs."""
+        needs = {
+            container.labels.get(names.SERVICE, ""): names.parse_depends_on(container)
+            for container in self.containers
+        }
+        placed: dict[str, None] = {}
+
+        def place(name: str, above: tuple[str, ...]) -> None:
+            if name in needs and name not in placed and name not in above:
+                for need in needs[name]:
+                    place(need, (*above, name))
+                placed[name] = None
+
+        for name in sorted(needs):
+            place(name, ())
+        return tuple(placed)
+
+
+def observe(engine: Engine, name: str, project: Project | None = None) -> Observed:
+    """What exists of the project `name`, by label; with `project` also what its file names."""
+    containers = [
+        container
+        for container in engine.containers.list({names.PROJECT: name})
+        if names.CONFIG_HASH in container.labels
+    ]
+    networks = {network.name for network in project.networks.values()} if project else set()
+    volumes = {volume.name for volume in project.volumes.values()} if project else set()
+    return Observed(
+        project=name,
+        containers=tuple(sorted(containers, key=lambda one: (names.number_of(one), one.name))),
+        networks={
+            network.name: network
+            for network in engine.networks.list()
+            if network.name in networks or network.labels.get(names.PROJECT) == name
+        },
+        volumes={
+            volume.name: volume
+            for volume in engine.volumes.list()
+            if volume.name in volumes or volume.labels.get(names.PROJECT) == name
+        },
+        images=_observe_images(engine, project) if project else {},
+    )
+
+
+def _observe_images(engine: Engine, project: Project) -> dict[str, str]:
+    references = {service.image_name for service in project.services.values()}
+    found = {reference: engine.images.find(reference) for reference in references}
+    return {reference: image.id for reference, image in found.items() if image is not None}

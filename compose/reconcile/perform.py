@@ -1,0 +1,214 @@
+"""Steps made true: each action as calls of the engine."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from compose.model.record import Record
+from compose.reconcile import names
+from compose.reconcile.conditions import wait_for
+from compose.reconcile.container_spec import container_spec
+from compose.reconcile.resources import create_network, create_volume
+from engine.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from compose.model import Project, Service
+    from compose.reconcile.step import Step
+    from engine import Container, Engine, Image
+
+    Detail = Callable[[Step, str, int | None, int | None], None]
+    Progress = Callable[[str, str, int | None, int | None], None]
+    BuildImage = Callable[[Project, Service, Progress], Awaitable[object]]
+
+
+class Settings(Record):
+    """What holds for all steps of a run.
+
+    grace_s         between the stop signal and SIGKILL; None: each container's own
+    volumes         anonymous volumes go with their containers
+    pull            policy that overrides those of the services
+    wait_timeout_s  how long a wait may last; None: without end
+    signal          sent by `kill`
+    """
+
+    grace_s: float | None = None
+    volumes: bool = False
+    pull: str | None = None
+    wait_timeout_s: float | None = None
+    signal: str = "SIGKILL"
+
+
+class Performer:
+    """Performs the steps of one project; an instance is the `perform` of `execute`.
+
+    project  None for plans that need no file: stop, down, kill
+    build    builds the image of a service
+    detail   is told what goes on within a step: layers, build steps
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        project: Project | None,
+        settings: Settings,
+        *,
+        build: BuildImage | None = None,
+        detail: Detail | None = None,
+    ) -> None:
+        self._engine, self._project, self._settings = engine, project, settings
+        self._build, self._detail = build, detail
+        self._made: dict[tuple[str, int], str] = {}  # replica -> id of the container made here
+
+    async def __call__(self, step: Step) -> str | None:
+        """Make `step` true; the word for what came of it, where it is not the action's own."""
+        action: Callable[[Step], Awaitable[str | None]]
+        action = getattr(self, f"_{step.action}_{step.kind}")
+        return await action(step)
+
+    def container_of(self, step: Step) -> str:
+        """Id of the container a step is about, made in this run or before."""
+        return self._made.get((step.service, step.number)) or step.target
+
+    # Images, networks, volumes
+
+    async def _pull_image(self, step: Step) -> None:
+        policy = self._settings.pull or self._service(step).pull_policy or "missing"
+        await asyncio.to_thread(
+            self._engine.images.ensure, step.name, policy, self._progress(step)
+        )
+
+    async def _build_image(self, step: Step) -> None:
+        assert self._build is not None
+        await self._build(self._known_project(), self._service(step), self._progress(step))
+
+    async def _remove_image(self, step: Step) -> None:
+        self._engine.images.remove(step.name)
+
+    async def _create_network(self, step: Step) -> None:
+        create_network(self._engine, self._known_project(), step.name)
+
+    async def _recreate_network(self, step: Step) -> None:
+        for container in self._engine.containers.list():
+            if any(step.name == attachment.network for attachment in container.attachments):
+                self._engine.networks.detach(container.id)
+        self._engine.networks.remove(step.name)
+        create_network(self._engine, self._known_project(), step.name)
+
+    async def _remove_network(self, step: Step) -> str | None:
+        try:
+            self._engine.networks.remove(step.name)
+        except Problem as problem:
+            if problem.code != "network-in-use":
+                raise
+            return "Resource is still in use"
+        return None
+
+    async def _create_volume(self, step: Step) -> None:
+        create_volume(self._engine, self._known_project(), step.name)
+
+    async def _remove_volume(self, step: Step) -> None:
+        self._engine.volumes.remove(step.name)
+
+    # Containers
+
+    async def _create_container(self, step: Step) -> None:
+        self._create(step)
+
+    async def _recreate_container(self, step: Step) -> None:
+        """The new one under a temporary name, the old one away, the name handed over.
+
+        Killed in between, it leaves two containers of one number, or one with a temporary name;
+        the label `replace` tells the next plan which.
+        """
+        old = self._engine.containers.get(step.target)
+        new = self._create(step, old)
+        try:
+            await self._engine.containers.stop(old.id, grace_s=self._settings.grace_s)
+        except BaseException:
+            self._engine.containers.remove(new.id)
+            raise
+        self._engine.containers.remove(old.id)
+        self._rename(step, new.id)
+
+    async def _rename_container(self, step: Step) -> None:
+        self._rename(step, step.target)
+
+    async def _start_container(self, step: Step) -> None:
+        await self._engine.containers.start(self.container_of(step))
+
+    async def _stop_container(self, step: Step) -> None:
+        await self._engine.containers.stop(step.target, grace_s=self._settings.grace_s)
+
+    async def _restart_container(self, step: Step) -> None:
+        await self._engine.containers.restart(step.target, grace_s=self._settings.grace_s)
+
+    async def _kill_container(self, step: Step) -> None:
+        await self._engine.containers.kill(step.target, self._settings.signal)
+
+    async def _remove_container(self, step: Step) -> None:
+        self._engine.containers.remove(step.target, volumes=self._settings.volumes)
+
+    async def _wait_container(self, step: Step) -> str:
+        limit = self._settings.wait_timeout_s
+        try:
+            async with asyncio.timeout(limit):
+                return await wait_for(
+                    self._engine, self.container_of(step), step.cause, step.name
+                )
+        except TimeoutError:
+            raise Problem(
+                f"application not healthy after {limit:g}s: {step.name} is not yet",
+                hint=f"`buoy logs {step.service}` shows what it wrote",
+                code="wait-timeout",
+            ) from None
+
+    def _create(self, step: Step, old: Container | None = None) -> Container:
+        service = self._service(step)
+        spec = container_spec(
+            self._known_project(),
+            service,
+            step.number,
+            self._image(service),
+            anonymous=self._anonymous_volumes(old) if old else {},
+            replaces=old.id if old else "",
+        )
+        container = self._engine.containers.create(spec)
+        self._made[step.service, step.number] = container.id
+        return container
+
+    def _rename(self, step: Step, container_id: str) -> None:
+        project = self._known_project()
+        name = names.container_name(project, self._service(step), step.number)
+        self._engine.containers.rename(container_id, name)
+
+    def _image(self, service: Service) -> Image:
+        return self._engine.images.get(service.image_name)
+
+    def _anonymous_volumes(self, container: Container) -> dict[str, str]:
+        found = {
+            mount.target: self._engine.volumes.find(mount.source)
+            for mount in container.mounts
+            if mount.type == "volume"
+        }
+        return {target: one.name for target, one in found.items() if one and one.anonymous}
+
+    # Lookups
+
+    def _known_project(self) -> Project:
+        assert self._project is not None  # steps that need a file are planned from one
+        return self._project
+
+    def _service(self, step: Step) -> Service:
+        return self._known_project().services[step.service]
+
+    def _progress(self, step: Step) -> Progress:
+        def progress(
+            subject: str, text: str, done_bytes: int | None, total_bytes: int | None
+        ) -> None:
+            if self._detail is not None:
+                self._detail(step, f"{subject} {text}".strip(), done_bytes, total_bytes)
+
+        return progress

@@ -1,0 +1,83 @@
+"""Lines of several containers on one stream, each with its name in its colour (cli.md 6)."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import BinaryIO
+
+    from compose.ui.console import Console
+    from engine import LogLine
+
+# cyan, yellow, green, magenta, blue; then the same, intense
+COLOURS = tuple(f"\x1b[{code}m" for code in ("36", "33", "32", "35", "34")) + tuple(
+    f"\x1b[{code};1m" for code in ("36", "33", "32", "35", "34")
+)
+RESET = "\x1b[0m"
+ERASE_LINE = "\r\x1b[K"
+
+
+class LogPrinter:
+    """Prints log lines with the prefix `web-1  | `.
+
+    names        those known now: colours go by their order, the width by the longest
+    stderr       lines of a container's stderr go to our stderr (`up`) instead of stdout (`logs`)
+    timestamps   each line begins with the time it was written
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        names: Iterable[str] = (),
+        *,
+        colour: bool = True,
+        prefix: bool = True,
+        timestamps: bool = False,
+        stderr: bool = False,
+    ) -> None:
+        self._coloured = colour and console.coloured(sys.stdout)
+        self._prefix, self._timestamps, self._stderr = prefix, timestamps, stderr
+        self._colours: dict[str, str] = {}
+        self._width = 0
+        self._partial: dict[tuple[str, str], bytes] = {}
+        for name in sorted(names):
+            self.add(name)
+
+    def add(self, name: str) -> None:
+        """Give a name its colour; lines already printed keep their width."""
+        if name not in self._colours:
+            self._colours[name] = COLOURS[len(self._colours) % len(COLOURS)]
+            self._width = max(self._width, len(name) + 1)
+
+    def line(self, name: str, line: LogLine) -> None:
+        """Print one line; a partial one is kept until its rest comes."""
+        key = (name, line.stream)
+        text = self._partial.pop(key, b"") + line.text
+        if line.partial:
+            self._partial[key] = text
+            return
+        stamp = f"{line.stamp} ".encode() if self._timestamps else b""
+        stream = sys.stderr if self._stderr and line.stream == "stderr" else sys.stdout
+        self._write(stream.buffer, name, stamp, text)
+
+    def event(self, name: str, text: str) -> None:
+        """Print `web-1 exited with code 0`, coloured whole."""
+        self.add(name)
+        if self._coloured:
+            sys.stdout.write(f"{ERASE_LINE}{self._colours[name]}{name} {text}{RESET}\n")
+        else:
+            sys.stdout.write(f"{name} {text}\n")
+        sys.stdout.flush()
+
+    def _write(self, stream: BinaryIO, name: str, stamp: bytes, text: bytes) -> None:
+        self.add(name)
+        prefix = self._format_prefix(name).encode() if self._prefix else b""
+        stream.write(b"".join(prefix + stamp + part + b"\n" for part in text.split(b"\n")))
+        stream.flush()
+
+    def _format_prefix(self, name: str) -> str:
+        text = f"{name:<{self._width}} | "
+        return f"{self._colours[name]}{text}{RESET}" if self._coloured else text

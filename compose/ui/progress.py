@@ -1,0 +1,135 @@
+"""A plan as it is carried out: live lines on a terminal, one line per finished step elsewhere."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from compose.reconcile.step import Step
+    from compose.ui.console import Console
+
+
+class Words(NamedTuple):
+    """How an action reads while it goes on, and when it is done."""
+
+    doing: str
+    done: str
+
+
+WORDS = {
+    "pull": Words("Pulling", "Pulled"),
+    "build": Words("Building", "Built"),
+    "create": Words("Creating", "Created"),
+    "recreate": Words("Recreate", "Recreated"),
+    "start": Words("Starting", "Started"),
+    "stop": Words("Stopping", "Stopped"),
+    "restart": Words("Restarting", "Restarted"),
+    "kill": Words("Killing", "Killed"),
+    "remove": Words("Removing", "Removed"),
+    "wait": Words("Waiting", "Healthy"),
+}
+
+
+class StepReport(Protocol):
+    """What a command shows of its steps; also what `compose.reconcile.execute` reports to."""
+
+    def __enter__(self) -> StepReport: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def started(self, step: Step) -> None: ...
+
+    def done(self, step: Step, word: str | None) -> None: ...
+
+    def failed(self, step: Step, error: Exception) -> None: ...
+
+    def skipped(self, step: Step) -> None: ...
+
+    def detail(self, step: Step, text: str, done_bytes: int | None, total_bytes: int | None) -> None:
+        """Something about a step under way: a layer downloaded, a build step."""
+
+
+class PlainSteps:
+    """One line per finished step: ` Container web-1  Started`."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def __enter__(self) -> PlainSteps:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def started(self, step: Step) -> None:
+        if step.action in ("pull", "build"):
+            self._line(step, WORDS[step.action].doing)
+
+    def done(self, step: Step, word: str | None) -> None:
+        self._line(step, word or WORDS[step.action].done)
+
+    def failed(self, step: Step, error: Exception) -> None:
+        self._line(step, f"Error {error}")
+
+    def skipped(self, step: Step) -> None:
+        self._line(step, "Skipped")
+
+    def detail(self, step: Step, text: str, done_bytes: int | None, total_bytes: int | None) -> None:
+        if done_bytes is None or done_bytes == total_bytes:
+            self._line(step, text)
+
+    def _line(self, step: Step, text: str) -> None:
+        self._console.status(f" {step.subject}  {text}")
+
+
+class QuietSteps(PlainSteps):
+    """Nothing at all; failures are printed at the end as problems anyway."""
+
+    def _line(self, step: Step, text: str) -> None:
+        pass
+
+
+class JsonSteps(PlainSteps):
+    """One JSON object per event (cli.md 3)."""
+
+    def started(self, step: Step) -> None:
+        self._event(step, "Working", WORDS[step.action].doing)
+
+    def done(self, step: Step, word: str | None) -> None:
+        self._event(step, "Done", word or WORDS[step.action].done)
+
+    def failed(self, step: Step, error: Exception) -> None:
+        self._event(step, "Error", "Error", details=str(error))
+
+    def skipped(self, step: Step) -> None:
+        self._event(step, "Warning", "Skipped")
+
+    def detail(self, step: Step, text: str, done_bytes: int | None, total_bytes: int | None) -> None:
+        numbers = {} if done_bytes is None else {"current": done_bytes, "total": total_bytes or 0}
+        self._event(step, "Working", WORDS[step.action].doing, details=text, **numbers)
+
+    def _event(self, step: Step, status: str, text: str, **more: object) -> None:
+        import json
+
+        self._console.status(json.dumps({"id": step.subject, "status": status, "text": text, **more}))
+
+
+def step_report(console: Console, steps: Sequence[Step]) -> StepReport:
+    """The report that suits the console."""
+    if console.progress in ("quiet", "none"):
+        return QuietSteps(console)
+    if console.progress == "json":
+        return JsonSteps(console)
+    if not console.live:
+        return PlainSteps(console)
+    from compose.ui.live import LiveSteps
+
+    return LiveSteps(console, steps)
+
+
+def now() -> float:
+    """Seconds on a clock that only goes forward."""
+    return time.monotonic()
