@@ -1,0 +1,192 @@
+"""Links, addresses and routes as netlink messages, and what of them we read back.
+
+Sources: include/uapi/linux/{rtnetlink,if_link,if_addr,veth}.h.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+
+from engine.kernel.netlink import (
+    NETLINK_ROUTE,
+    NLM_F_CREATE,
+    NLM_F_EXCL,
+    NLM_F_REPLACE,
+    NetlinkError,
+    NetlinkSocket,
+    attribute,
+    nested,
+    parse_attributes,
+    text,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from engine.kernel.netlink import Message
+
+RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
+RTM_NEWADDR = 20
+RTM_NEWROUTE, RTM_GETROUTE = 24, 26
+
+IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_MASTER, IFLA_LINKINFO = 1, 3, 4, 10, 18
+IFLA_IFALIAS, IFLA_AF_SPEC, IFLA_NET_NS_FD = 20, 26, 28
+IFLA_INFO_KIND, IFLA_INFO_DATA, IFLA_INFO_SLAVE_KIND, IFLA_INFO_SLAVE_DATA = 1, 2, 4, 5
+IFLA_BRPORT_MODE = 4  # hairpin
+IFLA_INET6_ADDR_GEN_MODE, ADDR_GEN_MODE_NONE = 8, 1
+VETH_INFO_PEER = 1
+IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST = 1, 2, 4
+RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_TABLE = 1, 4, 5, 15
+RTN_UNICAST, RT_SCOPE_LINK = 1, 253
+RT_TABLE_MAIN, RTPROT_BOOT = 254, 3
+
+IFF_UP = 1
+LOOPBACK_INDEX = 1
+
+_LINK = struct.Struct("=BxHiII")
+_ADDRESS = struct.Struct("=BBBBI")
+_ROUTE = struct.Struct("=BBBBBBBBI")
+_NEW = NLM_F_CREATE | NLM_F_EXCL
+
+
+class Link:
+    """What we ask about a link."""
+
+    __slots__ = ("alias", "flags", "index", "kind", "master", "name")
+
+    def __init__(self, body: bytes) -> None:
+        _, _, self.index, self.flags, _ = _LINK.unpack_from(body)
+        given = parse_attributes(body, _LINK.size)
+        info = parse_attributes(given.get(IFLA_LINKINFO, b""))
+        self.name = _string(given.get(IFLA_IFNAME, b""))
+        self.alias = _string(given.get(IFLA_IFALIAS, b""))
+        self.kind = _string(info.get(IFLA_INFO_KIND, b""))
+        master = given.get(IFLA_MASTER)
+        self.master: int = struct.unpack("=I", master)[0] if master else 0
+
+    @property
+    def up(self) -> bool:
+        """Whether it was brought up by someone."""
+        return bool(self.flags & IFF_UP)
+
+
+class Route:
+    """One IPv4 unicast route: where it leads, through which link, and how it came about."""
+
+    __slots__ = ("destination", "link", "on_link", "prefix_length")
+
+    def __init__(self, body: bytes) -> None:
+        _, self.prefix_length, _, _, _, _, scope, _, _ = _ROUTE.unpack_from(body)
+        given = parse_attributes(body, _ROUTE.size)
+        self.destination = int.from_bytes(given.get(RTA_DST, b"\0\0\0\0"), "big")
+        self.link = int.from_bytes(given.get(RTA_OIF, b""), "little")
+        self.on_link = scope == RT_SCOPE_LINK
+
+
+class RouteSocket(NetlinkSocket):
+    """rtnetlink of one namespace."""
+
+    def __init__(self, opened: socket.socket | None = None) -> None:
+        super().__init__(NETLINK_ROUTE, opened)
+
+    def __enter__(self) -> RouteSocket:
+        return self
+
+    def find_link(self, name: str) -> Link | None:
+        """The link of that name, or None."""
+        try:
+            bodies = self.dump(RTM_GETLINK, _link() + text(IFLA_IFNAME, name), flags=0)
+        except NetlinkError as error:
+            if error.errno == errno.ENODEV:
+                return None
+            raise
+        return Link(bodies[0])
+
+    def links(self) -> list[Link]:
+        """All links of the namespace."""
+        return [Link(body) for body in self.dump(RTM_GETLINK, _link())]
+
+    def unicast_routes(self) -> list[Route]:
+        """All IPv4 unicast routes of all tables."""
+        bodies = self.dump(RTM_GETROUTE, _ROUTE.pack(socket.AF_INET, *[0] * 8))
+        return [Route(body) for body in bodies if body[7] == RTN_UNICAST]
+
+
+def bridge(name: str, mac_address: str, mtu: int, alias: str) -> Message:
+    """Create a bridge, down. A MAC that was set stays; else it would follow the ports."""
+    body = _link() + text(IFLA_IFNAME, name) + attribute(IFLA_ADDRESS, mac_bytes(mac_address))
+    body += attribute(IFLA_MTU, struct.pack("=I", mtu)) + text(IFLA_IFALIAS, alias)
+    return RTM_NEWLINK, _NEW, body + nested(IFLA_LINKINFO, text(IFLA_INFO_KIND, "bridge"))
+
+
+def veth(name: str, peer: str, *, peer_mac: str, peer_namespace: int, mtu: int) -> Message:
+    """Create a pair: `name` here, `peer` in the namespace of that descriptor. Both are down.
+
+    A peer cannot be created up (ENOTCONN): that is done from inside.
+    """
+    size = attribute(IFLA_MTU, struct.pack("=I", mtu))
+    inside = _link() + text(IFLA_IFNAME, peer) + attribute(IFLA_ADDRESS, mac_bytes(peer_mac))
+    inside += size + attribute(IFLA_NET_NS_FD, struct.pack("=I", peer_namespace))
+    pair = text(IFLA_INFO_KIND, "veth") + nested(IFLA_INFO_DATA, attribute(VETH_INFO_PEER, inside))
+    return RTM_NEWLINK, _NEW, _link() + text(IFLA_IFNAME, name) + size + nested(IFLA_LINKINFO, pair)
+
+
+def join_bridge(name: str, master: int) -> Message:
+    """Make `name` a port of a bridge. Its hairpin flag needs a later message: `port_up`."""
+    body = _link() + text(IFLA_IFNAME, name) + attribute(IFLA_MASTER, struct.pack("=I", master))
+    return RTM_NEWLINK, 0, body
+
+
+def port_up(name: str) -> Message:
+    """Bring a bridge port up, with hairpin on and without an IPv6 address of its own.
+
+    Without hairpin a container cannot reach itself by its published port once br_netfilter is
+    on, which every Docker host has.
+    """
+    hairpin = attribute(IFLA_BRPORT_MODE, b"\x01")
+    port = text(IFLA_INFO_SLAVE_KIND, "bridge") + nested(IFLA_INFO_SLAVE_DATA, hairpin)
+    silent = attribute(IFLA_INET6_ADDR_GEN_MODE, bytes([ADDR_GEN_MODE_NONE]))
+    body = _link(flags=IFF_UP, change=IFF_UP) + text(IFLA_IFNAME, name)
+    body += nested(IFLA_LINKINFO, port) + nested(IFLA_AF_SPEC, nested(socket.AF_INET6, silent))
+    return RTM_NEWLINK, 0, body
+
+
+def link_up(index: int) -> Message:
+    """Bring a link up."""
+    return RTM_NEWLINK, 0, _link(index, IFF_UP, IFF_UP)
+
+
+def link_removal(index: int) -> Message:
+    """Delete a link. Costs an RCU grace period (15 ms): drop the namespace where that will do."""
+    return RTM_DELLINK, 0, _link(index)
+
+
+def link_address(index: int, address: str, prefix_length: int) -> Message:
+    """Give a link an IPv4 address, with the broadcast address of its subnet."""
+    local = socket.inet_aton(address)
+    host = (1 << (32 - prefix_length)) - 1
+    broadcast = (int.from_bytes(local, "big") | host).to_bytes(4, "big")
+    body = _ADDRESS.pack(socket.AF_INET, prefix_length, 0, 0, index)
+    body += attribute(IFA_LOCAL, local) + attribute(IFA_ADDRESS, local)
+    return RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, body + attribute(IFA_BROADCAST, broadcast)
+
+
+def default_route(gateway: str, index: int) -> Message:
+    """0.0.0.0/0 by a gateway that is on a link."""
+    body = _ROUTE.pack(socket.AF_INET, 0, 0, 0, RT_TABLE_MAIN, RTPROT_BOOT, 0, RTN_UNICAST, 0)
+    body += attribute(RTA_GATEWAY, socket.inet_aton(gateway))
+    return RTM_NEWROUTE, _NEW, body + attribute(RTA_OIF, struct.pack("=I", index))
+
+
+def mac_bytes(mac_address: str) -> bytes:
+    """`02:42:ac:12:00:02` as six bytes."""
+    return bytes.fromhex(mac_address.replace(":", "").replace("-", ""))
+
+
+def _link(index: int = 0, flags: int = 0, change: int = 0) -> bytes:
+    return _LINK.pack(socket.AF_UNSPEC, 0, index, flags, change)
+
+
+def _string(data: bytes) -> str:
+    return data.rstrip(b"\0").decode(errors="replace")
