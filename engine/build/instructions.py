@@ -1,0 +1,186 @@
+"""What a Dockerfile says, one frozen record per instruction (engine.md D6.6).
+
+Texts are as written: variables are expanded when the step is run, with the values from before it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.build.lines import Heredoc, Line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instruction:
+    """What all have: the line it is on, in which file."""
+
+    line: Line
+    file: str
+
+    @property
+    def where(self) -> str:
+        """`Dockerfile:7:1`: the start of the instruction."""
+        return self.locate(0)
+
+    @property
+    def text(self) -> str:
+        """The whole instruction in one line, for display."""
+        return " ".join(self.line.text.split())
+
+    def locate(self, offset: int) -> str:
+        """`Dockerfile:7:12`: one character of the instruction's text."""
+        number, column = self.line.position(offset)
+        return f"{self.file}:{number}:{column}"
+
+    def locate_word(self, word: str) -> str:
+        """Where a word of the instruction stands; the instruction itself if it cannot be found."""
+        return self.locate(max(self.line.text.find(word), 0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """What is to be run. `shell`: `words` is one text for the shell; else an argv."""
+
+    words: tuple[str, ...]
+    shell: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class From(Instruction):
+    """The start of a stage."""
+
+    image: str
+    alias: str | None
+    platform: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arg(Instruction):
+    """Build arguments: (name, default or None)."""
+
+    pairs: tuple[tuple[str, str | None], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run(Instruction):
+    """A command run in the stage; `mounts` as in --mount=..."""
+
+    command: Command
+    heredocs: tuple[Heredoc, ...]
+    mounts: tuple[str, ...]
+    network: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy(Instruction):
+    """COPY and ADD. `unpack`: local archives are unpacked, as ADD does."""
+
+    kind: str  # COPY or ADD
+    sources: tuple[str, ...]
+    heredocs: tuple[Heredoc, ...]
+    target: str
+    json: bool  # written as a JSON list: words are not split again
+    source_stage: str | None
+    chown: str | None
+    chmod: str | None
+    parents: bool
+    excludes: tuple[str, ...]
+    unpack: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Env(Instruction):
+    """Variables for the steps after it and for the containers of the image."""
+
+    pairs: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label(Instruction):
+    """Labels of the image."""
+
+    pairs: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expose(Instruction):
+    """Ports, as `80`, `80/udp`, `8000-8010`."""
+
+    ports: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Volume(Instruction):
+    """Paths that get an anonymous volume in each container."""
+
+    paths: tuple[str, ...]
+    json: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting(Instruction):
+    """USER, WORKDIR, STOPSIGNAL, MAINTAINER: one value."""
+
+    kind: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start(Instruction):
+    """CMD and ENTRYPOINT."""
+
+    kind: str
+    command: Command
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shell(Instruction):
+    """The program that runs shell-form commands, with its arguments."""
+
+    argv: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Healthcheck(Instruction):
+    """`test` as the image config has it; seconds, None where not given."""
+
+    test: tuple[str, ...]
+    interval_s: float | None = None
+    timeout_s: float | None = None
+    start_period_s: float | None = None
+    start_interval_s: float | None = None
+    retries: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnBuild(Instruction):
+    """An instruction for those who build FROM this image, as text."""
+
+    trigger: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageSource:
+    """One stage as written: its FROM and what follows."""
+
+    number: int
+    start: From
+    instructions: tuple[Instruction, ...]
+
+    @property
+    def name(self) -> str:
+        """Its alias, or else its number."""
+        return self.start.alias or str(self.number)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dockerfile:
+    """A whole file. `arguments` are the ARGs before the first FROM."""
+
+    name: str
+    escape: str
+    arguments: tuple[Arg, ...]
+    stages: tuple[StageSource, ...]
+    warnings: tuple[str, ...]

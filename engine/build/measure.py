@@ -1,0 +1,83 @@
+"""What the content of sources is, as far as a copy of them could tell (engine.md D7.2).
+
+Standard library alone: the copying child imports this.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+
+from engine.build.tree import find_source, walk
+from engine.kernel.openat2 import open_beneath
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from engine.build.ignore import Ignore
+    from engine.build.tree import Entry
+
+    # (root descriptor, entry) -> digest of a regular file's data and attributes
+    FileDigest = Callable[[int, Entry], str]
+
+_CHUNK_BYTES = 1 << 20
+_SEEN_XATTRS = ("security.capability", "user.")
+
+
+def measure(
+    root: int,
+    sources: Sequence[str],
+    ignore: Ignore,
+    *,
+    owners: bool,
+    file_digest: FileDigest,
+) -> dict[str, str]:
+    """A fingerprint for each path that the sources name: kind, mode, owner, data; never times.
+
+    owners  whether uid and gid count: they do not in a build context, whose copies are root's
+    """
+    prints: dict[str, str] = {}
+    for source in sources:
+        for found in find_source(root, source, ignore):
+            for entry in walk(root, found, ignore):
+                name = f"{found.name}/{entry.relative}" if entry.relative else found.name
+                prints[name or "."] = _print(root, entry, owners, file_digest)
+    return prints
+
+
+def _print(root: int, entry: Entry, owners: bool, file_digest: FileDigest) -> str:
+    info = entry.info
+    kind = stat.S_IFMT(info.st_mode)
+    owner = f"{info.st_uid}:{info.st_gid}" if owners else ""
+    if kind == stat.S_IFREG:
+        data = file_digest(root, entry)
+    elif kind == stat.S_IFLNK:
+        data = _link(root, entry)
+    else:
+        data = str(info.st_rdev) if kind in (stat.S_IFCHR, stat.S_IFBLK) else ""
+    return f"{info.st_mode:o} {owner} {data}"
+
+
+def read_file_digest(root: int, entry: Entry) -> str:
+    """sha256 over a file's data and those attributes that a copy keeps."""
+    fd = open_beneath(root, os.fsencode(entry.path), os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        digest = hashlib.sha256()
+        while chunk := os.read(fd, _CHUNK_BYTES):
+            digest.update(chunk)
+        for name in sorted(os.listxattr(fd)):
+            if name.startswith(_SEEN_XATTRS):
+                digest.update(f"\0{name}\0".encode() + os.getxattr(fd, name))
+        return digest.hexdigest()
+    finally:
+        os.close(fd)
+
+
+def _link(root: int, entry: Entry) -> str:
+    fd = open_beneath(root, os.fsencode(entry.path), os.O_PATH | os.O_NOFOLLOW)
+    try:
+        return os.readlink("", dir_fd=fd)
+    finally:
+        os.close(fd)

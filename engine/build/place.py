@@ -1,0 +1,180 @@
+"""Files put into an image's root: COPY as Docker does it (engine.md D6.10).
+
+Paths of the target are resolved by the kernel: the process that does this has the image's root as
+its own `/`. Standard library alone: the copying child imports this.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from engine.build.modes import apply_mode
+from engine.build.tree import walk
+from engine.kernel.openat2 import open_beneath
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from engine.build.ignore import Ignore
+    from engine.build.tree import Entry, Found
+
+_CHUNK_BYTES = 1 << 24
+_KEPT_XATTRS = ("security.capability", "user.")
+
+
+class PlaceError(Exception):
+    """A target that cannot be written as asked, in words for the user."""
+
+
+class Look:
+    """What the copies shall look like.
+
+    owner  (uid, gid) for all; None keeps the source's
+    mode   of --chmod; None keeps the source's
+    """
+
+    __slots__ = ("mode", "owner")
+
+    def __init__(self, owner: tuple[int, int] | None, mode: str | None) -> None:
+        self.owner, self.mode = owner, mode
+
+
+class Placer:
+    """Copies things from below `root` (a descriptor) into `/`."""
+
+    def __init__(self, root: int, look: Look, ignore: Ignore) -> None:
+        self._root, self._look, self._ignore = root, look, ignore
+        self._links: dict[tuple[int, int], str] = {}  # (device, inode) -> where it was put first
+        self._times: list[tuple[str, int]] = []  # directories, set when all is written
+
+    def place(self, found: Found, target: str) -> None:
+        """One source at `target`: a directory's content into it, a file as it or into it.
+
+        A `target` that ends in `/` is a directory, one that does not is what the file is called,
+        unless it is a directory already.
+        """
+        self.make_directories(target if target.endswith("/") else os.path.dirname(target))
+        path = os.path.realpath(target)
+        if not stat.S_ISDIR(found.info.st_mode) and (target.endswith("/") or os.path.isdir(path)):
+            path = os.path.join(path, found.name)
+        for entry in walk(self._root, found, self._ignore):
+            self._put(entry, f"{path}/{entry.relative}".rstrip("/") or "/")
+
+    def finish(self) -> None:
+        """Directory times, deepest first: writing into them changed them."""
+        for path, modified_ns in reversed(self._times):
+            os.utime(path, ns=(modified_ns, modified_ns))
+
+    def make_directories(self, path: str) -> None:
+        """mkdir -p: 0755, owned as the copies are, root without an owner of theirs."""
+        path = os.path.realpath(path)
+        if os.path.isdir(path):
+            return
+        self.make_directories(os.path.dirname(path))
+        try:
+            os.mkdir(path, 0o755)
+        except FileExistsError:
+            raise PlaceError(f"cannot make the directory {path}: it is a file") from None
+        os.chmod(path, 0o755)  # mkdir's mode is cut by the umask
+        os.chown(path, *(self._look.owner or (0, 0)))
+
+    def _put(self, entry: Entry, target: str) -> None:
+        kind = stat.S_IFMT(entry.info.st_mode)
+        if kind == stat.S_IFSOCK:
+            return
+        if kind == stat.S_IFDIR:
+            self._put_directory(entry, target)
+            return
+        self._clear(target)
+        if self._put_link(entry, target):
+            return
+        if kind == stat.S_IFREG:
+            self._put_file(entry, target)
+        elif kind == stat.S_IFLNK:
+            os.symlink(self._read_link(entry), target)
+            os.chown(target, *self._owner(entry), follow_symlinks=False)
+        else:
+            os.mknod(target, entry.info.st_mode, entry.info.st_rdev)
+            self._dress(entry, target)
+        modified_ns = entry.info.st_mtime_ns
+        os.utime(target, ns=(modified_ns, modified_ns), follow_symlinks=False)
+
+    def _put_directory(self, entry: Entry, target: str) -> None:
+        """The top one keeps the attributes it has; those inside take the source's."""
+        try:
+            os.mkdir(target)
+        except FileExistsError:
+            if os.path.islink(target) or not os.path.isdir(target):
+                raise PlaceError(f"cannot copy the directory {entry.path} over a file") from None
+            if not entry.relative:
+                return
+        self._dress(entry, target)
+        self._times.append((target, entry.info.st_mtime_ns))
+
+    def _put_link(self, entry: Entry, target: str) -> bool:
+        """A second name of a file that was copied already."""
+        if entry.info.st_nlink < 2:
+            return False
+        first = self._links.setdefault((entry.info.st_dev, entry.info.st_ino), target)
+        if first == target:
+            return False
+        os.link(first, target, follow_symlinks=False)
+        return True
+
+    def _put_file(self, entry: Entry, target: str) -> None:
+        source = open_beneath(self._root, os.fsencode(entry.path), os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            copy = os.open(target, flags, 0o600)
+            try:
+                _copy_content(source, copy)
+                self._dress(entry, target, copy)
+                _copy_xattrs(source, copy)
+            finally:
+                os.close(copy)
+        finally:
+            os.close(source)
+
+    def _dress(self, entry: Entry, target: str, fd: int | None = None) -> None:
+        """Owner, then mode: chown clears set-user-id."""
+        here = target if fd is None else fd
+        os.chown(here, *self._owner(entry))
+        mode = entry.info.st_mode
+        wanted = self._look.mode
+        os.chmod(here, stat.S_IMODE(mode) if wanted is None else apply_mode(wanted, mode))
+
+    def _owner(self, entry: Entry) -> tuple[int, int]:
+        return self._look.owner or (entry.info.st_uid, entry.info.st_gid)
+
+    def _read_link(self, entry: Entry) -> str:
+        flags = os.O_PATH | os.O_NOFOLLOW
+        fd = open_beneath(self._root, os.fsencode(entry.path), flags)
+        try:
+            return os.readlink("", dir_fd=fd)
+        finally:
+            os.close(fd)
+
+    @staticmethod
+    def _clear(target: str) -> None:
+        try:
+            os.unlink(target)
+        except FileNotFoundError:
+            pass
+        except IsADirectoryError:
+            raise PlaceError(f"cannot replace the directory {target} with a file") from None
+
+
+def _copy_content(source: int, target: int) -> None:
+    """All bytes, in the kernel: shared extents where the filesystem can."""
+    try:
+        while os.copy_file_range(source, target, _CHUNK_BYTES):
+            pass
+    except OSError:  # two filesystems of different kinds: goes on from where both stand
+        while os.sendfile(target, source, None, _CHUNK_BYTES):
+            pass
+
+
+def _copy_xattrs(source: int, target: int) -> None:
+    for name in os.listxattr(source):
+        if name.startswith(_KEPT_XATTRS):
+            os.setxattr(target, name, os.getxattr(source, name))

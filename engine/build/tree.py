@@ -1,0 +1,171 @@
+"""Files below a root, found without leaving it: what a COPY takes, and what a cache key sees.
+
+Standard library alone: the copying child imports this.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+
+from engine.build.ignore import Ignore, clean
+from engine.build.patterns import has_wildcard, translate
+from engine.kernel.openat2 import open_in_root
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_EVERYTHING = Ignore(())
+
+
+class NotFoundInRoot(Exception):
+    """A source that is not there, or is excluded. `rule` is the pattern and line that did it."""
+
+    def __init__(self, source: str, rule: tuple[str, int] | None = None) -> None:
+        super().__init__(source)
+        self.source, self.rule = source, rule
+
+
+class Found:
+    """One thing that a source names.
+
+    name     the last component, as it was asked for: what it is called in a directory target
+    path     relative to the root, symlinks resolved; "" is the root itself
+    info     os.stat_result of it, never a symlink
+    """
+
+    __slots__ = ("info", "name", "path")
+
+    def __init__(self, name: str, path: str, info: os.stat_result) -> None:
+        self.name, self.path, self.info = name, path, info
+
+
+class Entry:
+    """A file, directory or link below something found; `relative` is "" for that itself."""
+
+    __slots__ = ("info", "path", "relative")
+
+    def __init__(self, path: str, relative: str, info: os.stat_result) -> None:
+        self.path, self.relative, self.info = path, relative, info
+
+
+def find_source(root: int, source: str, ignore: Ignore = _EVERYTHING) -> list[Found]:
+    """What a source of COPY names: itself, or all that its wildcards match, sorted.
+
+    Raises NotFoundInRoot for a source without wildcards that is not there.
+    """
+    source = clean(source)
+    if source == ".":
+        return [_found(root, "", ".")]
+    if has_wildcard(source):
+        return [_found(root, path, path) for path in _matching(root, source, ignore)]
+    verdict = ignore.verdict(source)
+    if verdict.excluded and not ignore.may_keep_below(source):
+        raise NotFoundInRoot(source, ignore.reason(verdict))
+    return [_found(root, source, source)]
+
+
+def walk(root: int, top: Found, ignore: Ignore = _EVERYTHING) -> Iterator[Entry]:
+    """The thing itself and all below it that is not excluded, parents first, sorted by name."""
+    yield Entry(top.path, "", top.info)
+    if stat.S_ISDIR(top.info.st_mode):
+        fd = open_in_root(root, os.fsencode(top.path or "."), _DIRECTORY)
+        try:
+            yield from _below(fd, top.path, "", ignore)
+        finally:
+            os.close(fd)
+
+
+def _below(fd: int, path: str, relative: str, ignore: Ignore) -> Iterator[Entry]:
+    above = ignore.verdict(path) if path else None
+    for name in sorted(os.listdir(fd)):
+        child = f"{path}/{name}" if path else name
+        verdict = ignore.judge(child, above)
+        info = os.stat(name, dir_fd=fd, follow_symlinks=False)
+        is_directory = stat.S_ISDIR(info.st_mode)
+        if verdict.excluded and not (is_directory and ignore.may_keep_below(child)):
+            continue
+        child_relative = f"{relative}/{name}" if relative else name
+        below = _open_below(fd, name, child, child_relative, ignore) if is_directory else ()
+        if verdict.excluded:  # only there to hold what a `!pattern` brings back
+            below = list(below)
+            if not below:
+                continue
+        yield Entry(child, child_relative, info)
+        yield from below
+
+
+def _open_below(
+    fd: int, name: str, path: str, relative: str, ignore: Ignore
+) -> Iterator[Entry]:
+    inner = os.open(name, _DIRECTORY, dir_fd=fd)
+    try:
+        yield from _below(inner, path, relative, ignore)
+    finally:
+        os.close(inner)
+
+
+def _found(root: int, path: str, asked: str) -> Found:
+    try:
+        fd = open_in_root(root, os.fsencode(path or "."), os.O_PATH)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            raise NotFoundInRoot(asked) from None
+        raise
+    try:
+        info = os.fstat(fd)
+        return Found(asked.rsplit("/", 1)[-1], _path_of(fd, root), info)
+    finally:
+        os.close(fd)
+
+
+def _path_of(fd: int, root: int) -> str:
+    """The path of a descriptor relative to `root`, as the kernel knows it."""
+    own, top = (os.readlink(f"/proc/self/fd/{number}") for number in (fd, root))
+    return own[len(top.rstrip("/")) + 1 :]
+
+
+def _matching(root: int, pattern: str, ignore: Ignore) -> list[str]:
+    """Paths that a pattern matches, component by component; symlinks on the way are followed
+    inside the root where the component has no wildcard."""
+    paths = [""]
+    for part in pattern.split("/"):
+        expand = _names_like(root, part) if has_wildcard(part) else None
+        paths = [
+            f"{path}/{name}" if path else name
+            for path in paths
+            for name in (expand(path) if expand else [part])
+        ]
+    return [
+        path
+        for path in paths
+        if not ignore.excludes(path) and _exists(root, path)
+    ]
+
+
+def _names_like(root: int, part: str):  # noqa: ANN202
+    matches = re.compile(translate(part), re.DOTALL).fullmatch
+
+    def expand(path: str) -> list[str]:
+        try:
+            fd = open_in_root(root, os.fsencode(path or "."), os.O_RDONLY | os.O_DIRECTORY)
+        except OSError:
+            return []
+        try:
+            return sorted(name for name in os.listdir(fd) if matches(name))
+        finally:
+            os.close(fd)
+
+    return expand
+
+
+def _exists(root: int, path: str) -> bool:
+    try:
+        os.close(open_in_root(root, os.fsencode(path), os.O_PATH))
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,153 @@
+"""ADD of a local archive: unpacked into a directory that it cannot leave (engine.md D6.10, D3.6).
+
+Standard library alone: the copying child imports this.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tarfile
+
+from engine.build.ignore import clean
+from engine.build.place import PlaceError
+from engine.kernel.openat2 import open_in_root
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import IO
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
+
+
+def open_archive(fd: int) -> tarfile.TarFile | None:
+    """The file as a tar archive, plain or compressed with gzip, bzip2 or xz; None if it is none.
+    What it is called does not matter."""
+    if not os.fstat(fd).st_size:
+        return None
+    try:
+        archive = tarfile.open(fileobj=os.fdopen(os.dup(fd), "rb"))  # noqa: SIM115
+    except (tarfile.ReadError, EOFError):
+        return None
+    return archive
+
+
+def unpack(archive: tarfile.TarFile, directory: int, owner: tuple[int, int] | None) -> None:
+    """Every member below `directory` (a descriptor), symlinks resolved as if that were `/`.
+
+    owner  (uid, gid) for all; None keeps the archive's numbers
+
+    Raises PlaceError for a member that cannot be made.
+    """
+    times: list[tuple[str, float]] = []
+    for member in archive:
+        path = clean(member.name)
+        if path == ".":
+            continue
+        try:
+            _Unpacker(archive, directory, owner).put(member, path)
+        except OSError as error:
+            what = f"archive member {member.name}: {error.strerror or error}"
+            raise PlaceError(what) from None
+        if member.isdir():
+            times.append((path, member.mtime))
+    for path, modified in reversed(times):
+        fd = open_in_root(directory, os.fsencode(path), _DIRECTORY)
+        os.utime(fd, (modified, modified))
+        os.close(fd)
+
+
+class _Unpacker:
+    def __init__(
+        self, archive: tarfile.TarFile, directory: int, owner: tuple[int, int] | None
+    ) -> None:
+        self._archive, self._directory, self._owner = archive, directory, owner
+
+    def put(self, member: tarfile.TarInfo, path: str) -> None:
+        """One member at a cleaned path."""
+        above, name = os.path.split(path)
+        parent = self._open_directory(above)
+        try:
+            self._clear(member, parent, name)
+            if member.isdir():
+                self._put_directory(member, parent, name)
+            elif member.isreg():
+                self._put_file(member, parent, name)
+            elif member.islnk():
+                self._put_link(member, parent, name)
+            else:
+                self._put_special(member, parent, name)
+        finally:
+            os.close(parent)
+
+    def _open_directory(self, path: str) -> int:
+        """The directory, with those above it made where they are missing."""
+        try:
+            return open_in_root(self._directory, os.fsencode(path or "."), _DIRECTORY)
+        except FileNotFoundError:
+            above, name = os.path.split(path)
+        parent = self._open_directory(above)
+        try:
+            os.mkdir(name, 0o755, dir_fd=parent)
+        finally:
+            os.close(parent)
+        return open_in_root(self._directory, os.fsencode(path), _DIRECTORY)
+
+    @staticmethod
+    def _clear(member: tarfile.TarInfo, parent: int, name: str) -> None:
+        """What is there gives way, but directories stay for directories."""
+        try:
+            os.unlink(name, dir_fd=parent)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            if error.errno not in (errno.EISDIR, errno.EPERM):
+                raise
+            if not member.isdir():
+                shutil.rmtree(name, dir_fd=parent)
+
+    def _put_directory(self, member: tarfile.TarInfo, parent: int, name: str) -> None:
+        try:
+            os.mkdir(name, dir_fd=parent)
+        except FileExistsError:
+            pass
+        fd = os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+        self._dress(member, fd)
+        os.close(fd)
+
+    def _put_file(self, member: tarfile.TarInfo, parent: int, name: str) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        fd = os.open(name, flags, 0o600, dir_fd=parent)
+        with os.fdopen(fd, "wb") as file:
+            content: IO[bytes] | None = self._archive.extractfile(member)
+            assert content is not None  # it is a regular file
+            shutil.copyfileobj(content, file)
+            file.flush()
+            self._dress(member, fd)
+            os.utime(fd, (member.mtime, member.mtime))
+
+    def _put_link(self, member: tarfile.TarInfo, parent: int, name: str) -> None:
+        above, target = os.path.split(clean(member.linkname))
+        source = open_in_root(self._directory, os.fsencode(above or "."), _DIRECTORY)
+        try:
+            os.link(target, name, src_dir_fd=source, dst_dir_fd=parent, follow_symlinks=False)
+        finally:
+            os.close(source)
+
+    def _put_special(self, member: tarfile.TarInfo, parent: int, name: str) -> None:
+        """A symlink, a device or a fifo."""
+        if member.issym():
+            os.symlink(member.linkname, name, dir_fd=parent)
+        else:
+            kinds = {tarfile.CHRTYPE: 0o020000, tarfile.BLKTYPE: 0o060000, tarfile.FIFOTYPE: 0o010000}
+            device = os.makedev(member.devmajor, member.devminor)
+            os.mknod(name, kinds[member.type] | member.mode & 0o7777, device, dir_fd=parent)
+        os.chown(name, *self._owner_of(member), dir_fd=parent, follow_symlinks=False)
+
+    def _dress(self, member: tarfile.TarInfo, fd: int) -> None:
+        os.fchown(fd, *self._owner_of(member))
+        os.fchmod(fd, member.mode & 0o7777)
+
+    def _owner_of(self, member: tarfile.TarInfo) -> tuple[int, int]:
+        return self._owner or (member.uid, member.gid)
