@@ -1,8 +1,8 @@
-"""Counts requests in the database: `INCR hits` in Redis's plain-text protocol."""
+"""Counts its requests in the database: `INCR hits`, in Redis's plain-text protocol."""
 
 import os
 import socket
-import socketserver
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 DATABASE = ("db", 6379)
 
@@ -13,21 +13,17 @@ def count() -> int:
         return int(database.recv(64).lstrip(b":"))
 
 
-class Handler(socketserver.StreamRequestHandler):
-    def handle(self) -> None:
-        while self.rfile.readline().strip():  # the request line and its headers
-            pass
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
         try:
-            status, text = "200 OK", f"request {count()}, answered by {os.uname().nodename}\n"
+            status, text = 200, f"request {count()}, answered by {os.uname().nodename}\n"
         except OSError as error:
-            status, text = "503 Service Unavailable", f"the database does not answer: {error}\n"
-        head = f"HTTP/1.0 {status}\r\nContent-Type: text/plain\r\nContent-Length: {len(text)}\r\n\r\n"
-        self.wfile.write((head + text).encode())
+            status, text = 503, f"the database does not answer: {error}\n"
+        self.send_response(status)
+        self.send_header("Content-Type", "text/plain")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode())
 
 
-class Server(socketserver.ThreadingTCPServer):
-    allow_reuse_address = True
-    daemon_threads = True
-
-
-Server(("", 8000), Handler).serve_forever()
+ThreadingHTTPServer(("", 8000), Handler).serve_forever()

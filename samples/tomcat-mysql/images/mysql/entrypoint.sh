@@ -12,6 +12,7 @@ say() { echo "entrypoint: $*"; }
 
 sql() { mariadb --socket="$socket" --user=root --password="$MYSQL_ROOT_PASSWORD" "$@"; }
 
+# shellcheck disable=SC2001
 quoted() { printf "'%s'" "$(sed "s/[\\\\']/\\\\&/g" <<<"$1")"; }
 
 make_tables() {
@@ -50,7 +51,11 @@ run_scripts() {
     local script
     for script in /docker-entrypoint-initdb.d/*; do
         case "$script" in
-            *.sh) say "running $script"; . "$script" ;;
+            *.sh)
+                say "running $script"
+                # shellcheck source=/dev/null
+                . "$script"
+                ;;
             *.sql) say "running $script"; sql "${MYSQL_DATABASE:-}" <"$script" ;;
             *.sql.gz) say "running $script"; gunzip -c "$script" | sql "${MYSQL_DATABASE:-}" ;;
         esac
