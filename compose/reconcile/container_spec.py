@@ -77,9 +77,7 @@ def container_spec(
         dns=service.dns,
         dns_search=service.dns_search,
         dns_options=service.dns_opt,
-        restart=RestartPolicy(
-            name=service.restart.name, max_attempts=service.restart.max_attempts
-        ),
+        restart=RestartPolicy(name=service.restart.name, max_attempts=service.restart.max_attempts),
         healthcheck=_healthcheck(service.healthcheck, image),
         stop_signal=service.stop_signal,
         stop_grace_s=service.stop_grace_period_s,

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     Recreate = Literal["diverged", "force", "never"]
 
 UP = ("running", "paused", "restarting")
+INTERRUPTED = "left by an interrupted command"
 
 
 class Decision(Record):
     """The verdict on one replica.
 
-    name       of the container that is or will be
+    name       that its container is to have; an interrupted recreation may have left another
     container  the observed one; None when it is to be created
     """
 
@@ -34,37 +35,40 @@ class Decision(Record):
     cause: str = ""
     container: Container | None = None
 
-    @property
-    def starts(self) -> bool:
-        """Whether the replica has to be started."""
-        return self.verdict in ("create", "recreate", "start")
-
 
 def decide(
     project: Project, service: Service, observed: Observed, scale: int, recreate: Recreate
 ) -> list[Decision]:
     """A verdict for each replica that exists or is missing; those to be removed come last."""
-    containers = observed.of_service(service.name)
-    causes = {one.id: divergence(project, service, one, observed) for one in containers}
-    kept, surplus = _split_surplus(containers, causes, scale)
-    decisions = [
-        _decide_existing(service, container, causes[container.id], recreate) for container in kept
-    ]
+    existing = observed.of_service(service.name)
+    leftovers = [one for one in existing if _is_leftover(one, existing)]
+    replicas = [one for one in existing if one not in leftovers]
+    causes = {one.id: divergence(project, service, one, observed) for one in replicas}
+    kept, surplus = _split_surplus(replicas, causes, scale)
     highest = max(map(names.number_of, kept), default=0)
-    cause = "missing" if not containers else f"scaled to {scale}"
-    decisions += [
-        Decision(
-            verdict="create",
-            service=service.name,
-            number=number,
-            name=names.container_name(project, service, number),
-            cause=cause,
-        )
-        for number in range(highest + 1, highest + 1 + scale - len(kept))
+    missing = range(highest + 1, highest + 1 + scale - len(kept))
+    scaled = f"scaled to {scale}"
+    return [
+        *(_decide_existing(project, service, one, causes[one.id], recreate) for one in kept),
+        *(
+            _decision("create", project, service, number, scaled if replicas else "missing")
+            for number in missing
+        ),
+        *(
+            _decision("remove", project, service, names.number_of(one), scaled, one)
+            for one in surplus
+        ),
+        *(
+            _decision("remove", project, service, names.number_of(one), INTERRUPTED, one)
+            for one in leftovers
+        ),
     ]
-    return decisions + [
-        _decision("remove", service, container, f"scaled to {scale}") for container in surplus
-    ]
+
+
+def _is_leftover(container: Container, existing: Sequence[Container]) -> bool:
+    """Whether a recreation was interrupted while the container to be replaced was still there."""
+    replaced = container.labels.get(names.REPLACE)
+    return replaced is not None and any(one.id == replaced for one in existing)
 
 
 def divergence(
@@ -92,15 +96,20 @@ def divergence(
 
 
 def _decide_existing(
-    service: Service, container: Container, cause: str | None, recreate: Recreate
+    project: Project,
+    service: Service,
+    container: Container,
+    cause: str | None,
+    recreate: Recreate,
 ) -> Decision:
+    number = names.number_of(container)
     if recreate == "force":
-        return _decision("recreate", service, container, "forced")
+        return _decision("recreate", project, service, number, "forced", container)
     if recreate == "diverged" and cause:
-        return _decision("recreate", service, container, cause)
+        return _decision("recreate", project, service, number, cause, container)
     if container.status in UP:
-        return _decision("keep", service, container, "as desired")
-    return _decision("start", service, container, describe_status(container))
+        return _decision("keep", project, service, number, "as desired", container)
+    return _decision("start", project, service, number, describe_status(container), container)
 
 
 def _split_surplus(
@@ -112,12 +121,19 @@ def _split_surplus(
     return kept, by_worth[scale:]
 
 
-def _decision(verdict: Verdict, service: Service, container: Container, cause: str) -> Decision:
+def _decision(
+    verdict: Verdict,
+    project: Project,
+    service: Service,
+    number: int,
+    cause: str,
+    container: Container | None = None,
+) -> Decision:
     return Decision(
         verdict=verdict,
         service=service.name,
-        number=names.number_of(container),
-        name=container.name,
+        number=number,
+        name=names.container_name(project, service, number),
         cause=cause,
         container=container,
     )

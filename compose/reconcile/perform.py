@@ -76,9 +76,7 @@ class Performer:
 
     async def _pull_image(self, step: Step) -> None:
         policy = self._settings.pull or self._service(step).pull_policy or "missing"
-        await asyncio.to_thread(
-            self._engine.images.ensure, step.name, policy, self._progress(step)
-        )
+        await asyncio.to_thread(self._engine.images.ensure, step.name, policy, self._progress(step))
 
     async def _build_image(self, step: Step) -> None:
         assert self._build is not None
@@ -155,9 +153,7 @@ class Performer:
         limit = self._settings.wait_timeout_s
         try:
             async with asyncio.timeout(limit):
-                return await wait_for(
-                    self._engine, self.container_of(step), step.cause, step.name
-                )
+                return await wait_for(self._engine, self.container_of(step), step.cause, step.name)
         except TimeoutError:
             raise Problem(
                 f"application not healthy after {limit:g}s: {step.name} is not yet",

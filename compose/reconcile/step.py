@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from compose.model.record import Record
 
-Action = Literal[
-    "pull", "build", "create", "recreate", "start", "stop", "restart", "kill", "remove", "wait"
-]
-Kind = Literal["image", "network", "volume", "container"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Literal
+
+    Action = Literal[
+        "pull",
+        "build",
+        "create",
+        "recreate",
+        "rename",
+        "start",
+        "stop",
+        "restart",
+        "kill",
+        "remove",
+        "wait",
+    ]
+    Kind = Literal["image", "network", "volume", "container"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(Record):
     """One change (or one wait), as it prints: `#2 recreate container web-1: image changed [1]`.
 
     name       of the thing: `web-1` for a container, else its full name
@@ -59,8 +72,8 @@ class StepList:
         name: str,
         cause: str,
         *,
-        needs: tuple[int, ...] = (),
-        tolerates: tuple[int, ...] = (),
+        needs: Iterable[int] = (),
+        tolerates: Iterable[int] = (),
         service: str = "",
         number: int = 0,
         target: str = "",
@@ -86,6 +99,6 @@ class StepList:
         return tuple(self._steps)
 
 
-def format_plan(steps: tuple[Step, ...]) -> str:
+def format_plan(steps: Iterable[Step]) -> str:
     """One line per step."""
     return "\n".join(map(str, steps))

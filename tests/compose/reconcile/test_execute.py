@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import pytest
 
 from compose.reconcile.execute import execute
-from compose.reconcile.step import Action, Step
+from compose.reconcile.step import Step
+
+if TYPE_CHECKING:
+    from compose.reconcile.step import Action
 
 
 class Record:

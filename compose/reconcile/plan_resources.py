@@ -1,0 +1,109 @@
+"""The part of a plan that makes networks, volumes and images."""
+
+from __future__ import annotations
+
+from compose.reconcile import names
+from compose.reconcile.decide import UP
+from engine.errors import NetworkProblem, VolumeProblem
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from compose.model import Project, Service
+    from compose.reconcile.observe import Observed
+    from compose.reconcile.step import Action, StepList
+    from engine import Container
+
+    Stop = Callable[[Container, str], int]
+
+
+class ResourceSteps:
+    """Adds to `steps` what is missing, and remembers which step makes it.
+
+    networks, volumes   key in the file -> step
+    images              reference -> step
+    stop                plans that a container is stopped, and says by which step
+    """
+
+    def __init__(
+        self, steps: StepList, project: Project, observed: Observed, *, stop: Stop
+    ) -> None:
+        self._steps, self._project, self._observed, self._stop = steps, project, observed, stop
+        self.networks: dict[str, int] = {}
+        self.volumes: dict[str, int] = {}
+        self.images: dict[str, int] = {}
+
+    def plan(self, services: Mapping[str, Service], *, changing: Iterable[Service]) -> None:
+        """Networks and volumes of `services`; images of those that get new containers."""
+        for service in services.values():
+            for key in service.networks:
+                self._network(key)
+            for key in _volume_keys(service):
+                self._volume(key)
+        for service in changing:
+            self._image(service)
+
+    def needed_by(self, service: Service) -> list[int]:
+        """The steps that make what a container of the service consists of."""
+        made = [
+            *(self.networks.get(key) for key in service.networks),
+            *(self.volumes.get(key) for key in _volume_keys(service)),
+            self.images.get(service.image_name),
+        ]
+        return [step for step in made if step is not None]
+
+    def _network(self, key: str) -> None:
+        network = self._project.networks[key]
+        found = self._observed.networks.get(network.name)
+        if key in self.networks:
+            return
+        if network.external:
+            if found is None:
+                raise NetworkProblem(
+                    f"network `{network.name}` is external and does not exist",
+                    where=self._project.where(f"networks.{key}"),
+                    hint="create it first, or leave out `external`",
+                    code="external-network-missing",
+                )
+        elif found is None:
+            self.networks[key] = self._steps.add("create", "network", network.name, "missing")
+        elif found.labels.get(names.CONFIG_HASH, network.digest) != network.digest:
+            self._recreate_network(key, network.name)
+
+    def _recreate_network(self, key: str, name: str) -> None:
+        users = [
+            container
+            for container in self._observed.containers
+            if container.status in UP
+            and any(attachment.network == name for attachment in container.attachments)
+        ]
+        stops = [self._stop(container, f"network {key} changes") for container in users]
+        self.networks[key] = self._steps.add(
+            "recreate", "network", name, "configuration changed", needs=stops
+        )
+
+    def _volume(self, key: str) -> None:
+        volume = self._project.volumes[key]
+        if key in self.volumes or volume.name in self._observed.volumes:
+            return
+        if volume.external:
+            raise VolumeProblem(
+                f"volume `{volume.name}` is external and does not exist",
+                where=self._project.where(f"volumes.{key}"),
+                hint="create it first, or leave out `external`",
+                code="external-volume-missing",
+            )
+        self.volumes[key] = self._steps.add("create", "volume", volume.name, "missing")
+
+    def _image(self, service: Service) -> None:
+        reference = service.image_name
+        if reference not in self._observed.images and reference not in self.images:
+            action: Action = "build" if service.build else "pull"
+            self.images[reference] = self._steps.add(
+                action, "image", reference, "missing", service=service.name
+            )
+
+
+def _volume_keys(service: Service) -> list[str]:
+    return [mount.source for mount in service.mounts if mount.type == "volume" and mount.source]
