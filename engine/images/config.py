@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from engine.errors import ImageProblem
 from engine.images.digest import parse_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 LARGEST_DOCUMENT_BYTES = 4 * 1024 * 1024  # configs, manifests and indexes (engine.md D2.2)
 _NANOSECONDS = 1_000_000_000

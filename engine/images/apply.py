@@ -1,0 +1,404 @@
+"""Applying the members of a layer's tar to an empty directory, as an overlay lower directory.
+
+The directory must be the root of the process (the unpacker pivots into it); paths are resolved by
+openat2 inside it all the same. Whiteouts become what overlayfs reads: a character device 0:0 for
+a removed name; opaque directories are reported, since their xattr needs a capability that the
+unpacker gives up. Standard library only: the confined unpacker imports this.
+
+Source: OCI image-spec layer.md; engine.md D3.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from engine.images import tar
+from engine.kernel.openat2 import open_in_root
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from engine.images.tar import Entry, TarReader
+
+WHITEOUT = b".wh."
+OPAQUE = b".wh..wh..opq"
+_RESERVED = b".wh..wh."  # aufs leftovers, such as .wh..wh.plnk
+_LONGEST_PATH = 4096
+_LARGEST_XATTR = 64 * 1024
+_MOST_LINKS = 40  # symlinks followed in one path, as in the kernel
+_LAST_TIME_NS = (1 << 40) * 1_000_000_000
+_DIRECTORY_FLAGS = os.O_PATH | os.O_DIRECTORY
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_KEPT_XATTRS = (b"user.", b"security.capability", b"system.posix_acl_")
+
+
+class Refused(Exception):
+    """A member that must not be unpacked, or cannot be. `code` is that of the Problem."""
+
+    def __init__(self, entry: Entry, why: str, code: str = "hostile-archive") -> None:
+        name = entry.name.decode(errors="backslashreplace")
+        super().__init__(f"{name!r}: {why}")
+        self.code = code
+
+
+class Limits:
+    """How much one layer may hold."""
+
+    __slots__ = ("bytes", "entries")
+
+    def __init__(self, entries: int, total_bytes: int) -> None:
+        self.entries = entries
+        self.bytes = total_bytes
+
+
+class Applier:
+    """Applies members in their order; then `finish`, and read what is left to do.
+
+    opaque    paths of directories that hide all that lies below them in lower layers
+    implied   directories that no member described: their attributes are those of the same
+              directory in a lower layer, if there is one
+    links     hard links to files of lower layers: (path, target)
+    warnings  what could not be kept, in plain words
+    """
+
+    def __init__(self, root_fd: int, limits: Limits) -> None:
+        self._root = root_fd
+        self._limits = limits
+        self._parent: bytes | None = None  # path of the current directory
+        self._times: dict[bytes, int] = {}
+        self.entries = 0
+        self.bytes = 0
+        self.opaque: set[bytes] = set()
+        self.implied: set[bytes] = set()
+        self.links: list[tuple[bytes, bytes]] = []
+        self.warnings: set[str] = set()
+
+    def apply(self, entry: Entry, reader: TarReader) -> None:
+        """Apply one member. Raises Refused, or OSError where the file system will not."""
+        self._count(entry)
+        path = _clean(entry)
+        if not path:
+            return
+        parent, _, name = path.rpartition(b"/")
+        if name.startswith(WHITEOUT):
+            self._whiteout(entry, parent, name)
+            return
+        self._enter(entry, parent)
+        if entry.type == tar.DIRECTORY:
+            self._directory(entry, name)
+        elif entry.type == tar.HARD_LINK:
+            self._hard_link(entry, path, name)
+        else:
+            self._clear(name)
+            self._create(entry, name, reader)
+
+    def finish(self) -> None:
+        """The times of directories, which each member put into one has changed."""
+        for path, mtime_ns in self._times.items():
+            fd = open_in_root(self._root, path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                os.utime(fd, ns=(mtime_ns, mtime_ns))
+            finally:
+                os.close(fd)
+
+    def _count(self, entry: Entry) -> None:
+        self.entries += 1
+        self.bytes += entry.size
+        if self.entries > self._limits.entries:
+            raise Refused(entry, f"the layer has more than {self._limits.entries} members")
+        if self.bytes > self._limits.bytes:
+            raise Refused(entry, f"the layer unpacks to more than {self._limits.bytes} bytes")
+
+    # Directories on the way
+
+    def _enter(self, entry: Entry, path: bytes) -> None:
+        """Make `path` the current directory: from there on, names have one component."""
+        if path == self._parent:
+            return
+        try:
+            fd = self._open_directory(path, 0)
+        except OSError as error:
+            if error.errno in (errno.ENOTDIR, errno.ELOOP):
+                raise Refused(entry, "its parent is not a directory") from None
+            raise
+        os.fchdir(fd)
+        os.close(fd)
+        self._parent = path
+
+    def _open_directory(self, path: bytes, followed: int) -> int:
+        """A descriptor of the directory `path`, made with its parents where missing."""
+        try:
+            return open_in_root(self._root, path or b".", _DIRECTORY_FLAGS)
+        except (FileNotFoundError, NotADirectoryError):  # or a whiteout is on the way
+            if followed > _MOST_LINKS:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None
+        parent, _, name = path.rpartition(b"/")
+        parent_fd = self._open_directory(parent, followed)
+        try:
+            os.fchdir(parent_fd)
+        finally:
+            os.close(parent_fd)
+        self._parent = None
+        link = self._make_directory(name)
+        if link is not None:
+            target = link if link.startswith(b"/") else _here(link)
+            return self._open_directory(_normal(target), followed + 1)
+        return open_in_root(self._root, path, _DIRECTORY_FLAGS)
+
+    def _make_directory(self, name: bytes) -> bytes | None:
+        """Make an implied directory here; or, where a dangling symlink is, what it points to."""
+        try:
+            os.mkdir(name, 0o755)
+        except FileExistsError:
+            found = os.lstat(name)
+            if stat.S_ISLNK(found.st_mode):
+                return os.readlink(name)
+            if not _whiteout_device(found):
+                raise NotADirectoryError(errno.ENOTDIR, "not a directory") from None
+            os.unlink(name)
+            os.mkdir(name, 0o755)
+            self.opaque.add(_here(name))
+        self.implied.add(_here(name))
+        return None
+
+    # Members
+
+    def _whiteout(self, entry: Entry, parent: bytes, name: bytes) -> None:
+        """A whiteout hides what lower layers have, never what this layer brings itself."""
+        hidden = name.removeprefix(WHITEOUT)
+        if name == OPAQUE:
+            self._enter(entry, parent)
+            self.opaque.add(os.getcwdb())
+            return
+        if name.startswith(_RESERVED):
+            return
+        if hidden in (b"", b".", b".."):
+            raise Refused(entry, "a whiteout of nothing", code="invalid-layer")
+        self._enter(entry, parent)
+        try:
+            os.mknod(hidden, stat.S_IFCHR, os.makedev(0, 0))
+        except FileExistsError:
+            if stat.S_ISDIR(os.lstat(hidden).st_mode):
+                self.opaque.add(_here(hidden))
+
+    def _directory(self, entry: Entry, name: bytes) -> None:
+        try:
+            os.mkdir(name, 0o700)
+        except FileExistsError:
+            if not stat.S_ISDIR(os.lstat(name).st_mode):
+                os.unlink(name)
+                os.mkdir(name, 0o700)
+                self.opaque.add(_here(name))  # what it replaces hid all that lies below
+        self.implied.discard(_here(name))
+        fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            self._attributes(entry, fd)
+        finally:
+            os.close(fd)
+        self._times[_here(name)] = _time(entry)
+
+    def _hard_link(self, entry: Entry, path: bytes, name: bytes) -> None:
+        target = _clean_name(entry, entry.link)
+        if target == path:
+            return
+        parent, _, last = target.rpartition(b"/")
+        try:
+            fd = open_in_root(self._root, parent or b".", _DIRECTORY_FLAGS)
+        except (FileNotFoundError, NotADirectoryError):
+            self._defer(name, target)
+            return
+        try:
+            self._link(entry, fd, last, name, target)
+        finally:
+            os.close(fd)
+
+    def _link(
+        self, entry: Entry, directory_fd: int, last: bytes, name: bytes, target: bytes
+    ) -> None:
+        try:
+            found = os.stat(last, dir_fd=directory_fd, follow_symlinks=False)
+        except FileNotFoundError:
+            self._defer(name, target)
+            return
+        if stat.S_ISDIR(found.st_mode):
+            raise Refused(entry, "a hard link to a directory")
+        if _whiteout_device(found):
+            raise Refused(entry, "a hard link to a file that is removed", code="invalid-layer")
+        if _same_file(name, found):
+            return
+        self._clear(name)
+        os.link(last, name, src_dir_fd=directory_fd, follow_symlinks=False)
+
+    def _defer(self, name: bytes, target: bytes) -> None:
+        self._clear(name)
+        self.links.append((_here(name), target))
+
+    def _clear(self, name: bytes) -> None:
+        """Room for a new `name`: a later member replaces an earlier one."""
+        try:
+            found = os.lstat(name)
+        except FileNotFoundError:
+            return
+        if stat.S_ISDIR(found.st_mode):
+            self._remove_tree(name)
+        else:
+            os.unlink(name)
+
+    def _remove_tree(self, name: bytes) -> None:
+        import shutil
+
+        gone = _here(name)
+        below = gone + b"/"
+        shutil.rmtree(name)
+        for path in [p for p in self._times if p == gone or p.startswith(below)]:
+            del self._times[path]
+        for paths in (self.opaque, self.implied):
+            paths -= {p for p in paths if p == gone or p.startswith(below)}
+        self.links = [(p, t) for p, t in self.links if not p.startswith(below)]
+
+    def _create(self, entry: Entry, name: bytes, reader: TarReader) -> None:
+        if entry.type == tar.FILE:
+            self._file(entry, name, reader)
+            return
+        if entry.type == tar.SYMLINK:
+            if not entry.link or len(entry.link) >= _LONGEST_PATH:
+                raise Refused(entry, "a symbolic link of no usable length", code="invalid-layer")
+            os.symlink(entry.link, name)
+        elif entry.type == tar.FIFO:
+            os.mkfifo(name, 0o600)
+        else:
+            kind = stat.S_IFCHR if entry.type == tar.CHARACTER else stat.S_IFBLK
+            os.mknod(name, kind | 0o600, os.makedev(*entry.device))
+        self._attributes_by_name(entry, name)
+
+    def _file(self, entry: Entry, name: bytes, reader: TarReader) -> None:
+        fd = os.open(name, _CREATE, 0o600)
+        try:
+            if entry.extents is None:
+                for piece in reader.data():
+                    _write(fd, piece)
+            else:
+                self._sparse(entry, fd, reader)
+            self._attributes(entry, fd)
+            mtime_ns = _time(entry)
+            os.utime(fd, ns=(mtime_ns, mtime_ns))
+        finally:
+            os.close(fd)
+
+    def _sparse(self, entry: Entry, fd: int, reader: TarReader) -> None:
+        os.ftruncate(fd, entry.length)
+        pieces = reader.data()
+        piece = b""
+        for offset, size in entry.extents or ():
+            os.lseek(fd, offset, os.SEEK_SET)
+            left = size
+            while left:
+                piece = piece or next(pieces)
+                _write(fd, piece[:left])
+                left, piece = left - min(left, len(piece)), piece[left:]
+
+    # Attributes: owner first, since a change of owner clears capabilities and setuid bits
+
+    def _attributes(self, entry: Entry, fd: int) -> None:
+        os.fchown(fd, *_owner(entry))
+        if entry.xattrs:
+            self._set_xattrs(entry, fd)
+        os.fchmod(fd, entry.mode)
+
+    def _attributes_by_name(self, entry: Entry, name: bytes) -> None:
+        uid, gid = _owner(entry)
+        os.chown(name, uid, gid, follow_symlinks=False)
+        if entry.xattrs:
+            self._set_xattrs(entry, name)
+        if entry.type != tar.SYMLINK:
+            os.chmod(name, entry.mode)
+        mtime_ns = _time(entry)
+        os.utime(name, ns=(mtime_ns, mtime_ns), follow_symlinks=False)
+
+    def _set_xattrs(self, entry: Entry, target: int | bytes) -> None:
+        for key, value in entry.xattrs.items():
+            if key.startswith((b"trusted.overlay.", b"user.overlay.")):
+                raise Refused(entry, f"it sets {key.decode(errors='replace')}")
+            if len(value) > _LARGEST_XATTR:
+                raise Refused(entry, f"an extended attribute of {len(value)} bytes")
+            if key.startswith(_KEPT_XATTRS):
+                self._set_xattr(target, key, value)
+            else:
+                self.warnings.add(f"{key.decode(errors='replace')} attributes were left out")
+
+    def _set_xattr(self, target: int | bytes, key: bytes, value: bytes) -> None:
+        try:
+            if isinstance(target, int):
+                os.setxattr(target, key, value)
+            else:
+                os.setxattr(target, key, value, follow_symlinks=False)
+        except OSError as error:
+            if error.errno not in (errno.ENOTSUP, errno.EPERM):
+                raise
+            self.warnings.add(f"{key.decode(errors='replace')} could not be set")
+
+
+def _clean(entry: Entry) -> bytes:
+    return _clean_name(entry, entry.name)
+
+
+def _clean_name(entry: Entry, name: bytes) -> bytes:
+    """`./a//b/../c` -> `a/c`; refused where `..` leads above the root."""
+    parts: list[bytes] = []
+    for part in name.split(b"/"):
+        if part == b"..":
+            if not parts:
+                raise Refused(entry, "it leads out of the layer (breakout)")
+            parts.pop()
+        elif part not in (b"", b"."):
+            parts.append(part)
+    cleaned = b"/".join(parts)
+    if len(cleaned) >= _LONGEST_PATH or any(len(part) > 255 for part in parts):
+        raise Refused(entry, "the name is too long", code="invalid-layer")
+    return cleaned
+
+
+def _normal(path: bytes) -> bytes:
+    """Like `_clean_name` for the target of a symlink: above the root is the root."""
+    parts: list[bytes] = []
+    for part in path.split(b"/"):
+        if part == b"..":
+            del parts[-1:]
+        elif part not in (b"", b"."):
+            parts.append(part)
+    return b"/".join(parts)
+
+
+def _here(name: bytes) -> bytes:
+    """The real path of `name` in the current directory, from the root."""
+    directory = os.getcwdb()
+    return directory.rstrip(b"/") + b"/" + name
+
+
+def _whiteout_device(found: os.stat_result) -> bool:
+    return stat.S_ISCHR(found.st_mode) and found.st_rdev == 0
+
+
+def _same_file(name: bytes, found: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(os.lstat(name), found)
+    except FileNotFoundError:
+        return False
+
+
+def _owner(entry: Entry) -> tuple[int, int]:
+    if not (0 <= entry.uid < 2**32 - 1 and 0 <= entry.gid < 2**32 - 1):
+        raise Refused(entry, f"the owner {entry.uid}:{entry.gid} is out of range")
+    return entry.uid, entry.gid
+
+
+def _time(entry: Entry) -> int:
+    """Within what the system call takes; the file system clamps further by itself."""
+    return max(-_LAST_TIME_NS, min(entry.mtime_ns, _LAST_TIME_NS))
+
+
+def _write(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]

@@ -1,0 +1,1 @@
+"""Images from files: docker-archive, OCI layout, and bare root filesystems."""

@@ -1,0 +1,114 @@
+"""Making all layers of an image at once: fetched and unpacked side by side, finished in order."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine.images.digest import chain_ids
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from concurrent.futures import Future
+
+    from engine.images.image import Progress
+    from engine.images.store import Store
+
+PARALLEL_LAYERS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerSource:
+    """Where the content of one layer comes from.
+
+    subject      what it is called in messages: 12 digits of its digest
+    blob_digest  what `pieces` have been verified against; None where that is not kept
+    size_bytes   of the pieces together, for the progress
+    """
+
+    subject: str
+    diff_id: str
+    blob_digest: str | None
+    size_bytes: int | None
+    pieces: Callable[[], Iterator[bytes]]
+
+
+class _Stopped(Exception):
+    """Another layer failed."""
+
+
+def assemble(store: Store, sources: Sequence[LayerSource], progress: Progress) -> tuple[str, ...]:
+    """Have every layer in the store, lowest first; their chain ids. The caller holds the store.
+
+    Layers that are here are not fetched. Raises what the first failing layer raised, or what
+    `progress` raised: that is the way to stop.
+    """
+    chain = chain_ids([source.diff_id for source in sources])
+    stop = threading.Event()
+    results: list[Future[None]] = []
+    with ThreadPoolExecutor(PARALLEL_LAYERS, thread_name_prefix="layer") as pool:
+        try:
+            for position, source in enumerate(sources):
+                below = results[-1] if results else None
+                layer = _Layer(store, source, chain[: position + 1], below, progress, stop)
+                results.append(pool.submit(layer.make))
+            wait(results, return_when=FIRST_EXCEPTION)
+        finally:  # also when we are interrupted: nothing is left running
+            if any(not result.done() or result.exception() for result in results):
+                stop.set()
+                pool.shutdown(cancel_futures=True)
+    _raise_cause(results)
+    return chain
+
+
+def _raise_cause(results: Sequence[Future[None]]) -> None:
+    """Raise the failure that stopped the others, if there was one."""
+    failures = [result.exception() for result in results if not result.cancelled()]
+    causes = [failure for failure in failures if failure is not None]
+    for cause in sorted(causes, key=lambda failure: isinstance(failure, _Stopped)):
+        raise cause
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    store: Store
+    source: LayerSource
+    chain: tuple[str, ...]  # up to and with this layer
+    below: Future[None] | None
+    progress: Progress
+    stop: threading.Event
+
+    def make(self) -> None:
+        source = self.source
+        with self.store.layers.making(self.chain[-1]) as wanted:
+            if wanted:
+                self._unpack()
+        text = "Pull complete" if wanted else "Already exists"
+        self.progress(source.subject, text, source.size_bytes, source.size_bytes)
+
+    def _unpack(self) -> None:
+        source = self.source
+        with self.store.layers.unpacked(self._pieces(), source.subject) as (directory, unpacked):
+            if self.below is not None:
+                self.below.result()
+            self.store.layers.finish(
+                directory,
+                unpacked,
+                self.chain[:-1],
+                diff_id=source.diff_id,
+                blob_digest=source.blob_digest,
+                subject=f"layer {source.subject}",
+            )
+            for warning in unpacked.warnings:
+                self.progress(source.subject, warning, None, None)
+
+    def _pieces(self) -> Iterator[bytes]:
+        done_bytes = 0
+        for piece in self.source.pieces():
+            if self.stop.is_set():
+                raise _Stopped
+            done_bytes += len(piece)
+            self.progress(self.source.subject, "Downloading", done_bytes, self.source.size_bytes)
+            yield piece

@@ -1,0 +1,157 @@
+"""Blobs by digest, laid out as in an OCI image layout: `blobs/sha256/<hex>`."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+import time
+from typing import TYPE_CHECKING
+
+from engine.images.digest import parse_digest, sha256, wrong_digest
+from engine.state.locks import locked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from engine.state.paths import Roots
+
+_PIECE_BYTES = 1024 * 1024
+_ABANDONED_S = 24 * 3600.0
+
+
+class BlobStore:
+    """Content that is what its name says. A blob is complete or not there."""
+
+    def __init__(self, roots: Roots) -> None:
+        self._directory = roots.blobs
+        self._temporary = roots.temporary
+
+    def path(self, digest: str) -> str:
+        """Where the blob is, or would be. Raises ImageProblem on what is not a digest."""
+        algorithm, _, hexadecimal = parse_digest(digest).partition(":")
+        return f"{self._directory}/{algorithm}/{hexadecimal}"
+
+    def has(self, digest: str) -> bool:
+        """Whether the blob is here."""
+        return os.path.exists(self.path(digest))
+
+    def add(self, data: bytes) -> str:
+        """Keep `data`; its digest. May be repeated."""
+        digest = sha256(data)
+        if not self.has(digest):
+            fd, path = tempfile.mkstemp(prefix="blob-", dir=self._temporary)
+            with os.fdopen(fd, "wb") as file:
+                file.write(data)
+            self.adopt(path, digest)
+        return digest
+
+    def read(self, digest: str) -> bytes:
+        """A small blob, verified."""
+        with open(self.path(digest), "rb") as file:
+            data = file.read()
+        if sha256(data) != digest:
+            raise wrong_digest(f"the blob {self.path(digest)}", digest, sha256(data))
+        return data
+
+    def adopt(self, path: str, digest: str) -> None:
+        """Take the file `path`, whose content has been verified, into the store."""
+        target = self.path(digest)
+        os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
+        os.chmod(path, 0o400)
+        os.rename(path, target)
+
+    def pieces(self, digest: str) -> Iterator[bytes]:
+        """The content of a large blob, verified at its end: ImageProblem if it was damaged."""
+        algorithm, _, expected = digest.partition(":")
+        hashed = hashlib.new(algorithm)
+        with open(self.path(digest), "rb") as file:
+            while piece := file.read(_PIECE_BYTES):
+                hashed.update(piece)
+                yield piece
+        if hashed.hexdigest() != expected:
+            self.remove(digest)  # so that it is fetched again
+            found = f"{algorithm}:{hashed.hexdigest()}"
+            raise wrong_digest(f"the blob {self.path(digest)}", digest, found)
+
+    def ingest(self, digest: str, fetch: Callable[[int], Iterator[bytes]]) -> Iterator[bytes]:
+        """The content of a blob, kept while it passes through.
+
+        fetch  gives the content from an offset on. What an interrupted command had of the blob is
+               used first, so that it is not fetched twice.
+
+        Of several commands that want the same blob one fetches it; the others wait and read it.
+        Raises ImageProblem (`wrong-digest`) at the end of what is not the blob.
+        """
+        if self.has(digest):
+            yield from self.pieces(digest)
+            return
+        os.makedirs(f"{self._directory}/ingest", mode=0o700, exist_ok=True)
+        partial = f"{self._directory}/ingest/{parse_digest(digest).partition(':')[2]}"
+        with locked(f"{partial}.lock"):
+            if self.has(digest):
+                yield from self.pieces(digest)
+            else:
+                yield from self._fetched(digest, partial, fetch)
+
+    def _fetched(
+        self, digest: str, partial: str, fetch: Callable[[int], Iterator[bytes]]
+    ) -> Iterator[bytes]:
+        algorithm, _, expected = digest.partition(":")
+        hashed = hashlib.new(algorithm)
+        with open(partial, "a+b") as file:
+            file.seek(0)
+            while piece := file.read(_PIECE_BYTES):
+                hashed.update(piece)
+                yield piece
+            for piece in fetch(file.tell()):
+                hashed.update(piece)
+                file.write(piece)
+                yield piece
+        if hashed.hexdigest() != expected:
+            os.unlink(partial)
+            raise wrong_digest("a blob", digest, f"{algorithm}:{hashed.hexdigest()}")
+        self.adopt(partial, digest)
+
+    def recorded(self, pieces: Iterator[bytes], found: list[str]) -> Iterator[bytes]:
+        """Pass `pieces` on and keep them as a blob, whose digest is put into `found` at the end."""
+        hashed = hashlib.sha256()
+        fd, path = tempfile.mkstemp(prefix="blob-", dir=self._temporary)
+        try:
+            with os.fdopen(fd, "wb") as file:
+                for piece in pieces:
+                    hashed.update(piece)
+                    file.write(piece)
+                    yield piece
+            found.append(f"sha256:{hashed.hexdigest()}")
+            self.adopt(path, found[0])
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+
+    def remove(self, digest: str) -> None:
+        """Accepts absence."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path(digest))
+
+    def digests(self) -> list[str]:
+        """Every blob that is here."""
+        if not os.path.isdir(self._directory):
+            return []
+        return [
+            f"{algorithm}:{name}"
+            for algorithm in os.listdir(self._directory)
+            if algorithm != "ingest"
+            for name in os.listdir(f"{self._directory}/{algorithm}")
+        ]
+
+    def sweep(self, used: set[str]) -> None:
+        """Remove every blob that is not in `used`, and what was half fetched long ago."""
+        for digest in self.digests():
+            if digest not in used:
+                self.remove(digest)
+        ingest = f"{self._directory}/ingest"
+        for name in os.listdir(ingest) if os.path.isdir(ingest) else []:
+            if time.time() - os.stat(f"{ingest}/{name}").st_mtime > _ABANDONED_S:
+                os.unlink(f"{ingest}/{name}")

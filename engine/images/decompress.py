@@ -1,0 +1,144 @@
+"""Decompression of layers as a stream, by what the bytes are and not by what they are called."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING
+
+from engine.errors import ImageProblem
+
+if TYPE_CHECKING:
+    from bz2 import BZ2Decompressor
+    from collections.abc import Callable, Iterator
+    from lzma import LZMADecompressor
+
+GZIP = b"\x1f\x8b\x08"
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_ZSTD_SKIPPABLE = b"\x2a\x4d\x18"  # after a first byte of 0x50 to 0x5f
+_BZIP2 = b"BZh"
+_XZ = b"\xfd7zXZ\x00"
+_PIECE_BYTES = 1024 * 1024
+_XZ_MEMORY_BYTES = 256 * 1024 * 1024
+_GZIP_HEADER = 16 + zlib.MAX_WBITS
+_RATIO = 2000  # gzip cannot exceed 1032
+_RATIO_FROM_BYTES = 1 << 32  # what unpacks to less is let through whatever its ratio
+
+
+def decompressed(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The content of a stream that is gzip, zstd, bzip2, xz or not compressed at all.
+
+    All members or frames are read: eStargz and zstd:chunked write many. What follows the last
+    member of a gzip stream and is not another is ignored, as gzip does; the stream is read to its
+    end in any case. Raises ImageProblem on damage, an early end, or a ratio only a bomb has.
+    """
+    source = _Source(pieces)
+    given = 0
+    try:
+        for piece in _opened(source):
+            given += len(piece)
+            if given > _RATIO_FROM_BYTES and given > _RATIO * source.taken:
+                raise _damaged(f"{source.taken} bytes unpack to more than {given}")
+            yield piece
+        while source.read(_PIECE_BYTES):
+            pass
+    except (zlib.error, EOFError, OSError, ValueError) as error:
+        raise _damaged(str(error)) from None
+
+
+class _Source:
+    """Pieces as a file."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._buffer = b""
+        self.taken = 0
+
+    def peek(self, count: int) -> bytes:
+        """The next bytes, fewer than `count` only at the end."""
+        while len(self._buffer) < count and (piece := next(self._pieces, None)) is not None:
+            self._buffer += piece
+        return self._buffer[:count]
+
+    def read(self, count: int) -> bytes:
+        """Some bytes, at most `count`; none at the end."""
+        while not self._buffer:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return b""
+            self._buffer = piece
+        data, self._buffer = self._buffer[:count], self._buffer[count:]
+        self.taken += len(data)
+        return data
+
+
+def _opened(source: _Source) -> Iterator[bytes]:
+    magic = source.peek(6)
+    if magic.startswith(GZIP):
+        return _gzip(source)
+    if magic.startswith(_ZSTD) or (magic[1:4] == _ZSTD_SKIPPABLE and magic[0] & 0xF0 == 0x50):
+        return _zstd(source)
+    if magic.startswith(_BZIP2):
+        import bz2
+
+        return _streams(bz2.BZ2Decompressor, source)
+    if magic == _XZ:
+        import lzma
+
+        return _streams(lambda: lzma.LZMADecompressor(memlimit=_XZ_MEMORY_BYTES), source)
+    return iter(lambda: source.read(_PIECE_BYTES), b"")
+
+
+def _gzip(source: _Source) -> Iterator[bytes]:
+    member = zlib.decompressobj(_GZIP_HEADER)
+    data = source.read(_PIECE_BYTES)
+    while data:
+        if piece := member.decompress(data, _PIECE_BYTES):
+            yield piece
+        if member.eof:
+            data = (member.unused_data or source.read(_PIECE_BYTES)).lstrip(b"\0")
+            if len(data) < len(GZIP):
+                data += source.read(_PIECE_BYTES)
+            if not data.startswith(GZIP):
+                return
+            member = zlib.decompressobj(_GZIP_HEADER)
+        else:
+            data = member.unconsumed_tail or source.read(_PIECE_BYTES)
+    raise EOFError("the compressed data ends early")
+
+
+def _zstd(source: _Source) -> Iterator[bytes]:
+    import zstandard
+
+    reader = zstandard.ZstdDecompressor().stream_reader(
+        source,  # type: ignore[arg-type]  # read() is all it uses
+        read_size=_PIECE_BYTES,
+        read_across_frames=True,
+    )
+    try:
+        yield from iter(lambda: reader.read(_PIECE_BYTES), b"")
+    except zstandard.ZstdError as error:
+        raise ValueError(str(error)) from None
+
+
+def _streams(
+    make: Callable[[], BZ2Decompressor | LZMADecompressor], source: _Source
+) -> Iterator[bytes]:
+    stream = make()
+    data = source.read(_PIECE_BYTES)
+    while True:
+        if piece := stream.decompress(data, _PIECE_BYTES):
+            yield piece
+        data = b""
+        if stream.eof:
+            data = stream.unused_data or source.read(_PIECE_BYTES)
+            if not data:
+                return
+            stream = make()
+        elif stream.needs_input:
+            data = source.read(_PIECE_BYTES)
+            if not data:
+                raise EOFError("the compressed data ends early")
+
+
+def _damaged(why: str) -> ImageProblem:
+    return ImageProblem(f"a layer cannot be decompressed: {why}", code="invalid-layer")

@@ -1,0 +1,292 @@
+"""The images of an engine: found, fetched, named, removed."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from typing import TYPE_CHECKING
+
+from engine.errors import ImageProblem
+from engine.images.config import parse_config
+from engine.images.image import Image, silent
+from engine.images.reference import familiar, parse_reference
+from engine.images.rootfs import rootfs_image
+from engine.images.source import parse_source
+from engine.images.store import Store
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from engine.images.image import Progress
+    from engine.images.source import Source
+    from engine.state.paths import Roots
+
+_ID = re.compile(r"(?:sha256:)?([0-9a-f]{1,64})")
+
+
+class Images:
+    """The images under one root. All methods may be called from any thread, several at once."""
+
+    def __init__(self, roots: Roots) -> None:
+        self._store = Store(roots)
+
+    def close(self) -> None:
+        """Close the database; a later call opens it again."""
+        self._store.records.close()
+
+    # Finding
+
+    def find(self, reference: str) -> Image | None:
+        """The image of that name, id or unique id prefix, or of a `rootfs:` directory; only what
+        is here. Raises ImageProblem on an ambiguous prefix and on a malformed reference."""
+        if reference.startswith("sha256:"):
+            return self._by_id(reference)
+        try:
+            source = parse_source(reference)
+        except ImageProblem:
+            if _ID.fullmatch(reference):
+                return self._by_id(reference)
+            raise
+        if source.kind == "rootfs":
+            return rootfs_image(source.name, source.path)
+        return self._by_source(source) or self._by_id(reference)
+
+    def get(self, reference: str) -> Image:
+        """Like `find`; ImageProblem `no-such-image` where it is not here."""
+        found = self.find(reference)
+        if found is None:
+            raise ImageProblem(
+                f"the image {reference} is not here",
+                hint="`buoy pull` fetches it; `buoy image ls` shows what is here",
+                code="no-such-image",
+            )
+        return found
+
+    def list(self) -> list[Image]:
+        """Every image, newest first."""
+        found = (self._by_exact_id(image_id) for image_id in self._store.records.image_ids())
+        return [image for image in found if image is not None]
+
+    def lowers(self, chain_ids: Sequence[str]) -> tuple[str, ...]:
+        """Lower directories for an overlay mount of a stack of layers: top first."""
+        return self._store.layers.lowers(chain_ids)
+
+    # Fetching
+
+    def ensure(self, reference: str, policy: str, progress: Progress = silent) -> Image:
+        """The image, fetched when `policy` asks for it.
+
+        policy  missing (or if_not_present), always, never, daily, weekly, every_<duration>
+        Raises ImageProblem; with a policy of an interval, an image that is here is good enough
+        when it cannot be refreshed, which `progress` is told.
+        """
+        from engine.images.policy import is_due, parse_interval
+
+        interval_s = parse_interval(policy)
+        found = self.find(reference)
+        if policy == "never":
+            return found or self.get(reference)
+        if found is not None and not is_due(interval_s, self._updated_at(reference)):
+            return found
+        try:
+            return self.pull(reference, progress)
+        except ImageProblem as problem:
+            if found is None or policy == "always":
+                raise
+            progress(reference, f"kept as it is: {problem}", None, None)
+            return found
+
+    def pull(self, reference: str, progress: Progress = silent) -> Image:
+        """Fetch an image from where its reference says, whatever is here already."""
+        source = parse_source(reference)
+        if source.kind == "rootfs":
+            return rootfs_image(source.name, source.path)
+        with self._store.hold():
+            return self._exactly(self._fetch(source, progress))
+
+    def load(self, path: str, progress: Progress = silent) -> Sequence[Image]:
+        """Every image of a docker-archive, or of an OCI layout: a directory or a tar, which may
+        be compressed; `-` is standard input. Their names are those in the archive."""
+        from engine.images.archives.load import load
+
+        with self._store.hold():
+            return [self._exactly(found) for found in load(self._store, path, progress)]
+
+    def import_tar(
+        self,
+        path: str,
+        reference: str | None = None,
+        config: Mapping[str, object] | None = None,
+        progress: Progress = silent,
+    ) -> Image:
+        """An image of one layer from the tar of a root filesystem; `-` is standard input.
+
+        config  the `config` object of an image config: {"Cmd": ["sh"], "Env": [...]}
+        """
+        from engine.images.archives.load import import_tar
+
+        name = () if reference is None else (str(parse_reference(reference)),)
+        with self._store.hold():
+            return self._exactly(import_tar(self._store, path, name, config or {}, progress))
+
+    # Making
+
+    def hold(self) -> AbstractContextManager[None]:
+        """Layers are not removed while this is held, even if no image has them yet: for builds."""
+        return self._store.hold()
+
+    def add_layer(self, upper: str, parents: Sequence[str]) -> str:
+        """Move an overlay's upper directory into the store, on top of `parents` (chain ids, lowest
+        first); the new chain id. The caller holds the store until an image has the layer."""
+        with self._store.hold():
+            return self._store.layers.add(upper, parents)
+
+    def has_layer(self, chain_id: str) -> bool:
+        """Whether the layer is here, complete."""
+        return self._store.layers.has(chain_id)
+
+    def create(
+        self,
+        config: Mapping[str, object],
+        chain_ids: Sequence[str],
+        references: Sequence[str] = (),
+    ) -> Image:
+        """An image from layers that are here. `config` is an OCI image config without `rootfs`;
+        architecture and os are the host's where it does not say."""
+        from engine.images.platform import host_platform
+
+        platform = host_platform()
+        whole = {"architecture": platform.architecture, "os": platform.os, **config}
+        names = [str(parse_reference(reference)) for reference in references]
+        with self._store.hold():
+            missing = [chain for chain in chain_ids if not self._store.layers.has(chain)]
+            if missing:
+                raise ImageProblem(f"the layer {missing[0]} is not here", code="no-such-layer")
+            return self._exactly(self._store.create(whole, chain_ids, names))
+
+    # Naming and removing
+
+    def tag(self, image_id: str, reference: str) -> None:
+        """`reference` means this image from now on."""
+        name = str(parse_reference(reference))
+        self._store.records.add_reference(name, self.get(image_id).id)
+
+    def in_use(self, image_id: str) -> Sequence[str]:
+        """Names of the containers made from the image."""
+        return self._store.records.containers_of(image_id)
+
+    def remove(self, reference: str, *, force: bool = False) -> Sequence[str]:
+        """Remove a name, and with its last name the image and what only it needed.
+
+        Lines as Docker prints them: `Untagged: mysql:8`, `Deleted: sha256:...`. An id stands for
+        all names of the image. Raises ImageProblem `image-in-use` for an image of a container:
+        with `force`, only its names go; `several-names` for an id with more than one, unless
+        forced.
+        """
+        image = self.get(reference)
+        name = self._own_name(reference)
+        if name is None and len(image.references) > 1 and not force:
+            names = ", ".join(map(familiar, image.references))
+            raise ImageProblem(
+                f"the image {reference} has several names: {names}",
+                hint="remove them one by one, or use --force",
+                code="several-names",
+            )
+        going = (name,) if name is not None else image.references
+        lines = [f"Untagged: {familiar(entry)}" for entry in going]
+        if set(going) != set(image.references):
+            self._store.records.remove_reference(going[0])
+            return lines
+        users = self.in_use(image.id)
+        if users and not force:
+            raise ImageProblem(
+                f"the image {reference} is used by {', '.join(users)}",
+                hint="remove the containers first, or use --force to take its name alone",
+                code="image-in-use",
+            )
+        if users:
+            for entry in going:
+                self._store.records.remove_reference(entry)
+            return lines
+        self._store.records.remove_image(image.id)
+        self._store.sweep()
+        return [*lines, f"Deleted: {image.id}"]
+
+    # Inside
+
+    def _fetch(self, source: Source, progress: Progress) -> str:
+        if source.kind == "registry":
+            from engine.images.fetch import fetch
+
+            return fetch(self._store, parse_reference(source.name), progress)
+        from engine.images.archives.load import load_one
+
+        return load_one(self._store, source, progress)
+
+    def _by_source(self, source: Source) -> Image | None:
+        row = self._store.records.find_reference(source.name)
+        if row is not None:
+            return self._by_exact_id(row["image_id"])
+        if source.kind != "registry":
+            return None
+        reference = parse_reference(source.name)
+        if reference.digest is None:
+            return None
+        image_id = self._store.records.find_digest(reference.name, reference.digest)
+        return None if image_id is None else self._by_exact_id(image_id)
+
+    def _by_id(self, text: str) -> Image | None:
+        match = _ID.fullmatch(text)
+        if match is None:
+            return None
+        found = self._store.records.image_ids(match[1])
+        if len(found) > 1:
+            raise ImageProblem(
+                f"{text} is the beginning of {len(found)} image ids",
+                hint="give more digits",
+                code="ambiguous-id",
+            )
+        return self._by_exact_id(found[0]) if found else None
+
+    def _by_exact_id(self, image_id: str) -> Image | None:
+        row = self._store.records.image_row(image_id)
+        return None if row is None else self._image(row)
+
+    def _exactly(self, image_id: str) -> Image:
+        image = self._by_exact_id(image_id)
+        assert image is not None  # it was recorded under the lock that is held
+        return image
+
+    def _image(self, row: sqlite3.Row) -> Image:
+        document = json.loads(row["config"])
+        chain = tuple(json.loads(row["chain_ids"]))
+        return Image(
+            id=row["id"],
+            references=self._store.records.references(row["id"]),
+            config=parse_config(document),
+            chain_ids=chain,
+            lowers=self._store.layers.lowers(chain),
+            size_bytes=row["size_bytes"],
+            created=document.get("created") or "",
+            architecture=document.get("architecture") or "",
+            os=document.get("os") or "",
+            variant=document.get("variant") or "",
+            manifest_digest=row["manifest_digest"],
+        )
+
+    def _own_name(self, reference: str) -> str | None:
+        """The complete name that `reference` is, if it is a name and not an id."""
+        if reference.startswith("sha256:"):
+            return None
+        try:
+            name = parse_source(reference).name
+        except ImageProblem:
+            return None
+        return name if self._store.records.find_reference(name) is not None else None
+
+    def _updated_at(self, reference: str) -> float:
+        row = self._store.records.find_reference(parse_source(reference).name)
+        return time.time() if row is None else float(row["updated_at"])

@@ -1,0 +1,164 @@
+"""Unpacked layers by chain id: `layers/<hex>`, each a lower directory for overlay mounts."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from typing import TYPE_CHECKING
+
+from engine.images.decompress import decompressed
+from engine.images.diff import diff_id_of
+from engine.images.digest import chain_id, parse_digest, wrong_digest
+from engine.images.records import LayerRow
+from engine.images.settle import settle
+from engine.images.unpack import unpack
+from engine.state.locks import locked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from engine.images.records import Records
+    from engine.images.unpack import Unpacked
+    from engine.state.paths import Roots
+
+TEMPORARY_PREFIX = "layer-"
+
+
+class LayerStore:
+    """Layers are complete or not there: a row and a directory, made in a temporary one, renamed.
+
+    The rename comes first: a directory without a row was not finished with, and is made again.
+    """
+
+    def __init__(self, roots: Roots, records: Records) -> None:
+        self._roots = roots
+        self._records = records
+
+    def path(self, chain: str) -> str:
+        """The directory of a layer."""
+        return f"{self._roots.layers}/{parse_digest(chain).partition(':')[2]}"
+
+    def lowers(self, chain: Sequence[str]) -> tuple[str, ...]:
+        """The directories of a stack of layers (lowest first) for an overlay mount: top first."""
+        return tuple(self.path(entry) for entry in reversed(chain))
+
+    def has(self, chain: str) -> bool:
+        """Whether the layer is here, complete."""
+        return self._records.find_layer(chain) is not None and os.path.isdir(self.path(chain))
+
+    @contextlib.contextmanager
+    def making(self, chain: str) -> Iterator[bool]:
+        """Exclude other makers of the layer; False where it is here already."""
+        with locked(f"{self._roots.layers}/.{parse_digest(chain).partition(':')[2]}.lock"):
+            yield not self.has(chain)
+
+    @contextlib.contextmanager
+    def unpacked(self, pieces: Iterator[bytes], subject: str) -> Iterator[tuple[str, Unpacked]]:
+        """A layer unpacked from a stream, compressed or not, into a temporary directory.
+
+        Pass both to `finish` before the block ends: with it, what was not finished goes.
+        """
+        directory = self._temporary()
+        try:
+            yield directory, unpack(decompressed(pieces), directory, subject)
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
+
+    def finish(
+        self,
+        directory: str,
+        unpacked: Unpacked,
+        parents: Sequence[str],
+        *,
+        diff_id: str | None,
+        blob_digest: str | None,
+        subject: str,
+    ) -> str:
+        """Keep an unpacked layer on top of `parents` (chain ids, lowest first); its chain id.
+
+        diff_id  what the config promises; None where there is no promise.
+        """
+        if diff_id is not None and unpacked.diff_id != diff_id:
+            raise wrong_digest(f"{subject}, unpacked,", diff_id, unpacked.diff_id)
+        settle(directory, unpacked, self.lowers(parents), subject)
+        return self._keep(
+            directory, unpacked.diff_id, parents, unpacked.size_bytes, blob_digest=blob_digest
+        )
+
+    def add(self, upper: str, parents: Sequence[str]) -> str:
+        """Move an overlay's upper directory into the store as a layer; its chain id.
+
+        What is there already under that chain id stays, and `upper` is removed.
+        """
+        os.chmod(upper, 0o755)
+        diff_id, size_bytes = diff_id_of(upper)
+        chain = chain_id(parents[-1] if parents else None, diff_id)
+        with self.making(chain) as wanted:
+            if wanted:
+                self._keep(upper, diff_id, parents, size_bytes, blob_digest=None)
+            else:
+                shutil.rmtree(upper)
+        return chain
+
+    def remove(self, chain: str) -> None:
+        """Accepts absence. The caller knows that nothing uses the layer."""
+        self._records.remove_layer(chain)
+        directory = self.path(chain)
+        if os.path.isdir(directory):
+            gone = f"{self._roots.temporary}/{TEMPORARY_PREFIX}{os.path.basename(directory)}"
+            shutil.rmtree(gone, ignore_errors=True)
+            os.rename(directory, gone)
+            shutil.rmtree(gone)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{self._roots.layers}/.{chain.partition(':')[2]}.lock")
+
+    def sweep(self, used: set[str]) -> None:
+        """Remove every layer that is neither in `used` nor below one that is, and all leftovers.
+
+        Only under the store's exclusive lock: nobody is making one.
+        """
+        rows = {row.chain_id: row for row in self._records.layer_rows()}
+        kept: set[str] = set()
+        for chain in used:
+            while chain in rows and chain not in kept:
+                kept.add(chain)
+                chain = rows[chain].parent or ""
+        directories = {f"sha256:{name.strip('.').removesuffix('.lock')}" for name in self._names()}
+        for chain in (rows.keys() | directories) - kept:
+            self.remove(chain)
+
+    def _names(self) -> list[str]:
+        return os.listdir(self._roots.layers) if os.path.isdir(self._roots.layers) else []
+
+    def _temporary(self) -> str:
+        directory = tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=self._roots.temporary)
+        os.chmod(directory, 0o755)  # the root directory of an overlay is that of its top layer
+        return directory
+
+    def _keep(
+        self,
+        directory: str,
+        diff_id: str,
+        parents: Sequence[str],
+        size_bytes: int,
+        *,
+        blob_digest: str | None,
+    ) -> str:
+        parent = parents[-1] if parents else None
+        chain = chain_id(parent, diff_id)
+        target = self.path(chain)
+        if os.path.isdir(target):  # left by a command that was killed before it was recorded
+            self.remove(chain)
+        os.rename(directory, target)
+        self._records.add_layer(
+            LayerRow(
+                chain_id=chain,
+                diff_id=diff_id,
+                parent=parent,
+                blob_digest=blob_digest,
+                size_bytes=size_bytes,
+            )
+        )
+        return chain

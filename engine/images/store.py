@@ -1,0 +1,117 @@
+"""The store of images: rows, blobs and layers together, and what keeps them consistent.
+
+Whoever adds holds the store's lock shared; the sweep that removes what nothing refers to needs it
+alone, and leaves its work to a later one where it cannot have it. So a layer is never taken from
+under a command that has yet to record the image it belongs to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+from engine.images.blobs import BlobStore
+from engine.images.config import parse_config_document
+from engine.images.layers import LayerStore
+from engine.images.records import Records, sync_filesystem
+from engine.state.locks import locked, locked_if_free
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from engine.state.paths import Roots
+
+_LEFTOVERS = ("layer-", "blob-", "archive-", "bootstrap-")
+
+
+class Store:
+    """All that is kept of images under one root."""
+
+    def __init__(self, roots: Roots) -> None:
+        self._roots = roots
+        self.records = Records(roots)
+        self.blobs = BlobStore(roots)
+        self.layers = LayerStore(roots, self.records)
+
+    @property
+    def temporary(self) -> str:
+        """Where half-made things go; their names begin with one of the known prefixes."""
+        return self._roots.temporary
+
+    @contextlib.contextmanager
+    def hold(self) -> Iterator[None]:
+        """Nothing is swept while this is held. May be nested."""
+        self._ensure_directories()
+        with locked(self._lock, shared=True):
+            yield
+
+    def register(
+        self,
+        config: bytes,
+        chain: Sequence[str],
+        references: Sequence[str],
+        *,
+        manifest: bytes | None = None,
+        reference_digest: str | None = None,
+    ) -> str:
+        """Record an image whose layers are here; its id. The caller holds the store.
+
+        reference_digest  of the index or manifest that the references were resolved to
+        Raises ImageProblem on a config that cannot be used.
+        """
+        parse_config_document(config)
+        image_id = self.blobs.add(config)
+        manifest_digest = None if manifest is None else self.blobs.add(manifest)
+        sync_filesystem(self._roots.layers)
+        self.records.add_image(
+            image_id,
+            config.decode(),
+            chain,
+            references,
+            manifest_digest=manifest_digest,
+            reference_digest=reference_digest or manifest_digest,
+        )
+        return image_id
+
+    def create(
+        self, config: Mapping[str, object], chain: Sequence[str], references: Sequence[str]
+    ) -> str:
+        """Record an image made here from layers that are here; its id."""
+        rows = [self.records.find_layer(entry) for entry in chain]
+        rootfs = {"type": "layers", "diff_ids": [row.diff_id for row in rows if row is not None]}
+        document = {**config, "rootfs": rootfs}
+        data = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return self.register(data.encode(), chain, references)
+
+    def sweep(self) -> bool:
+        """Remove layers and blobs that nothing refers to; False where somebody is adding."""
+        self._ensure_directories()
+        with locked_if_free(self._lock) as alone:
+            if alone:
+                self.layers.sweep(self.records.used_chain_ids())
+                self.blobs.sweep(self.records.used_blobs())
+                self._remove_leftovers()
+            return alone
+
+    def _remove_leftovers(self) -> None:
+        """Half-made things of commands that were killed."""
+        for name in os.listdir(self._roots.temporary):
+            path = f"{self._roots.temporary}/{name}"
+            if name.startswith(_LEFTOVERS):
+                if os.path.isdir(path):
+                    shutil.rmtree(path)
+                else:
+                    os.unlink(path)
+
+    @property
+    def _lock(self) -> str:
+        return f"{self._roots.root}/images.lock"
+
+    def _ensure_directories(self) -> None:
+        """Out of reach of the host's users: layers hold setuid programs (CVE-2021-41091)."""
+        os.makedirs(self._roots.root, mode=0o711, exist_ok=True)
+        for directory in (self._roots.layers, self._roots.blobs, self._roots.temporary):
+            os.makedirs(directory, mode=0o700, exist_ok=True)
