@@ -20,9 +20,8 @@ from tests.images import REFERENCE, busybox_archive
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from engine.images.image import Image
-
     from engine import Engine
+    from engine.images.image import Image
 
 # On a disk: an overlay's upper directory cannot lie on an overlay, and short: a socket's path
 # has 107 bytes.
