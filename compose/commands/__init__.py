@@ -30,7 +30,6 @@ VERBS = {
     "pull": "Pull the images of services",
     "restart": "Restart containers",
     "rm": "Remove stopped containers",
-    "run": "Run a one-off command in a new container of a service",
     "scale": "Set the number of replicas of services",
     "start": "Start containers that exist",
     "stop": "Stop containers, and keep them",

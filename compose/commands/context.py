@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from compose.ui.console import Console
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Iterable
 
     from compose.model import Project
+    from compose.reconcile.observe import Observed
+    from compose.reconcile.plan import UpOptions
     from engine import Engine
+
+ORPHANS = (
+    "Found orphan containers ({}) for this project. If you removed or renamed this service in "
+    "your compose file, you can run this command with the --remove-orphans flag to clean it up."
+)
 
 
 class Context:
@@ -34,6 +40,46 @@ class Context:
         from compose.model.cache import load_cached
 
         return load_cached(args)
+
+    def project_name(self) -> str | None:
+        """The name that the user gave: -p, or COMPOSE_PROJECT_NAME."""
+        import os
+
+        name: str | None = self.options.project_name
+        return name or os.environ.get("COMPOSE_PROJECT_NAME") or None
+
+    def observe(self, project: Project) -> Observed:
+        """What exists of the project."""
+        from compose.reconcile.observe import observe
+
+        return observe(self.engine, project.name, project)
+
+    def warn_of(self, project: Project, observed: Observed, options: UpOptions) -> None:
+        """Say what the file's loader noticed, and which containers are orphans."""
+        from compose.commands.parsing import flag_from_environment
+        from compose.reconcile import names
+        from compose.reconcile.decide import find_orphans
+
+        for notice in project.warnings:
+            where = f"{notice.where}: " if notice.where else ""
+            self.console.warn(f"{where}{notice.what}")
+        if options.remove_orphans or flag_from_environment("COMPOSE_IGNORE_ORPHANS"):
+            return
+        orphans = find_orphans(project, observed)
+        if orphans:
+            shown = ", ".join(names.short_name(one.name, project.name) for one in orphans)
+            self.console.warn(ORPHANS.format(shown))
+
+    def say_running(self, project: Project, observed: Observed, services: Iterable[str]) -> None:
+        """One line for each container of a project that needs no change."""
+        from compose.reconcile import names
+
+        if self.console.progress in ("quiet", "none"):
+            return
+        for service in services:
+            for container in observed.of_service(service):
+                name = names.short_name(container.name, project.name)
+                self.console.status(f" Container {name}  Running")
 
     def complete(self, result: int | Coroutine[None, None, int]) -> int:
         """Run what a verb's `run` returned to its end and let go of the engine."""

@@ -5,30 +5,31 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
-from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from compose.commands import VERBS
 from engine.errors import Problem
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
+    from typing import NoReturn, Protocol
 
     from compose.commands.context import Context
 
+    class Verb(Protocol):
+        """What a module of `compose.commands` defines."""
+
+        HELP: str
+
+        def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
+
+        def run(
+            self, args: argparse.Namespace, context: Context
+        ) -> int | Coroutine[None, None, int]: ...
+
+
 USAGE = "buoy [OPTIONS] VERB ..."
 ALIASES = {"convert": "config", "help": "--help"}
-
-
-class Verb(Protocol):
-    """What a module of `compose.commands` defines."""
-
-    HELP: str
-
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
-
-    def run(
-        self, args: argparse.Namespace, context: Context
-    ) -> int | Coroutine[None, None, int]: ...
 
 
 class UsageProblem(Problem):

@@ -26,6 +26,7 @@ class UpOptions(Record):
     recreate                which containers of the named services are made anew
     recreate_dependencies   the same for services that only come along
     scale                   number of replicas, above the file's
+    build                   False: an image that is missing is never built
     start                   False: create only
     wait                    end with waits until all is running or healthy
     """
@@ -36,6 +37,7 @@ class UpOptions(Record):
     recreate_dependencies: Recreate = "diverged"
     remove_orphans: bool = False
     scale: Mapping[str, int] = {}
+    build: bool = True
     start: bool = True
     wait: bool = False
 
@@ -66,7 +68,7 @@ def plan_up(project: Project, observed: Observed, options: UpOptions) -> tuple[S
     containers = ContainerSteps(
         steps, project, observed, services, decisions, starting=options.start
     )
-    resources = ResourceSteps(steps, project, observed, stop=containers.stop)
+    resources = ResourceSteps(steps, project, observed, stop=containers.stop, build=options.build)
     resources.plan(services, changing=_changing(services, decisions))
     for service in services.values():
         containers.plan(service, resources.needed_by(service))

@@ -23,13 +23,15 @@ class ResourceSteps:
 
     networks, volumes   key in the file -> step
     images              reference -> step
+    build               False: never build an image
     stop                plans that a container is stopped, and says by which step
     """
 
     def __init__(
-        self, steps: StepList, project: Project, observed: Observed, *, stop: Stop
+        self, steps: StepList, project: Project, observed: Observed, *, stop: Stop, build: bool
     ) -> None:
-        self._steps, self._project, self._observed, self._stop = steps, project, observed, stop
+        self._steps, self._project, self._observed = steps, project, observed
+        self._stop, self._build = stop, build
         self.networks: dict[str, int] = {}
         self.volumes: dict[str, int] = {}
         self.images: dict[str, int] = {}
@@ -99,7 +101,7 @@ class ResourceSteps:
     def _image(self, service: Service) -> None:
         reference = service.image_name
         if reference not in self._observed.images and reference not in self.images:
-            action: Action = "build" if service.build else "pull"
+            action: Action = "build" if service.build and self._build else "pull"
             self.images[reference] = self._steps.add(
                 action, "image", reference, "missing", service=service.name
             )

@@ -48,7 +48,7 @@ class _Line:
 class LiveSteps:
     """Draws the lines of `steps` in place, ten times a second at most, until left."""
 
-    def __init__(self, console: Console, steps: Sequence[Step], title: str = "up") -> None:
+    def __init__(self, console: Console, steps: Sequence[Step], title: str) -> None:
         self._title = title
         self._left = {step.id for step in steps}
         self._total = len(steps)
@@ -83,7 +83,9 @@ class LiveSteps:
     def skipped(self, step: Step) -> None:
         self._finish(step, "skipped", "Skipped")
 
-    def detail(self, step: Step, text: str, done_bytes: int | None, total_bytes: int | None) -> None:
+    def detail(
+        self, step: Step, text: str, done_bytes: int | None, total_bytes: int | None
+    ) -> None:
         share = f" {100 * done_bytes // total_bytes}%" if done_bytes and total_bytes else ""
         self._line(step).detail = text + share
 

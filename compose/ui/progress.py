@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ WORDS = {
     "build": Words("Building", "Built"),
     "create": Words("Creating", "Created"),
     "recreate": Words("Recreate", "Recreated"),
+    "rename": Words("Renaming", "Renamed"),
     "start": Words("Starting", "Started"),
     "stop": Words("Stopping", "Stopped"),
     "restart": Words("Restarting", "Restarted"),
@@ -48,7 +48,9 @@ class StepReport(Protocol):
 
     def skipped(self, step: Step) -> None: ...
 
-    def detail(self, step: Step, text: str, done_bytes: int | None, total_bytes: int | None) -> None:
+    def detail(
+        self, step: Step, text: str, done_bytes: int | None, total_bytes: int | None
+    ) -> None:
         """Something about a step under way: a layer downloaded, a build step."""
 
 
@@ -77,7 +79,9 @@ class PlainSteps:
     def skipped(self, step: Step) -> None:
         self._line(step, "Skipped")
 
-    def detail(self, step: Step, text: str, done_bytes: int | None, total_bytes: int | None) -> None:
+    def detail(
+        self, step: Step, text: str, done_bytes: int | None, total_bytes: int | None
+    ) -> None:
         if done_bytes is None or done_bytes == total_bytes:
             self._line(step, text)
 
@@ -107,18 +111,22 @@ class JsonSteps(PlainSteps):
     def skipped(self, step: Step) -> None:
         self._event(step, "Warning", "Skipped")
 
-    def detail(self, step: Step, text: str, done_bytes: int | None, total_bytes: int | None) -> None:
+    def detail(
+        self, step: Step, text: str, done_bytes: int | None, total_bytes: int | None
+    ) -> None:
         numbers = {} if done_bytes is None else {"current": done_bytes, "total": total_bytes or 0}
         self._event(step, "Working", WORDS[step.action].doing, details=text, **numbers)
 
     def _event(self, step: Step, status: str, text: str, **more: object) -> None:
         import json
 
-        self._console.status(json.dumps({"id": step.subject, "status": status, "text": text, **more}))
+        self._console.status(
+            json.dumps({"id": step.subject, "status": status, "text": text, **more})
+        )
 
 
-def step_report(console: Console, steps: Sequence[Step]) -> StepReport:
-    """The report that suits the console."""
+def step_report(console: Console, steps: Sequence[Step], title: str) -> StepReport:
+    """The report that suits the console; `title` is the verb."""
     if console.progress in ("quiet", "none"):
         return QuietSteps(console)
     if console.progress == "json":
@@ -127,9 +135,4 @@ def step_report(console: Console, steps: Sequence[Step]) -> StepReport:
         return PlainSteps(console)
     from compose.ui.live import LiveSteps
 
-    return LiveSteps(console, steps)
-
-
-def now() -> float:
-    """Seconds on a clock that only goes forward."""
-    return time.monotonic()
+    return LiveSteps(console, steps, title)

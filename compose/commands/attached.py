@@ -1,0 +1,231 @@
+"""Foreground `up`: start, show the logs of all, stop on Ctrl-C (cli.md 5)."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from typing import TYPE_CHECKING
+
+from compose.commands.applying import apply, parallel_limit
+from compose.commands.target import check_services
+from compose.reconcile import names
+from compose.reconcile.conditions import ENDED
+from compose.reconcile.execute import execute
+from compose.reconcile.lifecycle import plan_kill, plan_stop
+from compose.reconcile.perform import Performer, Settings
+from compose.reconcile.plan import plan_up, selected_services
+from compose.ui.logs import LogPrinter
+from compose.ui.progress import PlainSteps, QuietSteps
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Sequence
+
+    from compose.commands.context import Context
+    from compose.model import Project
+    from compose.reconcile.observe import Observed
+    from compose.reconcile.plan import UpOptions
+    from compose.reconcile.step import Step
+    from engine import Container
+
+FORCED = 130  # 128 + SIGINT
+STOPPING = "Gracefully Stopping... press Ctrl+C again to force"
+
+
+async def up_attached(
+    args: argparse.Namespace,
+    context: Context,
+    project: Project,
+    options: UpOptions,
+    refreshing: Sequence[Step],
+) -> int:
+    """Create what is missing, then start and follow. The exit code of `up`."""
+    settings = Settings(grace_s=args.timeout, pull=args.pull)
+    if refreshing:
+        await apply(context, refreshing, settings, project, title="up")
+    observed = context.observe(project)
+    context.warn_of(project, observed, options)
+    if context.options.dry_run:
+        steps = plan_up(project, observed, options)
+        await apply(context, steps, settings, project, title="up")
+        return 0
+    creation = plan_up(project, observed, options.replace(start=False))
+    if creation:
+        await apply(context, creation, settings, project, title="up")
+    return await AttachedRun(args, context, project, options, settings).run()
+
+
+class AttachedRun:
+    """One foreground run: what it starts, follows, and stops again.
+
+    Every task belongs to one group: the run is over when all is started and every container that
+    is followed has ended for good.
+    """
+
+    def __init__(
+        self,
+        args: argparse.Namespace,
+        context: Context,
+        project: Project,
+        options: UpOptions,
+        settings: Settings,
+    ) -> None:
+        self._args, self._context, self._project = args, context, project
+        self._options, self._settings = options, settings
+        self._engine = context.engine
+        self._followed = followed_services(args, project)
+        self._services = selected_services(
+            project, options.services, dependencies=not options.no_deps
+        )
+        self._printer = LogPrinter(
+            context.console,
+            colour=not args.no_color,
+            prefix=not args.no_log_prefix,
+            timestamps=args.timestamps,
+            stderr=True,
+        )
+        self._begun_at = time.time()
+        self._exit_code: int | None = None
+        self._stopping = False
+
+    async def run(self) -> int:
+        """Start, follow, and return the exit code."""
+        observed = self._observe()
+        steps = plan_up(self._project, observed, self._options)
+        names_shown = sorted(map(self._short_name, self._shown(observed)))
+        for name in names_shown:
+            self._printer.add(name)
+        self._context.console.status(f"Attaching to {', '.join(names_shown)}")
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._interrupted)
+        async with asyncio.TaskGroup() as self._group:
+            for container in self._shown(observed):
+                if container.status in ("running", "restarting"):
+                    self._follow(container.id)
+            self._starting = self._group.create_task(self._start(steps))
+        return self._exit_code or 0
+
+    def _observe(self) -> Observed:
+        return self._context.observe(self._project)
+
+    def _shown(self, observed: Observed) -> list[Container]:
+        return [one for name in self._followed for one in observed.of_service(name)]
+
+    def _short_name(self, container: Container) -> str:
+        return names.short_name(container.name, self._project.name)
+
+    # Starting
+
+    async def _start(self, steps: Sequence[Step]) -> None:
+        perform = Performer(self._engine, self._project, self._settings)
+        report = _StartReport(self, perform)
+        await execute(steps, perform, report, parallel_limit(self._context.options.parallel))
+
+    def started(self, service: str, container_id: str) -> None:
+        """A container was started: follow it if its service is shown."""
+        if service in self._followed:
+            self._follow(container_id)
+
+    # Following
+
+    def _follow(self, container_id: str) -> None:
+        self._group.create_task(self._show_logs(container_id))
+        self._group.create_task(self._announce_restarts(container_id))
+
+    async def _show_logs(self, container_id: str) -> None:
+        name = self._short_name(self._engine.containers.get(container_id))
+        async for line in self._engine.containers.follow(container_id):
+            if line.at_s >= self._begun_at:
+                self._printer.line(name, line)
+        container = self._engine.containers.find(container_id)
+        if container is not None:
+            self._printer.event(name, f"exited with code {container.exit_code}")
+            self._ended(container)
+
+    async def _announce_restarts(self, container_id: str) -> None:
+        container = self._engine.containers.get(container_id)
+        name, seen = self._short_name(container), container.restart_count
+        while container.status not in ENDED:
+            container = await self._engine.containers.wait(container_id, _has_moved_on(seen))
+            if container.restart_count > seen:
+                seen = container.restart_count
+                self._printer.event(name, f"exited with code {container.exit_code} (restarting)")
+
+    def _ended(self, container: Container) -> None:
+        """One container ended for good: stop all where that was asked for."""
+        args, code = self._args, container.exit_code or 0
+        service = container.labels.get(names.SERVICE)
+        failing = args.abort_on_container_failure
+        aborting = args.abort_on_container_exit or (args.exit_code_from and not failing)
+        if service == args.exit_code_from or (
+            args.exit_code_from is None and self._exit_code is None and (aborting or failing)
+        ):
+            self._exit_code = code
+        if (aborting or (failing and code)) and not self._stopping:
+            self._stop()
+
+    # Stopping
+
+    def _interrupted(self) -> None:
+        """SIGINT or SIGTERM: stop gracefully; a second one kills."""
+        if not self._stopping:
+            self._context.console.status(STOPPING)
+            self._stop()
+        else:
+            self._exit_code = FORCED
+            self._group.create_task(self._kill_all())
+
+    def _stop(self) -> None:
+        self._stopping = True
+        self._starting.cancel()
+        self._group.create_task(self._stop_all())
+
+    async def _stop_all(self) -> None:
+        steps = plan_stop(self._observe(), tuple(self._services))
+        perform = Performer(self._engine, self._project, self._settings)
+        await execute(steps, perform, PlainSteps(self._context.console))
+
+    async def _kill_all(self) -> None:
+        ours = [one for name in self._services for one in self._observe().of_service(name)]
+        steps = plan_kill(ours, self._project.name, "SIGKILL")
+        perform = Performer(self._engine, self._project, self._settings)
+        # One that has ended meanwhile is no failure: what is left is stopped by `_stop_all`.
+        try:
+            await execute(steps, perform, QuietSteps(self._context.console))
+        except ExceptionGroup as group:
+            if group.split(ProcessLookupError)[1] and self._still_runs():
+                raise
+
+    def _still_runs(self) -> bool:
+        return bool(plan_stop(self._observe(), tuple(self._services)))
+
+
+def _has_moved_on(restarts: int) -> Callable[[Container], bool]:
+    return lambda now: now.status in ENDED or now.restart_count > restarts
+
+
+class _StartReport(QuietSteps):
+    """Tells the run what has started; failures are raised when all is done."""
+
+    def __init__(self, run: AttachedRun, perform: Performer) -> None:
+        self._run, self._perform = run, perform
+
+    def done(self, step: Step, word: str | None) -> None:
+        if step.action == "start":
+            self._run.started(step.service, self._perform.container_of(step))
+
+
+def followed_services(args: argparse.Namespace, project: Project) -> list[str]:
+    """Services whose logs are shown. Raises UnknownService."""
+    check_services((*args.attach, *args.no_attach), project.services)
+    if args.exit_code_from is not None:
+        check_services((args.exit_code_from,), project.services)
+    chosen = selected_services(
+        project, tuple(args.services), dependencies=args.attach_dependencies or not args.services
+    )
+    attached = args.attach or [
+        name for name, service in chosen.items() if service.attach or name in args.services
+    ]
+    return [name for name in attached if name not in args.no_attach]

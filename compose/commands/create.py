@@ -1,0 +1,39 @@
+"""`buoy create`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compose.commands.up_options import add_creation_arguments, up_options
+from compose.reconcile.plan import plan_up, selected_services
+from compose.reconcile.plan_images import plan_images
+
+if TYPE_CHECKING:
+    import argparse
+
+    from compose.commands.context import Context
+
+HELP = "Create what is missing or differs, without starting it."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `buoy create`."""
+    add_creation_arguments(parser)
+
+
+async def run(args: argparse.Namespace, context: Context) -> int:
+    """Reconcile without starting: 0."""
+    from compose.commands.applying import apply
+    from compose.reconcile.perform import Settings
+
+    project = context.load_project(args)
+    options = up_options(args, project, start=False)
+    settings = Settings(pull=args.pull)
+    services = selected_services(project, options.services).values()
+    refreshing = plan_images(services, build=args.build, pull=args.pull)
+    await apply(context, refreshing, settings, project, title="create")
+    observed = context.observe(project)
+    context.warn_of(project, observed, options)
+    steps = plan_up(project, observed, options)
+    await apply(context, steps, settings, project, title="create")
+    return 0

@@ -1,0 +1,144 @@
+"""`buoy logs`."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from compose.commands.parsing import UsageProblem
+from compose.commands.target import find_target
+from compose.reconcile import names
+from compose.ui.logs import LogPrinter
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Coroutine, Iterable, Iterator
+
+    from compose.commands.context import Context
+    from compose.commands.target import Target
+    from engine import Container, Engine, LogLine
+
+HELP = """Show what the containers wrote.
+
+Lines of several containers are merged by the time at which they were written."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `buoy logs`."""
+    add = parser.add_argument
+    add("services", nargs="*", metavar="SERVICE")
+    add("-f", "--follow", action="store_true", help="go on until the containers end")
+    add("-n", "--tail", default="all", metavar="N", help="the last N lines of each container")
+    add("--since", metavar="TIME", help="2026-01-02T15:04:05Z, or an age as 42m")
+    add("--until", metavar="TIME", help="likewise")
+    add("-t", "--timestamps", action="store_true", help="show when each line was written")
+    add("--no-color", action="store_true", help="no colours")
+    add("--no-log-prefix", action="store_true", help="no names before lines")
+    add("--index", type=int, default=0, metavar="N", help="number of the replica of one service")
+
+
+def run(args: argparse.Namespace, context: Context) -> int | Coroutine[None, None, int]:
+    """Print the lines: 0."""
+    target = find_target(context, args)
+    containers = _chosen(args, target)
+    shown = {target.short_name(container): container for container in containers}
+    printer = LogPrinter(
+        context.console,
+        shown,
+        colour=not args.no_color,
+        prefix=not args.no_log_prefix,
+        timestamps=args.timestamps,
+    )
+    if args.follow:
+        return _follow(args, context, shown, printer)
+    for _, name, line in merged(_read(args, context.engine, shown)):
+        printer.line(name, line)
+    return 0
+
+
+def merged(
+    streams: Iterable[Iterator[tuple[float, str, LogLine]]],
+) -> Iterator[tuple[float, str, LogLine]]:
+    """Lines of several containers in the order in which they were written."""
+    import heapq
+
+    return heapq.merge(*streams, key=lambda entry: entry[0])
+
+
+def _chosen(args: argparse.Namespace, target: Target) -> list[Container]:
+    if args.index and len(args.services) != 1:
+        raise UsageProblem("--index needs exactly one SERVICE")
+    defined = target.project.services if target.project else {}
+    return [
+        container
+        for container in target.containers(args.services)
+        if args.index in (0, names.number_of(container))
+        and (args.services or _collected(container, defined))
+    ]
+
+
+def _collected(container: Container, defined: object) -> bool:
+    """False for services with `attach: false`."""
+    service = container.labels.get(names.SERVICE, "")
+    return not isinstance(defined, dict) or service not in defined or defined[service].attach
+
+
+def _read(
+    args: argparse.Namespace, engine: Engine, shown: dict[str, Container]
+) -> Iterator[Iterator[tuple[float, str, LogLine]]]:
+    now_s = time.time()
+    since_s = parse_moment(args.since, now_s) if args.since else None
+    until_s = parse_moment(args.until, now_s) if args.until else None
+    tail = parse_tail(args.tail)
+    for name, container in shown.items():
+        lines = engine.containers.logs(container.id, tail=tail, since_s=since_s, until_s=until_s)
+        yield ((line.at_s, name, line) for line in lines)
+
+
+async def _follow(
+    args: argparse.Namespace,
+    context: Context,
+    shown: dict[str, Container],
+    printer: LogPrinter,
+) -> int:
+    import asyncio
+
+    since_s = parse_moment(args.since, time.time()) if args.since else 0.0
+    tail = parse_tail(args.tail)
+
+    async def follow(name: str, container: Container) -> None:
+        async for line in context.engine.containers.follow(container.id, tail=tail):
+            if line.at_s >= since_s:
+                printer.line(name, line)
+
+    async with asyncio.TaskGroup() as group:
+        for name, container in shown.items():
+            group.create_task(follow(name, container))
+    return 0
+
+
+def parse_tail(text: str) -> int | None:
+    """`all` -> None, `20` -> 20. Raises UsageProblem."""
+    if text == "all":
+        return None
+    if not text.isdecimal():
+        raise UsageProblem(f"--tail takes a number or `all`, not `{text}`")
+    return int(text)
+
+
+def parse_moment(text: str, now_s: float) -> float:
+    """Seconds since the epoch: of `2026-01-02T15:04:05Z` (local time without a zone), of a number
+    of them, or of an age before now as `42m` or `1h30m`. Raises UsageProblem."""
+    from datetime import datetime
+
+    from compose.source.values import parse_duration
+
+    try:
+        if text.replace(".", "", 1).isdecimal():
+            return float(text)
+        if "-" in text or "T" in text:
+            return datetime.fromisoformat(text).timestamp()
+        return now_s - parse_duration(text)
+    except ValueError:
+        hint = "as 2026-01-02T15:04:05Z, or an age as 42m"
+        raise UsageProblem(f"`{text}` is not a time", hint=hint) from None

@@ -1,0 +1,98 @@
+"""`buoy ps`."""
+
+from __future__ import annotations
+
+import time
+
+from compose.commands.parsing import UsageProblem
+from compose.commands.target import check_services, find_target
+from compose.reconcile import names
+from compose.reconcile.decide import UP
+from compose.ui import containers as format_
+from compose.ui.tables import format_table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from compose.commands.context import Context
+    from compose.commands.target import Target
+    from engine import Container
+
+HELP = "List containers of the project: those that are up, with -a all."
+STATES = ("paused", "restarting", "removing", "running", "dead", "created", "exited")
+TITLES = ("NAME", "IMAGE", "COMMAND", "SERVICE", "CREATED", "STATUS", "PORTS")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `buoy ps`."""
+    add = parser.add_argument
+    add("services", nargs="*", metavar="SERVICE")
+    add("-a", "--all", action="store_true", help="stopped ones and one-offs too")
+    add("-q", "--quiet", action="store_true", help="ids alone")
+    add("--services", dest="names", action="store_true", help="names of services alone")
+    add("--status", action="append", default=[], choices=STATES, help="repeatable; implies -a")
+    add("--filter", metavar="status=STATE", help="the same as --status")
+    add("--format", choices=("table", "json"), default="table")
+    add("--no-trunc", action="store_true", help="full ids and commands")
+    add("--orphans", type=_boolean, nargs="?", const=True, default=True, metavar="BOOL",
+        help="include orphans (default: true)")  # fmt: skip
+
+
+def run(args: argparse.Namespace, context: Context) -> int:
+    """Print the containers: 0."""
+    target = find_target(context, args)
+    shown = _chosen(args, target)
+    if args.quiet:
+        lines = [container.id for container in shown]
+    elif args.names:
+        lines = list(dict.fromkeys(one.labels[names.SERVICE] for one in shown))
+    elif args.format == "json":
+        lines = [format_.json_line(one, time.time(), full=args.no_trunc) for one in shown]
+    else:
+        rows = [_row(container, time.time(), full=args.no_trunc) for container in shown]
+        lines = [format_table(TITLES, rows)]
+    for line in lines:
+        context.console.out(line)
+    return 0
+
+
+def _chosen(args: argparse.Namespace, target: Target) -> list[Container]:
+    check_services(args.services, target.services)
+    states = [*args.status, *([_filtered_state(args.filter)] if args.filter else [])]
+    every = args.all or bool(states)
+    known = target.project.services.keys() | target.project.disabled if target.project else None
+    return sorted(
+        (
+            one
+            for one in target.observed.containers
+            if (not args.services or one.labels.get(names.SERVICE) in args.services)
+            and (every or (one.status in UP and not names.is_one_off(one)))
+            and (not states or one.status in states)
+            and (args.orphans or known is None or one.labels.get(names.SERVICE) in known)
+        ),
+        key=lambda one: one.name,
+    )
+
+
+def _row(container: Container, now_s: float, *, full: bool) -> tuple[str, ...]:
+    return (
+        container.name,
+        container.reference,
+        format_.format_command(container, full=full),
+        container.labels.get(names.SERVICE, ""),
+        format_.format_created(container, now_s),
+        format_.format_status(container, now_s),
+        format_.format_ports(container),
+    )
+
+
+def _filtered_state(condition: str) -> str:
+    key, _, state = condition.partition("=")
+    if key != "status" or state not in STATES:
+        raise UsageProblem(f"ps cannot filter by `{condition}`", hint="only by status=STATE")
+    return state
+
+
+def _boolean(text: str) -> bool:
+    return text.lower() in ("1", "true", "yes", "t")
