@@ -1,0 +1,43 @@
+"""The plan of images that are fetched or built though they are here. Pure.
+
+It is carried out before the plan of containers: whether they diverge depends on what comes of it.
+"""
+
+from __future__ import annotations
+
+from compose.reconcile.step import StepList
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from compose.model import Service
+    from compose.reconcile.step import Step
+
+SETTLED_POLICIES = ("missing", "if_not_present", "never", "build")
+
+
+def plan_images(
+    services: Iterable[Service], *, build: bool = False, pull: str | None = None
+) -> tuple[Step, ...]:
+    """Builds asked for by `build` or a policy, pulls by `pull` or a policy; empty when none.
+
+    pull  policy above the services' own: always, missing, never, build
+    """
+    steps = StepList()
+    done: set[str] = set()
+    for service in services:
+        policy = pull or service.pull_policy or "missing"
+        action, cause = _refresh(service, policy, build=build)
+        if action and service.image_name not in done:
+            done.add(service.image_name)
+            steps.add(action, "image", service.image_name, cause, service=service.name)  # type: ignore[arg-type]
+    return steps.done()
+
+
+def _refresh(service: Service, policy: str, *, build: bool) -> tuple[str, str]:
+    if service.build and (build or policy == "build"):
+        return "build", "--build" if build else "pull policy build"
+    if policy not in SETTLED_POLICIES and not (service.build and service.image is None):
+        return "pull", f"pull policy {policy}"
+    return "", ""
