@@ -1,0 +1,177 @@
+"""Which files make up a project, its directory and its environment (compose-file.md 2.1, 12.1)."""
+
+from __future__ import annotations
+
+import os.path
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from compose.errors import FileMissing, NoProjectFile
+from compose.source.dotenv import parse_dotenv
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from compose.source.surroundings import Surroundings
+
+NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
+OVERRIDES = (
+    "compose.override.yml",
+    "compose.override.yaml",
+    "docker-compose.override.yml",
+    "docker-compose.override.yaml",
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class Environment:
+    """The variables of a project: the process's above those of environment files.
+
+    unset   names that were replaced by nothing, for a warning
+    """
+
+    surroundings: Surroundings
+    files: list[str] = field(default_factory=list)
+    values: dict[str, str] = field(default_factory=dict)
+    unset: list[str] = field(default_factory=list)
+
+    def find(self, name: str) -> str | None:
+        """Value of a variable; None where it is not set."""
+        value = self.surroundings.variable(name)
+        return self.values.get(name) if value is None else value
+
+    def missing(self, name: str) -> None:
+        """Remember a variable that was replaced by nothing."""
+        if name not in self.unset:
+            self.unset.append(name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """The files of a project, absolute, in order of merging; `-` is standard input.
+
+    ambiguous   other default names in the same directory, which are not read
+    """
+
+    files: tuple[str, ...]
+    directory: str
+    environment: Environment
+    ambiguous: tuple[str, ...] = ()
+
+
+def discover(
+    surroundings: Surroundings,
+    files: Sequence[str] = (),
+    directory: str | None = None,
+    env_files: Sequence[str] = (),
+) -> Found:
+    """Find a project's files, directory and environment.
+
+    files, directory, env_files   as given by -f, --project-directory, --env-file
+
+    Raises NoProjectFile, FileMissing, EnvFileSyntax.
+    """
+    environment = Environment(surroundings=surroundings)
+    given = None if directory is None else surroundings.absolute(directory)
+    asked = [path if path == "-" else surroundings.absolute(path) for path in files]
+    explicit = _explicit_env_files(environment, env_files)
+    if explicit is None:
+        _read_default(environment, given or _directory_of(asked) or surroundings.directory)
+    else:
+        for path in explicit:
+            _read_explicit(environment, path)
+    asked = asked or _from_variable(environment)
+    chosen, ambiguous = (asked, []) if asked else search(surroundings, given)
+    project = given or _directory_of(chosen) or surroundings.directory
+    if explicit is None:
+        _read_default(environment, project)
+    _require(surroundings, chosen)
+    return Found(
+        files=tuple(chosen),
+        directory=project,
+        environment=environment,
+        ambiguous=tuple(ambiguous),
+    )
+
+
+def search(surroundings: Surroundings, start: str | None = None) -> tuple[list[str], list[str]]:
+    """The default file with its override, found upward from `start` or the working directory.
+
+    Returns the files, and other default names beside them. Raises NoProjectFile.
+    """
+    directory = start or surroundings.directory
+    while True:
+        present = _present(surroundings, directory, NAMES)
+        if present:
+            override = _present(surroundings, directory, OVERRIDES)[:1]
+            return [present[0], *override], present[1:]
+        parent = os.path.dirname(directory)  # noqa: PTH120
+        if parent == directory:
+            raise NoProjectFile(
+                f"there is no {NAMES[0]} in {start or surroundings.directory} or above it",
+                hint=f"name one with -f; {', '.join(NAMES)} are looked for",
+            )
+        directory = parent
+
+
+def _present(surroundings: Surroundings, directory: str, names: Sequence[str]) -> list[str]:
+    paths = [surroundings.within(directory, name) for name in names]
+    return [path for path in paths if surroundings.read(path) is not None]
+
+
+def _directory_of(files: Sequence[str]) -> str | None:
+    """Directory of the first file that is not standard input."""
+    return next((os.path.dirname(path) for path in files if path != "-"), None)  # noqa: PTH120
+
+
+def _from_variable(environment: Environment) -> list[str]:
+    listed = environment.find("COMPOSE_FILE")
+    if not listed:
+        return []
+    separator = environment.find("COMPOSE_PATH_SEPARATOR") or os.pathsep
+    surroundings = environment.surroundings
+    return [surroundings.absolute(path) for path in listed.split(separator) if path]
+
+
+def _require(surroundings: Surroundings, files: Sequence[str]) -> None:
+    for path in files:
+        if surroundings.read(path) is None:
+            shown = surroundings.shown(path)
+            reason = "is a directory" if os.path.isdir(path) else "cannot be read"  # noqa: PTH112
+            if not os.path.lexists(path):
+                reason = "does not exist"
+            raise FileMissing(f"project file {shown} {reason}", where=shown)
+
+
+def _explicit_env_files(environment: Environment, given: Sequence[str]) -> list[str] | None:
+    """Environment files asked for; [] where the default is switched off; None: the default."""
+    if given:
+        return list(given)
+    if listed := environment.find("COMPOSE_ENV_FILES"):
+        return [path.strip() for path in listed.split(",") if path.strip()]
+    disabled = environment.find("COMPOSE_DISABLE_ENV_FILE") or ""
+    return [] if disabled.lower() in ("1", "t", "true", "yes", "y", "on") else None
+
+
+def _read_explicit(environment: Environment, path: str) -> None:
+    surroundings = environment.surroundings
+    absolute = surroundings.absolute(path)
+    text = surroundings.read(absolute)
+    if text is None:
+        raise FileMissing(f"environment file {path} cannot be read", where=path)
+    environment.values.update(_parse(environment, absolute, text))
+
+
+def _read_default(environment: Environment, directory: str) -> None:
+    """Add the variables of a directory's `.env` to those that are known already."""
+    path = environment.surroundings.within(directory, ".env")
+    text = environment.surroundings.read(path)
+    if text is not None and path not in environment.files:
+        environment.values = {**_parse(environment, path, text), **environment.values}
+
+
+def _parse(environment: Environment, path: str, text: str) -> dict[str, str]:
+    shown = environment.surroundings.shown(path)
+    values = parse_dotenv(text, shown, environment.find, environment.missing)
+    environment.files.append(path)
+    return values

@@ -1,0 +1,185 @@
+"""The grammar of `.env`, env_file and label_file (compose-file.md 12.2)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from compose.errors import EnvFileSyntax
+from compose.source.template import Malformed, Unset, substitute
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_KEY = re.compile(r"[A-Za-z0-9_.\-\[\]]+")
+_BLANK = re.compile(r"[ \t\r\f\v]*")
+_SKIPPED = re.compile(r"(?:\s|#[^\n]*)*")
+_EXPORT = re.compile(r"export[ \t]+")
+_COMMENT = re.compile(r"[ \t]#.*")
+_AFTER_QUOTE = re.compile(r"[ \t\r]*(#[^\n]*)?(\n|\Z)")
+_OCTAL = re.compile(r"0([0-7]{1,3})")
+_ESCAPES = {
+    "a": "\a",
+    "b": "\b",
+    "f": "\f",
+    "n": "\n",
+    "r": "\r",
+    "t": "\t",
+    "v": "\v",
+    "\\": "\\",
+    '"': '"',
+    "$": "$$",  # what the template grammar reads as a dollar sign
+}
+
+
+def parse_dotenv(
+    text: str, file: str, lookup: Callable[[str], str | None], missing: Callable[[str], None]
+) -> dict[str, str]:
+    """The variables of an environment file; of a repeated one the last value.
+
+    file      how problems name it
+    lookup    variables from outside; in values they go above those set earlier in the file
+    missing   told the name of each unset variable that a value refers to
+
+    A key alone takes its value from `lookup`, and is left out when there is none.
+    Raises EnvFileSyntax.
+    """
+    return _Parser(text, file, lookup, missing).parse()
+
+
+def parse_raw(text: str, lookup: Callable[[str], str | None]) -> dict[str, str]:
+    """The variables of a file in `format: raw`: no quotes, no expansion, `KEY` alone inherits."""
+    values: dict[str, str] = {}
+    for line in text.removeprefix("\ufeff").splitlines():
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        key, separator, value = line.partition("=")
+        found = value if separator else lookup(key.strip())
+        if found is not None:
+            values[key.strip()] = found
+    return values
+
+
+class _Parser:
+    def __init__(
+        self,
+        text: str,
+        file: str,
+        lookup: Callable[[str], str | None],
+        missing: Callable[[str], None],
+    ) -> None:
+        self._text = text.removeprefix("\ufeff").replace("\r\n", "\n")
+        self._file = file
+        self._outside, self._missing = lookup, missing
+        self._position = 0
+        self._values: dict[str, str] = {}
+
+    def parse(self) -> dict[str, str]:
+        while self._skip(_SKIPPED) < len(self._text):
+            self._entry()
+        return self._values
+
+    def _lookup(self, name: str) -> str | None:
+        value = self._outside(name)
+        return self._values.get(name) if value is None else value
+
+    def _entry(self) -> None:
+        self._skip(_EXPORT)
+        start = self._position
+        match = _KEY.match(self._text, start)
+        if match is None:
+            raise self._problem(f"`{self._text[start]}` cannot begin a variable's name")
+        key = match[0]
+        self._position = match.end()
+        self._skip(_BLANK)
+        separator = self._text[self._position : self._position + 1]
+        if separator in ("", "\n"):
+            self._inherit(key)
+        elif separator in "=:":
+            self._position += 1
+            self._skip(_BLANK)
+            self._values[key] = self._value()
+        else:
+            line = self._text[start:].partition("\n")[0]
+            raise self._problem(f"`{separator}` cannot stand in the name of a variable: `{line}`")
+
+    def _inherit(self, key: str) -> None:
+        value = self._lookup(key)
+        if value is not None:
+            self._values[key] = value
+
+    def _value(self) -> str:
+        match self._text[self._position : self._position + 1]:
+            case "'":
+                return self._single_quoted()
+            case '"':
+                return self._double_quoted()
+        start = self._position
+        end = self._text.find("\n", start)
+        self._position = len(self._text) if end < 0 else end
+        line = self._text[start : self._position]
+        return self._expand(_COMMENT.sub("", line, count=1).rstrip(), start)
+
+    def _single_quoted(self) -> str:
+        inner = self._quoted("'")
+        self._after_quote()
+        return inner.replace("\\'", "'")
+
+    def _double_quoted(self) -> str:
+        start = self._position
+        inner = self._quoted('"')
+        self._after_quote()
+        return self._expand(_unescaped(inner), start)
+
+    def _quoted(self, quote: str) -> str:
+        """What stands between quotes, escapes not yet replaced."""
+        start = index = self._position + 1
+        while index < len(self._text) and self._text[index] != quote:
+            index += 2 if self._text[index] == "\\" else 1
+        if index >= len(self._text):
+            raise self._problem(f"the quote {quote} that begins here is not closed")
+        self._position = index + 1
+        return self._text[start:index]
+
+    def _after_quote(self) -> None:
+        match = _AFTER_QUOTE.match(self._text, self._position)
+        if match is None:
+            raise self._problem("only a comment may follow a closing quote")
+        self._position = match.end()
+
+    def _expand(self, value: str, start: int) -> str:
+        try:
+            return substitute(value, self._lookup, self._missing)
+        except Malformed as error:
+            what, hint = str(error), "write `$$` for a dollar sign"
+        except Unset as error:
+            what, hint = f"required variable `{error.name}` has no value: {error.message}", None
+        self._position = start
+        raise self._problem(what, hint)
+
+    def _skip(self, pattern: re.Pattern[str]) -> int:
+        if match := pattern.match(self._text, self._position):
+            self._position = match.end()
+        return self._position
+
+    def _problem(self, what: str, hint: str | None = None) -> EnvFileSyntax:
+        before = self._text[: self._position]
+        line = before.count("\n") + 1
+        column = self._position - (before.rfind("\n") + 1) + 1
+        return EnvFileSyntax(what, where=f"{self._file}:{line}:{column}", hint=hint)
+
+
+def _unescaped(text: str) -> str:
+    parts: list[str] = []
+    index = 0
+    while index < len(text):
+        if text[index] != "\\" or index + 1 == len(text):
+            parts.append(text[index])
+            index += 1
+        elif octal := _OCTAL.match(text, index + 1):
+            parts.append(chr(int(octal[1], 8)))
+            index = octal.end()
+        else:
+            parts.append(_ESCAPES.get(text[index + 1], text[index : index + 2]))
+            index += 2
+    return "".join(parts)

@@ -1,0 +1,226 @@
+"""YAML text in, trees with positions out.
+
+Works on the events of ruamel.yaml's parser, so that anchors, merge keys, duplicate keys and scalar
+types follow the rules of Compose rather than those of a YAML library.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    Event,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+
+from compose.errors import DuplicateKey, InvalidValue, KeyNotString, YamlSyntax, nearest
+from compose.source.scalars import resolve
+from compose.source.tree import Map, Mark, Scalar, Seq, Value, copy, size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_NODES = 100_000  # of one document, aliases written out: stops "billion laughs" files
+TAGS = ("!reset", "!override")
+_STANDARD = "tag:yaml.org,2002:"
+_TAB_HINT = "YAML is indented with spaces; this line begins with a tab"
+_HINTS = {
+    "mapping values are not allowed": (
+        "is the line above indented as this one? a value with `: ` in it needs quotes"
+    ),
+    "cannot start any token": "a value that begins with this character needs quotes",
+    "expected <block end>": (
+        "this line is not indented as those of its block, or mixes a list with a mapping"
+    ),
+    "could not find expected ':'": "is there a `:` and a blank after the key?",
+}
+
+
+def parse_documents(text: str, file: str) -> list[Map]:
+    """The documents of a file, each a mapping. Empty documents are left out.
+
+    file   how positions name it
+
+    Raises YamlSyntax, DuplicateKey, KeyNotString, InvalidValue (a top level that is no mapping).
+    """
+    try:
+        # the C parser where it is installed, else the one in Python
+        events = YAML(typ="safe").parse(text.removeprefix("\ufeff"))
+        documents = [
+            _Document(events, file).read()
+            for event in events
+            if isinstance(event, DocumentStartEvent)
+        ]
+    except MarkedYAMLError as error:
+        raise _syntax(error, text, file) from None
+    except YAMLError as error:
+        raise YamlSyntax(str(error).partition("\n")[0], where=file) from None
+    return [document for document in documents if document is not None]
+
+
+def _syntax(error: MarkedYAMLError, text: str, file: str) -> YamlSyntax:
+    """The library's complaint at its place, with what is usually meant by it."""
+    mark = error.problem_mark or error.context_mark
+    line, column = (mark.line, mark.column) if mark else (0, 0)
+    lines = text.splitlines()
+    written = lines[line] if line < len(lines) else ""
+    what = " ".join(str(part) for part in (error.problem, error.context) if part)
+    tab = not written[:column].strip() and "\t" in written[: column + 1]
+    hints = [hint for part, hint in _HINTS.items() if part in what]
+    hint = _TAB_HINT if tab else next(iter(hints), None)
+    return YamlSyntax(what, where=str(Mark(file, line + 1, column + 1)), hint=hint)
+
+
+class _Document:
+    """Builds the tree of one document from its events."""
+
+    def __init__(self, events: Iterator[Event], file: str) -> None:
+        self._events = events
+        self._file = file
+        self._anchors: dict[str, Value] = {}
+        self._open: set[str] = set()  # anchors whose node is not complete
+        self._nodes = 0
+
+    def read(self) -> Map | None:
+        event = next(self._events)
+        value = self._value(event)
+        if value is not None and not isinstance(value, Map):
+            where = str(self._mark(event))
+            raise InvalidValue("the top level of a project file must be a mapping", where=where)
+        return value
+
+    def _mark(self, event: Event) -> Mark:
+        return Mark(self._file, event.start_mark.line + 1, event.start_mark.column + 1)
+
+    def _value(self, event: Event) -> Value:
+        if isinstance(event, AliasEvent):
+            return self._alias(event)
+        anchor: str | None = getattr(event, "anchor", None)
+        if anchor:
+            self._open.add(anchor)
+        self._count(1, event)
+        value: Value
+        if isinstance(event, MappingStartEvent):
+            value = self._mapping(event)
+        elif isinstance(event, SequenceStartEvent):
+            value = self._sequence(event)
+        else:
+            assert isinstance(event, ScalarEvent), event
+            value = self._scalar(event)
+        if anchor:
+            self._open.discard(anchor)
+            self._anchors[anchor] = value
+        return value
+
+    def _alias(self, event: AliasEvent) -> Value:
+        name = event.anchor
+        where = str(self._mark(event))
+        if name in self._open:
+            raise YamlSyntax(f"cycle: `*{name}` is inside of `&{name}`", where=where)
+        if name not in self._anchors:
+            hint = nearest(name, self._anchors)
+            raise YamlSyntax(f"there is no anchor `&{name}` above", where=where, hint=hint)
+        target = self._anchors[name]
+        self._count(size(target), event)
+        return copy(target)
+
+    def _count(self, nodes: int, event: Event) -> None:
+        self._nodes += nodes
+        if self._nodes > MAX_NODES:
+            where = str(self._mark(event))
+            raise YamlSyntax(f"more than {MAX_NODES} nodes with aliases written out", where=where)
+
+    def _mapping(self, start: MappingStartEvent) -> Map:
+        mapping = Map(self._mark(start))
+        merged: list[Map] = []
+        while not isinstance(event := next(self._events), MappingEndEvent):
+            key, key_mark = self._key(event, mapping), self._mark(event)
+            following = next(self._events)
+            if key == "<<" and isinstance(event, ScalarEvent) and not event.style:
+                merged += self._merged(following)
+            else:
+                self._entry(mapping, key, key_mark, following)
+        for base in merged:  # what is explicit wins, then what is earlier in the list
+            for key in base.directives.keys() | base.keys():
+                if key not in mapping and key not in mapping.directives:
+                    _inherit(mapping, key, base)
+        return mapping
+
+    def _key(self, event: Event, mapping: Map) -> str:
+        where = str(self._mark(event))
+        key = self._value(event)
+        if not isinstance(key, str):
+            shown = "a list or mapping" if isinstance(key, Map | Seq) else f"`{event_text(event)}`"
+            raise KeyNotString(f"{shown} is used as a key", where=where, hint="write it in quotes")
+        if key in mapping.keys_at:
+            first = mapping.keys_at[key].line
+            raise DuplicateKey(f"`{key}` is there already, in line {first}", where=where)
+        return key
+
+    def _entry(self, mapping: Map, key: str, key_mark: Mark, event: Event) -> None:
+        tag = self._tag(event)
+        mark = self._mark(event)
+        value = self._value(event)
+        if tag == "!reset":
+            mapping.directives[key] = "reset"
+            mapping.keys_at[key] = key_mark
+            return
+        if tag == "!override":
+            mapping.directives[key] = "override"
+        mapping.put(key, value, mark, key_mark)
+
+    def _merged(self, event: Event) -> list[Map]:
+        value = self._value(event)
+        bases = list(value) if isinstance(value, Seq) else [value]
+        maps = [base for base in bases if isinstance(base, Map)]
+        if len(maps) != len(bases):
+            where = str(self._mark(event))
+            raise YamlSyntax("`<<` merges mappings only", where=where, hint="as `<<: *name`")
+        return maps
+
+    def _sequence(self, start: SequenceStartEvent) -> Seq:
+        sequence = Seq(self._mark(start))
+        while not isinstance(event := next(self._events), SequenceEndEvent):
+            tag, mark = self._tag(event), self._mark(event)
+            value = self._value(event)
+            if tag != "!reset":
+                sequence.add(value, mark)
+        return sequence
+
+    def _scalar(self, event: ScalarEvent) -> Scalar:
+        text: str = event.value
+        tag = self._tag(event)
+        if tag == f"{_STANDARD}str" or event.style:
+            return text
+        return resolve(text)
+
+    def _tag(self, event: Event) -> str | None:
+        tag: Any = getattr(event, "tag", None)
+        if tag is None or tag == "!":
+            return None
+        name = str(tag)
+        if name not in TAGS and not name.startswith(_STANDARD):
+            where = str(self._mark(event))
+            raise YamlSyntax(f"unknown tag `{name}`", where=where, hint=nearest(name, TAGS))
+        return name
+
+
+def event_text(event: Event) -> str:
+    """A scalar as it was written, for messages."""
+    return str(getattr(event, "value", ""))
+
+
+def _inherit(mapping: Map, key: str, base: Map) -> None:
+    if key in base:
+        mapping.take(key, base)
+    if key in base.directives:
+        mapping.directives[key] = base.directives[key]
+        mapping.keys_at[key] = base.keys_at[key]
