@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from engine.errors import NotRoot as NotRoot
     from engine.errors import Problem as Problem
     from engine.errors import VolumeProblem as VolumeProblem
+    from engine.images.image import Image as Image
+    from engine.network.spec import Network as Network
+    from engine.network.spec import NetworkSpec as NetworkSpec
+    from engine.rootfs.volumes import Volume as Volume
     from engine.state.paths import Roots as Roots
 
 _HOME = {
@@ -43,11 +47,14 @@ _HOME = {
     "Engine": "engine.engine",
     "ExecSpec": "engine.containers.exec",
     "HealthcheckSpec": "engine.containers.spec",
+    "Image": "engine.images.image",
     "ImageProblem": "engine.errors",
     "LogLine": "engine.containers.logs",
     "LogSpec": "engine.containers.spec",
     "Mount": "engine.containers.spec",
+    "Network": "engine.network.spec",
     "NetworkProblem": "engine.errors",
+    "NetworkSpec": "engine.network.spec",
     "NotRoot": "engine.errors",
     "PortSpec": "engine.containers.spec",
     "Problem": "engine.errors",
@@ -55,6 +62,7 @@ _HOME = {
     "Resources": "engine.containers.spec",
     "RestartPolicy": "engine.containers.spec",
     "Roots": "engine.state.paths",
+    "Volume": "engine.rootfs.volumes",
     "VolumeProblem": "engine.errors",
 }
 
