@@ -36,7 +36,7 @@ async def run(args: argparse.Namespace, context: Context) -> int:
     from compose.commands.applying import apply
     from compose.reconcile.perform import Settings
 
-    target = find_target(context, args)
+    target = find_target(context, args, containers_only=False)
     check_services(args.services, target.services)
     steps = plan_down(target.observed, _options(args, target))
     if not steps:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from compose.errors import NoProjectFile, UnknownService, nearest
 from compose.model.record import Record
 from compose.reconcile import names
-from compose.reconcile.observe import observe
+from compose.reconcile.observe import observe, observe_containers
 from engine.errors import ContainerProblem
 
 TYPE_CHECKING = False
@@ -75,21 +75,27 @@ class Target(Record):
         raise NotRunning(what, hint=f"`buoy up -d {service}` starts it")
 
 
-def find_target(context: Context, args: argparse.Namespace) -> Target:
+def find_target(
+    context: Context, args: argparse.Namespace, *, containers_only: bool = True
+) -> Target:
     """The project of the file; without a file, the one that -p names.
+
+    containers_only  leave out networks, volumes and images, which most verbs do not ask about
 
     Raises NoProjectFile where there is neither.
     """
+    project: Project | None = None
     try:
         project = context.load_project(args)
     except NoProjectFile:
         name = context.project_name()
         if args.files or not name:
             raise
-        return Target(name=name, observed=observe(context.engine, name))
-    return Target(
-        name=project.name, project=project, observed=observe(context.engine, project.name, project)
-    )
+    else:
+        name = project.name
+    if containers_only:
+        return Target(name=name, project=project, observed=observe_containers(context.engine, name))
+    return Target(name=name, project=project, observed=observe(context.engine, name, project))
 
 
 def check_services(asked: Sequence[str], known: Collection[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from compose import __version__
@@ -20,8 +21,9 @@ from engine import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import Literal
 
-    from compose.model import Healthcheck, Project, Service
+    from compose.model import Healthcheck, Port, Project, Service
     from compose.model import Mount as ServiceMount
     from engine import Image
 
@@ -64,15 +66,7 @@ def container_spec(
         network=_network_mode(service),
         endpoints=_endpoints(project, service),
         address_owner=f"{project.name}/{service.name}/{number}",
-        ports=tuple(
-            PortSpec(
-                target=port.target,
-                published=port.published,
-                protocol=_protocol(port.protocol, project, service),
-                **({"host_ip": port.host_ip} if port.host_ip else {}),
-            )
-            for port in service.ports
-        ),
+        ports=tuple(_port(project, service, port) for port in service.ports),
         extra_hosts=service.extra_hosts,
         dns=service.dns,
         dns_search=service.dns_search,
@@ -144,11 +138,14 @@ def _source(project: Project, mount: ServiceMount, anonymous: Mapping[str, str])
     return project.volumes[mount.source].name
 
 
-def _network_mode(service: Service) -> str:
-    if service.network_mode in (None, "bridge"):
-        return "networks"
-    if service.network_mode in ("host", "none"):
-        return service.network_mode
+def _network_mode(service: Service) -> Literal["networks", "none", "host"]:
+    match service.network_mode:
+        case None | "bridge":
+            return "networks"
+        case "none":
+            return "none"
+        case "host":
+            return "host"
     raise Problem(
         f"service `{service.name}`: network_mode `{service.network_mode}` is not built yet",
         hint="none, host and `networks` are",
@@ -177,14 +174,15 @@ def _endpoints(project: Project, service: Service) -> tuple[EndpointSpec, ...]:
     )
 
 
-def _protocol(protocol: str, project: Project, service: Service) -> str:
-    if protocol in ("tcp", "udp"):
-        return protocol
-    raise Problem(
-        f"service `{service.name}`: port protocol `{protocol}` is not built yet",
-        where=project.where(f"services.{service.name}.ports"),
-        code="not-built-yet",
-    )
+def _port(project: Project, service: Service, port: Port) -> PortSpec:
+    if port.protocol == "sctp":
+        raise Problem(
+            f"service `{service.name}`: port protocol `sctp` is not built yet",
+            where=project.where(f"services.{service.name}.ports"),
+            code="not-built-yet",
+        )
+    spec = PortSpec(target=port.target, published=port.published, protocol=port.protocol)
+    return replace(spec, host_ip=port.host_ip) if port.host_ip else spec
 
 
 def _healthcheck(check: Healthcheck | None, image: Image) -> HealthcheckSpec | None:
@@ -192,10 +190,11 @@ def _healthcheck(check: Healthcheck | None, image: Image) -> HealthcheckSpec | N
     if check is None:
         return None
     below = image.config.healthcheck
-    given = {name: value for name, value in check.values().items() if value is not None}
-    if below is not None:
-        inherited = {name: getattr(below, name) for name in check.values()}
-        given = {**inherited, **given}
+    merged = {
+        name: getattr(below, name, None) if value is None else value
+        for name, value in check.values().items()
+    }
+    given = {name: value for name, value in merged.items() if value is not None}
     return HealthcheckSpec(**given) if "test" in given else None
 
 

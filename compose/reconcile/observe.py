@@ -55,18 +55,24 @@ class Observed(Record):
         return tuple(placed)
 
 
-def observe(engine: Engine, name: str, project: Project | None = None) -> Observed:
-    """What exists of the project `name`, by label; with `project` also what its file names."""
+def observe_containers(engine: Engine, name: str) -> Observed:
+    """The containers of the project `name`, by label, and nothing else."""
     containers = [
         container
         for container in engine.containers.list({names.PROJECT: name})
         if names.CONFIG_HASH in container.labels
     ]
-    networks = {network.name for network in project.networks.values()} if project else set()
-    volumes = {volume.name for volume in project.volumes.values()} if project else set()
     return Observed(
         project=name,
         containers=tuple(sorted(containers, key=lambda one: (names.number_of(one), one.name))),
+    )
+
+
+def observe(engine: Engine, name: str, project: Project | None = None) -> Observed:
+    """All that exists of the project `name`, by label; with `project` also what its file names."""
+    networks = {network.name for network in project.networks.values()} if project else set()
+    volumes = {volume.name for volume in project.volumes.values()} if project else set()
+    return observe_containers(engine, name).replace(
         networks={
             network.name: network
             for network in engine.networks.list()
