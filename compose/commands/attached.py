@@ -15,7 +15,7 @@ from compose.reconcile.execute import execute
 from compose.reconcile.lifecycle import plan_kill, plan_stop
 from compose.reconcile.perform import Performer, Settings
 from compose.reconcile.plan import plan_up, selected_services
-from compose.ui.logs import LogPrinter
+from compose.ui.logs import LogPrinter, stamp_of
 from compose.ui.progress import PlainSteps, QuietSteps
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class AttachedRun:
             timestamps=args.timestamps,
             stderr=True,
         )
-        self._begun_at = time.time()
+        self._begun = stamp_of(time.time())
         self._exit_code: int | None = None
         self._stopping = False
 
@@ -137,7 +137,7 @@ class AttachedRun:
     async def _show_logs(self, container_id: str) -> None:
         name = self._short_name(self._engine.containers.get(container_id))
         async for line in self._engine.containers.follow(container_id):
-            if line.at_s >= self._begun_at:
+            if line.stamp >= self._begun:
                 self._printer.line(name, line)
         container = self._engine.containers.find(container_id)
         if container is not None:

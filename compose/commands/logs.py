@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from compose.commands.parsing import UsageProblem
 from compose.commands.target import find_target
 from compose.reconcile import names
-from compose.ui.logs import LogPrinter
+from compose.ui.logs import LogPrinter, stamp_of
 
 if TYPE_CHECKING:
     import argparse
@@ -51,18 +51,16 @@ def run(args: argparse.Namespace, context: Context) -> int | Coroutine[None, Non
     )
     if args.follow:
         return _follow(args, context, shown, printer)
-    for _, name, line in merged(_read(args, context.engine, shown)):
+    for name, line in merged(_read(args, context.engine, shown)):
         printer.line(name, line)
     return 0
 
 
-def merged(
-    streams: Iterable[Iterator[tuple[float, str, LogLine]]],
-) -> Iterator[tuple[float, str, LogLine]]:
+def merged(streams: Iterable[Iterator[tuple[str, LogLine]]]) -> Iterator[tuple[str, LogLine]]:
     """Lines of several containers in the order in which they were written."""
     import heapq
 
-    return heapq.merge(*streams, key=lambda entry: entry[0])
+    return heapq.merge(*streams, key=lambda entry: entry[1].stamp)
 
 
 def _chosen(args: argparse.Namespace, target: Target) -> list[Container]:
@@ -85,14 +83,18 @@ def _collected(container: Container, defined: object) -> bool:
 
 def _read(
     args: argparse.Namespace, engine: Engine, shown: dict[str, Container]
-) -> Iterator[Iterator[tuple[float, str, LogLine]]]:
+) -> Iterator[Iterator[tuple[str, LogLine]]]:
     now_s = time.time()
     since_s = parse_moment(args.since, now_s) if args.since else None
     until_s = parse_moment(args.until, now_s) if args.until else None
     tail = parse_tail(args.tail)
     for name, container in shown.items():
         lines = engine.containers.logs(container.id, tail=tail, since_s=since_s, until_s=until_s)
-        yield ((line.at_s, name, line) for line in lines)
+        yield _named(name, lines)
+
+
+def _named(name: str, lines: Iterable[LogLine]) -> Iterator[tuple[str, LogLine]]:
+    return ((name, line) for line in lines)
 
 
 async def _follow(
@@ -103,12 +105,12 @@ async def _follow(
 ) -> int:
     import asyncio
 
-    since_s = parse_moment(args.since, time.time()) if args.since else 0.0
+    since = stamp_of(parse_moment(args.since, time.time())) if args.since else ""
     tail = parse_tail(args.tail)
 
     async def follow(name: str, container: Container) -> None:
         async for line in context.engine.containers.follow(container.id, tail=tail):
-            if line.at_s >= since_s:
+            if line.stamp >= since:
                 printer.line(name, line)
 
     async with asyncio.TaskGroup() as group:

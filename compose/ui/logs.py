@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,6 +19,12 @@ COLOURS = tuple(f"\x1b[{code}m" for code in ("36", "33", "32", "35", "34")) + tu
 )
 RESET = "\x1b[0m"
 ERASE_LINE = "\r\x1b[K"
+
+
+def stamp_of(seconds: float) -> str:
+    """A moment as log lines have it: RFC 3339 in UTC with nanoseconds, which sorts as text."""
+    whole, nanoseconds = divmod(round(seconds * 1_000_000_000), 1_000_000_000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{nanoseconds:09d}Z"
 
 
 class LogPrinter:
