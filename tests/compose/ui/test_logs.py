@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import sys
 from typing import Any
 
 import pytest
@@ -14,61 +12,57 @@ from compose.ui.logs import LogPrinter, stamp_of
 from engine import LogLine
 
 
+Output = pytest.CaptureFixture[bytes]
+
+
 def line(text: str, at: int = 0, stream: str = "stdout", *, partial: bool = False) -> LogLine:
     return LogLine(stamp_of(at), stream, text.encode(), partial)
 
 
-@pytest.fixture
-def streams(monkeypatch: pytest.MonkeyPatch) -> tuple[io.BytesIO, io.BytesIO]:
-    """Standard output and error, as bytes."""
-    both = io.BytesIO(), io.BytesIO()
-    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(both[0], write_through=True))
-    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(both[1], write_through=True))
-    return both
-
-
-def printed(streams: tuple[io.BytesIO, io.BytesIO], *lines: tuple[str, LogLine], **how: Any) -> str:
+def printed(capsysbinary: Output, *lines: tuple[str, LogLine], **how: Any) -> str:
     printer = LogPrinter(Console(ansi=how.pop("ansi", "never")), ("web-1", "database-1"), **how)
     for name, entry in lines:
         printer.line(name, entry)
-    return streams[0].getvalue().decode()
+    return capsysbinary.readouterr().out.decode()
 
 
-def test_names_are_padded_to_the_longest(streams: tuple[io.BytesIO, io.BytesIO]) -> None:
-    text = printed(streams, ("web-1", line("hello")), ("database-1", line("ready")))
+def test_names_are_padded_to_the_longest(capsysbinary: Output) -> None:
+    text = printed(capsysbinary, ("web-1", line("hello")), ("database-1", line("ready")))
     assert text == "web-1       | hello\ndatabase-1  | ready\n"
 
 
-def test_each_line_of_a_message_has_the_prefix(streams: tuple[io.BytesIO, io.BytesIO]) -> None:
-    assert printed(streams, ("web-1", line("a\nb"))) == "web-1       | a\nweb-1       | b\n"
+def test_each_line_of_a_message_has_the_prefix(capsysbinary: Output) -> None:
+    assert printed(capsysbinary, ("web-1", line("a\nb"))) == "web-1       | a\nweb-1       | b\n"
 
 
-def test_parts_of_a_line_are_joined(streams: tuple[io.BytesIO, io.BytesIO]) -> None:
+def test_parts_of_a_line_are_joined(capsysbinary: Output) -> None:
     entries = [("web-1", line("half ", partial=True)), ("web-1", line("and half"))]
-    assert printed(streams, *entries, prefix=False) == "half and half\n"
+    assert printed(capsysbinary, *entries, prefix=False) == "half and half\n"
 
 
-def test_colours_go_by_the_order_of_names(streams: tuple[io.BytesIO, io.BytesIO]) -> None:
-    text = printed(streams, ("web-1", line("x")), ("database-1", line("y")), ansi="always")
+def test_colours_go_by_the_order_of_names(capsysbinary: Output) -> None:
+    text = printed(capsysbinary, ("web-1", line("x")), ("database-1", line("y")), ansi="always")
     assert text == "\x1b[33mweb-1       | \x1b[0mx\n\x1b[36mdatabase-1  | \x1b[0my\n"
 
 
-def test_the_time_is_the_lines_own(streams: tuple[io.BytesIO, io.BytesIO]) -> None:
-    text = printed(streams, ("web-1", line("x", 1_700_000_000)), timestamps=True, prefix=False)
+def test_the_time_is_the_lines_own(capsysbinary: Output) -> None:
+    text = printed(capsysbinary, ("web-1", line("x", 1_700_000_000)), timestamps=True, prefix=False)
     assert text == "2023-11-14T22:13:20.000000000Z x\n"
 
 
-def test_up_sends_stderr_to_stderr(streams: tuple[io.BytesIO, io.BytesIO]) -> None:
+def test_up_sends_stderr_to_stderr(capsysbinary: Output) -> None:
     entry = ("web-1", line("bad", stream="stderr"))
-    assert printed(streams, entry, stderr=True) == ""
-    assert streams[1].getvalue() == b"web-1       | bad\n"
+    printer = LogPrinter(Console(ansi="never"), ("web-1",), stderr=True)
+    printer.line(*entry)
+    captured = capsysbinary.readouterr()
+    assert (captured.out, captured.err) == (b"", b"web-1  | bad\n")
 
 
-def test_what_is_not_utf8_passes_unchanged(streams: tuple[io.BytesIO, io.BytesIO]) -> None:
+def test_what_is_not_utf8_passes_unchanged(capsysbinary: Output) -> None:
     LogPrinter(Console(ansi="never"), ("a",), prefix=False).line(
         "a", LogLine(stamp_of(0), "stdout", b"\xff\xfe", partial=False)
     )
-    assert streams[0].getvalue() == b"\xff\xfe\n"
+    assert capsysbinary.readouterr().out == b"\xff\xfe\n"
 
 
 def test_lines_are_merged_by_time() -> None:
