@@ -237,7 +237,6 @@ class _Reader:
             source_stage=self._flags.one("from") if is_copy else None,
             chown=self._flags.one("chown"),
             chmod=self._flags.one("chmod"),
-            parents=is_copy and self._flags.switch("parents"),
             excludes=self._flags.several("exclude"),
             unpack=not is_copy,
         )
@@ -332,6 +331,6 @@ _READERS: dict[str, Callable[[_Reader], ins.Instruction]] = {
 # Flags that Docker knows and we do not do yet: refused by name, never ignored.
 _LATER = {
     "RUN": ("security", "device"),
-    "COPY": ("link",),
-    "ADD": ("link", "checksum", "keep-git-dir", "unpack"),
+    "COPY": ("link", "parents"),
+    "ADD": ("from", "link", "checksum", "keep-git-dir", "unpack"),
 }

@@ -33,11 +33,6 @@ class Flags:
         self._multiple.add(name)
         return tuple(flag.value or "" for flag in self._flags if flag.name == name)
 
-    def switch(self, name: str) -> bool:
-        """`--name` or `--name=true`."""
-        value = self.one(name)
-        return value is not None and value.lower() in ("", "true", "1")
-
     def left(self) -> list[Flag]:
         """Flags that nobody asked for."""
         return [flag for flag in self._flags if flag.name not in self.known]

@@ -24,16 +24,17 @@ class IgnoreError(ValueError):
 
 
 class _Rule:
-    __slots__ = ("keeps", "literal", "matches", "number", "text")
+    __slots__ = ("expression", "keeps", "literal", "matches", "number", "text")
 
     def __init__(self, text: str, number: int) -> None:
         self.text, self.number = text, number
         self.keeps = text.startswith("!")
         pattern = clean(text[1:].strip() if self.keeps else text)
         try:
-            self.matches = re.compile(translate(pattern, deep=True), re.DOTALL).fullmatch
+            self.expression = translate(pattern, deep=True)
         except PatternError as error:
             raise IgnoreError(f"invalid pattern `{text}`: {error}", number) from None
+        self.matches = re.compile(self.expression, re.DOTALL).fullmatch
         self.literal = re.split(r"[*?\[\\]", pattern)[0]
 
 
@@ -59,8 +60,13 @@ class Ignore:
         self._rules = [_Rule(text, number) for text, number in patterns]
         self._keeping = [rule for rule in self._rules if rule.keeps]
         # One expression for all: most paths match none, and that must be quick to find out.
-        every = "|".join(f"(?:{rule.matches.__self__.pattern})" for rule in self._rules)
+        every = "|".join(f"(?:{rule.expression})" for rule in self._rules)
         self._any = re.compile(every or r"(?!)", re.DOTALL).fullmatch
+
+    @property
+    def patterns(self) -> list[tuple[str, int]]:
+        """The patterns as written, with their lines."""
+        return [(rule.text, rule.number) for rule in self._rules]
 
     def judge(self, path: str, above: Verdict | None = None) -> Verdict:
         """`path` is relative to the context; `above` the verdict on its directory."""

@@ -85,7 +85,6 @@ class Copy(Instruction):
     source_stage: str | None
     chown: str | None
     chmod: str | None
-    parents: bool
     excludes: tuple[str, ...]
     unpack: bool
 

@@ -9,15 +9,14 @@ import hashlib
 import os
 import stat
 
-from engine.build.tree import find_source, walk
+from engine.build.tree import find_source
 from engine.kernel.openat2 import open_beneath
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from engine.build.ignore import Ignore
-    from engine.build.tree import Entry
+    from engine.build.tree import Entry, Selection
 
     # (root descriptor, entry) -> digest of a regular file's data and attributes
     FileDigest = Callable[[int, Entry], str]
@@ -29,7 +28,7 @@ _SEEN_XATTRS = ("security.capability", "user.")
 def measure(
     root: int,
     sources: Sequence[str],
-    ignore: Ignore,
+    selection: Selection,
     *,
     owners: bool,
     file_digest: FileDigest,
@@ -40,9 +39,9 @@ def measure(
     """
     prints: dict[str, str] = {}
     for source in sources:
-        for found in find_source(root, source, ignore):
-            for entry in walk(root, found, ignore):
-                name = f"{found.name}/{entry.relative}" if entry.relative else found.name
+        for found in find_source(root, source, selection.ignore):
+            for entry in selection.walk(root, found):
+                name = f"{found.asked}/{entry.relative}".strip("/")
                 prints[name or "."] = _print(root, entry, owners, file_digest)
     return prints
 

@@ -10,13 +10,11 @@ import os
 import stat
 
 from engine.build.modes import apply_mode
-from engine.build.tree import walk
 from engine.kernel.openat2 import open_beneath
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from engine.build.ignore import Ignore
-    from engine.build.tree import Entry, Found
+    from engine.build.tree import Entry, Found, Selection
 
 _CHUNK_BYTES = 1 << 24
 _KEPT_XATTRS = ("security.capability", "user.")
@@ -42,8 +40,8 @@ class Look:
 class Placer:
     """Copies things from below `root` (a descriptor) into `/`."""
 
-    def __init__(self, root: int, look: Look, ignore: Ignore) -> None:
-        self._root, self._look, self._ignore = root, look, ignore
+    def __init__(self, root: int, look: Look, selection: Selection) -> None:
+        self._root, self._look, self._selection = root, look, selection
         self._links: dict[tuple[int, int], str] = {}  # (device, inode) -> where it was put first
         self._times: list[tuple[str, int]] = []  # directories, set when all is written
 
@@ -57,7 +55,7 @@ class Placer:
         path = os.path.realpath(target)
         if not stat.S_ISDIR(found.info.st_mode) and (target.endswith("/") or os.path.isdir(path)):
             path = os.path.join(path, found.name)
-        for entry in walk(self._root, found, self._ignore):
+        for entry in self._selection.walk(self._root, found):
             self._put(entry, f"{path}/{entry.relative}".rstrip("/") or "/")
 
     def finish(self) -> None:

@@ -6,6 +6,7 @@ Standard library alone: the copying child imports this.
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import re
 import stat
@@ -33,15 +34,20 @@ class NotFoundInRoot(Exception):
 class Found:
     """One thing that a source names.
 
-    name     the last component, as it was asked for: what it is called in a directory target
-    path     relative to the root, symlinks resolved; "" is the root itself
+    asked    the path that was asked for; "" is the root itself
+    path     the same with symlinks resolved
     info     os.stat_result of it, never a symlink
     """
 
-    __slots__ = ("info", "name", "path")
+    __slots__ = ("asked", "info", "path")
 
-    def __init__(self, name: str, path: str, info: os.stat_result) -> None:
-        self.name, self.path, self.info = name, path, info
+    def __init__(self, asked: str, path: str, info: os.stat_result) -> None:
+        self.asked, self.path, self.info = asked, path, info
+
+    @property
+    def name(self) -> str:
+        """What it is called in a directory target."""
+        return self.asked.rsplit("/", 1)[-1]
 
 
 class Entry:
@@ -60,17 +66,35 @@ def find_source(root: int, source: str, ignore: Ignore = _EVERYTHING) -> list[Fo
     """
     source = clean(source)
     if source == ".":
-        return [_found(root, "", ".")]
+        return [_found(root, "")]
     if has_wildcard(source):
-        return [_found(root, path, path) for path in _matching(root, source, ignore)]
+        return [_found(root, path) for path in _matching(root, source, ignore)]
     verdict = ignore.verdict(source)
     if verdict.excluded and not ignore.may_keep_below(source):
         raise NotFoundInRoot(source, ignore.reason(verdict))
-    return [_found(root, source, source)]
+    return [_found(root, source)]
 
 
-def walk(root: int, top: Found, ignore: Ignore = _EVERYTHING) -> Iterator[Entry]:
-    """The thing itself and all below it that is not excluded, parents first, sorted by name."""
+class Selection:
+    """What of a tree counts.
+
+    ignore   patterns on paths from the root: a .dockerignore
+    exclude  patterns on paths from the source: --exclude
+    """
+
+    __slots__ = ("exclude", "ignore")
+
+    def __init__(self, ignore: Ignore = _EVERYTHING, exclude: Ignore = _EVERYTHING) -> None:
+        self.ignore, self.exclude = ignore, exclude
+
+    def walk(self, root: int, top: Found) -> Iterator[Entry]:
+        """The thing itself and all below it that counts, parents first, sorted by name."""
+        for entry in _walk(root, top, self.ignore):
+            if not self.exclude.excludes(entry.relative or top.name):
+                yield entry
+
+
+def _walk(root: int, top: Found, ignore: Ignore) -> Iterator[Entry]:
     yield Entry(top.path, "", top.info)
     if stat.S_ISDIR(top.info.st_mode):
         fd = open_in_root(root, os.fsencode(top.path or "."), _DIRECTORY)
@@ -90,18 +114,17 @@ def _below(fd: int, path: str, relative: str, ignore: Ignore) -> Iterator[Entry]
         if verdict.excluded and not (is_directory and ignore.may_keep_below(child)):
             continue
         child_relative = f"{relative}/{name}" if relative else name
-        below = _open_below(fd, name, child, child_relative, ignore) if is_directory else ()
+        below = _open_below(fd, name, child, child_relative, ignore) if is_directory else iter(())
         if verdict.excluded:  # only there to hold what a `!pattern` brings back
-            below = list(below)
-            if not below:
+            first = next(below, None)
+            if first is None:
                 continue
+            below = itertools.chain((first,), below)
         yield Entry(child, child_relative, info)
         yield from below
 
 
-def _open_below(
-    fd: int, name: str, path: str, relative: str, ignore: Ignore
-) -> Iterator[Entry]:
+def _open_below(fd: int, name: str, path: str, relative: str, ignore: Ignore) -> Iterator[Entry]:
     inner = os.open(name, _DIRECTORY, dir_fd=fd)
     try:
         yield from _below(inner, path, relative, ignore)
@@ -109,16 +132,16 @@ def _open_below(
         os.close(inner)
 
 
-def _found(root: int, path: str, asked: str) -> Found:
+def _found(root: int, asked: str) -> Found:
     try:
-        fd = open_in_root(root, os.fsencode(path or "."), os.O_PATH)
+        fd = open_in_root(root, os.fsencode(asked or "."), os.O_PATH)
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
             raise NotFoundInRoot(asked) from None
         raise
     try:
         info = os.fstat(fd)
-        return Found(asked.rsplit("/", 1)[-1], _path_of(fd, root), info)
+        return Found(asked, _path_of(fd, root), info)
     finally:
         os.close(fd)
 
@@ -134,33 +157,24 @@ def _matching(root: int, pattern: str, ignore: Ignore) -> list[str]:
     inside the root where the component has no wildcard."""
     paths = [""]
     for part in pattern.split("/"):
-        expand = _names_like(root, part) if has_wildcard(part) else None
         paths = [
             f"{path}/{name}" if path else name
             for path in paths
-            for name in (expand(path) if expand else [part])
+            for name in (_names_like(root, path, part) if has_wildcard(part) else [part])
         ]
-    return [
-        path
-        for path in paths
-        if not ignore.excludes(path) and _exists(root, path)
-    ]
+    return [path for path in paths if not ignore.excludes(path) and _exists(root, path)]
 
 
-def _names_like(root: int, part: str):  # noqa: ANN202
+def _names_like(root: int, directory: str, part: str) -> list[str]:
     matches = re.compile(translate(part), re.DOTALL).fullmatch
-
-    def expand(path: str) -> list[str]:
-        try:
-            fd = open_in_root(root, os.fsencode(path or "."), os.O_RDONLY | os.O_DIRECTORY)
-        except OSError:
-            return []
-        try:
-            return sorted(name for name in os.listdir(fd) if matches(name))
-        finally:
-            os.close(fd)
-
-    return expand
+    try:
+        fd = open_in_root(root, os.fsencode(directory or "."), os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return []
+    try:
+        return sorted(name for name in os.listdir(fd) if matches(name))
+    finally:
+        os.close(fd)
 
 
 def _exists(root: int, path: str) -> bool:

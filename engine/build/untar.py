@@ -5,6 +5,7 @@ Standard library alone: the copying child imports this.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -108,10 +109,8 @@ class _Unpacker:
                 shutil.rmtree(name, dir_fd=parent)
 
     def _put_directory(self, member: tarfile.TarInfo, parent: int, name: str) -> None:
-        try:
+        with contextlib.suppress(FileExistsError):
             os.mkdir(name, dir_fd=parent)
-        except FileExistsError:
-            pass
         fd = os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
         self._dress(member, fd)
         os.close(fd)
@@ -140,7 +139,11 @@ class _Unpacker:
         if member.issym():
             os.symlink(member.linkname, name, dir_fd=parent)
         else:
-            kinds = {tarfile.CHRTYPE: 0o020000, tarfile.BLKTYPE: 0o060000, tarfile.FIFOTYPE: 0o010000}
+            kinds = {
+                tarfile.CHRTYPE: 0o020000,
+                tarfile.BLKTYPE: 0o060000,
+                tarfile.FIFOTYPE: 0o010000,
+            }
             device = os.makedev(member.devmajor, member.devminor)
             os.mknod(name, kinds[member.type] | member.mode & 0o7777, device, dir_fd=parent)
         os.chown(name, *self._owner_of(member), dir_fd=parent, follow_symlinks=False)

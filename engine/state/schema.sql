@@ -44,7 +44,10 @@ CREATE TABLE networks (
     driver TEXT NOT NULL,
     bridge TEXT,                        -- device name
     subnet TEXT,                        -- 172.18.0.0/16
+    subnet_given INTEGER NOT NULL DEFAULT 0, -- by the user, not by us
+    ip_range TEXT,                      -- where automatic addresses come from; NULL: the subnet
     gateway TEXT,
+    last_address TEXT,                  -- handed out last: the next one follows it
     internal INTEGER NOT NULL DEFAULT 0,
     labels TEXT NOT NULL,
     options TEXT NOT NULL,
@@ -56,6 +59,9 @@ CREATE TABLE addresses (
     address TEXT NOT NULL,
     owner TEXT NOT NULL,                -- sticky key: project/service/number, or the container id
     container_id TEXT,                  -- who has it now; NULL while only remembered
+    released_at REAL,                   -- since when it is only remembered
+    mac_address TEXT NOT NULL,
+    interface TEXT NOT NULL,            -- inside: eth0
     PRIMARY KEY (network_id, address),
     UNIQUE (network_id, owner)
 );
@@ -74,7 +80,13 @@ CREATE TABLE build_cache (
     key TEXT PRIMARY KEY,               -- digest of the step and all it depends on
     chain_id TEXT,                      -- the layer it made; NULL for a step without one
     record TEXT NOT NULL,               -- JSON: what made up the key, for "why was it rebuilt?"
+    created TEXT NOT NULL,              -- RFC 3339, as the image's history has it
     used_at REAL NOT NULL
+);
+
+CREATE TABLE build_steps (
+    place TEXT PRIMARY KEY,             -- digest of a Dockerfile's path, a stage and a number
+    key TEXT NOT NULL                   -- in build_cache: what was built there last
 );
 
 CREATE TABLE events (

@@ -1,0 +1,113 @@
+"""The build cache: steps by what they are made of (engine.md D7, E12).
+
+A key is the digest of a record: the step, the layers below it and the content of what it reads.
+Nothing of it is a name of a project, so projects share what is the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine.state.db import transaction
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping
+
+    Record = Mapping[str, object]
+
+_MOST_FILES = 20_000  # in a record, to tell which one changed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cached:
+    """What a step came to. `chain_id` None: it changed nothing. `created`: RFC 3339."""
+
+    chain_id: str | None
+    created: str
+
+
+class StepCache:
+    """The tables build_cache and build_steps. For the event loop's thread."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+
+    def find(self, key: str) -> Cached | None:
+        """What the step came to, if its layer is still here."""
+        row = self._database.execute(
+            "SELECT c.chain_id, c.created FROM build_cache c"
+            " LEFT JOIN layers l ON l.chain_id = c.chain_id"
+            " WHERE c.key = ? AND (c.chain_id IS NULL OR l.chain_id IS NOT NULL)",
+            (key,),
+        ).fetchone()
+        return None if row is None else Cached(chain_id=row["chain_id"], created=row["created"])
+
+    def add(self, key: str, record: Record, result: Cached) -> None:
+        """Remember a step."""
+        text = json.dumps(record, sort_keys=True)
+        with transaction(self._database) as database:
+            database.execute(
+                "INSERT OR REPLACE INTO build_cache (key, chain_id, record, created, used_at)"
+                " VALUES (?, ?, ?, ?, ?)",
+                (key, result.chain_id, text, result.created, time.time()),
+            )
+
+    def record(self, key: str) -> Record | None:
+        """What was remembered with `add_record`."""
+        row = self._database.execute(
+            "SELECT record FROM build_cache WHERE key = ?", (key,)
+        ).fetchone()
+        return None if row is None else dict(json.loads(row["record"]))
+
+    def add_record(self, key: str, record: Record) -> None:
+        """Remember something that is no step."""
+        self.add(key, record, Cached(chain_id=None, created=""))
+
+    def previous(self, place: str) -> tuple[str, Record] | None:
+        """Key and record of what was built at a place the last time."""
+        row = self._database.execute(
+            "SELECT c.key, c.record FROM build_steps s JOIN build_cache c ON c.key = s.key"
+            " WHERE s.place = ?",
+            (place,),
+        ).fetchone()
+        return None if row is None else (row["key"], json.loads(row["record"]))
+
+    def note_use(self, places: Mapping[str, str]) -> None:
+        """Remember which keys (by place) a build used."""
+        with transaction(self._database) as database:
+            database.executemany("INSERT OR REPLACE INTO build_steps VALUES (?, ?)", places.items())
+            database.executemany(
+                "UPDATE build_cache SET used_at = ? WHERE key = ?",
+                [(time.time(), key) for key in places.values()],
+            )
+
+
+def key_of(record: Record) -> str:
+    """The digest of a record. Its `files` only explain what its `content` stands for."""
+    counted = {name: value for name, value in record.items() if name != "files"}
+    return digest(json.dumps(counted, sort_keys=True))
+
+
+def content_of(prints: Mapping[str, str]) -> dict[str, object]:
+    """The part of a record that stands for files (path -> fingerprint)."""
+    lines = "\0".join(f"{path}\0{prints[path]}" for path in sorted(prints))
+    shown = list(prints.items())[:_MOST_FILES]
+    return {
+        "content": digest(lines),
+        "files": {path: digest(fingerprint)[:12] for path, fingerprint in shown},
+    }
+
+
+def place_of(*parts: str) -> str:
+    """The name of a step's place: Dockerfile, stage, number."""
+    return digest(json.dumps(parts))
+
+
+def digest(text: str) -> str:
+    """sha256 in hexadecimal."""
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

@@ -1,0 +1,100 @@
+"""Runs the confined process that copies files into images, and measures files in them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any
+
+_PROGRAM = (
+    "import sys; sys.path.append(sys.argv[1]); from engine.build.copier import main;"
+    " sys.exit(main(int(sys.argv[2])))"
+)
+
+
+class CopyFailed(Exception):
+    """What the process could not do, in words for the user."""
+
+
+class SourceMissing(Exception):
+    """A source that is not there; `rule` is the ignore pattern and line that hides it, if any."""
+
+    def __init__(self, source: str, rule: tuple[str, int] | None) -> None:
+        super().__init__(source)
+        self.source, self.rule = source, rule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scratch:
+    """A fresh upper directory over layers (top first), for as long as a step needs it."""
+
+    lowers: tuple[str, ...]
+    directory: str
+
+    @property
+    def upper(self) -> str:
+        """What was written."""
+        return f"{self.directory}/upper"
+
+    def layers(self) -> dict[str, object]:
+        """As jobs have it."""
+        names = {name: f"{self.directory}/{name}" for name in ("upper", "work", "merged")}
+        return {"lowers": list(self.lowers), **names}
+
+
+@contextlib.contextmanager
+def scratch(temporary: str, lowers: Sequence[str]) -> Iterator[Scratch]:
+    """Made below `temporary`, which is on the filesystem of the layers; removed at the end."""
+    os.makedirs(temporary, mode=0o700, exist_ok=True)
+    directory = tempfile.mkdtemp(prefix="build-", dir=temporary)
+    try:
+        for name in ("upper", "work", "merged"):
+            os.mkdir(f"{directory}/{name}", 0o755)
+        os.chmod(f"{directory}/upper", 0o755)
+        yield Scratch(lowers=tuple(lowers), directory=directory)
+    finally:
+        shutil.rmtree(directory)
+
+
+async def perform(job: dict[str, Any]) -> Any:
+    """Have one job done; see `engine.build.copier`. Raises CopyFailed, SourceMissing."""
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-SI", "-c", _PROGRAM, _package_root(), str(os.getpid())),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={},
+        start_new_session=True,
+    )
+    try:
+        given = json.dumps(job).encode("utf-8", "surrogateescape")
+        output, errors = await child.communicate(given)
+    except asyncio.CancelledError:
+        child.kill()
+        await child.wait()
+        raise
+    if not output:
+        raise RuntimeError(f"the copying process failed:\n{errors.decode(errors='replace')}")
+    answer = json.loads(output.decode("utf-8", "surrogateescape"))
+    if "missing" in answer:
+        rule = answer["rule"]
+        raise SourceMissing(answer["missing"], tuple(rule) if rule else None)
+    if "what" in answer:
+        raise CopyFailed(answer["what"])
+    return answer["result"]
+
+
+def _package_root() -> str:
+    import engine
+
+    return os.path.dirname(os.path.dirname(os.path.abspath(engine.__file__)))

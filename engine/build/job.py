@@ -1,0 +1,80 @@
+"""One build under way: what all of its steps share."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from engine.build.cache import StepCache
+    from engine.build.context import Context
+    from engine.build.instructions import Dockerfile
+    from engine.build.progress import Reporter, StepReport
+    from engine.build.spec import BuildSpec
+    from engine.build.state import StageState
+    from engine.engine import Engine
+
+PREDEFINED_ARGUMENTS = frozenset(
+    name
+    for proxy in ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
+    for name in (proxy, proxy.lower())
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What the steps of one build share.
+
+    path       of the Dockerfile on the host; what it is called when messages compare builds
+    arguments  ARGs from before the first FROM, and the automatic ones
+    stage      the state at the end of an earlier stage, built when first asked for
+    """
+
+    engine: Engine
+    spec: BuildSpec
+    dockerfile: Dockerfile
+    path: str
+    context: Context
+    cache: StepCache
+    reporter: Reporter
+    arguments: Mapping[str, str]
+    platform: str
+    stage: Callable[[int], Awaitable[StageState]]
+
+    @property
+    def scratch_root(self) -> str:
+        """Where half-made layers are: on the filesystem of the finished ones."""
+        return self.engine.roots.temporary
+
+    @property
+    def proxies(self) -> dict[str, str]:
+        """Build arguments that RUN gets without asking, and that no cache key has."""
+        return {n: v for n, v in self.spec.args.items() if n in PREDEFINED_ARGUMENTS}
+
+    def lock(self, key: str) -> asyncio.Lock:
+        """Held while the step of that key is made: who else needs it waits, and finds it made."""
+        locks = _LOCKS.setdefault(self.engine, weakref.WeakValueDictionary())
+        return locks.setdefault(key, asyncio.Lock())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerStep:
+    """A step that makes a layer, decided but not yet done.
+
+    record      all that its result depends on
+    created_by  for the history
+    make        does it; the chain id of the new layer, None where nothing changed
+    """
+
+    record: Mapping[str, object]
+    created_by: str
+    make: Callable[[StepReport], Awaitable[str | None]]
+
+
+_LOCKS: weakref.WeakKeyDictionary[Engine, weakref.WeakValueDictionary[str, asyncio.Lock]] = (
+    weakref.WeakKeyDictionary()
+)

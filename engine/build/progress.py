@@ -1,0 +1,89 @@
+"""What a build tells while it runs; `str(event)` is its line in BuildKit's plain form."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["started", "output", "note", "cached", "done", "failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildEvent:
+    """One thing that happened to one step.
+
+    number   of the step, from 1 in the order of starting
+    step     `[2/3] RUN make`, `[builder 1/4] FROM debian:bookworm`
+    text     output: one line of the step's; note, failed: what there is to say
+    after_s  since the step was started
+    """
+
+    number: int
+    step: str
+    kind: Kind
+    text: str = ""
+    after_s: float = 0.0
+
+    def __str__(self) -> str:
+        said = {
+            "started": self.step,
+            "output": f"{self.after_s:.3f} {self.text}",
+            "note": self.text,
+            "cached": "CACHED",
+            "done": f"DONE {self.after_s:.1f}s",
+            "failed": f"ERROR: {self.text}",
+        }
+        return f"#{self.number} {said[self.kind]}"
+
+
+Report = Callable[[BuildEvent], None]
+
+
+class Reporter:
+    """Numbers the steps of one build."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._numbers = itertools.count(1)
+
+    def start(self, step: str) -> StepReport:
+        """A step that begins now."""
+        return StepReport(self._report, next(self._numbers), step)
+
+
+class StepReport:
+    """Tells of one step."""
+
+    def __init__(self, report: Report, number: int, step: str) -> None:
+        self._report, self._number, self._step = report, number, step
+        self._started_s = time.monotonic()
+        self._say("started")
+
+    def output(self, text: str) -> None:
+        """A line that the step wrote."""
+        self._say("output", text)
+
+    def note(self, text: str) -> None:
+        """Something about the step: why it is run, what it skipped."""
+        self._say("note", text)
+
+    def cached(self) -> None:
+        """It need not be run."""
+        self._say("cached")
+
+    def done(self) -> None:
+        """It was run."""
+        self._say("done")
+
+    def failed(self, text: str) -> None:
+        """It was run and did not work."""
+        self._say("failed", text)
+
+    def _say(self, kind: Kind, text: str = "") -> None:
+        after_s = time.monotonic() - self._started_s
+        self._report(
+            BuildEvent(number=self._number, step=self._step, kind=kind, text=text, after_s=after_s)
+        )

@@ -1,0 +1,43 @@
+"""What is asked of a build."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildSpec:
+    """One image to be built from a directory and a Dockerfile.
+
+    context              absolute directory that COPY takes files from
+    dockerfile           path relative to the context, or absolute
+    dockerfile_inline    the text of the Dockerfile, in place of a file
+    args                 values for its ARGs
+    target               name or number of the stage wanted; None: the last
+    labels               for the image, added to those of the Dockerfile
+    tags                 references that the image gets
+    pull                 ask the registry for newer base images
+    network              of RUN: default (a bridge of the engine's), none, host, or a network
+    additional_contexts  name -> directory, or `docker-image://reference`, for FROM and --from
+    shm_size_bytes       of /dev/shm in RUN
+    ulimits              of RUN: soft, hard
+    """
+
+    context: str
+    dockerfile: str = "Dockerfile"
+    dockerfile_inline: str | None = None
+    args: Mapping[str, str] = field(default_factory=dict)
+    target: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    no_cache: bool = False
+    pull: bool = False
+    network: str = "default"
+    extra_hosts: tuple[tuple[str, str], ...] = ()
+    shm_size_bytes: int | None = None
+    ulimits: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    additional_contexts: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,72 @@
+"""Which stages a target needs, and which of them wait for which."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+from engine.build import instructions as ins
+from engine.build.mounts import mount_source
+from engine.errors import BuildProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from engine.build.instructions import Dockerfile, StageSource
+
+
+def find_target(dockerfile: Dockerfile, target: str | None) -> StageSource:
+    """The stage to build: by name, by number, or the last. Raises BuildProblem."""
+    if target is None or target == "":
+        return dockerfile.stages[-1]
+    found = find_stage(dockerfile, target, len(dockerfile.stages))
+    if found is None:
+        names = [stage.start.alias for stage in dockerfile.stages if stage.start.alias]
+        near = difflib.get_close_matches(target.lower(), names, n=1)
+        hint = f"did you mean `{near[0]}`?" if near else f"named stages: {', '.join(names) or '-'}"
+        raise BuildProblem(
+            f"target stage `{target}` could not be found",
+            where=dockerfile.name,
+            hint=hint,
+            code="no-such-stage",
+        )
+    return found
+
+
+def find_stage(dockerfile: Dockerfile, name: str, before: int) -> StageSource | None:
+    """The last stage of that name, or the stage of that number, among the first `before`."""
+    stages = dockerfile.stages[:before]
+    for stage in reversed(stages):
+        if stage.start.alias == name.lower():
+            return stage
+    if name.isdecimal() and int(name) < len(stages):
+        return stages[int(name)]
+    return None
+
+
+def sources(stage: StageSource) -> Iterator[str]:
+    """Names of stages, images or contexts that the stage takes files from."""
+    for instruction in stage.instructions:
+        if isinstance(instruction, ins.Copy) and instruction.source_stage:
+            yield instruction.source_stage
+        elif isinstance(instruction, ins.Run):
+            for text in instruction.mounts:
+                source = mount_source(text)
+                if source:
+                    yield source
+
+
+def check_sources(dockerfile: Dockerfile) -> None:
+    """No stage may take files from itself or from a later one. Raises BuildProblem."""
+    for stage in dockerfile.stages:
+        for name in sources(stage):
+            later = find_stage(dockerfile, name, len(dockerfile.stages))
+            earlier = find_stage(dockerfile, name, stage.number)
+            if later is not None and earlier is None:
+                culprit = next((i for i in stage.instructions if name in i.line.text), stage.start)
+                raise BuildProblem(
+                    f"stage `{stage.name}` takes files from `{name}`, which comes later",
+                    where=culprit.locate_word(name),
+                    hint="move that stage further up",
+                    code="stage-order",
+                )

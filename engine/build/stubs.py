@@ -1,0 +1,127 @@
+"""Mount points that a RUN needed and its layer must not keep (engine.md D6.12, E14).
+
+A container's mounts need something to be mounted on, and make it where the image has nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import stat
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+ALWAYS = ("/dev", "/proc", "/sys", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def missing_stubs(lowers: Sequence[str], targets: Iterable[str]) -> list[str]:
+    """Paths that are not in the layers (top first) and that mounts on `targets` make there,
+    deepest first."""
+    wanted = {path for target in targets for path in _with_parents(target)}
+    return sorted((p for p in wanted if not _exists(lowers, p)), key=len, reverse=True)
+
+
+def remove_stubs(upper: str, stubs: Sequence[str], lowers: Sequence[str]) -> None:
+    """Take those of `stubs` that are still empty out of `upper`, and directories that were copied
+    up for them alone. Symlinks are never followed."""
+    for path in stubs:
+        _remove_empty(upper, path)
+    for directory in sorted({posixpath.dirname(path) for path in stubs}, key=len, reverse=True):
+        if directory != "/" and directory not in stubs and _unchanged(upper, directory, lowers):
+            _remove_empty(upper, directory)
+
+
+def _with_parents(path: str) -> list[str]:
+    paths = []
+    while path != "/":
+        paths.append(path)
+        path = posixpath.dirname(path)
+    return paths
+
+
+def _exists(lowers: Sequence[str], path: str) -> bool:
+    """Whether the merged layers have the path; a symlink on the way counts as yes, for then it
+    is not known what the mount went to."""
+    for lower in lowers:
+        found = _look(lower, path)
+        if found is not None:
+            return found
+    return False
+
+
+def _look(lower: str, path: str) -> bool | None:
+    """True, False, or None where lower layers decide."""
+    here = lower
+    for part in path.strip("/").split("/"):
+        here = os.path.join(here, part)
+        try:
+            info = os.lstat(here)
+        except (FileNotFoundError, NotADirectoryError):
+            return False if _opaque(os.path.dirname(here), lower) else None
+        if _is_whiteout(info):
+            return False
+        if stat.S_ISLNK(info.st_mode):
+            return True
+    return True
+
+
+def _opaque(directory: str, lower: str) -> bool:
+    if directory == lower:
+        return False
+    try:
+        return os.getxattr(directory, "trusted.overlay.opaque", follow_symlinks=False) == b"y"
+    except OSError:
+        return False
+
+
+def _is_whiteout(info: os.stat_result) -> bool:
+    return stat.S_ISCHR(info.st_mode) and info.st_rdev == 0
+
+
+def _unchanged(upper: str, directory: str, lowers: Sequence[str]) -> bool:
+    """Whether a directory of `upper` says nothing that the topmost layer with it does not."""
+    try:
+        copied = os.lstat(upper + directory)
+    except FileNotFoundError:
+        return False
+    for lower in lowers:
+        try:
+            original = os.lstat(lower + directory)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        same = ("st_mode", "st_uid", "st_gid")
+        return all(getattr(copied, field) == getattr(original, field) for field in same)
+    return False
+
+
+def _remove_empty(upper: str, path: str) -> None:
+    """An empty file or directory; accepts absence, and whatever has become of it."""
+    above, name = posixpath.split(path.strip("/"))
+    try:
+        parent = _open(upper, above)
+    except OSError:
+        return
+    try:
+        info = os.stat(name, dir_fd=parent, follow_symlinks=False)
+        if stat.S_ISDIR(info.st_mode):
+            os.rmdir(name, dir_fd=parent)
+        elif stat.S_ISREG(info.st_mode) and info.st_size == 0:
+            os.unlink(name, dir_fd=parent)
+    except OSError:
+        return
+    finally:
+        os.close(parent)
+
+
+def _open(root: str, path: str) -> int:
+    fd = os.open(root, _DIRECTORY)
+    for part in filter(None, path.split("/")):
+        try:
+            inner = os.open(part, _DIRECTORY, dir_fd=fd)
+        finally:
+            os.close(fd)
+        fd = inner
+    return fd
