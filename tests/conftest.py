@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import shutil
-import sqlite3
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,13 +30,11 @@ TEST_ROOTS = Path(os.environ.get("BUOY_TEST_ROOTS", "/var/tmp"))
 def roots() -> Iterator[Roots]:
     """Private roots. The test fails if kernel objects of theirs are left when it ends."""
     directory = Path(tempfile.mkdtemp(prefix="b-", dir=TEST_ROOTS))
-    roots = Roots(f"{directory}/root", f"{directory}/run")
-    yield roots
-    bridges = _bridges(roots)
-    found = leaks.left_behind(roots, bridges)
-    leaks.put_away(roots, bridges)
-    shutil.rmtree(directory)
-    assert not found, "left behind:\n  " + "\n  ".join(found)
+    try:
+        with leaks.watched(Roots(f"{directory}/root", f"{directory}/run")) as roots:
+            yield roots
+    finally:
+        shutil.rmtree(directory)
 
 
 @pytest.fixture
@@ -72,14 +68,6 @@ async def _empty(engine: Engine) -> None:
     for network in engine.networks.list():
         engine.networks.remove(network.name)
     await engine.close()
-
-
-def _bridges(roots: Roots) -> set[str]:
-    """Devices of the networks that are on record."""
-    if not Path(roots.database).exists():
-        return set()
-    with contextlib.closing(sqlite3.connect(roots.database)) as database:
-        return {row[0] for row in database.execute("SELECT bridge FROM networks") if row[0]}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

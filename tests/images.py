@@ -51,6 +51,14 @@ def cache_directory() -> Path:
     return directory
 
 
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """One process at a time between all that name the same file."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def busybox_rootfs() -> Path:
     """A plain tar of the root filesystem, as `docker import` takes it."""
     busybox = _find_busybox()
@@ -75,19 +83,12 @@ def _cached(kind: str, source: Path, make: Callable[[Path], object]) -> Path:
     about = f"{RECIPE} {source.resolve()} {source.stat().st_size} {source.stat().st_mtime_ns}"
     key = hashlib.sha256(about.encode()).hexdigest()[:12]
     path = cache_directory() / f"busybox-{kind}-{key}.tar"
-    with _locked(path.with_suffix(".lock")):
+    with locked(path.with_suffix(".lock")):
         if not path.exists():
             half = path.with_suffix(".half")
             make(half)
             half.rename(path)
     return path
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _rootfs(busybox: Path) -> bytes:

@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import time
 from pathlib import Path
@@ -23,6 +24,28 @@ if TYPE_CHECKING:
 
 GRACE_S = 3.0  # a monitor may still be cleaning up when the command that stopped it has returned
 CGROUPS = Path("/sys/fs/cgroup")
+
+
+@contextlib.contextmanager
+def watched(roots: Roots) -> Iterator[Roots]:
+    """Fails, after a body that did not, if kernel objects of these roots are left at its end."""
+    try:
+        yield roots
+    except BaseException:
+        put_away(roots, bridges_of(roots))
+        raise
+    bridges = bridges_of(roots)
+    found = left_behind(roots, bridges)
+    put_away(roots, bridges)
+    assert not found, "left behind:\n  " + "\n  ".join(found)
+
+
+def bridges_of(roots: Roots) -> set[str]:
+    """Devices of the networks that are on record."""
+    if not Path(roots.database).exists():
+        return set()
+    with contextlib.closing(sqlite3.connect(roots.database)) as database:
+        return {row[0] for row in database.execute("SELECT bridge FROM networks") if row[0]}
 
 
 def left_behind(roots: Roots, bridges: set[str]) -> list[str]:

@@ -1,0 +1,124 @@
+"""The samples run as their READMEs say. Images stay built from one run of the tests to the next."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import tempfile
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.state.paths import Roots
+from tests import leaks
+from tests.images import cache_directory, locked
+from tests.imports import ROOT
+from tests.marks import needs_root
+from tests.scenarios.conftest import Buoy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = [needs_root, pytest.mark.timeout(900)]
+DATA = ("logs", "mysql")  # what running the sample in place has made there
+BUILD_S = 600.0  # Debian's packages are fetched and installed, once
+
+
+@pytest.fixture(scope="module")
+def roots() -> Iterator[Roots]:
+    """Roots whose images and build cache outlive the tests; one process uses them at a time."""
+    kept = cache_directory() / "samples"
+    run = tempfile.mkdtemp(prefix="b-", dir="/var/tmp")
+    with locked(cache_directory() / "samples.lock"), leaks.watched(Roots(str(kept), run)) as roots:
+        yield roots
+    shutil.rmtree(run)
+
+
+class Sample(Buoy):
+    """`buoy` in a copy of a sample, published on a port that is free."""
+
+    def __init__(self, directory: Path, roots: Roots, file: str, port: int) -> None:
+        super().__init__(directory, roots)
+        self.port = free_port()
+        text = (directory / file).read_text()
+        self.write(file, text.replace(f'"{port}:', f'"{self.port}:'))
+
+    def page(self) -> str:
+        """What is answered to a GET of /."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/", timeout=10) as page:
+            text: str = page.read().decode()
+            return text
+
+
+@pytest.fixture
+def sample(request: pytest.FixtureRequest, roots: Roots, tmp_path: Path) -> Iterator[Sample]:
+    """The sample that the test's parameter names: its directory, file and port."""
+    name, file, port = request.param
+    directory = tmp_path / name
+    source = ROOT / "samples" / name
+    shutil.copytree(source, directory, ignore=lambda at, _: DATA if at == str(source) else ())
+    sample = Sample(directory, roots, file, port)
+    yield sample
+    sample.run("down", "-v", "-t", "5")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        number: int = server.getsockname()[1]
+        return number
+
+
+@pytest.mark.parametrize("sample", [("hello", "compose.yaml", 8000)], indirect=True)
+def test_hello_is_served_by_nobody_on_the_machines_own_python(sample: Sample) -> None:
+    sample.run("up", "-d")
+    assert "Hello from a container" in sample.page()
+    assert "(nobody)" in sample.run("exec", "-T", "web", "id").stdout
+    assert sample.run("exec", "-T", "web", "touch", "/tmp/file", check=False).exit_code == 1
+
+
+@pytest.mark.parametrize("sample", [("tomcat-mysql", "docker-compose.yml", 8080)], indirect=True)
+def test_a_page_of_tomcat_shows_rows_of_the_database_and_they_outlive_it(sample: Sample) -> None:
+    sample.run("up", "-d", "--wait", timeout=BUILD_S)
+    page = sample.page()
+    assert "<td>4</td><td>Container networking</td>" in page
+    assert "Visits so far: 1." in page
+    select = ["mariadb", "-ustudent", "-pchange-me", "course", "-Ne"]
+    counted = sample.run("exec", "-T", "mysql", *select, "SELECT COUNT(*) FROM lessons")
+    assert counted.stdout == "5\n"
+    name, link = (
+        sample.run("exec", "tomcat", "getent", "hosts", n).stdout for n in ("mysql", "db")
+    )
+    assert name.split()[0] == link.split()[0]
+    assert "Server startup in" in sample.run("logs", "tomcat").stdout
+    sample.run("down")
+    sample.run("up", "-d", "--wait")
+    assert "Visits so far: 2." in sample.page()
+    sample.run("stop", "mysql")
+    with pytest.raises(urllib.error.HTTPError, match="503"):
+        sample.page()
+
+
+@pytest.mark.parametrize("sample", [("two-networks", "compose.yaml", 8081)], indirect=True)
+def test_the_proxy_reaches_the_database_only_through_the_application(sample: Sample) -> None:
+    sample.run("up", "-d", timeout=BUILD_S)
+    assert sample.page().startswith("request 1, answered by ")
+
+    def names(service: str, *hosts: str) -> list[str]:
+        done = sample.run("exec", "-T", service, "getent", "hosts", *hosts, check=False)
+        return [line.split()[0] for line in done.lines]
+
+    def pings(service: str, address: str) -> bool:
+        ping = ("ping", "-c1", "-W1", address)
+        return sample.run("exec", "-T", service, *ping, check=False).exit_code == 0
+
+    database, alias = names("app", "db", "counter")
+    assert database == alias
+    assert names("proxy", "db") == []
+    assert pings("app", database)
+    assert not pings("proxy", database)
+    assert not pings("db", "192.0.2.1")
+    (application,) = names("proxy", "app")
+    assert pings("proxy", application)
