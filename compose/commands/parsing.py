@@ -38,6 +38,20 @@ class UsageProblem(Problem):
     code = "usage"
 
 
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """As wide as the terminal, 100 at most. Asking here spares the import of shutil: 2 ms."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=30, width=min(_terminal_width(), 100) - 2)
+
+
+def _terminal_width() -> int:
+    try:
+        return int(os.environ.get("COLUMNS", "")) or os.get_terminal_size().columns
+    except (ValueError, OSError):
+        return 80
+
+
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser whose complaints are Problems, with a suggestion where one is near."""
 
@@ -46,7 +60,7 @@ class Parser(argparse.ArgumentParser):
             prog=prog,
             description=description,
             allow_abbrev=False,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=HelpFormatter,
             **rest,  # type: ignore[arg-type]
         )
 

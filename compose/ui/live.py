@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console as RichConsole
 from rich.console import Group
 from rich.live import Live
+from rich.padding import Padding
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
@@ -116,7 +117,7 @@ class LiveSteps:
     def _row(self, line: _Line) -> tuple[RenderableType, ...]:
         ended = line.state in MARKS
         sign, style = MARKS.get(line.state, ("", "cyan"))
-        mark = Text(f" {sign}", style=style) if ended else line.spinner
+        mark = Text(f" {sign}", style=style) if ended else Padding(line.spinner, (0, 0, 0, 1))
         took = (line.ended_at if ended else monotonic()) - line.started_at
         text = Text(line.text, style=style)
         if line.detail:

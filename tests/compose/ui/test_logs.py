@@ -11,7 +11,6 @@ from compose.ui.console import Console
 from compose.ui.logs import LogPrinter, stamp_of
 from engine import LogLine
 
-
 Output = pytest.CaptureFixture[bytes]
 
 
