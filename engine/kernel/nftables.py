@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 NFNL_SUBSYS_NFTABLES = 10
 NFNL_MSG_BATCH_BEGIN, NFNL_MSG_BATCH_END = 0x10, 0x11
+NFNL_BATCH_GENID = 1
+ERESTART = 85  # include/linux/errno.h: not one of Python's
 NFPROTO_INET, NFPROTO_IPV4 = 1, 2
 
 NEWTABLE, GETTABLE, DELTABLE = 0, 1, 2
@@ -48,6 +50,7 @@ NEWCHAIN, GETCHAIN = 3, 4
 NEWRULE, GETRULE, DELRULE = 6, 7, 8
 NEWSET = 9
 NEWSETELEM, GETSETELEM, DELSETELEM = 12, 13, 14
+GETGEN = 16
 
 SET_CONSTANT, SET_INTERVAL, SET_MAP = 0x2, 0x4, 0x8
 ELEMENT_INTERVAL_END = 0x1
@@ -199,15 +202,18 @@ class NftSocket(NetlinkSocket):
     def __enter__(self) -> NftSocket:
         return self
 
-    def commit(self, batch: Batch) -> None:
+    def commit(self, batch: Batch, generation: int | None = None) -> None:
         """Apply a batch. Raises the NetlinkError of the first refused message; then nothing is.
+
+        generation   apply only if the tables are still of that generation: else ERESTART
 
         Only the last message asks for an acknowledgement: errors of the others come anyway.
         """
         if not batch.messages:
             return
         first = self.sequence + 1
-        packed = [self._frame(NFNL_MSG_BATCH_BEGIN, 0, 0, NFNL_SUBSYS_NFTABLES, b"")]
+        condition = b"" if generation is None else attribute(NFNL_BATCH_GENID, be32(generation))
+        packed = [self._frame(NFNL_MSG_BATCH_BEGIN, 0, 0, NFNL_SUBSYS_NFTABLES, condition)]
         last = len(batch.messages) - 1
         for place, (kind, flags, body) in enumerate(batch.messages):
             asked = flags | (NLM_F_ACK if place == last else 0)
@@ -220,6 +226,11 @@ class NftSocket(NetlinkSocket):
         self._make_room(len(datagram))
         self.socket.send(datagram)
         self._await(first, acknowledged, batch)
+
+    def generation(self) -> int:
+        """A number that every change of any table raises."""
+        body = self._ask(GETGEN, 0, b"", flags=0)[0]
+        return int.from_bytes(parse_attributes(body, 4)[1], "big")
 
     def table_exists(self, table: str, family: int = NFPROTO_IPV4) -> bool:
         """Whether there is such a table."""

@@ -155,14 +155,19 @@ def source_in(name: str) -> bytes:
     return load_payload(NETWORK_HEADER, 12, 4) + lookup(name)
 
 
-def destination_in(name: str) -> bytes:
-    """`ip daddr @name`."""
-    return load_payload(NETWORK_HEADER, 16, 4) + lookup(name)
-
-
 def destination_is(address: str) -> bytes:
     """`ip daddr ADDRESS`."""
     return load_payload(NETWORK_HEADER, 16, 4) + compare(socket.inet_aton(address))
+
+
+def source_is_loopback() -> bytes:
+    """`ip saddr 127.0.0.0/8`."""
+    return load_payload(NETWORK_HEADER, 12, 1) + compare(b"\x7f")
+
+
+def destination_is_loopback() -> bytes:
+    """`ip daddr 127.0.0.0/8`."""
+    return load_payload(NETWORK_HEADER, 16, 1) + compare(b"\x7f")
 
 
 def destination_is_local() -> bytes:

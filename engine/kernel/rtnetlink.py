@@ -56,7 +56,9 @@ class Link:
     __slots__ = ("alias", "flags", "index", "kind", "master", "name")
 
     def __init__(self, body: bytes) -> None:
-        _, _, self.index, self.flags, _ = _LINK.unpack_from(body)
+        _, _, index, flags, _ = _LINK.unpack_from(body)
+        self.index: int = index
+        self.flags: int = flags
         given = parse_attributes(body, _LINK.size)
         info = parse_attributes(given.get(IFLA_LINKINFO, b""))
         self.name = _string(given.get(IFLA_IFNAME, b""))
@@ -113,27 +115,31 @@ class RouteSocket(NetlinkSocket):
         return [Route(body) for body in bodies if body[7] == RTN_UNICAST]
 
 
-def bridge(name: str, mac_address: str, mtu: int, alias: str) -> Message:
+def bridge(name: str, mac_address: str, mtu: int) -> Message:
     """Create a bridge, down. A MAC that was set stays; else it would follow the ports."""
     body = _link() + text(IFLA_IFNAME, name) + attribute(IFLA_ADDRESS, mac_bytes(mac_address))
-    body += attribute(IFLA_MTU, struct.pack("=I", mtu)) + text(IFLA_IFALIAS, alias)
+    body += attribute(IFLA_MTU, struct.pack("=I", mtu))
     return RTM_NEWLINK, _NEW, body + nested(IFLA_LINKINFO, text(IFLA_INFO_KIND, "bridge"))
 
 
-def veth(name: str, peer: str, *, peer_mac: str, peer_namespace: int, mtu: int) -> Message:
-    """Create a pair: `name` here, `peer` in the namespace of that descriptor. Both are down.
+def veth(
+    name: str, peer: str, *, master: int, peer_mac: str, peer_namespace: int, mtu: int
+) -> Message:
+    """Create a pair: `name` here as a port of a bridge, `peer` in another namespace. Both down.
 
-    A peer cannot be created up (ENOTCONN): that is done from inside.
+    A peer cannot be created up (ENOTCONN): that is done from inside. The hairpin flag needs a
+    later message: `port_up`.
     """
     size = attribute(IFLA_MTU, struct.pack("=I", mtu))
     inside = _link() + text(IFLA_IFNAME, peer) + attribute(IFLA_ADDRESS, mac_bytes(peer_mac))
     inside += size + attribute(IFLA_NET_NS_FD, struct.pack("=I", peer_namespace))
     pair = text(IFLA_INFO_KIND, "veth") + nested(IFLA_INFO_DATA, attribute(VETH_INFO_PEER, inside))
-    return RTM_NEWLINK, _NEW, _link() + text(IFLA_IFNAME, name) + size + nested(IFLA_LINKINFO, pair)
+    body = _link() + text(IFLA_IFNAME, name) + attribute(IFLA_MASTER, struct.pack("=I", master))
+    return RTM_NEWLINK, _NEW, body + size + nested(IFLA_LINKINFO, pair)
 
 
 def join_bridge(name: str, master: int) -> Message:
-    """Make `name` a port of a bridge. Its hairpin flag needs a later message: `port_up`."""
+    """Make `name` a port of a bridge."""
     body = _link() + text(IFLA_IFNAME, name) + attribute(IFLA_MASTER, struct.pack("=I", master))
     return RTM_NEWLINK, 0, body
 
@@ -150,6 +156,11 @@ def port_up(name: str) -> Message:
     body = _link(flags=IFF_UP, change=IFF_UP) + text(IFLA_IFNAME, name)
     body += nested(IFLA_LINKINFO, port) + nested(IFLA_AF_SPEC, nested(socket.AF_INET6, silent))
     return RTM_NEWLINK, 0, body
+
+
+def link_alias(index: int, alias: str) -> Message:
+    """Free text on a link, which `ip link` shows."""
+    return RTM_NEWLINK, 0, _link(index) + text(IFLA_IFALIAS, alias)
 
 
 def link_up(index: int) -> Message:

@@ -1,0 +1,118 @@
+"""Other firewalls of the host, whose drops would kill our traffic (engine.md B4.10).
+
+In nftables an accept ends only its own base chain: a drop anywhere wins. So Docker's and ufw's
+FORWARD policies are answered by accepts in their own chains, in the form in which iptables-nft
+would write them; what cannot be answered is said.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.kernel import nftexpressions as nft
+from engine.kernel.netlink import iterate_attributes, parse_attributes
+from engine.kernel.nftables import HOOK_FORWARD, NFPROTO_INET, NFPROTO_IPV4, Batch, NftSocket
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from engine.kernel.nftables import Chain, Rule
+
+_TABLE = "filter"  # of iptables-nft
+_DOCKER = "DOCKER-USER"
+_FORWARD = "FORWARD"
+_FIREWALLD = "firewalld"
+_FORM = ["meta", "cmp", "counter", "immediate"]  # iptables -i NAME -j ACCEPT
+_LEGACY_TABLES = "/proc/net/ip_tables_names"
+
+
+def answer(bridge: str, own_table: str) -> list[str]:
+    """Let the bridge's traffic through the other firewalls; what could not be, in plain words.
+
+    May be repeated. Changes nothing where no other firewall drops what it does not know.
+    """
+    with NftSocket() as netlink:
+        chains = netlink.chains()
+        place = _place_for_accepts(chains)
+        if place is not None:
+            _ensure_accepts(netlink, place, bridge)
+    return [*_unanswered(chains, own_table, bridge), *_legacy()]
+
+
+def withdraw(bridge: str) -> None:
+    """Take our accepts out again; accepts absence."""
+    with NftSocket() as netlink:
+        for chain in (_DOCKER, _FORWARD):
+            batch = Batch(_TABLE)
+            for rule in netlink.rules(_TABLE, chain):
+                if _accepted_key(rule, bridge) is not None:
+                    batch.remove_rule(chain, rule.handle)
+            netlink.commit(batch)
+
+
+def _place_for_accepts(chains: Sequence[Chain]) -> str | None:
+    """Docker's chain for the user's rules, which it never flushes; else a dropping FORWARD."""
+    ours = {c.name: c for c in chains if c.family == NFPROTO_IPV4 and c.table == _TABLE}
+    if _DOCKER in ours:
+        return _DOCKER
+    forward = ours.get(_FORWARD)
+    return _FORWARD if forward is not None and forward.drops else None
+
+
+def _ensure_accepts(netlink: NftSocket, chain: str, bridge: str) -> None:
+    present = {_accepted_key(rule, bridge) for rule in netlink.rules(_TABLE, chain)}
+    batch = Batch(_TABLE)
+    for key in (nft.META_IIFNAME, nft.META_OIFNAME):
+        if key not in present:
+            match = nft.load_meta(key) + nft.compare(_short_name(bridge))
+            batch.add_rule(chain, match + nft.counter() + nft.ACCEPT, first=True)
+    netlink.commit(batch)
+
+
+def _accepted_key(rule: Rule, bridge: str) -> int | None:
+    """Which meta key (in, out) this rule of ours accepts the bridge by; None: not ours."""
+    expressions = [parse_attributes(data) for _, data in iterate_attributes(rule.expressions)]
+    names = [e.get(1, b"").rstrip(b"\0").decode() for e in expressions]
+    if names != _FORM:
+        return None
+    key = int.from_bytes(parse_attributes(expressions[0][2]).get(2, b""), "big")
+    compared = parse_attributes(parse_attributes(expressions[1][2]).get(3, b"")).get(1, b"")
+    wanted = compared.rstrip(b"\0") == bridge.encode()
+    return key if wanted and key in (nft.META_IIFNAME, nft.META_OIFNAME) else None
+
+
+def _short_name(bridge: str) -> bytes:
+    """As iptables-nft compares a whole name: with its NUL, unpadded."""
+    return bridge.encode() + b"\0"
+
+
+def _unanswered(chains: Sequence[Chain], own_table: str, bridge: str) -> list[str]:
+    found = []
+    if any(c.family == NFPROTO_INET and c.table == _FIREWALLD for c in chains):
+        found.append(
+            "firewalld is active and may drop the traffic of containers: "
+            f"`firewall-cmd --zone=trusted --add-interface={bridge}` lets it through"
+        )
+    for chain in chains:
+        known = chain.table in (own_table, _TABLE, _FIREWALLD)
+        if chain.hook == HOOK_FORWARD and chain.drops and not known:
+            family = "inet" if chain.family == NFPROTO_INET else "ip"
+            found.append(
+                f"nftables chain `{family} {chain.table} {chain.name}` drops what it does not "
+                f"know: let interface {bridge} through there, or containers reach nothing"
+            )
+    return found
+
+
+def _legacy() -> list[str]:
+    try:
+        with open(_LEGACY_TABLES, encoding="ascii") as file:
+            tables = file.read().split()
+    except FileNotFoundError:
+        return []
+    if "filter" not in tables:
+        return []
+    return [
+        "iptables-legacy has a filter table, which Buoy cannot read: if its FORWARD chain drops, "
+        "containers reach nothing"
+    ]

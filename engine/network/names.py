@@ -1,0 +1,139 @@
+"""The names table of a network: who is up on it, under which names, at which address.
+
+One file per network in the run root, a line per running endpoint. Whoever changes it holds a
+lock and renames a new file into place; whoever reads it compares (inode, mtime, size) first,
+which costs one stat. It is the DNS of the network, and what kernel state is rebuilt from.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+
+from engine.kernel.process import start_time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Version = tuple[int, int, int]
+
+FILE = "names"
+_LOCK = "lock"
+
+
+class Entry:
+    """One running endpoint.
+
+    holder      `<pid>.<start time>` of the monitor that keeps it
+    link        its veth in the host's namespace
+    names       first the one that reverse lookups answer with
+    published   `tcp/0.0.0.0:8080->80`, on the endpoint that published ports lead to
+    """
+
+    __slots__ = ("address", "container_id", "holder", "link", "names", "published")
+
+    def __init__(
+        self,
+        *,
+        address: str,
+        container_id: str,
+        holder: str,
+        link: str,
+        names: tuple[str, ...],
+        published: tuple[str, ...] = (),
+    ) -> None:
+        self.address = address
+        self.container_id = container_id
+        self.holder = holder
+        self.link = link
+        self.names = names
+        self.published = published
+
+    @property
+    def alive(self) -> bool:
+        """Whether its monitor still runs."""
+        return is_alive(self.holder)
+
+    def line(self) -> str:
+        """Tab-separated fields; names and ports are separated by blanks."""
+        lists = " ".join(self.names), " ".join(self.published)
+        return "\t".join((self.address, self.container_id, self.holder, self.link, *lists))
+
+
+def own_identity() -> str:
+    """`<pid>.<start time>` of the calling process: names it for good."""
+    return f"{os.getpid()}.{start_time(os.getpid())}"
+
+
+def is_alive(holder: str) -> bool:
+    """Whether the process of that identity still runs."""
+    pid, _, started = holder.partition(".")
+    return pid.isdigit() and str(start_time(int(pid))) == started
+
+
+def read(directory: str) -> list[Entry]:
+    """The endpoints that are up; none when the table is not there."""
+    try:
+        with open(f"{directory}/{FILE}", encoding="utf-8") as file:
+            return [_parse(line) for line in file]
+    except FileNotFoundError:
+        return []
+
+
+def version(directory: str) -> Version:
+    """What changes whenever the table does."""
+    try:
+        found = os.stat(f"{directory}/{FILE}")
+    except FileNotFoundError:
+        return (0, 0, 0)
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def put(directory: str, entry: Entry) -> None:
+    """Add an endpoint, in place of an earlier line of the same container."""
+    with _changing(directory) as entries:
+        entries[:] = [e for e in entries if e.container_id != entry.container_id]
+        entries.append(entry)
+
+
+def drop(directory: str, container_id: str) -> None:
+    """Take a container's endpoint out; accepts absence."""
+    keep(directory, lambda entry: entry.container_id != container_id)
+
+
+def keep(directory: str, wanted: Callable[[Entry], bool]) -> None:
+    """Take out every endpoint that is not wanted."""
+    if all(map(wanted, read(directory))):
+        return
+    with _changing(directory) as entries:
+        entries[:] = list(filter(wanted, entries))
+
+
+@contextlib.contextmanager
+def _changing(directory: str) -> Iterator[list[Entry]]:
+    os.makedirs(directory, mode=0o711, exist_ok=True)
+    lock = os.open(f"{directory}/{_LOCK}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        entries = read(directory)
+        yield entries
+        fresh = f"{directory}/.{FILE}"  # one at a time: we hold the lock
+        with open(fresh, "w", encoding="utf-8") as file:
+            file.writelines(f"{entry.line()}\n" for entry in entries)
+        os.rename(fresh, f"{directory}/{FILE}")
+    finally:
+        os.close(lock)
+
+
+def _parse(line: str) -> Entry:
+    address, container_id, holder, link, names, published = line.rstrip("\n").split("\t")
+    return Entry(
+        address=address,
+        container_id=container_id,
+        holder=holder,
+        link=link,
+        names=tuple(names.split()),
+        published=tuple(published.split()),
+    )

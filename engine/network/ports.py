@@ -1,0 +1,171 @@
+"""Host ports of a container: reserved by really binding them, held as long as published.
+
+The sockets take nothing in: a filter that drops all is attached before the bind, so that no
+connection can slip in before the DNAT is there (spec: engine.md B5.4).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import socket
+import struct
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
+
+_SO_ATTACH_FILTER = 26
+_BPF_RET_K = 0x06
+_KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
+_TCP_LISTEN = "0A"
+
+_DROP_ALL = ctypes.create_string_buffer(struct.pack("=HBBI", _BPF_RET_K, 0, 0, 0))
+_DROP_ALL_PROGRAM = struct.pack("@HP", 1, ctypes.addressof(_DROP_ALL))
+
+
+class PortTaken(Exception):
+    """A port that cannot be had because somebody has it. 0 when a whole range is taken."""
+
+    def __init__(self, protocol: str, host_ip: str, port: int) -> None:
+        super().__init__(f"bind {host_ip}:{port}/{protocol}: {os.strerror(errno.EADDRINUSE)}")
+        self.protocol = protocol
+        self.host_ip = host_ip
+        self.port = port
+
+
+class Reservation:
+    """A host port that is ours while its socket is open."""
+
+    __slots__ = ("host_ip", "protocol", "published", "socket", "target")
+
+    def __init__(self, bound: socket.socket, protocol: str, host_ip: str, target: int) -> None:
+        self.socket = bound
+        self.protocol = protocol
+        self.host_ip = host_ip
+        self.published: int = bound.getsockname()[1]
+        self.target = target
+
+    def close(self) -> None:
+        """Give the port back; may be repeated."""
+        self.socket.close()
+
+
+def reserve(ports: Sequence[Mapping[str, Any]]) -> list[Reservation]:
+    """Reserve all or none; ports as in the launch record (`published`: None or [first, last]).
+
+    Fixed ones come first, so that an ephemeral one never takes what is asked for by number.
+    Raises PortTaken, or OSError for an address that is not this host's.
+    """
+    order = sorted(range(len(ports)), key=lambda i: _freedom(ports[i]))
+    done: dict[int, Reservation] = {}
+    try:
+        for place in order:
+            done[place] = _reserve_one(ports[place])
+    except BaseException:
+        for reservation in done.values():
+            reservation.close()
+        raise
+    return [done[place] for place in range(len(ports))]
+
+
+def _freedom(port: Mapping[str, Any]) -> int:
+    wanted = port["published"]
+    return 1 << 16 if wanted is None else wanted[1] - wanted[0]
+
+
+def _reserve_one(port: Mapping[str, Any]) -> Reservation:
+    protocol, host_ip = port["protocol"], port["host_ip"]
+    first, last = port["published"] or (0, 0)
+    for number in range(first, last + 1):
+        try:
+            bound = _bind(protocol, host_ip, number)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                what = f"bind {host_ip}:{number}/{protocol}: {os.strerror(error.errno or 0)}"
+                raise OSError(error.errno, what) from None
+            continue
+        return Reservation(bound, protocol, host_ip, port["target"])
+    raise PortTaken(protocol, host_ip, first if first == last else 0)
+
+
+def _bind(protocol: str, host_ip: str, number: int) -> socket.socket:
+    opened = socket.socket(socket.AF_INET, _KINDS[protocol] | socket.SOCK_CLOEXEC)
+    try:
+        opened.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, _DROP_ALL_PROGRAM)
+        if protocol == "tcp":  # connections of an earlier holder may linger in TIME_WAIT
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        opened.bind((host_ip, number))
+        if protocol == "tcp":  # else another socket with SO_REUSEADDR could bind it too
+            opened.listen(1)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+class Holder:
+    """The process that has a port: enough to name it."""
+
+    __slots__ = ("address", "command", "pid")
+
+    def __init__(self, pid: int | None, command: str, address: str) -> None:
+        self.pid = pid
+        self.command = command
+        self.address = address
+
+
+def find_port_holder(protocol: str, host_ip: str, port: int) -> Holder | None:
+    """Who has bound a port that clashes with this one; None when nobody is found.
+
+    Pid None: the socket is there, and no process that we may look into has it open.
+    """
+    for address, inode in _bound_sockets(protocol, port):
+        if "0.0.0.0" in (host_ip, address) or address in (host_ip, "::"):
+            pid = _find_socket_owner(inode)
+            return Holder(pid, _command_of(pid) if pid else "", address)
+    return None
+
+
+def _bound_sockets(protocol: str, port: int) -> Iterator[tuple[str, str]]:
+    for name in (protocol, f"{protocol}6"):
+        try:
+            with open(f"/proc/net/{name}", encoding="ascii") as file:
+                lines = file.read().splitlines()[1:]
+        except FileNotFoundError:
+            continue
+        for line in lines:
+            fields = line.split()
+            address, _, number = fields[1].rpartition(":")
+            listens = protocol == "udp" or fields[3] == _TCP_LISTEN
+            if listens and int(number, 16) == port:
+                yield _read_address(address), fields[9]
+
+
+def _read_address(digits: str) -> str:
+    words = struct.unpack(f">{len(digits) // 8}I", bytes.fromhex(digits))
+    packed = struct.pack(f"={len(words)}I", *words)
+    return socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed)
+
+
+def _find_socket_owner(inode: str) -> int | None:
+    wanted = f"socket:[{inode}]"
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if any(os.readlink(entry.path) == wanted for entry in os.scandir(f"/proc/{pid}/fd")):
+                return int(pid)
+        except OSError:  # it has ended, or we may not look
+            continue
+    return None
+
+
+def _command_of(pid: int) -> str:
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            words = file.read().replace(b"\0", b" ").decode(errors="replace").strip()
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+            return words or file.read().strip()
+    except OSError:
+        return ""

@@ -1,0 +1,210 @@
+"""The network of one container, as its monitor holds it."""
+
+from __future__ import annotations
+
+import os
+
+from engine.kernel import rtnetlink
+from engine.kernel.namespaces import CLONE_NEWNET, open_own, setns, unshare
+from engine.kernel.rtnetlink import RouteSocket
+from engine.network import names, ports
+from engine.network.dns.forward import Forwarder
+from engine.network.dns.server import Listeners, Server
+from engine.network.dns.zone import Zone
+from engine.network.endpoint import plug
+from engine.network.firewall import Firewall, Publication
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from engine.kernel.loop import Loop
+    from engine.network.ports import Reservation
+
+# (engine.md A7.2, B1.3, E16) those of `default` are copied by each link that comes in
+_SYSCTLS = (
+    ("ipv4/ping_group_range", "0 2147483647"),
+    ("ipv4/ip_unprivileged_port_start", "0"),
+    ("ipv4/conf/default/arp_notify", "1"),
+    ("ipv6/conf/all/accept_ra", "0"),
+    ("ipv6/conf/default/accept_ra", "0"),
+    ("ipv6/conf/default/disable_ipv6", "1"),
+)
+
+
+class Sandbox:
+    """Namespace, endpoints, reserved ports, firewall elements and DNS of one container.
+
+    netns_fd    close-on-exec; the namespace lives as long as this is open or a process is in it
+    published   ports as bound: `host_ip`, `published`, `target`, `protocol`
+    """
+
+    def __init__(self, record: Mapping[str, Any], container_id: str) -> None:
+        self.netns_fd = -1
+        self.published: list[dict[str, Any]] = []
+        self._record = record
+        self._container_id = container_id
+        self._identity = names.own_identity()
+        self._links: dict[str, str] = {}  # network id -> veth at the host
+        self._reservations: list[Reservation] = []
+        self._publications: list[Publication] = []
+        self._firewall = Firewall(record["table"])
+        self._listeners: Listeners | None = None
+        self._server: Server | None = None
+
+    @classmethod
+    def create(cls, record: Mapping[str, Any], container_id: str) -> Sandbox:
+        """Make all of it but names and service; called in the host's namespace, stays there.
+
+        The calling process must have a single thread. On failure what was made is undone.
+        Raises ports.PortTaken, endpoint.BridgeMissing, OSError.
+        """
+        sandbox = cls(record, container_id)
+        try:
+            sandbox._reserve()
+            inside = sandbox._make_namespace()
+            try:
+                sandbox._plug(inside)
+            finally:
+                inside.close()
+            sandbox._publish()
+        except BaseException:
+            sandbox.close()
+            raise
+        return sandbox
+
+    def register(self) -> None:
+        """Let the other containers of its networks find it by name."""
+        self._write_names(up=True)
+
+    def deregister(self) -> None:
+        """Its process has ended: nobody finds it any more, links and ports stay."""
+        self._write_names(up=False)
+
+    def serve(self, loop: Loop) -> None:
+        """Answer the DNS queries of the container on the monitor's loop."""
+        if self._listeners is None:
+            return
+        dns = self._record["dns"]
+        forwarder = Forwarder(loop, self.netns_fd, servers=dns["servers"], host=dns["host"])
+        zone = Zone(self._record["endpoints"])
+        self._server = Server(
+            self._listeners, zone, forwarder, loop, ndots_given=dns["ndots_given"]
+        )
+
+    def close(self) -> None:
+        """Give everything back; may be repeated. The kernel drops the links with the namespace.
+
+        Carries on past failures and raises the first of them at the end.
+        """
+        failures: list[Exception] = []
+        steps = (self._stop_serving, self._drop_names, self._withdraw, self._drop_namespace)
+        for step in (*steps, self._firewall.close):
+            _attempt(step, failures)
+        if failures:
+            raise failures[0]
+
+    def _reserve(self) -> None:
+        self._reservations = ports.reserve(self._record["ports"])
+        self.published = [
+            {
+                "host_ip": reservation.host_ip,
+                "published": reservation.published,
+                "target": reservation.target,
+                "protocol": reservation.protocol,
+            }
+            for reservation in self._reservations
+        ]
+
+    def _make_namespace(self) -> RouteSocket:
+        """The namespace with loopback and DNS sockets; rtnetlink of it, for the links."""
+        home = open_own("net")
+        try:
+            unshare(CLONE_NEWNET)
+            try:
+                self.netns_fd = open_own("net")
+                _write_sysctls()
+                inside = RouteSocket()
+                inside.send([rtnetlink.link_up(rtnetlink.LOOPBACK_INDEX)])
+                if self._record["endpoints"]:
+                    self._listeners = Listeners.open()
+                return inside
+            finally:
+                setns(home, CLONE_NEWNET)
+        finally:
+            os.close(home)
+
+    def _plug(self, inside: RouteSocket) -> None:
+        with RouteSocket() as host:
+            for endpoint in self._record["endpoints"]:
+                link = plug(host, inside, self.netns_fd, endpoint)
+                self._links[endpoint["network_id"]] = link
+
+    def _publish(self) -> None:
+        if not self._reservations:
+            return
+        address = next(e["address"] for e in self._record["endpoints"] if e["rank"] == 0)
+        holder = f"{self._container_id[:12]} {self._identity}"
+        self._publications = [
+            Publication(r.protocol, r.host_ip, r.published, address, r.target, holder)
+            for r in self._reservations
+        ]
+        self._firewall.publish(self._publications)
+
+    def _write_names(self, *, up: bool) -> None:
+        shown = tuple(publication.shown for publication in self._publications)
+        for endpoint in self._record["endpoints"]:
+            entry = names.Entry(
+                address=endpoint["address"],
+                container_id=self._container_id,
+                holder=self._identity,
+                link=self._links[endpoint["network_id"]],
+                names=tuple(endpoint["names"]) if up else (),
+                published=shown if endpoint["rank"] == 0 else (),
+            )
+            names.put(endpoint["directory"], entry)
+
+    def _stop_serving(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        if self._listeners is not None:
+            self._listeners.close()
+            self._listeners = None
+
+    def _drop_names(self) -> None:
+        for endpoint in self._record["endpoints"]:
+            names.drop(endpoint["directory"], self._container_id)
+
+    def _withdraw(self) -> None:
+        """The elements first: while our sockets reserve the ports, nobody else's can be there."""
+        try:
+            if self._publications:
+                self._firewall.withdraw(self._publications)
+                self._publications = []
+        finally:
+            for reservation in self._reservations:
+                reservation.close()
+            self._reservations = []
+
+    def _drop_namespace(self) -> None:
+        if self.netns_fd >= 0:
+            os.close(self.netns_fd)
+            self.netns_fd = -1
+
+
+def _attempt(step: Callable[[], None], failures: list[Exception]) -> None:
+    try:
+        step()
+    except Exception as error:  # noqa: BLE001 - raised by the caller once all is done
+        failures.append(error)
+
+
+def _write_sysctls() -> None:
+    for name, value in _SYSCTLS:
+        try:
+            with open(f"/proc/sys/net/{name}", "w", encoding="ascii") as file:
+                file.write(value)
+        except FileNotFoundError:  # a kernel without IPv6
+            continue
