@@ -68,14 +68,14 @@ class StepCache:
         """Remember something that is no step."""
         self.add(key, record, Cached(chain_id=None, created=""))
 
-    def previous(self, place: str) -> tuple[str, Record] | None:
-        """Key and record of what was built at a place the last time."""
+    def previous(self, place: str) -> Record | None:
+        """The record of what was built at a place the last time."""
         row = self._database.execute(
-            "SELECT c.key, c.record FROM build_steps s JOIN build_cache c ON c.key = s.key"
+            "SELECT c.record FROM build_steps s JOIN build_cache c ON c.key = s.key"
             " WHERE s.place = ?",
             (place,),
         ).fetchone()
-        return None if row is None else (row["key"], json.loads(row["record"]))
+        return None if row is None else dict(json.loads(row["record"]))
 
     def note_use(self, places: Mapping[str, str]) -> None:
         """Remember which keys (by place) a build used."""

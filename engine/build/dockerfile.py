@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 from engine.build import instructions as ins
 from engine.build.durations import parse_duration
 from engine.build.flags import read_flags
-from engine.build.lines import Line, split_lines
+from engine.build.lines import Line, split_lines, split_text
 from engine.build.words import Lexer, WordError
 from engine.errors import BuildProblem
 
@@ -49,6 +49,11 @@ def parse_dockerfile(text: str, name: str = "Dockerfile") -> ins.Dockerfile:
         ),
         warnings=lines.warnings,
     )
+
+
+def parse_text(text: str, name: str, escape: str) -> list[ins.Instruction]:
+    """Instructions that are no file: ONBUILD triggers. `name` stands for it in messages."""
+    return [parse_instruction(line, name, escape) for line in split_text(text, name, escape)]
 
 
 def parse_instruction(line: Line, file: str, escape: str) -> ins.Instruction:
@@ -225,12 +230,14 @@ class _Reader:
         if len(words) < 2:
             self._fail(f"{self._name} requires at least one source and a destination")
         is_copy = self._name == "COPY"
-        heredocs = {heredoc.name: heredoc for heredoc in self._line.heredocs}
+        self._flags.one("link")  # makes the same files; only the way Docker stores them differs
         return ins.Copy(
             line=self._line,
             file=self._file,
             kind=self._name,
-            sources=tuple(word for word in words[:-1] if not (heredocs and word.startswith("<<"))),
+            sources=tuple(
+                word for word in words[:-1] if not (self._line.heredocs and word.startswith("<<"))
+            ),
             heredocs=self._line.heredocs,
             target=words[-1],
             json=listed is not None,
@@ -331,6 +338,6 @@ _READERS: dict[str, Callable[[_Reader], ins.Instruction]] = {
 # Flags that Docker knows and we do not do yet: refused by name, never ignored.
 _LATER = {
     "RUN": ("security", "device"),
-    "COPY": ("link", "parents"),
-    "ADD": ("from", "link", "checksum", "keep-git-dir", "unpack"),
+    "COPY": ("parents",),
+    "ADD": ("checksum", "keep-git-dir", "unpack"),
 }

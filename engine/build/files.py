@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import difflib
 import os
 import posixpath
@@ -12,16 +13,16 @@ from typing import TYPE_CHECKING
 
 from engine.build.cache import content_of, digest
 from engine.build.copying import CopyFailed, SourceMissing, perform, scratch
-from engine.build.expander import Expander
 from engine.build.job import LayerStep
 from engine.build.modes import parse_mode
 from engine.build.origin import Origin, find_origin
 from engine.errors import BuildProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from engine.build.copying import Scratch
+    from engine.build.expander import Expander
     from engine.build.instructions import Copy, Instruction, Setting
     from engine.build.job import Job
     from engine.build.progress import StepReport
@@ -38,9 +39,9 @@ def plan_workdir(
     directory = posixpath.normpath(
         posixpath.join(state.directory, expander.word(instruction.value))
     ).replace("//", "/")
-    moved = state.with_config(f"WORKDIR {directory}", working_dir=directory)
     if directory == "/":
-        return moved, None
+        return state.with_config("WORKDIR /", working_dir="/"), None
+    config = dataclasses.replace(state.config, working_dir=directory)
     owner = state.config.user or _ROOT_OWNER
     lowers = job.engine.images.lowers(state.chain_ids)
 
@@ -58,13 +59,7 @@ def plan_workdir(
         "owner": owner,
     }
     step = LayerStep(record=record, created_by=f"WORKDIR {directory}", make=make)
-    return _without_last_entry(moved), step
-
-
-def _without_last_entry(state: StageState) -> StageState:
-    import dataclasses
-
-    return dataclasses.replace(state, history=state.history[:-1])
+    return dataclasses.replace(state, config=config), step
 
 
 async def plan_copy(
@@ -132,13 +127,13 @@ class _CopyPlan:
     async def _make(self, origin: Origin, owner: str | None, report: StepReport) -> str | None:
         job = self._job
         lowers = job.engine.images.lowers(self._state.chain_ids)
-        with _located(self._instruction, self._instruction.target, origin):
-            with scratch(job.scratch_root, lowers) as place:
-                if self._heredocs:
-                    await self._copy_heredocs(place, owner)
-                if self._sources:
-                    await self._copy_sources(origin, place, owner, report)
-                return await _keep(job, place, self._state)
+        located = _located(self._instruction, self._instruction.target, origin)
+        with located, scratch(job.scratch_root, lowers) as place:
+            if self._heredocs:
+                await self._copy_heredocs(place, owner)
+            if self._sources:
+                await self._copy_sources(origin, place, owner, report)
+            return await _keep(job, place, self._state)
 
     async def _copy_sources(
         self, origin: Origin, place: Scratch, owner: str | None, report: StepReport
@@ -158,10 +153,7 @@ class _CopyPlan:
     async def _copy_heredocs(self, place: Scratch, owner: str | None) -> None:
         with scratch(self._job.scratch_root, ()) as written:
             for name, body in self._heredocs.items():
-                path = os.path.join(written.upper, os.path.basename(name))
-                with open(path, "w", encoding="utf-8") as file:
-                    file.write(body)
-                os.chmod(path, 0o644)
+                _write(os.path.join(written.upper, os.path.basename(name)), body)
             names = [os.path.basename(name) for name in self._heredocs]
             request = self._request(place, owner or _ROOT_OWNER, names)
             await perform({**request, "source": written.upper})
@@ -180,6 +172,12 @@ class _CopyPlan:
             "ignore": [],
             "exclude": [],
         }
+
+
+def _write(path: str, body: str) -> None:
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(body)
+    os.chmod(path, 0o644)
 
 
 async def _keep(job: Job, place: Scratch, state: StageState) -> str | None:

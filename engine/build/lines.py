@@ -64,6 +64,11 @@ def split_lines(text: str, name: str) -> Lines:
     return _Splitter(physical, name, directives).split()
 
 
+def split_text(text: str, name: str, escape: str) -> tuple[Line, ...]:
+    """The lines of a text that has no directives."""
+    return _Splitter(text.split("\n"), name, {"escape": escape}).split().lines
+
+
 def _directives(physical: list[str], name: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for number, line in enumerate(physical, 1):

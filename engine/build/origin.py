@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from engine.build.progress import StepReport
     from engine.images.image import Image, Progress
 
+DIGESTS = "context-files"  # below the cache: digests of contexts' files
 _IMAGE_CONTEXT = "docker-image://"
 
 
@@ -143,9 +144,6 @@ def _named_context(job: Job, name: str, given: str) -> Context:
             "images are not built yet",
             code="not-built-yet",
         )
-    return open_context(os.path.join(job.spec.context, given), "", digests_directory(job))
-
-
-def digests_directory(job: Job) -> str:
-    """Where digests of contexts' files are remembered."""
-    return f"{job.engine.roots.cache}/context-files"
+    return open_context(
+        os.path.join(job.spec.context, given), "", f"{job.engine.roots.cache}/{DIGESTS}"
+    )

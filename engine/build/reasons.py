@@ -19,6 +19,8 @@ _WORDS = {
     "directory": "WORKDIR",
     "network": "the network of RUN",
     "hosts": "extra_hosts",
+    "script": "the heredoc",
+    "inline": "the heredoc",
     "mounts": "the content of a mount",
     "platform": "the platform",
 }

@@ -38,6 +38,6 @@ class BuildSpec:
     pull: bool = False
     network: str = "default"
     extra_hosts: tuple[tuple[str, str], ...] = ()
-    shm_size_bytes: int | None = None
+    shm_size_bytes: int = 64 * 1024 * 1024
     ulimits: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     additional_contexts: Mapping[str, str] = field(default_factory=dict)

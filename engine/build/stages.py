@@ -57,16 +57,19 @@ def sources(stage: StageSource) -> Iterator[str]:
 
 
 def check_sources(dockerfile: Dockerfile) -> None:
-    """No stage may take files from itself or from a later one. Raises BuildProblem."""
+    """No stage takes files from itself, or from a number that is not an earlier stage's.
+
+    A name of a later stage is none yet: it means an image, as with Docker. Raises BuildProblem.
+    """
     for stage in dockerfile.stages:
         for name in sources(stage):
-            later = find_stage(dockerfile, name, len(dockerfile.stages))
-            earlier = find_stage(dockerfile, name, stage.number)
-            if later is not None and earlier is None:
+            if find_stage(dockerfile, name, stage.number) is not None:
+                continue
+            if name.lower() == stage.start.alias or name.isdecimal():
                 culprit = next((i for i in stage.instructions if name in i.line.text), stage.start)
                 raise BuildProblem(
-                    f"stage `{stage.name}` takes files from `{name}`, which comes later",
+                    f"`{name}` is not a stage before this one",
                     where=culprit.locate_word(name),
-                    hint="move that stage further up",
+                    hint="a stage takes files from those further up",
                     code="stage-order",
                 )

@@ -1,0 +1,177 @@
+"""Builds: a Dockerfile and a directory become an image."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from engine.build.cache import Cached, StepCache, key_of
+from engine.build.context import open_context, read_dockerfile
+from engine.build.dockerfile import parse_dockerfile
+from engine.build.document import image_document
+from engine.build.expander import Expander
+from engine.build.job import PREDEFINED_ARGUMENTS, Job
+from engine.build.origin import DIGESTS
+from engine.build.progress import Reporter
+from engine.build.run import remove_abandoned
+from engine.build.settings import Scope
+from engine.build.stage import StageBuilder, now
+from engine.build.stages import check_sources, find_target
+from engine.errors import Problem
+from engine.images.platform import host_platform
+from engine.images.reference import parse_reference
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from engine.build.instructions import Dockerfile
+    from engine.build.progress import BuildEvent, Report
+    from engine.build.spec import BuildSpec
+    from engine.build.state import StageState
+    from engine.engine import Engine
+    from engine.images.image import Image
+
+
+def silent(event: BuildEvent) -> None:
+    """A Report for nobody."""
+
+
+async def build(engine: Engine, spec: BuildSpec, report: Report = silent) -> Image:
+    """Build the image, tag it, and return it.
+
+    Stages that the target does not need are not run; those that do not wait for each other run at
+    once. Raises Problem: of several at once, the first. Cancelled, it takes its containers away.
+    """
+    with engine.images.hold():
+        try:
+            return await _Build(engine, spec, report).run()
+        except BaseExceptionGroup as group:
+            raise _first(group) from None
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What a user should see of it: a problem before anything else."""
+    leaves = list(_leaves(group))
+    return next((leaf for leaf in leaves if isinstance(leaf, Problem)), leaves[0])
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterable[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
+
+
+class _Build:
+    def __init__(self, engine: Engine, spec: BuildSpec, report: Report) -> None:
+        self._engine, self._spec = engine, spec
+        self._reporter = Reporter(report)
+        self._cache = StepCache(engine.db)
+        self._tasks: dict[int, asyncio.Task[StageState]] = {}
+        self._places: dict[str, str] = {}
+
+    async def run(self) -> Image:
+        self._job = job = self._prepare()
+        target = find_target(job.dockerfile, self._spec.target)
+        await remove_abandoned(job)
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            state = await self._stage(target.number)
+        self._cache.note_use(self._places)
+        return await self._export(state)
+
+    def _prepare(self) -> Job:
+        spec = self._spec
+        text, name, path = read_dockerfile(spec)
+        report = self._reporter.start(f"[internal] load build definition from {name}")
+        dockerfile = parse_dockerfile(text, name)
+        check_sources(dockerfile)
+        platform = host_platform()
+        automatic = _automatic_arguments(str(platform), spec.target or "")
+        arguments = _global_arguments(dockerfile, spec.args, automatic)
+        for warning in (*dockerfile.warnings, *_unused_arguments(dockerfile, spec.args)):
+            report.note(warning)
+        digests = f"{self._engine.roots.cache}/{DIGESTS}"
+        context = open_context(spec.context, path, digests)
+        report.done()
+        return Job(
+            engine=self._engine,
+            spec=spec,
+            dockerfile=dockerfile,
+            path=path or f"{spec.context}#inline",
+            context=context,
+            cache=self._cache,
+            reporter=self._reporter,
+            arguments=arguments,
+            platform=str(platform),
+            stage=self._stage,
+        )
+
+    async def _stage(self, number: int) -> StageState:
+        if number not in self._tasks:
+            self._tasks[number] = self._group.create_task(self._build_stage(number))
+        return await asyncio.shield(self._tasks[number])
+
+    async def _build_stage(self, number: int) -> StageState:
+        builder = StageBuilder(self._job, self._job.dockerfile.stages[number])
+        try:
+            return await builder.build()
+        finally:
+            self._places |= builder.places
+
+    async def _export(self, state: StageState) -> Image:
+        """The image of a finished stage. One that is made of the same gets the same id."""
+        report = self._reporter.start("exporting to image")
+        labels = self._spec.labels
+        record = {
+            "image": image_document(state, labels, None),
+            "layers": list(state.chain_ids),
+        }
+        key = key_of(record)
+        known = self._cache.find(key)
+        if known is None:
+            known = Cached(chain_id=None, created=now())
+            self._cache.add(key, {"step": "image"}, known)
+        document = image_document(state, labels, known.created)
+        create = self._engine.images.create
+        image = await asyncio.to_thread(create, document, state.chain_ids, self._spec.tags)
+        report.note(f"writing image {image.id}")
+        for tag in self._spec.tags:
+            report.note(f"naming to {parse_reference(tag)}")
+        report.done()
+        return image
+
+
+def _automatic_arguments(platform: str, target: str) -> dict[str, str]:
+    """Source: Dockerfile reference, "Automatic platform ARGs in the global scope"."""
+    system, architecture, variant = [*platform.split("/"), "", ""][:3]
+    parts = {"PLATFORM": platform, "OS": system, "ARCH": architecture, "VARIANT": variant}
+    sides = {f"{side}{key}": text for side in ("TARGET", "BUILD") for key, text in parts.items()}
+    return {**sides, "TARGETSTAGE": target or "default"}
+
+
+def _global_arguments(
+    dockerfile: Dockerfile, given: Mapping[str, str], automatic: Mapping[str, str]
+) -> dict[str, str]:
+    """ARGs before the first FROM, each able to use those before it."""
+    values = dict(automatic)
+    scope = Scope(given=given, outside=automatic)
+    for instruction in dockerfile.arguments:
+        expander = Expander(instruction, values, dockerfile.escape)
+        for name, default in instruction.pairs:
+            value = scope.value(name, None if default is None else expander.word(default))
+            if value is not None:
+                values[name] = value
+    return values
+
+
+def _unused_arguments(dockerfile: Dockerfile, given: Mapping[str, str]) -> list[str]:
+    from engine.build.instructions import Arg
+
+    instructions = [*dockerfile.arguments, *(i for s in dockerfile.stages for i in s.instructions)]
+    declared = {name for i in instructions if isinstance(i, Arg) for name, _ in i.pairs}
+    unused = sorted(given.keys() - declared - PREDEFINED_ARGUMENTS)
+    if not unused:
+        return []
+    return [f"[Warning] One or more build-args [{' '.join(unused)}] were not consumed"]

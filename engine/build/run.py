@@ -1,0 +1,313 @@
+"""RUN: a container on the layers so far, whose upper directory becomes the next layer
+(engine.md D6.13)."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextlib
+import os
+import re
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine.build.cache import digest
+from engine.build.copying import SourceMissing, perform, scratch
+from engine.build.job import LayerStep
+from engine.build.mounts import RunMount, cache_directory, container_mount, parse_mount
+from engine.build.origin import find_origin
+from engine.build.state import DEFAULT_PATH
+from engine.build.stubs import ALWAYS, missing_stubs, remove_stubs
+from engine.containers.spec import ContainerSpec, EndpointSpec, HealthcheckSpec, Mount
+from engine.errors import BuildProblem
+from engine.kernel.process import start_time
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from engine.build.expander import Expander
+    from engine.build.instructions import Run
+    from engine.build.job import Job
+    from engine.build.origin import Origin
+    from engine.build.progress import StepReport
+    from engine.build.state import StageState
+    from engine.containers.spec import Container
+
+HOSTNAME = "buildkitsandbox"
+NETWORK = "buoy_build"
+OWNER_LABEL = "buoy.build.owner"  # "pid start-time" of the command that runs the build
+_SCRIPT_DIRECTORY = "/dev/pipes"
+_TAIL_LINES = 20
+_ENDED = ("exited", "dead")
+_ONLY_HEREDOC = re.compile(r"\s*\d*<<-?\S+\s*")
+_NO_HEALTHCHECK = HealthcheckSpec(test=("NONE",))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Script:
+    """A heredoc that is a program of its own: `#!/usr/bin/env python3` and what follows."""
+
+    path: str
+    body: str
+
+
+async def plan_run(
+    job: Job, instruction: Run, state: StageState, expander: Expander, stage_number: int
+) -> LayerStep:
+    """What a RUN would do, its bind mounts measured. Raises BuildProblem."""
+    mounts = [
+        parse_mount(text, instruction, expander, state.directory) for text in instruction.mounts
+    ]
+    plan = _RunPlan(job, instruction, state)
+    origins = [
+        await find_origin(job, mount.origin or None, instruction, stage_number)
+        if mount.type == "bind"
+        else None
+        for mount in mounts
+    ]
+    return await plan.step(list(zip(mounts, origins, strict=True)))
+
+
+def argv_of(instruction: Run, shell: tuple[str, ...]) -> tuple[tuple[str, ...], _Script | None]:
+    """The command line of a RUN, and the script it is where it is one.
+
+    A heredoc alone is the shell's text, or a program if it begins with `#!`; heredocs in a
+    command are given to the shell as they stand.
+    """
+    command, heredocs = instruction.command, instruction.heredocs
+    if not command.shell:
+        return command.words, None
+    text = command.words[0]
+    if len(heredocs) == 1 and _ONLY_HEREDOC.fullmatch(text):
+        body = heredocs[0].body
+        if body.startswith("#!"):
+            script = _Script(path=f"{_SCRIPT_DIRECTORY}/{heredocs[0].name}", body=body)
+            return (script.path,), script
+        return (*shell, body), None
+    bodies = "".join(f"\n{doc.body}{doc.terminator}" for doc in heredocs)
+    return (*shell, text + bodies), None
+
+
+class _RunPlan:
+    def __init__(self, job: Job, instruction: Run, state: StageState) -> None:
+        self._job, self._instruction, self._state = job, instruction, state
+        self._argv, self._script = argv_of(instruction, state.shell)
+        network = instruction.network
+        self._network = job.spec.network if network == "default" else network
+
+    async def step(self, mounts: list[tuple[RunMount, Origin | None]]) -> LayerStep:
+        record = {
+            "instruction": self._instruction.text,
+            "step": "RUN",
+            "parent": self._state.top,
+            "argv": list(self._argv),
+            "script": digest(self._script.body) if self._script else "",
+            "environment": self._state.environment,
+            "arguments": dict(self._state.arguments),
+            "user": self._state.config.user,
+            "directory": self._state.directory,
+            "network": self._network,
+            "hosts": [list(pair) for pair in self._job.spec.extra_hosts],
+            "mounts": [await self._mount_record(*pair) for pair in mounts],
+            "platform": self._job.platform,
+        }
+
+        async def make(report: StepReport) -> str | None:
+            return await self._make(mounts, report)
+
+        return LayerStep(record=record, created_by=self._created_by(), make=make)
+
+    def _created_by(self) -> str:
+        arguments = self._state.arguments
+        given = "".join(f" {name}={value}" for name, value in sorted(arguments.items()))
+        prefix = f"|{len(arguments)}{given} " if arguments else ""
+        return f"RUN {prefix}{' '.join(self._argv)}"
+
+    async def _mount_record(self, mount: RunMount, origin: Origin | None) -> dict[str, object]:
+        """Type and target, and the content of what is bound; of a cache only its id."""
+        record: dict[str, object] = {"type": mount.type, "target": mount.target}
+        if mount.type == "cache":
+            record["id"] = mount.id
+        if origin is not None:
+            try:
+                measured = await origin.measure(self._job, [mount.source])
+            except SourceMissing as error:
+                raise self._mount_missing(error) from None
+            record["content"] = measured["content"]
+        return record
+
+    def _mount_missing(self, error: SourceMissing) -> BuildProblem:
+        return BuildProblem(
+            f'the source of a mount, "/{error.source}", is not there',
+            where=self._instruction.locate_word(error.source),
+            code="copy-source",
+        )
+
+    async def _make(
+        self, mounts: list[tuple[RunMount, Origin | None]], report: StepReport
+    ) -> str | None:
+        lowers = self._job.engine.images.lowers(self._state.chain_ids)
+        async with contextlib.AsyncExitStack() as held:
+            bound = [await self._bind(mount, origin, held) for mount, origin in mounts]
+            if self._script:
+                bound.append(self._bind_script(self._script, held))
+            if not lowers:
+                empty = held.enter_context(scratch(self._job.scratch_root, ()))
+                lowers = (empty.upper,)
+            targets = [*ALWAYS, *(mount.target for mount in bound)]
+            stubs = missing_stubs(lowers, targets)
+            spec = self._spec(lowers, tuple(bound))
+            return await self._in_container(spec, stubs, report)
+
+    async def _bind(
+        self, mount: RunMount, origin: Origin | None, held: contextlib.AsyncExitStack
+    ) -> Mount:
+        if mount.type == "tmpfs":
+            return container_mount(mount, "")
+        if mount.type == "cache":
+            directory = f"{self._job.engine.roots.cache}/build-mounts"
+            manager = cache_directory(directory, mount)
+            return container_mount(mount, await asyncio.to_thread(held.enter_context, manager))
+        assert origin is not None  # it is a bind
+        place = held.enter_context(scratch(self._job.scratch_root, ()))
+        path = await self._copied(mount, origin, place.layers(), held)
+        return container_mount(mount, path)
+
+    async def _copied(
+        self,
+        mount: RunMount,
+        origin: Origin,
+        target: Mapping[str, object],
+        held: contextlib.AsyncExitStack,
+    ) -> str:
+        """A copy of what is to be bound: what RUN does to it is lost, and nothing else sees it."""
+        source: object = origin.context.directory if origin.context else None
+        if source is None:
+            source = held.enter_context(scratch(self._job.scratch_root, origin.lowers)).layers()
+        request = {
+            "do": "copy",
+            "target": target,
+            "source": source,
+            "sources": [mount.source],
+            "to": "/content",
+            "owner": "0:0" if origin.context else None,
+            "mode": None,
+            "unpack": False,
+            "ignore": origin.ignore.patterns,
+            "exclude": [],
+        }
+        await perform(request)
+        return f"{target['upper']}/content"
+
+    def _bind_script(self, script: _Script, held: contextlib.AsyncExitStack) -> Mount:
+        place = held.enter_context(scratch(self._job.scratch_root, ()))
+        path = f"{place.upper}/script"
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o755)
+        with os.fdopen(fd, "w", encoding="utf-8") as file:
+            file.write(script.body)
+        os.chmod(path, 0o755)
+        return Mount(type="bind", source=path, target=script.path, read_only=True)
+
+    def _spec(self, lowers: tuple[str, ...], mounts: tuple[Mount, ...]) -> ContainerSpec:
+        spec, config = self._job.spec, self._state.config
+        environment = {
+            "PATH": DEFAULT_PATH,
+            **self._job.proxies,
+            **self._state.arguments,
+            **self._state.environment,
+        }
+        modes = {"none": "none", "host": "host"}
+        joined = NETWORK if self._network == "default" else self._network
+        on_networks = self._network not in modes
+        return ContainerSpec(
+            name=f"{NETWORK}-{secrets.token_hex(6)}",
+            image="",
+            lowers=lowers,
+            entrypoint=(),
+            command=self._argv,
+            environment=environment,
+            working_dir=self._state.directory,
+            user=config.user or None,
+            hostname=HOSTNAME,
+            labels={OWNER_LABEL: f"{os.getpid()} {start_time(os.getpid())}"},
+            mounts=mounts,
+            network=modes.get(self._network, "networks"),  # type: ignore[arg-type]
+            endpoints=(EndpointSpec(network=joined),) if on_networks else (),
+            extra_hosts=spec.extra_hosts,
+            healthcheck=_NO_HEALTHCHECK,
+            ulimits=spec.ulimits,
+            shm_size_bytes=spec.shm_size_bytes,
+        )
+
+    async def _in_container(
+        self, spec: ContainerSpec, stubs: list[str], report: StepReport
+    ) -> str | None:
+        job, containers = self._job, self._job.engine.containers
+        if self._network == "default":
+            ensure_network(job)
+        container = containers.create(spec)
+        try:
+            await containers.start(container.id)
+            tail = await self._follow(container.id, report)
+            ended = await containers.wait(container.id, lambda found: found.status in _ENDED)
+            self._check(ended, tail)
+            upper = f"{job.engine.roots.container(container.id)}/upper"
+            remove_stubs(upper, stubs, spec.lowers)
+            if not os.listdir(upper):
+                return None
+            layers = job.engine.images
+            return await asyncio.to_thread(layers.add_layer, upper, self._state.chain_ids)
+        finally:
+            await asyncio.shield(_put_away(job, container.id))
+
+    async def _follow(self, container_id: str, report: StepReport) -> list[str]:
+        """Report the output as it comes; its last lines."""
+        tail: collections.deque[str] = collections.deque(maxlen=_TAIL_LINES)
+        async for line in self._job.engine.containers.follow(container_id):
+            text = line.text.decode("utf-8", "replace")
+            report.output(text)
+            tail.append(text)
+        return list(tail)
+
+    def _check(self, container: Container, tail: list[str]) -> None:
+        if container.exit_code == 0:
+            return
+        reason = "it ran out of memory" if container.oom_killed else None
+        output = "".join(f"\n  | {line}" for line in tail)
+        instruction = self._instruction
+        raise BuildProblem(
+            f'process "{" ".join(self._argv)}" did not complete successfully: '
+            f"exit code: {container.exit_code}{output}\n"
+            f"  {instruction.line.number} >>> {instruction.text}",
+            where=instruction.where,
+            hint=reason,
+            code="build-step-failed",
+        )
+
+
+def ensure_network(job: Job) -> None:
+    """The bridge that RUN steps reach the world by."""
+    from engine.network.spec import NetworkSpec
+
+    networks = job.engine.networks
+    network = networks.find(NETWORK) or networks.create(NetworkSpec(name=NETWORK))
+    networks.ensure_up(network)
+
+
+async def remove_abandoned(job: Job) -> None:
+    """Containers of builds whose command was killed."""
+    for container in job.engine.containers.list():
+        pid, _, started = container.labels.get(OWNER_LABEL, "").partition(" ")
+        if pid and str(start_time(int(pid))) != started:
+            await _put_away(job, container.id)
+
+
+async def _put_away(job: Job, container_id: str) -> None:
+    containers = job.engine.containers
+    found = containers.find(container_id)
+    if found is None:
+        return
+    if found.status not in (*_ENDED, "created"):
+        await containers.stop(container_id, grace_s=0)
+    containers.remove(container_id, volumes=True)

@@ -1,0 +1,207 @@
+"""One stage, instruction by instruction, with the cache in between."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from engine.build import instructions as ins
+from engine.build.cache import Cached, key_of, place_of
+from engine.build.dockerfile import parse_text
+from engine.build.expander import Expander
+from engine.build.files import plan_copy, plan_workdir
+from engine.build.origin import fetch_image, image_reference, told_to
+from engine.build.reasons import why
+from engine.build.run import plan_run
+from engine.build.settings import Scope, apply_setting
+from engine.build.stages import find_stage
+from engine.build.state import DEFAULT_PATH, StageState
+from engine.errors import BuildProblem, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from engine.build.instructions import Instruction, StageSource
+    from engine.build.job import Job, LayerStep
+    from engine.build.progress import StepReport
+    from engine.images.image import Image
+
+_LAYER_MAKERS = (ins.Run, ins.Copy)
+
+
+def makes_layer(instruction: Instruction) -> bool:
+    """Whether the instruction is a step of its own in what is reported."""
+    if isinstance(instruction, ins.Setting):
+        return instruction.kind == "WORKDIR"
+    return isinstance(instruction, _LAYER_MAKERS)
+
+
+class StageBuilder:
+    """Builds one stage of a job. `places` are the keys used, by place, for the next build."""
+
+    def __init__(self, job: Job, stage: StageSource) -> None:
+        self._job, self._stage = job, stage
+        self._scope = Scope(given=job.spec.args, outside=job.arguments)
+        self._escape = job.dockerfile.escape
+        self._steps = 1 + sum(map(makes_layer, stage.instructions))
+        self._step = 1
+        self.places: dict[str, str] = {}
+
+    async def build(self) -> StageState:
+        """The state at its end. Raises Problem."""
+        state = await self._start()
+        for instruction in self._stage.instructions:
+            state = await self._apply(instruction, state)
+        return state
+
+    # FROM
+
+    async def _start(self) -> StageState:
+        start = self._stage.start
+        expander = Expander(start, self._job.arguments, self._escape)
+        name = expander.word(start.image)
+        if not name:
+            raise BuildProblem(
+                f"the base name `{start.image}` comes to nothing",
+                where=start.locate_word(start.image),
+                hint="an ARG before the first FROM, or --build-arg, must give it a value",
+                code="no-base-name",
+            )
+        self._check_platform(start, expander)
+        report = self._job.reporter.start(self._label(f"FROM {name}"))
+        state = await self._base(name, report)
+        report.done()
+        return _with_path(state)
+
+    async def _base(self, name: str, report: StepReport) -> StageState:
+        job, start = self._job, self._stage.start
+        if name == "scratch":
+            return StageState()
+        if name not in job.spec.additional_contexts:
+            earlier = find_stage(job.dockerfile, name, self._stage.number)
+            if earlier is not None and not name.isdecimal():
+                state = await job.stage(earlier.number)
+                return dataclasses.replace(state, command_is_own=False)
+        reference = image_reference(job, name, start)
+        image = await fetch_image(job, reference, start, told_to(report))
+        return await self._triggered(self._from_image(image))
+
+    def _from_image(self, image: Image) -> StageState:
+        if not image.chain_ids and image.lowers:
+            raise BuildProblem(
+                f"{image.id} is a directory of this machine: an image cannot be built on it",
+                where=self._stage.start.locate_word(self._stage.start.image),
+                hint="COPY --from takes files out of it",
+                code="not-an-image",
+            )
+        return StageState(
+            chain_ids=image.chain_ids,
+            config=image.config,
+            base_history=_history(self._job, image),
+            created=image.created or None,
+        )
+
+    async def _triggered(self, state: StageState) -> StageState:
+        """ONBUILD instructions of the base, run here and not handed on."""
+        triggers = state.config.on_build
+        config = dataclasses.replace(state.config, on_build=())
+        state = dataclasses.replace(state, config=config)
+        for trigger in triggers:
+            where = f"ONBUILD of {self._stage.start.image}"
+            for instruction in parse_text(trigger, where, self._escape):
+                self._steps += makes_layer(instruction)
+                state = await self._apply(instruction, state)
+        return state
+
+    def _check_platform(self, start: ins.From, expander: Expander) -> None:
+        if start.platform is None:
+            return
+        platform = expander.word(start.platform)
+        if platform not in ("", self._job.platform, self._job.platform.partition("/")[0]):
+            raise BuildProblem(
+                f"platform {platform} is not this machine's ({self._job.platform}): building for "
+                "others is not built yet",
+                where=start.locate_word(start.platform),
+                code="not-built-yet",
+            )
+
+    # What follows
+
+    async def _apply(self, instruction: Instruction, state: StageState) -> StageState:
+        expander = Expander(instruction, state.variables, self._escape)
+        number = self._stage.number
+        if isinstance(instruction, ins.Run):
+            step = await plan_run(self._job, instruction, state, expander, number)
+        elif isinstance(instruction, ins.Copy):
+            step = await plan_copy(self._job, instruction, state, expander, number)
+        elif isinstance(instruction, ins.Setting) and instruction.kind == "WORKDIR":
+            state, made = plan_workdir(self._job, instruction, state, expander)
+            if made is None:
+                self._step += 1
+                return state
+            step = made
+        else:
+            return apply_setting(instruction, state, expander, self._scope)
+        self._step += 1
+        return await self._perform(instruction, step, state)
+
+    async def _perform(
+        self, instruction: Instruction, step: LayerStep, state: StageState
+    ) -> StageState:
+        job = self._job
+        key = key_of(step.record)
+        place = place_of(job.path, self._stage.name, str(self._step))
+        report = job.reporter.start(self._label(instruction.text))
+        async with job.lock(key):
+            cached = None if job.spec.no_cache else job.cache.find(key)
+            if cached is None:
+                cached = await self._make(key, place, step, report)
+            else:
+                report.cached()
+        self.places[place] = key
+        return state.with_layer(cached.chain_id, step.created_by, cached.created)
+
+    async def _make(self, key: str, place: str, step: LayerStep, report: StepReport) -> Cached:
+        reason = self._reason(place, step.record)
+        if reason:
+            report.note(f"run again: {reason}")
+        try:
+            chain_id = await step.make(report)
+        except Problem as problem:
+            report.failed(problem.what.partition("\n")[0])
+            raise
+        made = Cached(chain_id=chain_id, created=now())
+        self._job.cache.add(key, step.record, made)
+        report.done()
+        return made
+
+    def _reason(self, place: str, record: Mapping[str, object]) -> str | None:
+        if self._job.spec.no_cache:
+            return "--no-cache"
+        return why(self._job.cache.previous(place), record)
+
+    def _label(self, text: str) -> str:
+        stages = self._job.dockerfile.stages
+        alias = self._stage.start.alias
+        named = alias or (f"stage-{self._stage.number}" if len(stages) > 1 else "")
+        return f"[{named} {self._step}/{self._steps}] {text}".replace("[ ", "[")
+
+
+def now() -> str:
+    """RFC 3339, in whole seconds."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _with_path(state: StageState) -> StageState:
+    if "PATH" in state.environment:
+        return state
+    env = (f"PATH={DEFAULT_PATH}", *state.config.env)
+    return dataclasses.replace(state, config=dataclasses.replace(state.config, env=env))
+
+
+def _history(job: Job, image: Image) -> tuple[Mapping[str, object], ...]:
+    row = job.engine.db.execute("SELECT config FROM images WHERE id = ?", (image.id,)).fetchone()
+    history = json.loads(row["config"]).get("history") or ()
+    return tuple(history)
