@@ -138,10 +138,10 @@ class Records:
             for reference in references:
                 self._point(connection, reference, image_id, reference_digest)
 
-    def add_reference(self, reference: str, image_id: str) -> None:
-        """`reference` means `image_id` from now on."""
+    def add_reference(self, reference: str, image_id: str, digest: str | None = None) -> None:
+        """`reference` means `image_id` from now on; `digest` as for `add_image`."""
         with self.writing() as connection:
-            self._point(connection, reference, image_id, None)
+            self._point(connection, reference, image_id, digest)
 
     def _point(
         self, connection: sqlite3.Connection, reference: str, image_id: str, digest: str | None

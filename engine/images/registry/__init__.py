@@ -1,0 +1,1 @@
+"""The client of OCI and Docker registries (OCI distribution-spec; engine.md D5)."""

@@ -1,0 +1,144 @@
+"""HTTP as registries need it: no retries or redirects of the library's own, short patience."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import urllib3
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    NameResolutionError,
+    NewConnectionError,
+    ProxyError,
+    SSLError,
+)
+
+from engine.errors import ImageProblem
+from engine.images.registry.errors import RegistryUnreachable, tls_problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from urllib3 import BaseHTTPResponse
+
+CONNECT_TIMEOUT_S = 5.0
+READ_TIMEOUT_S = 60.0
+LARGEST_ANSWER_BYTES = 4 * 1024 * 1024
+_CONNECTIONS = 4
+
+
+class Interrupted(Exception):
+    """The connection broke or fell silent: worth another try."""
+
+
+class Http:
+    """Connections to one registry and where it sends us, kept open between requests."""
+
+    def __init__(self) -> None:
+        self._pools: dict[str | None, urllib3.PoolManager] = {}
+        self._resolved: set[str] = set()
+        self._lock = threading.Lock()
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        fields: Mapping[str, str] | None = None,
+    ) -> BaseHTTPResponse:
+        """Send a request; the answer, its body not read yet. `fields` are sent as a form.
+
+        Raises RegistryUnreachable, ImageProblem (`registry-tls`) or Interrupted.
+        """
+        parts = urlsplit(url)
+        host = parts.netloc.rpartition("@")[2]
+        pool = self._pool(parts.scheme, host, parts.hostname or "")
+        try:
+            return pool.request(
+                method,
+                url,
+                headers={"User-Agent": "buoy", "Accept-Encoding": "identity", **headers},
+                fields=fields,
+                encode_multipart=False,
+                redirect=False,
+                retries=False,
+                preload_content=False,
+                timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
+            )
+        except SSLError as error:
+            raise tls_problem(host, _reason(error)) from None
+        except (NameResolutionError, NewConnectionError, ConnectTimeoutError, ProxyError) as error:
+            raise RegistryUnreachable(host, _reason(error)) from None
+        except HTTPError as error:
+            raise Interrupted(_reason(error)) from None
+
+    def _pool(self, scheme: str, host: str, name: str) -> urllib3.PoolManager:
+        proxy = _proxy(scheme, host)
+        if proxy is None:
+            self._resolve(host, name)
+        with self._lock:
+            if proxy not in self._pools:
+                self._pools[proxy] = _new_pool(proxy)
+            return self._pools[proxy]
+
+    def _resolve(self, host: str, name: str) -> None:
+        """The resolver's own patience is tens of seconds; ours is that of a connection."""
+        if name in self._resolved:
+            return
+        failures: list[OSError] = []
+        thread = threading.Thread(target=_look_up, args=(name, failures), daemon=True)
+        thread.start()
+        thread.join(CONNECT_TIMEOUT_S)
+        if thread.is_alive():
+            raise RegistryUnreachable(host, "its name is not resolved in time")
+        if failures:
+            raise RegistryUnreachable(host, f"its name is not known ({failures[0].strerror})")
+        self._resolved.add(name)
+
+
+def read_body(response: BaseHTTPResponse, limit_bytes: int = LARGEST_ANSWER_BYTES) -> bytes:
+    """A small body, whole. Raises ImageProblem on a large one, Interrupted on a broken one."""
+    try:
+        data = response.read(limit_bytes + 1, decode_content=True)
+        if len(data) <= limit_bytes:
+            response.drain_conn()
+            return data
+    except HTTPError as error:
+        raise Interrupted(_reason(error)) from None
+    finally:
+        response.release_conn()
+    raise ImageProblem(f"an answer has more than {limit_bytes} bytes", code="registry-error")
+
+
+def _new_pool(proxy: str | None) -> urllib3.PoolManager:
+    if proxy is None:
+        return urllib3.PoolManager(maxsize=_CONNECTIONS)
+    return urllib3.ProxyManager(proxy, maxsize=_CONNECTIONS)
+
+
+def _proxy(scheme: str, host: str) -> str | None:
+    """HTTPS_PROXY, HTTP_PROXY and NO_PROXY, in either case."""
+    if not any(name.lower().endswith("_proxy") for name in os.environ):
+        return None
+    from urllib.request import getproxies, proxy_bypass
+
+    return None if proxy_bypass(host) else getproxies().get(scheme)
+
+
+def _look_up(name: str, failures: list[OSError]) -> None:
+    try:
+        socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    except OSError as error:
+        failures.append(error)
+
+
+def _reason(error: HTTPError) -> str:
+    """The cause in a few words: urllib3 wraps it, with the object's repr in front."""
+    text = str(error.__cause__ or error.args[-1] if error.args else error)
+    return text.rpartition(">: ")[2].strip()

@@ -1,0 +1,219 @@
+"""Pulling an image: manifest, config and layers, all checked against their digests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from urllib3.exceptions import HTTPError
+
+from engine.errors import ImageProblem
+from engine.images.assemble import LayerSource, assemble
+from engine.images.config import LARGEST_DOCUMENT_BYTES, diff_ids, parse_config_document
+from engine.images.digest import sha256, verify
+from engine.images.manifest import ACCEPTED, DEEPEST_INDEX, Index, choose, parse_document
+from engine.images.platform import Platform, candidates, host_platform
+from engine.images.registry.errors import RegistryUnreachable
+from engine.images.registry.http import Interrupted, read_body
+from engine.images.registry.transport import ATTEMPTS, Transport, wait_before_retry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from urllib3 import BaseHTTPResponse
+
+    from engine.images.image import Progress
+    from engine.images.manifest import Descriptor, Manifest
+    from engine.images.reference import Reference
+    from engine.images.store import Store
+
+_PIECE_BYTES = 1024 * 1024
+
+
+def pull(store: Store, reference: Reference, progress: Progress) -> str:
+    """Have the image that `reference` means now; its id. The caller holds the store.
+
+    Raises ImageProblem; RegistryUnreachable where the registry cannot be talked to.
+    """
+    return _Pull(store, reference, progress).run()
+
+
+class _Pull:
+    def __init__(self, store: Store, reference: Reference, progress: Progress) -> None:
+        self._store = store
+        self._reference = reference
+        self._progress = progress
+        self._transport = Transport(reference.domain, reference.path)
+
+    def run(self) -> str:
+        name = self._reference.familiar
+        self._say(f"Pulling from {self._reference.path}")
+        if (present := self._unchanged()) is not None:
+            self._say(f"Image is up to date for {name}")
+            return present
+        data, manifest, digest = self._manifest()
+        config = self._config(manifest)
+        self._check_platform(config)
+        chain = assemble(self._store, self._sources(manifest, config), self._progress)
+        image_id = self._store.register(
+            config, chain, [str(self._reference)], manifest=data, reference_digest=digest
+        )
+        self._say(f"Digest: {digest}")
+        self._say(f"Downloaded newer image for {name}")
+        return image_id
+
+    def _say(self, text: str) -> None:
+        self._progress(self._reference.familiar, text, None, None)
+
+    def _unchanged(self) -> str | None:
+        """The image that is here under this name, if the registry means the same by it.
+
+        Asked by HEAD, which registries do not count as a pull.
+        """
+        row = self._store.records.find_reference(str(self._reference))
+        if row is None or row["digest"] is None:
+            return None
+        if self._reference.digest is None and self._tag_digest() != row["digest"]:
+            return None
+        self._store.records.add_reference(
+            str(self._reference), row["image_id"], digest=row["digest"]
+        )
+        return str(row["image_id"])
+
+    def _tag_digest(self) -> str | None:
+        response = self._transport.get(
+            f"manifests/{self._reference.selector}",
+            {"Accept": ", ".join(ACCEPTED)},
+            subject=self._reference.familiar,
+            method="HEAD",
+        )
+        read_body(response)
+        return response.headers.get("Docker-Content-Digest")
+
+    def _manifest(self) -> tuple[bytes, Manifest, str]:
+        """The manifest for this host, its bytes, and the digest of what the reference names."""
+        data, document = self._document(self._reference.selector, self._reference.digest)
+        top = self._reference.digest or sha256(data)
+        for _ in range(DEEPEST_INDEX):
+            if not isinstance(document, Index):
+                return data, document, top
+            entry = choose(document, host_platform())
+            if entry is None:
+                raise _no_platform(self._reference, document)
+            data, document = self._document(entry.digest, entry.digest)
+        raise ImageProblem("indexes are nested too deeply", code="invalid-manifest")
+
+    def _document(self, selector: str, digest: str | None) -> tuple[bytes, Manifest | Index]:
+        response = self._transport.get(
+            f"manifests/{selector}",
+            {"Accept": ", ".join(ACCEPTED)},
+            subject=self._reference.familiar,
+        )
+        data = _whole(response, self._transport.host)
+        if digest is not None:
+            verify(data, digest, f"the manifest of {self._reference.familiar}")
+        return data, parse_document(data, response.headers.get("Content-Type"))
+
+    def _config(self, manifest: Manifest) -> bytes:
+        descriptor = manifest.config
+        if descriptor.size > LARGEST_DOCUMENT_BYTES:
+            raise ImageProblem("the image config is too large", code="invalid-image")
+        if self._store.blobs.has(descriptor.digest):
+            return self._store.blobs.read(descriptor.digest)
+        data = b"".join(self._blob(descriptor, 0))
+        verify(data, descriptor.digest, f"the config of {self._reference.familiar}")
+        return data
+
+    def _check_platform(self, config: bytes) -> None:
+        document = parse_config_document(config)
+        found = Platform(
+            os=str(document.get("os") or "linux"),
+            architecture=str(document.get("architecture") or ""),
+            variant=str(document.get("variant") or ""),
+        ).normalised()
+        host = host_platform()
+        if found.architecture and found not in candidates(host):
+            self._say(
+                f"The requested image's platform ({found}) does not match the detected host "
+                f"platform ({host})"
+            )
+
+    def _sources(self, manifest: Manifest, config: bytes) -> list[LayerSource]:
+        expected = diff_ids(parse_config_document(config))
+        if len(expected) != len(manifest.layers):
+            raise ImageProblem(
+                "the manifest and the config differ in their layers", code="invalid-manifest"
+            )
+        pairs = zip(manifest.layers, expected, strict=True)
+        return [self._source(layer, diff_id) for layer, diff_id in pairs]
+
+    def _source(self, layer: Descriptor, diff_id: str) -> LayerSource:
+        return LayerSource(
+            subject=layer.short,
+            diff_id=diff_id,
+            blob_digest=layer.digest,
+            size_bytes=layer.size,
+            pieces=lambda: self._store.blobs.ingest(
+                layer.digest, lambda offset: self._blob(layer, offset)
+            ),
+        )
+
+    def _blob(self, blob: Descriptor, offset: int) -> Iterator[bytes]:
+        """The content from `offset` on, resumed where the connection breaks.
+
+        Raises ImageProblem when it is larger than its descriptor says, and when it makes no
+        progress any more.
+        """
+        attempt = 0
+        while offset < blob.size:
+            try:
+                for piece in self._part(blob, offset):
+                    offset += len(piece)
+                    attempt = 0
+                    yield piece
+                why = "the connection ends early"
+            except Interrupted as error:
+                why = str(error)
+            if offset < blob.size:
+                attempt += 1
+                if attempt == ATTEMPTS:
+                    raise RegistryUnreachable(self._transport.host, why)
+                wait_before_retry(attempt - 1)
+
+    def _part(self, blob: Descriptor, offset: int) -> Iterator[bytes]:
+        headers = {"Range": f"bytes={offset}-"} if offset else {}
+        response = self._transport.get(
+            f"blobs/{blob.digest}", headers, subject=f"layer {blob.short}", expected=(200, 206)
+        )
+        skip = offset if response.status == 200 else 0  # it does not know ranges
+        left = blob.size - offset
+        try:
+            for piece in response.stream(_PIECE_BYTES, decode_content=False):
+                wanted, skip = piece[skip:], max(skip - len(piece), 0)
+                left -= len(wanted)
+                if left < 0:
+                    raise ImageProblem(
+                        f"layer {blob.short} is larger than the {blob.size} bytes it should have",
+                        code="wrong-size",
+                    )
+                if wanted:
+                    yield wanted
+        except HTTPError as error:
+            raise Interrupted(str(error)) from None
+        finally:
+            response.close() if left else response.release_conn()
+
+
+def _whole(response: BaseHTTPResponse, host: str) -> bytes:
+    try:
+        return read_body(response)
+    except Interrupted as error:
+        raise RegistryUnreachable(host, str(error)) from None
+
+
+def _no_platform(reference: Reference, index: Index) -> ImageProblem:
+    known = sorted({str(e.platform) for e in index.manifests if e.platform is not None})
+    return ImageProblem(
+        f"{reference.familiar} is not made for {host_platform()}",
+        hint=f"it is made for {', '.join(known) or 'nothing that says so'}",
+        code="no-such-platform",
+    )
