@@ -66,7 +66,7 @@ _HOME = {
     "VolumeProblem": "engine.errors",
 }
 
-__all__ = list(_HOME)  # noqa: PLE0604
+__all__ = list(_HOME)
 
 
 def __getattr__(name: str) -> object:

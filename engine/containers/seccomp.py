@@ -81,9 +81,7 @@ _BY_CAPABILITY = {
     "SYS_MODULE": "delete_module init_module finit_module",
     "SYS_NICE": "get_mempolicy mbind set_mempolicy set_mempolicy_home_node",
     "SYS_PACCT": "acct",
-    "SYS_PTRACE": (
-        "kcmp pidfd_getfd process_madvise process_vm_readv process_vm_writev ptrace"
-    ),
+    "SYS_PTRACE": ("kcmp pidfd_getfd process_madvise process_vm_readv process_vm_writev ptrace"),
     "SYS_RAWIO": "iopl ioperm",
     "SYS_TIME": "settimeofday stime clock_settime clock_settime64",
     "SYS_TTY_CONFIG": "vhangup",

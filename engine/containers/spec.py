@@ -61,7 +61,7 @@ class PortSpec:
     target: int
     published: tuple[int, int] | None = None
     protocol: Literal["tcp", "udp"] = "tcp"
-    host_ip: str = "0.0.0.0"  # noqa: S104
+    host_ip: str = "0.0.0.0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

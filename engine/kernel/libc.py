@@ -9,12 +9,31 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 class KernelCallError(OSError):
-    """A failed call as it was made: `[Errno 1] mount(target='/a'): Operation not permitted`."""
+    """A failed call as it was made: `[Errno 1] mount(target='/a'): Operation not permitted`.
 
-    def __init__(self, call: str, **given: object) -> None:
+    It is also what Python's own calls raise for that errno: `except FileNotFoundError` catches
+    an ENOENT of ours.
+    """
+
+    def __new__(cls, call: str, **given: object) -> KernelCallError:
         code = ctypes.get_errno()  # before anything else can overwrite it
         shown = ", ".join(f"{name}={value!r}" for name, value in given.items())
-        super().__init__(code, f"{call}({shown}): {os.strerror(code)}")
+        kind = _both(cls, type(OSError(code, "")))
+        return OSError.__new__(kind, code, f"{call}({shown}): {os.strerror(code)}")
+
+    def __init__(self, call: str, **given: object) -> None:
+        """All is done by then: an OSError takes its errno when it is made."""
+
+
+_kinds: dict[type, type[KernelCallError]] = {}
+
+
+def _both(cls: type[KernelCallError], kind: type[OSError]) -> type[KernelCallError]:
+    if kind is OSError:
+        return cls
+    if kind not in _kinds:
+        _kinds[kind] = type(cls.__name__, (cls, kind), {})
+    return _kinds[kind]
 
 
 def syscall(number: int, *arguments: int | bytes | None, name: str, **shown: object) -> int:

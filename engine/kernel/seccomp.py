@@ -53,9 +53,14 @@ class Rule:
         self.action, self.cases = action, cases
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Rule) and not self.cases and (self.action, ()) == (
-            other.action,
-            other.cases,
+        return (
+            isinstance(other, Rule)
+            and not self.cases
+            and (self.action, ())
+            == (
+                other.action,
+                other.cases,
+            )
         )
 
     __hash__ = None  # type: ignore[assignment]
@@ -106,9 +111,7 @@ def is_supported() -> bool:
     return True
 
 
-def _intervals(
-    architecture: str, rules: dict[int, Rule], default: int
-) -> list[tuple[int, Rule]]:
+def _intervals(architecture: str, rules: dict[int, Rule], default: int) -> list[tuple[int, Rule]]:
     """Sorted (first number, rule), each valid up to the next one's first number."""
     by_default, enosys = Rule(default), Rule(ERRNO | _ENOSYS)
     starts: list[tuple[int, Rule]] = []

@@ -12,6 +12,7 @@ import stat
 
 from engine.kernel import mounts
 from engine.kernel.openat2 import open_in_root
+from engine.rootfs.fill import fill_volume
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,10 +21,18 @@ if TYPE_CHECKING:
 # All that may be mounted over below /proc: what lxcfs replaces (engine.md A2.12).
 _ALLOWED_BELOW_PROC = frozenset(
     f"/proc/{name}"
-    for name in (
-        "cpuinfo diskstats meminfo stat swaps uptime loadavg slabinfo "
-        "sys/kernel/ns_last_pid sys/crypto/fips_enabled"
-    ).split()
+    for name in [
+        "cpuinfo",
+        "diskstats",
+        "meminfo",
+        "stat",
+        "swaps",
+        "uptime",
+        "loadavg",
+        "slabinfo",
+        "sys/kernel/ns_last_pid",
+        "sys/crypto/fips_enabled",
+    ]
 )
 
 
@@ -36,7 +45,10 @@ class MountError(Exception):
 
 
 def make_mount(root_fd: int, entry: dict[str, Any]) -> None:
-    """Make one entry of `mounts` of the OCI runtime specification below `root_fd`."""
+    """Make one entry of `mounts` of the OCI runtime specification below `root_fd`.
+
+    Of ours beside those of the specification: `fill` for a volume that may be empty.
+    """
     destination = os.path.normpath(entry["destination"])
     if destination == "/":
         raise MountError(entry, "the target may not be /")
@@ -44,6 +56,8 @@ def make_mount(root_fd: int, entry: dict[str, Any]) -> None:
         raise MountError(entry, "nothing may be mounted inside /proc")
     flags, propagation, data = mounts.parse_options(entry["options"])
     try:
+        if entry.get("fill"):
+            fill_volume(root_fd, destination, entry["source"])
         if flags & mounts.MS_BIND:
             _bind(root_fd, destination, entry["source"], flags, propagation)
         else:
@@ -118,10 +132,25 @@ def ensure_target(root_fd: int, path: str, *, directory: bool) -> int:
             flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
             os.close(os.open(name, flags, 0o644, dir_fd=parent_fd))
     except FileExistsError:
-        pass  # a dangling symlink, or another container on the same volume was quicker
+        return _behind_link(root_fd, parent_fd, path, directory)
     finally:
         os.close(parent_fd)
     return open_in_root(root_fd, os.fsencode(path), os.O_PATH)
+
+
+def _behind_link(root_fd: int, parent_fd: int, path: str, directory: bool) -> int:
+    """`path` exists but leads nowhere: a dangling symlink, whose target is made, inside the root.
+
+    Or another container on the same volume was quicker, and all is well.
+    """
+    try:
+        linked = os.readlink(os.path.basename(path), dir_fd=parent_fd)
+    except OSError:
+        return open_in_root(root_fd, os.fsencode(path), os.O_PATH)
+    target = os.path.normpath(os.path.join("/", os.path.dirname(path), linked))
+    if target == path:
+        raise OSError(errno.ELOOP, "it is a symbolic link to itself")
+    return ensure_target(root_fd, target, directory=directory)
 
 
 def ensure_directory(root_fd: int, path: str) -> int:

@@ -1,0 +1,377 @@
+"""The containers of one engine."""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import json
+import os
+import re
+import secrets
+import shutil
+import sqlite3
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Protocol
+
+from engine.containers import starting, stopping
+from engine.containers.logs import LogReader
+from engine.containers.observe import ALIVE, observe_container
+from engine.errors import ContainerProblem
+from engine.state.db import transaction
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+
+    from engine.containers.exec import ExecSpec
+    from engine.containers.launch import Stage
+    from engine.containers.logs import LogLine
+    from engine.containers.spec import Container, ContainerSpec
+    from engine.images.images import Images
+    from engine.network.networks import Networks
+    from engine.rootfs.volumes import Volumes
+    from engine.state.paths import Roots
+
+_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
+_SHORTEST_PREFIX = 4
+
+
+class Parts(Protocol):
+    """The other parts of the engine, loaded when they are asked for."""
+
+    @property
+    def images(self) -> Images: ...
+
+    @property
+    def networks(self) -> Networks: ...
+
+    @property
+    def volumes(self) -> Volumes: ...
+
+
+class Containers:
+    """Creates, starts, watches, stops and removes. Names and ids are accepted alike."""
+
+    def __init__(self, roots: Roots, db: sqlite3.Connection, parts: Parts) -> None:
+        self.roots, self.db, self.parts = roots, db, parts
+        self._stage: Stage | None = None
+        self._mended = False
+
+    @property
+    def stage(self) -> Stage:
+        """The stage process of this command, started at first use."""
+        if self._stage is None:
+            from engine.containers.launch import Stage
+
+            self._stage = Stage(self.roots)
+        return self._stage
+
+    def close(self) -> None:
+        """Let the stage go; what it started runs on."""
+        if self._stage is not None:
+            self._stage.close()
+            self._stage = None
+
+    # --- finding
+
+    def list(self, labels: Mapping[str, str] | None = None) -> list[Container]:
+        """All containers that carry `labels`, in the order they were created."""
+        rows = self.db.execute("SELECT * FROM containers ORDER BY created_at, name")
+        wanted = (labels or {}).items()
+        return [
+            observe_container(self.roots, row)
+            for row in rows
+            if not wanted or wanted <= json.loads(row["labels"]).items()
+        ]
+
+    def find(self, name_or_id: str) -> Container | None:
+        """By name, id, or a prefix of an id that is the only one."""
+        row = self._find_row(name_or_id)
+        return observe_container(self.roots, row) if row else None
+
+    def get(self, name_or_id: str) -> Container:
+        """The same. Raises ContainerProblem where there is none."""
+        return observe_container(self.roots, self.row(name_or_id))
+
+    def row(self, name_or_id: str) -> sqlite3.Row:
+        """The record of a container. Raises ContainerProblem where there is none."""
+        row = self._find_row(name_or_id)
+        if row is None:
+            raise ContainerProblem(f"no such container: {name_or_id}", code="no-such-container")
+        return row
+
+    def users_of_volume(self, name: str) -> builtins.list[str]:
+        """Names of the containers that mount a volume, stopped ones too."""
+        rows = self.db.execute("SELECT name, spec FROM containers")
+        return [row["name"] for row in rows if name in _volumes_of(json.loads(row["spec"]))]
+
+    # --- making and removing
+
+    def create(self, spec: ContainerSpec) -> Container:
+        """Record a container; nothing of it runs yet. Its volumes are made.
+
+        Raises ContainerProblem where the name is taken or not a name.
+        """
+        self.mend()
+        if not _NAME.fullmatch(spec.name):
+            raise ContainerProblem(
+                f"`{spec.name}` cannot be the name of a container",
+                hint="letters, digits, `_`, `.` and `-`, with a letter or digit first",
+                code="container-name",
+            )
+        image = None if spec.lowers else self.parts.images.get(spec.image)
+        container_id = _new_id()
+        described = self._with_volumes(spec, image.config.volumes if image else ())
+        with transaction(self.db) as db:
+            try:
+                db.execute(
+                    "INSERT INTO containers (id, name, image_id, labels, spec, created_at)"
+                    " VALUES (?, ?, ?, ?, ?, ?)",
+                    (
+                        container_id,
+                        spec.name,
+                        image.id if image else None,
+                        json.dumps(dict(spec.labels)),
+                        json.dumps(described),
+                        time.time(),
+                    ),
+                )
+            except sqlite3.IntegrityError:
+                raise ContainerProblem(
+                    f"the container name `{spec.name}` is taken",
+                    hint="remove or rename the other container",
+                    code="name-taken",
+                ) from None
+        self._note("create", container_id, spec.name)
+        return self.get(container_id)
+
+    def rename(self, name_or_id: str, name: str) -> None:
+        """Give a container another name. Its present run keeps the old one in the DNS."""
+        row = self.row(name_or_id)
+        try:
+            self.db.execute("UPDATE containers SET name = ? WHERE id = ?", (name, row["id"]))
+        except sqlite3.IntegrityError:
+            raise ContainerProblem(
+                f"the container name `{name}` is taken", code="name-taken"
+            ) from None
+
+    def remove(self, name_or_id: str, *, volumes: bool = False) -> None:
+        """Delete a container that does not run; accepts absence.
+
+        volumes  its anonymous volumes go with it
+        """
+        self.mend()
+        row = self._find_row(name_or_id)
+        if row is None:
+            return
+        container = observe_container(self.roots, row)
+        if container.status in ALIVE:
+            raise ContainerProblem(
+                f"container {container.name} is {container.status} and cannot be removed",
+                hint="stop it first",
+                code="container-running",
+            )
+        described = json.loads(row["spec"])
+        self.parts.networks.detach(row["id"])
+        self.db.execute("DELETE FROM containers WHERE id = ?", (row["id"],))
+        self._delete_directories(row["id"])
+        if volumes:
+            self._remove_anonymous(_volumes_of(described))
+        self._note("destroy", row["id"], row["name"])
+
+    # --- running
+
+    async def start(self, name_or_id: str) -> Container:
+        """Start a container that does not run; returns once its program has been executed.
+
+        Raises ContainerProblem: command-not-found, not-executable, port-taken, mount, ...
+        """
+        self.mend()
+        await starting.start(self, self.row(name_or_id))
+        return self.get(name_or_id)
+
+    async def stop(
+        self, name_or_id: str, *, grace_s: float | None = None, signal: str | None = None
+    ) -> Container:
+        """The stop signal, then SIGKILL after the grace period; returns once all is cleaned up.
+
+        grace_s  None: the container's own; below zero: wait for ever
+        """
+        row = self.row(name_or_id)
+        self.db.execute("UPDATE containers SET manually_stopped = 1 WHERE id = ?", (row["id"],))
+        await stopping.stop(self.roots, row["id"], grace_s, signal)
+        self.mend()
+        return self.get(name_or_id)
+
+    async def kill(self, name_or_id: str, signal: str = "SIGKILL") -> None:
+        """Send a signal to init. Raises ContainerProblem where the container does not run."""
+        row = self.row(name_or_id)
+        if not await stopping.kill(self.roots, row["id"], signal):
+            raise ContainerProblem(
+                f"container {row['name']} is not running", code="container-not-running"
+            )
+
+    async def restart(self, name_or_id: str, *, grace_s: float | None = None) -> Container:
+        """Stop and start again: the same container, with what is recorded of it."""
+        await self.stop(name_or_id, grace_s=grace_s)
+        return await self.start(name_or_id)
+
+    async def exec(self, name_or_id: str, spec: ExecSpec) -> int:
+        """Run a further process inside, relayed to our stdio; its exit code.
+
+        126 and 127 where it cannot be executed or found, as ContainerProblem with that exit_code.
+        """
+        return await starting.execute(self, self.row(name_or_id), spec)
+
+    async def wait(self, name_or_id: str, until: Callable[[Container], bool]) -> Container:
+        """Until the container is as `until` says; by notification. Raises if it is removed."""
+        from engine.containers.watching import Changes
+
+        container_id = self.row(name_or_id)["id"]
+        with Changes(self.roots, container_id) as changes:
+            while not until(container := self.get(container_id)):
+                await changes.wait()
+        return container
+
+    # --- logs
+
+    def logs(
+        self,
+        name_or_id: str,
+        *,
+        tail: int | None = None,
+        since_s: float | None = None,
+        until_s: float | None = None,
+    ) -> Iterator[LogLine]:
+        """The log as it is now, oldest first. Times are seconds since the epoch."""
+        directory = self.roots.container(self.row(name_or_id)["id"])
+        with contextlib.closing(LogReader(directory)) as reader:
+            yield from _select(reader.read(), tail, _stamp(since_s), _stamp(until_s))
+
+    async def follow(self, name_or_id: str, *, tail: int | None = None) -> AsyncIterator[LogLine]:
+        """The log, and what comes to it, until the container has ended for good or is removed."""
+        from engine.containers.watching import Changes
+
+        container_id = self.row(name_or_id)["id"]
+        directory = self.roots.container(container_id)
+        os.makedirs(directory, mode=0o710, exist_ok=True)
+        with (
+            Changes(self.roots, container_id, logs=True) as changes,
+            contextlib.closing(LogReader(directory)) as reader,
+        ):
+            for line in _select(reader.read(), tail, None, None):
+                yield line
+            while True:
+                container = self.find(container_id)
+                ended = container is None or container.status in ("exited", "dead")
+                for line in reader.read():
+                    yield line
+                if ended:
+                    return
+                await changes.wait()
+
+    # --- putting right
+
+    def mend(self) -> None:
+        """Clean up behind monitors that were killed; once per engine, cheap when all is well."""
+        if not self._mended:
+            self._mended = True
+            stopping.mend(self)
+
+    def _find_row(self, name_or_id: str) -> sqlite3.Row | None:
+        rows = self.db.execute(
+            "SELECT * FROM containers WHERE id = ? OR name = ?", (name_or_id, name_or_id)
+        ).fetchall()
+        if not rows and len(name_or_id) >= _SHORTEST_PREFIX and name_or_id.isalnum():
+            rows = self.db.execute(
+                "SELECT * FROM containers WHERE id GLOB ? LIMIT 2", (f"{name_or_id}*",)
+            ).fetchall()
+        return rows[0] if len(rows) == 1 else None
+
+    def _with_volumes(
+        self, spec: ContainerSpec, image_volumes: tuple[str, ...]
+    ) -> dict[str, object]:
+        """The spec as JSON, each volume made and named; those of the image that are not
+        mounted over become anonymous ones."""
+        described = asdict(spec)
+        targets = {os.path.normpath(mount.target) for mount in spec.mounts}
+        described["mounts"] = list(described["mounts"]) + [
+            {**_ANONYMOUS, "target": path} for path in image_volumes if path not in targets
+        ]
+        for mount in described["mounts"]:
+            if mount["type"] == "volume":
+                mount["source"] = self.parts.volumes.create(mount["source"] or None).name
+        return described
+
+    def _delete_directories(self, container_id: str) -> None:
+        """The durable one is renamed first: half of it would look like a container."""
+        directory = self.roots.container(container_id)
+        doomed = f"{self.roots.temporary}/container-{container_id}"
+        os.makedirs(self.roots.temporary, mode=0o700, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(directory, doomed)
+        shutil.rmtree(doomed, ignore_errors=True)
+        shutil.rmtree(self.roots.container_run(container_id), ignore_errors=True)
+
+    def _remove_anonymous(self, names: set[str]) -> None:
+        for name in names:
+            volume = self.parts.volumes.find(name)
+            if volume is not None and volume.anonymous and not self.users_of_volume(name):
+                self.parts.volumes.remove(name)
+
+    def _note(self, action: str, container_id: str, name: str) -> None:
+        self.db.execute(
+            "INSERT INTO events (at, kind, action, subject, attributes)"
+            " VALUES (?, 'container', ?, ?, ?)",
+            (time.time(), action, container_id, json.dumps({"name": name})),
+        )
+
+
+_ANONYMOUS = {
+    "type": "volume",
+    "source": "",
+    "read_only": False,
+    "create_host_path": True,
+    "propagation": "rprivate",
+    "recursive": True,
+    "nocopy": False,
+    "options": (),
+    "size_bytes": None,
+    "mode": None,
+}
+
+
+def _new_id() -> str:
+    """64 hex digits, of which the first 12 are not all decimal: they would look like a number."""
+    while (container_id := secrets.token_hex(32))[:12].isdecimal():
+        pass
+    return container_id
+
+
+def _volumes_of(described: dict[str, list[dict[str, str]]]) -> set[str]:
+    return {mount["source"] for mount in described["mounts"] if mount["type"] == "volume"}
+
+
+def _stamp(at_s: float | None) -> str | None:
+    """As it stands in the log, to compare as text."""
+    if at_s is None:
+        return None
+    second, fraction = divmod(at_s, 1)
+    text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+    return f"{text}.{int(fraction * 1e9):09d}Z"
+
+
+def _select(
+    lines: Iterator[LogLine], tail: int | None, since: str | None, until: str | None
+) -> Iterator[LogLine]:
+    """Clocks go back: `until` passes over later lines, it does not end the reading."""
+    chosen = (
+        line
+        for line in lines
+        if (since is None or line.stamp >= since) and (until is None or line.stamp <= until)
+    )
+    if tail is None:
+        return chosen
+    from collections import deque
+
+    return iter(deque(chosen, maxlen=tail))

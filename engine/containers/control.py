@@ -1,0 +1,127 @@
+"""The control socket of a monitor: one JSON object per packet, each with one answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from engine.kernel.loop import Loop
+
+SOCKET_NAME = "control"
+_PACKET_BYTES = 65536
+
+
+class Connection:
+    """One client of a monitor. `answer` may come long after the request."""
+
+    def __init__(self, server: Server, peer: socket.socket) -> None:
+        self._server, self._peer = server, peer
+
+    def answer(self, **reply: object) -> None:
+        """Send the answer and hang up; a client that has gone is no concern."""
+        try:
+            self._peer.send(json.dumps(reply).encode())
+        except OSError:
+            pass
+        self._server.forget(self)
+
+    def fileno(self) -> int:
+        """For the loop."""
+        return self._peer.fileno()
+
+    def receive(self) -> dict[str, Any] | None:
+        """The next request; None once the client has hung up."""
+        try:
+            packet = self._peer.recv(_PACKET_BYTES)
+        except BlockingIOError:
+            return {}
+        except OSError:
+            return None
+        return json.loads(packet) if packet else None
+
+    def close(self) -> None:
+        """Hang up."""
+        self._peer.close()
+
+
+class Server:
+    """Listens in the container's run directory, which only root may enter."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        run_directory: str,
+        handle: Callable[[Connection, dict[str, Any]], object],
+    ) -> None:
+        self._loop, self._handle = loop, handle
+        self._path = f"{run_directory}/{SOCKET_NAME}"
+        self._connections: dict[int, Connection] = {}
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
+        _remove(self._path)
+        at_short_path(run_directory, self._socket.bind)
+        self._socket.listen(16)
+        loop.add_reader(self._socket.fileno(), self._accept)
+
+    def forget(self, connection: Connection) -> None:
+        """Drop a connection."""
+        self._loop.remove_reader(connection.fileno())
+        self._connections.pop(connection.fileno(), None)
+        connection.close()
+
+    def close(self) -> None:
+        """Stop listening; clients see the end of their connection."""
+        self._loop.remove_reader(self._socket.fileno())
+        self._socket.close()
+        for connection in list(self._connections.values()):
+            self.forget(connection)
+        _remove(self._path)
+
+    def _accept(self) -> None:
+        try:
+            peer, _ = self._socket.accept()
+        except OSError:
+            return
+        peer.setblocking(False)
+        connection = Connection(self, peer)
+        self._connections[connection.fileno()] = connection
+        self._loop.add_reader(connection.fileno(), lambda: self._serve(connection))
+
+    def _serve(self, connection: Connection) -> None:
+        request = connection.receive()
+        if request is None:
+            self.forget(connection)
+        elif request:
+            self._handle(connection, request)
+
+
+def connect(run_directory: str) -> socket.socket | None:
+    """A connection to the monitor of a container, None if it has none."""
+    client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        at_short_path(run_directory, client.connect)
+    except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
+        client.close()
+        return None
+    return client
+
+
+def at_short_path(run_directory: str, call: Callable[[str], object]) -> None:
+    """Call with a path of the socket that fits the 108 bytes of sun_path."""
+    directory_fd = os.open(run_directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        call(f"/proc/self/fd/{directory_fd}/{SOCKET_NAME}")
+    finally:
+        os.close(directory_fd)
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return

@@ -1,0 +1,232 @@
+"""PID 1 of a container, from the fork to the program of the image.
+
+The order is engine.md A1.2's: each step's place matters. The monitor is the parent; between them
+is a socket on which init reports what went wrong, or sends the terminal, and which execve closes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+
+from engine.containers import process
+from engine.kernel import capabilities, mounts
+from engine.kernel.namespaces import (
+    CLONE_NEWCGROUP,
+    CLONE_NEWIPC,
+    CLONE_NEWNET,
+    CLONE_NEWNS,
+    CLONE_NEWUTS,
+    setns,
+    unshare,
+)
+from engine.kernel.openat2 import open_beneath
+from engine.kernel.process import (
+    die_with_parent,
+    join_new_session_keyring,
+    set_dumpable,
+    set_name,
+)
+from engine.kernel.terminal import open_terminal
+from engine.rootfs import dev, masks
+from engine.rootfs.cgroupfs import mount_hierarchies
+from engine.rootfs.mounts import MountError, ensure_directory, ensure_target, make_mount
+from engine.rootfs.overlay import mount_overlay
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_GO = b"go"
+EXECUTING = b"exec"  # what follows is an error, or the end of the socket by execve
+
+
+class Init:
+    """What init needs, all of it read before the fork.
+
+    config   the OCI config.json with our `buoy` section
+    netns_fd  network namespace to join; None: the one it is in
+    sync     its end of the socket to the monitor
+    filter_program  compiled seccomp filter, or None
+    """
+
+    def __init__(
+        self,
+        config: dict[str, Any],
+        netns_fd: int | None,
+        sync: socket.socket,
+        filter_program: bytes | None,
+    ) -> None:
+        self._config, self._ours = config, config["buoy"]
+        self._netns_fd, self._sync, self._filter = netns_fd, sync, filter_program
+
+    def run(self, stdio: tuple[int, int, int]) -> None:
+        """Never returns: execve, or a report and _exit."""
+        try:
+            self._prepare(stdio)
+            self._make_root()
+            self._settle()
+            if self._ours["init"]:
+                self._stay_as_init()
+            process.run(self._config["process"], self._filter, self._keep_alive)
+        except process.StartError as error:
+            self._report(error.code, error.what, error.exit_code)
+        except MountError as error:
+            self._report("mount", str(error))
+        except OSError as error:
+            self._report("start", str(error))
+        os._exit(1)
+
+    def _report(self, code: str, what: str, exit_code: int = process.UNKNOWN_FAILURE) -> None:
+        report = {"code": code, "what": what, "exit_code": exit_code}
+        self._sync.send(json.dumps(report).encode())
+
+    def _prepare(self, stdio: tuple[int, int, int]) -> None:
+        die_with_parent(0)  # the monitor is outside of our pid namespace
+        set_dumpable(False)
+        os.setsid()
+        for target, fd in enumerate(stdio):
+            os.dup2(fd, target)
+        process.set_limits(self._config["process"]["rlimits"])
+        if self._sync.recv(16) != _GO:  # the monitor is gone, or has put us in no cgroup
+            os._exit(1)
+        if self._netns_fd is not None:
+            setns(self._netns_fd, CLONE_NEWNET)
+        flags = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWCGROUP
+        unshare(flags | (CLONE_NEWUTS if "hostname" in self._config else 0))
+        join_new_session_keyring(f"_ses.{self._ours['id'][:12]}")
+
+    def _make_root(self) -> None:
+        """Mounts, /dev, working directory; then the root is `/` and the host's is gone."""
+        mounts.mount("", "/", flags=mounts.MS_SLAVE | mounts.MS_REC)
+        root, overlay = self._config["root"]["path"], self._ours["overlay"]
+        mount_overlay(root, overlay["lowers"], overlay["upper"], overlay["work"])
+        root_fd = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        for entry in self._config["mounts"]:
+            if entry["type"] == "cgroup":
+                read_only = "ro" in entry["options"]
+                controllers = self._ours["cgroup_controllers"]
+                mount_hierarchies(root_fd, entry["destination"], controllers, read_only)
+            else:
+                make_mount(root_fd, entry)
+        if not self._ours["own_dev"]:
+            dev.make_devices(root_fd)
+        try:
+            os.close(ensure_directory(root_fd, self._config["process"]["cwd"]))
+        except OSError as error:
+            cwd = self._config["process"]["cwd"]
+            what = f"cannot make the working directory {cwd}: {error.strerror}"
+            raise process.StartError("working-directory", what) from None
+        os.fchdir(root_fd)
+        mounts.pivot_root(".", ".")
+        mounts.unmount(".")
+        os.chdir("/")
+        os.close(root_fd)
+
+    def _settle(self) -> None:
+        """What needs the new root: terminal, read-only paths, names, kernel settings."""
+        if self._config["process"]["terminal"]:
+            self._open_terminal()
+        else:
+            _reopen_null()
+        if self._config["root"]["readonly"]:
+            flags = mounts.MS_BIND | mounts.MS_REMOUNT | mounts.MS_RDONLY
+            mounts.mount("", "/", flags=flags)
+        os.umask(0o022)
+        if "hostname" in self._config:
+            _write_kernel("sys/kernel/hostname", self._config["hostname"])
+        for name, value in self._config["linux"]["sysctl"].items():
+            _write_kernel("sys/" + name.replace(".", "/"), value)
+        masks.make_read_only(self._config["linux"]["readonlyPaths"])
+        masks.mask(self._config["linux"]["maskedPaths"])
+
+    def _open_terminal(self) -> None:
+        """A terminal of the container's own devpts; the monitor gets the other end."""
+        master_fd, peer_fd = open_terminal()
+        socket.send_fds(self._sync, [b"terminal"], [master_fd])
+        os.close(master_fd)
+        slash_fd = os.open("/", os.O_PATH | os.O_CLOEXEC)
+        target_fd = ensure_target(slash_fd, "/dev/console", directory=False)
+        tree_fd = mounts.open_tree("", directory_fd=peer_fd)
+        mounts.move_mount(tree_fd, target_fd)
+        for fd in (tree_fd, target_fd, slash_fd):
+            os.close(fd)
+
+    def _keep_alive(self) -> None:
+        """The parent-death signal again, which setuid has cleared; was the parent quicker?"""
+        die_with_parent(os.getppid())
+        try:
+            self._sync.send(EXECUTING)
+        except BrokenPipeError:
+            os._exit(1)
+
+    def _stay_as_init(self) -> None:
+        """`init: true`: the program becomes our child, and this process reaps and forwards.
+
+        Returns in the child. It is blind to nothing but the signals that cannot be caught.
+        """
+        signals = set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}
+        signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+        child = os.fork()
+        if child == 0:
+            os.setsid()
+            return
+        self._sync.close()
+        set_name("buoy-init")
+        capabilities.set_capabilities(["KILL"])
+        while True:
+            number = signal.sigwait(signals)
+            if number != signal.SIGCHLD:
+                _forward(child, number)
+                continue
+            if (status := _reap(child)) is not None:
+                os._exit(status if status >= 0 else 128 - status)
+
+
+def _forward(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return
+
+
+def _reap(child: int) -> int | None:
+    """Reap all that have ended; the exit code of `child` once it has, negative by signal."""
+    found = None
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return found
+        if pid == 0:
+            return found
+        if pid == child:
+            found = os.waitstatus_to_exitcode(status)
+
+
+def _reopen_null() -> None:
+    """stdin is the host's /dev/null so far: the container gets its own."""
+    found = os.fstat(0)
+    if found.st_rdev == os.makedev(1, 3):
+        null_fd = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+        os.dup2(null_fd, 0)
+        os.close(null_fd)
+
+
+def _write_kernel(name: str, value: str) -> None:
+    """Write a file of /proc/sys without following anything that is not procfs's own."""
+    shown = name.removeprefix("sys/").replace("/", ".")
+    proc_fd = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fd = open_beneath(proc_fd, name.encode(), os.O_WRONLY)
+        try:
+            os.write(fd, value.encode())
+        finally:
+            os.close(fd)
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        raise process.StartError("sysctl", f"cannot set {shown}={value}: {reason}") from None
+    finally:
+        os.close(proc_fd)

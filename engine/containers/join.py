@@ -1,0 +1,120 @@
+"""A further process in a container that runs: `exec` and health probes.
+
+Called in a child that may block, of the stage or of the monitor; that child stays outside the pid
+namespace (out of the container's sight), its own child is the process inside.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+
+from engine.containers import process
+from engine.kernel.namespaces import (
+    CLONE_NEWCGROUP,
+    CLONE_NEWIPC,
+    CLONE_NEWNET,
+    CLONE_NEWNS,
+    CLONE_NEWPID,
+    CLONE_NEWUTS,
+    setns,
+)
+from engine.kernel.process import die_with_parent, set_dumpable, start_time
+from engine.kernel.terminal import open_terminal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_NAMESPACES = (
+    CLONE_NEWCGROUP | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS
+)
+
+
+def run_inside(
+    target: dict[str, Any],
+    described: dict[str, Any],
+    stdio: tuple[int, int, int] | None,
+    report: socket.socket | None,
+) -> int:
+    """Run a process in the container and wait for it: its exit code, 128 + n by signal n.
+
+    target     pid, started (ticks; see kernel.process.start_time), cgroups (directories to be in),
+               filter (path of the seccomp program or None)
+    described  `process` of config.json
+    stdio      its descriptors; None: a terminal is made and sent over `report`
+    report     gets {"code", "what", "exit_code"} where the process cannot be started
+
+    The exit code of a process that could not be started is the shell's: 126, 127, 128.
+    """
+    try:
+        filter_program = _enter(target, described)
+    except (OSError, process.StartError) as error:
+        return _failed(report, error)
+    outside = os.getpid()
+    child = os.fork()
+    if child == 0:
+        _run_child(outside, described, stdio, report, filter_program)
+    if stdio is not None:
+        for fd in set(stdio):
+            os.close(fd)
+    _, status = os.waitpid(child, 0)
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
+
+
+def _enter(target: dict[str, Any], described: dict[str, Any]) -> bytes | None:
+    pidfd = os.pidfd_open(target["pid"])
+    if start_time(target["pid"]) != target["started"]:  # the pid has been used again
+        raise process.StartError("not-running", "the container is not running")
+    filter_program = None
+    if target["filter"]:
+        with open(target["filter"], "rb") as file:
+            filter_program = file.read()
+    set_dumpable(False)
+    for directory in target["cgroups"]:
+        with open(f"{directory}/cgroup.procs", "w", encoding="ascii") as file:
+            file.write(str(os.getpid()))
+    process.set_limits(described["rlimits"])
+    setns(pidfd, _NAMESPACES)
+    os.close(pidfd)
+    return filter_program
+
+
+def _run_child(
+    outside: int,
+    described: dict[str, Any],
+    stdio: tuple[int, int, int] | None,
+    report: socket.socket | None,
+    filter_program: bytes | None,
+) -> None:
+    """Never returns. The process dies with the one that waits for it."""
+    try:
+        os.setsid()
+        if stdio is not None:
+            for wanted, fd in enumerate(stdio):
+                os.dup2(fd, wanted)
+        elif report is not None:
+            master_fd, peer_fd = open_terminal()
+            socket.send_fds(report, [b"terminal"], [master_fd])
+            os.close(master_fd)
+            os.close(peer_fd)
+        os.umask(0o022)
+        process.run(described, filter_program, lambda: die_with_parent(os.getppid()))
+    except (OSError, process.StartError) as error:
+        os._exit(_failed(report, error))
+    os._exit(process.UNKNOWN_FAILURE)
+
+
+def _failed(report: socket.socket | None, error: OSError | process.StartError) -> int:
+    if isinstance(error, process.StartError):
+        code, what, exit_code = error.code, error.what, error.exit_code
+    else:
+        code, what, exit_code = "exec", str(error), process.UNKNOWN_FAILURE
+    message = json.dumps({"code": code, "what": what, "exit_code": exit_code}).encode()
+    if report is not None:
+        report.send(message)
+    else:
+        os.write(2, what.encode() + b"\n")
+    return exit_code

@@ -1,0 +1,117 @@
+"""The command's end of the stage: starting it, and asking it to launch and to exec."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import os
+import socket
+import sys
+from typing import TYPE_CHECKING, Any
+
+from engine.kernel import mounts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from engine.state.paths import Roots
+
+_STAGE_FILE = os.path.join(os.path.dirname(__file__), "stage.py")
+_PACKET_BYTES = 1 << 16
+_STAGE_FD = 3
+
+
+class Stage:
+    """One stage process, for the length of a command. Used from one event loop."""
+
+    def __init__(self, roots: Roots) -> None:
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self.pid = _spawn(roots, theirs)
+        self._socket.setblocking(False)
+        self._numbers = itertools.count()
+        self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._reading = False
+
+    async def launch(self, run_directory: str) -> dict[str, Any]:
+        """Start the container whose launch record is there: {"pid"}, or {"code", "what", ...}."""
+        loop = asyncio.get_running_loop()
+        if not self._reading:
+            loop.add_reader(self._socket.fileno(), self._read)
+            self._reading = True
+        number = next(self._numbers)
+        future = self._waiting[number] = loop.create_future()
+        self._send({"do": "launch", "id": number, "run_directory": run_directory})
+        outcome: dict[str, Any] = await future
+        return outcome
+
+    def exec(
+        self, target: dict[str, Any], process: dict[str, Any], fds: Sequence[int]
+    ) -> socket.socket:
+        """Start a process in a container; what becomes of it is read from the returned socket.
+
+        fds  stdin, stdout, stderr; none: a terminal is made, and comes as `terminal` with its fd
+        """
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            request = {"do": "exec", "target": target, "process": process}
+            self._send(request, [*fds, theirs.fileno()])
+        return ours
+
+    def close(self) -> None:
+        """Hang up: the stage ends, what it started goes on."""
+        if self._reading:
+            with contextlib.suppress(RuntimeError):
+                asyncio.get_running_loop().remove_reader(self._socket.fileno())
+        self._socket.close()
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self.pid, 0)
+
+    def _send(self, request: dict[str, Any], fds: Sequence[int] = ()) -> None:
+        packet = json.dumps(request).encode()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, max(1 << 18, 4 * len(packet)))
+        self._socket.setblocking(True)
+        socket.send_fds(self._socket, [packet], list(fds))
+        self._socket.setblocking(False)
+
+    def _read(self) -> None:
+        try:
+            while packet := self._socket.recv(_PACKET_BYTES):
+                outcome = json.loads(packet)
+                future = self._waiting.pop(outcome.pop("id"))
+                if not future.done():
+                    future.set_result(outcome)
+        except BlockingIOError:
+            return
+        for future in self._waiting.values():  # the stage has died
+            if not future.done():
+                future.set_result({"code": "stage", "what": "the stage process was killed"})
+        self._waiting.clear()
+        asyncio.get_running_loop().remove_reader(self._socket.fileno())
+
+
+def _spawn(roots: Roots, stage_socket: socket.socket) -> int:
+    """Start the stage from a read-only view of the interpreter.
+
+    What a container can reach of us is the file that our processes were executed from (through
+    /proc/PID/exe); executed from a detached read-only mount, it cannot be opened for writing from
+    anywhere (CVE-2019-5736). The environment stays behind: nothing of it is for containers.
+    """
+    interpreter = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
+    argv = [interpreter, "-X", "utf8", "-SI", _STAGE_FILE, str(_STAGE_FD), roots.root]
+    with _read_only(interpreter) as path:
+        actions = [(os.POSIX_SPAWN_DUP2, stage_socket.fileno(), _STAGE_FD)]
+        return os.posix_spawn(path, argv, {}, file_actions=actions)
+
+
+@contextlib.contextmanager
+def _read_only(path: str) -> Iterator[str]:
+    """A path by which `path` can be executed but, from there, never be written."""
+    tree_fd = mounts.open_tree(path)
+    try:
+        mounts.set_attributes(tree_fd, read_only=True)
+        yield f"/proc/self/fd/{tree_fd}"
+    finally:
+        os.close(tree_fd)

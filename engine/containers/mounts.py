@@ -1,0 +1,121 @@
+"""The `mounts` of a launch record: those every container has, then those it asks for."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import ContainerProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from engine.cgroups.hierarchy import Hierarchies
+    from engine.containers.spec import ContainerSpec, Mount
+    from engine.state.paths import Roots
+
+# Files that we write for each container, under its durable directory (engine.md A8.6).
+OWN_FILES = ("hosts", "hostname", "resolv.conf")
+_KERNEL = ["nosuid", "noexec", "nodev"]
+
+
+def default_mounts(spec: ContainerSpec, hierarchies: Hierarchies) -> list[dict[str, Any]]:
+    """In Docker's order (engine.md A2.1); one that the user mounts over is left out."""
+    read_only = [] if spec.privileged else ["ro"]
+    shm = [*_KERNEL, "mode=1777", f"size={spec.shm_size_bytes}"]
+    dev = ["nosuid", "strictatime", "mode=755", "size=65536k"]
+    pts = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]
+    cgroup = "cgroup2" if hierarchies.is_pure_v2 else "cgroup"
+    mounts = [
+        _entry("/proc", "proc", "proc", _KERNEL),
+        _entry("/dev", "tmpfs", "tmpfs", dev),
+        _entry("/dev/pts", "devpts", "devpts", pts),
+        _entry("/sys", "sysfs", "sysfs", [*_KERNEL, *read_only]),
+        _entry("/sys/fs/cgroup", cgroup, "cgroup", [*_KERNEL, *read_only]),
+        _entry("/dev/mqueue", "mqueue", "mqueue", _KERNEL),
+        _entry("/dev/shm", "tmpfs", "shm", shm),
+    ]
+    targets = {os.path.normpath(mount.target) for mount in spec.mounts}
+    own_dev = "/dev" in targets
+    return [
+        entry
+        for entry in mounts
+        if entry["destination"] not in targets
+        and not (own_dev and entry["destination"].startswith("/dev/"))
+    ]
+
+
+def user_mounts(
+    roots: Roots, container_id: str, spec: ContainerSpec, volumes: Mapping[int, str]
+) -> list[dict[str, Any]]:
+    """What is asked for, parents before children, and our own files beneath them.
+
+    volumes  index in `spec.mounts` -> volume name
+    """
+    targets = {os.path.normpath(mount.target) for mount in spec.mounts}
+    directory = roots.container(container_id)
+    bind = ["rbind", "rprivate", *(["ro"] if spec.read_only else [])]
+    entries = [
+        _entry(f"/etc/{name}", "bind", f"{directory}/{name}", bind)
+        for name in OWN_FILES
+        if f"/etc/{name}" not in targets
+    ]
+    asked = [
+        _user_mount(roots, spec, mount, volumes.get(index))
+        for index, mount in enumerate(spec.mounts)
+    ]
+    return entries + sorted(asked, key=lambda entry: entry["destination"].count("/"))
+
+
+def _user_mount(
+    roots: Roots, spec: ContainerSpec, mount: Mount, volume: str | None
+) -> dict[str, Any]:
+    target = os.path.normpath(mount.target)
+    if not target.startswith("/") or target == "/":
+        raise ContainerProblem(
+            f"container {spec.name}: `{mount.target}` cannot be the target of a mount",
+            hint="an absolute path inside the container, other than /",
+            code="mount-target",
+        )
+    if mount.type == "tmpfs":
+        return _entry(target, "tmpfs", "tmpfs", _tmpfs_options(mount))
+    options = ["rbind" if mount.recursive else "bind", mount.propagation]
+    options += ["ro"] if mount.read_only else []
+    if mount.type == "bind":
+        return _entry(target, "bind", _bind_source(spec, mount), options)
+    assert volume is not None
+    entry = _entry(target, "bind", roots.volume(volume), options)
+    return entry if mount.nocopy else {**entry, "fill": True}
+
+
+def _bind_source(spec: ContainerSpec, mount: Mount) -> str:
+    """The host path, made where the short syntax asks for that."""
+    if not os.path.exists(mount.source):
+        if not mount.create_host_path:
+            raise ContainerProblem(
+                f"container {spec.name}: bind source path does not exist: {mount.source}",
+                hint="make it, or set `bind.create_host_path: true`",
+                code="bind-source-missing",
+            )
+        try:
+            os.makedirs(mount.source, exist_ok=True)
+        except OSError as error:
+            raise ContainerProblem(
+                f"container {spec.name}: cannot make the bind source {mount.source}:"
+                f" {error.strerror}",
+                code="bind-source-missing",
+            ) from None
+    return mount.source
+
+
+def _tmpfs_options(mount: Mount) -> list[str]:
+    """nosuid, nodev and noexec unless the user's words say otherwise; later ones win."""
+    options = ["noexec", "nosuid", "nodev"]
+    options += ["ro"] if mount.read_only else []
+    options += [f"size={mount.size_bytes}"] if mount.size_bytes else []
+    options += [f"mode={mount.mode:04o}"] if mount.mode is not None else []
+    return options + list(mount.options)
+
+
+def _entry(target: str, fstype: str, source: str, options: list[str]) -> dict[str, Any]:
+    return {"destination": target, "type": fstype, "source": source, "options": list(options)}

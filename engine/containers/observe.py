@@ -1,0 +1,85 @@
+"""How containers are: their records beside what their monitors and the kernel say."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from engine.containers.spec import Attachment, Container, Mount, PublishedPort
+from engine.containers.statefile import LAST_STATE_NAME, STATE_NAME, lock_holder, read_json
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from engine.state.paths import Roots
+
+KILLED = 137  # the kernel kills init with its monitor
+UNKNOWN = 255
+ALIVE = ("running", "restarting", "paused")
+
+
+def observe_container(roots: Roots, row: sqlite3.Row) -> Container:
+    """One container, from its row in `containers`."""
+    state = observe_state(roots, row["id"], row["started_at"])
+    spec = json.loads(row["spec"])
+    health = state.get("health")
+    return Container(
+        id=row["id"],
+        name=row["name"],
+        image_id=row["image_id"],
+        reference=spec["reference"] or spec["image"],
+        labels=json.loads(row["labels"]),
+        created_at=row["created_at"],
+        status=state["status"],
+        command=tuple(state.get("command", ())),
+        pid=state.get("pid"),
+        exit_code=state.get("exit_code"),
+        started_at=state.get("started_at"),
+        finished_at=state.get("finished_at"),
+        health=health["status"] if health and state["status"] == "running" else None,
+        restart_count=state.get("restart_count", 0),
+        oom_killed=state.get("oom_killed", False),
+        error=state.get("error"),
+        ports=tuple(PublishedPort(**port) for port in state.get("ports", ())),
+        attachments=tuple(Attachment(**one) for one in state.get("attachments", ())),
+        mounts=tuple(Mount(**_without_lists(mount)) for mount in spec["mounts"]),
+    )
+
+
+def observe_state(roots: Roots, container_id: str, started_at: float | None) -> dict[str, Any]:
+    """The state of a container, set right where its monitor could not.
+
+    A state that says `running` with nobody holding the lock is of a monitor that was killed; no
+    state at all, of a container that was started, is of one from before a reboot.
+    """
+    run_directory = roots.container_run(container_id)
+    state = read_json(f"{run_directory}/{STATE_NAME}")
+    if state is not None:
+        if state["status"] in ALIVE and lock_holder(run_directory) is None:
+            return _lost(state, KILLED, "its monitor was killed, and it with it")
+        return state
+    if started_at is None:
+        return {"status": "created"}
+    last = read_json(f"{roots.container(container_id)}/{LAST_STATE_NAME}")
+    if last is not None and (last.get("finished_at") or 0) >= started_at:
+        return last
+    if lock_holder(run_directory) is not None:
+        return {"status": "created"}  # about to run: its monitor has not written yet
+    return _lost(last or {}, UNKNOWN, "the host was restarted while it ran")
+
+
+def _lost(state: dict[str, Any], exit_code: int, why: str) -> dict[str, Any]:
+    return {
+        **state,
+        "status": "exited",
+        "exit_code": exit_code,
+        "error": why,
+        "pid": None,
+        "ports": [],
+        "attachments": [],
+        "lost": True,
+    }
+
+
+def _without_lists(mount: dict[str, Any]) -> dict[str, Any]:
+    return {**mount, "options": tuple(mount["options"])}

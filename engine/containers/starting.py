@@ -1,0 +1,193 @@
+"""Starting a container: its launch record, its files, and what went wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from engine.containers.record import build_record
+from engine.containers.spec import (
+    ContainerSpec,
+    EndpointSpec,
+    HealthcheckSpec,
+    LogSpec,
+    Mount,
+    PortSpec,
+    Resources,
+    RestartPolicy,
+)
+from engine.containers.statefile import CONFIG_NAME, lock_holder, read_json, write_json
+from engine.errors import ContainerProblem
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping
+
+    from engine.containers.containers import Containers
+    from engine.containers.exec import ExecSpec
+
+
+async def start(containers: Containers, row: sqlite3.Row) -> None:
+    """Launch one container by the stage; a running one is left alone. Raises ContainerProblem."""
+    roots, parts = containers.roots, containers.parts
+    container_id = row["id"]
+    run_directory = roots.container_run(container_id)
+    if lock_holder(run_directory) is not None:
+        return
+    spec = load_spec(row["spec"], name=row["name"])
+    network = _attach(containers, container_id, spec)
+    image = None if spec.lowers else parts.images.get(spec.image)
+    volumes = {i: mount.source for i, mount in enumerate(spec.mounts) if mount.type == "volume"}
+    record = build_record(roots, container_id, spec, image, network, volumes)
+    record["buoy"]["attachments"] = _attachments(network)
+    _make_directories(containers, container_id)
+    _write_files(containers, container_id, spec, network)
+    write_json(run_directory, CONFIG_NAME, record)
+    containers.db.execute(
+        "UPDATE containers SET started_at = ?, manually_stopped = 0 WHERE id = ?",
+        (time.time(), container_id),
+    )
+    outcome = await containers.stage.launch(run_directory)
+    if "code" in outcome:
+        if outcome["code"] == "port-taken":
+            raise _port_taken(containers, row["name"], outcome)
+        raise _problem(row["name"], outcome)
+
+
+async def execute(containers: Containers, row: sqlite3.Row, spec: ExecSpec) -> int:
+    """Run a process in a running container. Raises ContainerProblem."""
+    from engine.containers import exec as exec_
+    from engine.containers.observe import observe_state
+    from engine.containers.process import StartError
+
+    state = observe_state(containers.roots, row["id"], row["started_at"])
+    target = state.get("target")
+    config = read_json(f"{containers.roots.container_run(row['id'])}/{CONFIG_NAME}")
+    if state["status"] != "running" or not target or config is None:
+        raise ContainerProblem(
+            f"container {row['name']} is not running",
+            hint=f"it is {state['status']}: `buoy start`, or `buoy logs` for why it ended",
+            code="container-not-running",
+        )
+    process = exec_.describe(spec, config)
+    try:
+        return await exec_.run(containers.stage, target, process, spec)
+    except StartError as error:
+        outcome = {"code": error.code, "what": error.what, "exit_code": error.exit_code}
+        raise _problem(row["name"], outcome) from None
+
+
+def load_spec(text: str, *, name: str) -> ContainerSpec:
+    """A ContainerSpec from the JSON of its record; the name may have been changed since."""
+    found: dict[str, Any] = json.loads(text)
+    found["name"] = name
+    for key, kind in (
+        ("restart", RestartPolicy),
+        ("resources", Resources),
+        ("log", LogSpec),
+    ):
+        found[key] = kind(**found[key])
+    if found["healthcheck"]:
+        check = found["healthcheck"]
+        found["healthcheck"] = HealthcheckSpec(**{**check, "test": tuple(check["test"])})
+    found["mounts"] = tuple(Mount(**_tuples(mount)) for mount in found["mounts"])
+    found["endpoints"] = tuple(EndpointSpec(**_tuples(one)) for one in found["endpoints"])
+    found["ports"] = tuple(PortSpec(**_tuples(port)) for port in found["ports"])
+    found["ulimits"] = {key: (soft, hard) for key, (soft, hard) in found["ulimits"].items()}
+    return ContainerSpec(**_tuples(found))
+
+
+def _tuples(found: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON has lists only; pairs within them become tuples too."""
+    return {key: _tuple(value) for key, value in found.items()}
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(_tuple(item) for item in value) if isinstance(value, list) else value
+
+
+def _attach(containers: Containers, container_id: str, spec: ContainerSpec) -> dict[str, Any]:
+    networks = containers.parts.networks
+    for endpoint in spec.endpoints:
+        networks.ensure_up(networks.get(endpoint.network))
+    hostname = spec.hostname or container_id[:12]
+    return networks.attach(container_id, spec.name, hostname, spec)
+
+
+def _attachments(network: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What of the endpoints is for others to see, in the shape of spec.Attachment."""
+    found = []
+    for endpoint in network.get("endpoints", ()):
+        found.append(
+            {
+                "network_id": endpoint["network_id"],
+                "network": endpoint["network"],
+                "address": endpoint["address"],
+                "prefix_length": endpoint["prefix_length"],
+                "gateway": endpoint["gateway"],
+                "mac_address": endpoint["mac"],
+                "interface": endpoint["interface"],
+            }
+        )
+    return found
+
+
+def _make_directories(containers: Containers, container_id: str) -> None:
+    """Nobody but root may enter: there are setuid files and secrets inside."""
+    roots = containers.roots
+    directory, run_directory = roots.container(container_id), roots.container_run(container_id)
+    for base in (roots.root, roots.run_root):
+        os.makedirs(f"{base}/containers", mode=0o711, exist_ok=True)
+    for path in (directory, run_directory):
+        os.makedirs(path, mode=0o710, exist_ok=True)
+    for path in (f"{directory}/upper", f"{directory}/work", f"{run_directory}/rootfs"):
+        os.makedirs(path, mode=0o755, exist_ok=True)
+
+
+def _write_files(
+    containers: Containers, container_id: str, spec: ContainerSpec, network: dict[str, Any]
+) -> None:
+    """hosts, hostname and resolv.conf; rewritten in place, since they are bind-mounted."""
+    from engine.network.resolv import hosts_file, resolv_conf
+
+    hostname = spec.hostname or container_id[:12]
+    if spec.network == "host" and not spec.hostname:
+        hostname = os.uname().nodename
+    contents = {
+        "hosts": hosts_file(network, spec.extra_hosts),
+        "hostname": f"{hostname}\n",
+        "resolv.conf": resolv_conf(network, spec),
+    }
+    directory = containers.roots.container(container_id)
+    for name, text in contents.items():
+        with open(f"{directory}/{name}", "w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), 0o644)
+            file.write(text)
+
+
+def _problem(name: str, outcome: Mapping[str, Any]) -> ContainerProblem:
+    problem = ContainerProblem(f"container {name}: {outcome['what']}", code=outcome["code"])
+    problem.exit_code = outcome.get("exit_code", 1)
+    return problem
+
+
+def _port_taken(containers: Containers, name: str, outcome: Mapping[str, Any]) -> ContainerProblem:
+    """The same, naming who has the port."""
+    from engine.network.ports import find_port_holder
+
+    protocol, host_ip, port = outcome["protocol"], outcome["host_ip"], outcome["port"]
+    holder = find_port_holder(protocol, host_ip, port)
+    who = "another process"
+    if holder is not None:
+        who = f"process {holder.pid} ({holder.command})"
+        for other in containers.list():
+            if lock_holder(containers.roots.container_run(other.id)) == holder.pid:
+                project = other.labels.get("com.docker.compose.project")
+                who = f"container {other.name}" + (f" of project {project}" if project else "")
+    return ContainerProblem(
+        f"container {name}: port {host_ip}:{port}/{protocol} is in use by {who}",
+        hint="stop it, or publish another port",
+        code="port-taken",
+    )

@@ -1,0 +1,98 @@
+"""Asking monitors to stop and kill, and cleaning up behind those that were killed themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal as signals
+import socket
+from typing import TYPE_CHECKING, Any
+
+from engine.cgroups.cgroup import Cgroup
+from engine.cgroups.hierarchy import Hierarchies
+from engine.containers.control import connect
+from engine.containers.observe import ALIVE, observe_state
+from engine.containers.record import signal_number
+from engine.containers.statefile import LAST_STATE_NAME, STATE_NAME, lock_holder, write_json
+from engine.kernel.process import start_time
+
+if TYPE_CHECKING:
+    from engine.containers.containers import Containers
+    from engine.state.paths import Roots
+
+_PACKET_BYTES = 65536
+
+
+async def stop(roots: Roots, container_id: str, grace_s: float | None, signal: str | None) -> None:
+    """Returns once the monitor has cleaned up; at once where there is none."""
+    number = signal_number(signal) if signal else None
+    await _ask(roots, container_id, {"do": "stop", "grace_s": grace_s, "signal": number})
+
+
+async def kill(roots: Roots, container_id: str, signal: str) -> bool:
+    """Send a signal; False where nothing runs."""
+    request = {"do": "kill", "signal": signal_number(signal)}
+    answer = await _ask(roots, container_id, request)
+    return bool(answer and answer.get("sent"))
+
+
+def mend(containers: Containers) -> None:
+    """Clean up what monitors that were killed have left: processes, cgroups, names, rules."""
+    roots = containers.roots
+    lost, live = [], []
+    for row in containers.db.execute("SELECT id, started_at FROM containers"):
+        state = observe_state(roots, row["id"], row["started_at"])
+        if state.get("lost"):
+            lost.append((row["id"], state))
+        elif state["status"] in ALIVE:
+            live.append(row["id"])
+    if not lost:
+        return
+    hierarchies = Hierarchies.detect()
+    for container_id, state in lost:
+        _end_leftover(roots, container_id, state, hierarchies)
+    containers.parts.networks.mend(live)
+
+
+def _end_leftover(
+    roots: Roots, container_id: str, state: dict[str, Any], hierarchies: Hierarchies
+) -> None:
+    """Init dies with its monitor unless it has shed its parent-death signal: make sure."""
+    target = state.get("target") or {}
+    pid = target.get("pid")
+    if pid and start_time(pid) == target.get("started"):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signals.SIGKILL)
+    cgroup = Cgroup(hierarchies, roots.kernel_name, container_id)
+    with contextlib.suppress(FileNotFoundError):
+        cgroup.kill()
+    cgroup.remove()
+    state = {key: value for key, value in state.items() if key not in ("lost", "target")}
+    run_directory = roots.container_run(container_id)
+    os.makedirs(run_directory, mode=0o700, exist_ok=True)
+    write_json(run_directory, STATE_NAME, state)
+    with contextlib.suppress(FileNotFoundError):
+        write_json(roots.container(container_id), LAST_STATE_NAME, state, durable=True)
+
+
+async def _ask(roots: Roots, container_id: str, request: dict[str, Any]) -> dict[str, Any] | None:
+    """The monitor's answer; None where there is no monitor, or it ended without one."""
+    run_directory = roots.container_run(container_id)
+    if lock_holder(run_directory) is None:
+        return None
+    client = connect(run_directory)
+    if client is None:
+        return None
+    with client:
+        client.setblocking(False)
+        client.send(json.dumps(request).encode())
+        packet = await _receive(client)
+    return json.loads(packet) if packet else None
+
+
+async def _receive(client: socket.socket) -> bytes:
+    with contextlib.suppress(ConnectionResetError):
+        return await asyncio.get_running_loop().sock_recv(client, _PACKET_BYTES)
+    return b""

@@ -1,0 +1,76 @@
+"""Waiting for a container to change: by notification, never by looking again after a while."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+from engine.containers.statefile import lock_holder
+from engine.kernel.inotify import IN_CREATE, IN_DELETE_SELF, IN_MODIFY, IN_MOVED_TO, Watch
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from engine.state.paths import Roots
+
+
+class Changes:
+    """Tells when a container's state, or with `logs` its log, may have changed.
+
+    The end of its monitor counts too: one that was killed does not write a last state.
+    """
+
+    def __init__(self, roots: Roots, container_id: str, *, logs: bool = False) -> None:
+        self._run_directory = roots.container_run(container_id)
+        os.makedirs(self._run_directory, mode=0o700, exist_ok=True)
+        directories = [self._run_directory]
+        if logs:
+            directories.append(roots.container(container_id))
+        self._watch = Watch(directories, IN_MODIFY | IN_MOVED_TO | IN_CREATE | IN_DELETE_SELF)
+        self._event = asyncio.Event()
+        self._monitor_fd: int | None = None
+
+    def __enter__(self) -> Changes:
+        asyncio.get_running_loop().add_reader(self._watch.fileno(), self._changed)
+        self._watch_monitor()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        asyncio.get_running_loop().remove_reader(self._watch.fileno())
+        self._watch.close()
+        self._forget_monitor()
+
+    async def wait(self) -> None:
+        """Until there has been a change since the last `wait` returned."""
+        await self._event.wait()
+        self._event.clear()
+
+    def _changed(self) -> None:
+        self._watch.drain()
+        self._event.set()
+        if self._monitor_fd is None:
+            self._watch_monitor()
+
+    def _watch_monitor(self) -> None:
+        pid = lock_holder(self._run_directory)
+        if pid:
+            with contextlib.suppress(ProcessLookupError):
+                self._monitor_fd = os.pidfd_open(pid)
+                asyncio.get_running_loop().add_reader(self._monitor_fd, self._monitor_ended)
+
+    def _monitor_ended(self) -> None:
+        self._forget_monitor()
+        self._event.set()
+
+    def _forget_monitor(self) -> None:
+        if self._monitor_fd is not None:
+            asyncio.get_running_loop().remove_reader(self._monitor_fd)
+            os.close(self._monitor_fd)
+            self._monitor_fd = None

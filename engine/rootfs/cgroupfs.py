@@ -1,0 +1,44 @@
+"""/sys/fs/cgroup of a container where controllers are on v1: one mount for each hierarchy."""
+
+from __future__ import annotations
+
+import os
+
+from engine.kernel import mounts
+from engine.rootfs.mounts import ensure_directory
+
+
+def mount_hierarchies(root_fd: int, target: str, controllers: list[str], read_only: bool) -> None:
+    """A tmpfs with a directory for each of `controllers`: "cpu", "cpu,cpuacct", "name=systemd".
+
+    The caller is in a cgroup namespace of its own: its root is the container's group, and
+    nothing above can be seen. Joint controllers get a link for each of their names.
+    """
+    flags = mounts.MS_NOSUID | mounts.MS_NODEV | mounts.MS_NOEXEC
+    target_fd = ensure_directory(root_fd, target)
+    path = f"/proc/self/fd/{target_fd}"
+    mounts.mount("cgroup", path, "tmpfs", flags, "mode=755,size=64k")
+    os.close(target_fd)
+    base_fd = ensure_directory(root_fd, target)
+    try:
+        for controller in controllers:
+            _mount_hierarchy(base_fd, controller, flags, read_only)
+        if read_only:
+            remount = mounts.MS_BIND | mounts.MS_REMOUNT | mounts.MS_RDONLY | flags
+            mounts.mount("", f"/proc/self/fd/{base_fd}", flags=remount)
+    finally:
+        os.close(base_fd)
+
+
+def _mount_hierarchy(base_fd: int, controller: str, flags: int, read_only: bool) -> None:
+    name = controller.removeprefix("name=")
+    os.mkdir(name, 0o755, dir_fd=base_fd)
+    for alias in name.split(",") if "," in name else ():
+        os.symlink(name, alias, dir_fd=base_fd)
+    fd = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=base_fd)
+    try:
+        read_only_flag = mounts.MS_RDONLY if read_only else 0
+        path = f"/proc/self/fd/{fd}"
+        mounts.mount("cgroup", path, "cgroup", flags | read_only_flag, controller)
+    finally:
+        os.close(fd)

@@ -1,0 +1,113 @@
+"""The first use of a volume: it starts with what the image has at its target (engine.md A2.11)."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+
+from engine.kernel.openat2 import open_in_root
+
+_CHUNK_BYTES = 1 << 20
+
+
+def fill_volume(root_fd: int, target: str, volume: str) -> None:
+    """Copy the directory `target` of the root into `volume`, if that is empty.
+
+    Owner, mode and extended attributes of the directory itself come along. The copy is made
+    beside the volume and put in its place in one step; the lock lets a second container that
+    starts on the same volume wait for it.
+    """
+    parent = os.path.dirname(volume)
+    lock_fd = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock_fd, fcntl.LOCK_EX)
+        if os.listdir(volume):
+            return
+        try:
+            source_fd = open_in_root(root_fd, os.fsencode(target), os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ENOTDIR):
+                return
+            raise
+        copy = f"{parent}/.filling"
+        _remove(copy)
+        try:
+            os.mkdir(copy, 0o755)
+            _copy_directory(source_fd, copy, {})
+        finally:
+            os.close(source_fd)
+        os.rename(copy, volume)
+    finally:
+        os.close(lock_fd)
+
+
+def _copy_directory(source_fd: int, target: str, links: dict[tuple[int, int], str]) -> None:
+    for name in os.listdir(source_fd):
+        _copy_entry(source_fd, name, f"{target}/{name}", links)
+    _copy_attributes(source_fd, target, os.fstat(source_fd))
+
+
+def _copy_entry(
+    directory_fd: int, name: str, target: str, links: dict[tuple[int, int], str]
+) -> None:
+    """links  (device, inode) -> path of the copy, for files with several names"""
+    found = os.stat(name, dir_fd=directory_fd, follow_symlinks=False)
+    key = (found.st_dev, found.st_ino)
+    if stat.S_ISDIR(found.st_mode):
+        os.mkdir(target, 0o700)
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = os.open(name, flags, dir_fd=directory_fd)
+        try:
+            _copy_directory(fd, target, links)
+        finally:
+            os.close(fd)
+    elif key in links:
+        os.link(links[key], target)
+    elif stat.S_ISLNK(found.st_mode):
+        os.symlink(os.readlink(name, dir_fd=directory_fd), target)
+        os.chown(target, found.st_uid, found.st_gid, follow_symlinks=False)
+    elif stat.S_ISREG(found.st_mode):
+        _copy_file(directory_fd, name, target, found)
+        if found.st_nlink > 1:
+            links[key] = target
+    elif not stat.S_ISSOCK(found.st_mode):
+        os.mknod(target, found.st_mode, found.st_rdev)
+        os.chown(target, found.st_uid, found.st_gid)
+        os.chmod(target, stat.S_IMODE(found.st_mode))
+
+
+def _copy_file(directory_fd: int, name: str, target: str, found: os.stat_result) -> None:
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+    source_fd = os.open(name, flags, dir_fd=directory_fd)
+    target_fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        while os.sendfile(target_fd, source_fd, None, _CHUNK_BYTES):
+            pass
+        _copy_attributes(source_fd, target, found)
+    finally:
+        os.close(source_fd)
+        os.close(target_fd)
+
+
+def _copy_attributes(source_fd: int, target: str, found: os.stat_result) -> None:
+    """Owner first: changing it clears setuid bits and file capabilities."""
+    os.chown(target, found.st_uid, found.st_gid)
+    for name in os.listxattr(source_fd):
+        if not name.startswith(("trusted.overlay.", "user.overlay.")):
+            os.setxattr(target, name, os.getxattr(source_fd, name))
+    os.chmod(target, stat.S_IMODE(found.st_mode))
+    os.utime(target, ns=(found.st_atime_ns, found.st_mtime_ns))
+
+
+def _remove(path: str) -> None:
+    """A copy that was interrupted."""
+    for directory, names, files in os.walk(path, topdown=False):
+        for name in files:
+            os.unlink(f"{directory}/{name}")
+        for name in names:
+            inner = f"{directory}/{name}"
+            os.unlink(inner) if os.path.islink(inner) else os.rmdir(inner)
+    if os.path.isdir(path):
+        os.rmdir(path)
