@@ -59,7 +59,8 @@ def _report(error: Problem | ExceptionGroup) -> int:
     print_problems(problems)
     if bugs is not None:
         raise bugs
-    return problems[0].exit_code if len(problems) == 1 else 1
+    # 126 and 127 are for `exec`; a container of `up` that cannot start is a failure like others
+    return error.exit_code if isinstance(error, Problem) else 1
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ async def up_attached(
     refreshing: Sequence[Step],
 ) -> int:
     """Create what is missing, then start and follow. The exit code of `up`."""
-    settings = Settings(grace_s=args.timeout, pull=args.pull)
+    settings = Settings(grace_s=args.timeout, pull=args.pull, quiet=args.quiet_pull)
     if refreshing:
         await apply(context, refreshing, settings, project, title="up")
     observed = context.observe(project)

@@ -28,7 +28,7 @@ async def run(args: argparse.Namespace, context: Context) -> int:
 
     project = context.load_project(args)
     options = up_options(args, project, start=False)
-    settings = Settings(pull=args.pull)
+    settings = Settings(pull=args.pull, quiet=args.quiet_pull)
     services = selected_services(project, options.services).values()
     refreshing = plan_images(services, build=args.build, pull=args.pull)
     await apply(context, refreshing, settings, project, title="create")

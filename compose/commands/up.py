@@ -90,7 +90,12 @@ async def _apply(
     from compose.commands.applying import apply
     from compose.reconcile.perform import Settings
 
-    settings = Settings(grace_s=args.timeout, pull=args.pull, wait_timeout_s=args.wait_timeout)
+    settings = Settings(
+        grace_s=args.timeout,
+        pull=args.pull,
+        wait_timeout_s=args.wait_timeout,
+        quiet=args.quiet_pull,
+    )
     await apply(context, steps, settings, project, title="up")
     return 0
 

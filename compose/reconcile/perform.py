@@ -32,6 +32,7 @@ class Settings(Record):
     pull            policy that overrides those of the services
     wait_timeout_s  how long a wait may last; None: without end
     signal          sent by `kill`
+    quiet           nothing is told of layers and build steps
     """
 
     grace_s: float | None = None
@@ -39,6 +40,7 @@ class Settings(Record):
     pull: str | None = None
     wait_timeout_s: float | None = None
     signal: str = "SIGKILL"
+    quiet: bool = False
 
 
 class Performer:
@@ -204,7 +206,7 @@ class Performer:
         def progress(
             subject: str, text: str, done_bytes: int | None, total_bytes: int | None
         ) -> None:
-            if self._detail is not None:
+            if self._detail is not None and not self._settings.quiet:
                 self._detail(step, f"{subject} {text}".strip(), done_bytes, total_bytes)
 
         return progress
