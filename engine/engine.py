@@ -70,5 +70,7 @@ class Engine:
         """Let go of the stage and the database; containers run on."""
         if "containers" in self.__dict__:
             self.containers.close()
+        if "networks" in self.__dict__:
+            self.networks.close()
         if "db" in self.__dict__:
             self.db.close()
