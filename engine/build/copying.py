@@ -95,6 +95,4 @@ async def perform(job: dict[str, Any]) -> Any:
 
 
 def _package_root() -> str:
-    import engine
-
-    return os.path.dirname(os.path.dirname(os.path.abspath(engine.__file__)))
+    return os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))

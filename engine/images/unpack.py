@@ -67,9 +67,7 @@ def unpack(tar: Iterator[bytes], directory: str, subject: str) -> Unpacked:
 
 
 def _start(directory: str) -> subprocess.Popen[bytes]:
-    import engine
-
-    package_root = os.path.dirname(os.path.dirname(os.path.abspath(engine.__file__)))
+    package_root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     arguments = [directory, str(os.getpid()), str(MOST_ENTRIES), str(MOST_BYTES)]
     child = subprocess.Popen(
         [sys.executable, "-SI", "-c", _PROGRAM, package_root, *arguments],

@@ -21,8 +21,8 @@ class Roots:
     __slots__ = ("root", "run_root", "tag")
 
     def __init__(self, root: str = DEFAULT_ROOT, run_root: str = DEFAULT_RUN_ROOT) -> None:
-        self.root = os.path.abspath(root)  # noqa: PTH100 - pathlib costs 17 ms at start
-        self.run_root = os.path.abspath(run_root)  # noqa: PTH100
+        self.root = os.path.abspath(root)
+        self.run_root = os.path.abspath(run_root)
         self.tag = "" if self.root == DEFAULT_ROOT else _tag(self.root)
 
     @classmethod
@@ -35,8 +35,8 @@ class Roots:
         root = root or os.environ.get("BUOY_ROOT") or DEFAULT_ROOT
         run_root = run_root or os.environ.get("BUOY_RUN_ROOT")
         if run_root is None:
-            moved = os.path.abspath(root) != DEFAULT_ROOT  # noqa: PTH100
-            run_root = os.path.join(root, "run") if moved else DEFAULT_RUN_ROOT  # noqa: PTH118
+            moved = os.path.abspath(root) != DEFAULT_ROOT
+            run_root = os.path.join(root, "run") if moved else DEFAULT_RUN_ROOT
         return cls(root, run_root)
 
     @property

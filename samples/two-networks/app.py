@@ -14,7 +14,7 @@ def count() -> int:
 
 
 class Handler(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
+    def do_GET(self) -> None:
         try:
             status, text = 200, f"request {count()}, answered by {os.uname().nodename}\n"
         except OSError as error:
