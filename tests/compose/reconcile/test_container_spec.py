@@ -1,0 +1,141 @@
+"""A replica of a service in the engine's words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from compose.model.healthcheck import Healthcheck
+from compose.model.mounts import Mount as ServiceMount
+from compose.model.network import Network, ServiceNetwork
+from compose.model.ports import Port
+from compose.model.service import Link
+from compose.reconcile.container_spec import container_spec
+from engine import ContainerSpec, HealthcheckSpec, Image, Mount, PortSpec, Problem
+from engine.images.config import HealthcheckConfig, ImageConfig
+from tests.compose.reconcile.worlds import IMAGE, project, service, volume
+
+PICTURE = Image(
+    id=IMAGE,
+    references=("docker.io/library/busybox:latest",),
+    config=ImageConfig(),
+    chain_ids=(),
+    lowers=(),
+    size_bytes=0,
+    created="",
+    architecture="amd64",
+    os="linux",
+)
+
+
+def spec_of(**fields: Any) -> ContainerSpec:
+    """The first replica of a service `web` with these fields, in a project that has a `db`."""
+    web = service("web", "db", **fields)
+    return container_spec(project(service("db"), web, volumes=("data",)), web, 1, PICTURE)
+
+
+def test_labels_are_those_that_other_tools_read() -> None:
+    labels = spec_of(labels={"mine": "1"}).labels
+    assert labels == {
+        "mine": "1",
+        "com.docker.compose.project": "shop",
+        "com.docker.compose.project.working_dir": "/shop",
+        "com.docker.compose.project.config_files": "",
+        "com.docker.compose.service": "web",
+        "com.docker.compose.container-number": "1",
+        "com.docker.compose.oneoff": "False",
+        "com.docker.compose.config-hash": "web-1",
+        "com.docker.compose.depends_on": "db:service_started:false",
+        "com.docker.compose.image": IMAGE,
+        "com.docker.compose.version": labels["com.docker.compose.version"],
+    }
+
+
+def test_names_and_addresses_belong_to_the_replica() -> None:
+    spec = spec_of()
+    assert (spec.name, spec.address_owner) == ("shop-web-1", "shop/web/1")
+    assert spec_of(container_name="pinned").name == "pinned"
+
+
+def test_a_replacement_has_a_temporary_name_and_says_whom_it_replaces() -> None:
+    web = service("web")
+    spec = container_spec(project(web), web, 1, PICTURE, replaces="ab" * 32)
+    assert spec.name == "abababababab_shop-web-1"
+    assert spec.labels["com.docker.compose.replace"] == "ab" * 32
+    assert spec.address_owner == "shop/web/1"
+
+
+def test_networks_are_joined_by_priority_with_aliases_and_links() -> None:
+    front = Network(key="front", name="shop_front")
+    web = service(
+        "web",
+        networks={
+            "default": ServiceNetwork(),
+            "front": ServiceNetwork(priority=10, aliases=("www",), ipv4_address="10.0.0.9"),
+        },
+        links=(Link(service="db", alias="mysql"),),
+    )
+    world = project(service("db"), web)
+    world = world.replace(networks={**world.networks, "front": front})
+    first, second = container_spec(world, web, 1, PICTURE).endpoints
+    assert (first.network, first.aliases) == ("shop_front", ("web", "www"))
+    assert first.ipv4_address == "10.0.0.9"
+    assert first.links == (("mysql", "shop-db-1"),)
+    assert second.network == "shop_default"
+
+
+def test_volumes_are_named_by_the_project() -> None:
+    mounts = spec_of(
+        mounts=(
+            volume("data", "/var/lib"),
+            ServiceMount(type="bind", source="/shop/src", target="/src", read_only=True),
+        ),
+        tmpfs=(ServiceMount(type="tmpfs", target="/tmp", options=("size=1m",)),),
+    ).mounts
+    assert mounts == (
+        Mount(type="volume", source="shop_data", target="/var/lib"),
+        Mount(type="bind", source="/shop/src", target="/src", read_only=True),
+        Mount(type="tmpfs", target="/tmp", options=("size=1m",)),
+    )
+
+
+def test_a_replacement_takes_over_anonymous_volumes() -> None:
+    web = service("web", mounts=(ServiceMount(type="volume", target="/cache"),))
+    kept = {"/cache": "c" * 64, "/image": "d" * 64}
+    mounts = container_spec(project(web), web, 1, PICTURE, anonymous=kept).mounts
+    assert [(mount.source, mount.target) for mount in mounts] == [
+        ("c" * 64, "/cache"),
+        ("d" * 64, "/image"),
+    ]
+
+
+def test_ports() -> None:
+    ports = spec_of(
+        ports=(
+            Port(target=80, published=(8080, 8080)),
+            Port(target=53, protocol="udp", host_ip="127.0.0.1"),
+        )
+    ).ports
+    assert ports == (
+        PortSpec(target=80, published=(8080, 8080)),
+        PortSpec(target=53, protocol="udp", host_ip="127.0.0.1"),
+    )
+
+
+def test_a_health_check_fills_its_gaps_from_the_image() -> None:
+    below = HealthcheckConfig(test=("CMD", "ping"), interval_s=5.0)
+    web = service("web", healthcheck=Healthcheck(retries=7))
+    picture = replace(PICTURE, config=ImageConfig(healthcheck=below))
+    spec = container_spec(project(web), web, 1, picture)
+    assert spec.healthcheck == HealthcheckSpec(test=("CMD", "ping"), interval_s=5.0, retries=7)
+    assert spec_of().healthcheck is None
+
+
+def test_network_modes() -> None:
+    assert spec_of().network == "networks"
+    assert spec_of(network_mode="host", networks={}).network == "host"
+    assert spec_of(network_mode="none", networks={}).network == "none"
+    with pytest.raises(Problem, match="service:db"):
+        spec_of(network_mode="service:db", networks={})
