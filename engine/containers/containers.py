@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import contextlib
 import json
 import os
@@ -21,6 +20,7 @@ from engine.errors import ContainerProblem
 from engine.state.db import transaction
 
 if TYPE_CHECKING:
+    import builtins
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
     from engine.containers.exec import ExecSpec

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -25,10 +26,8 @@ class Connection:
 
     def answer(self, **reply: object) -> None:
         """Send the answer and hang up; a client that has gone is no concern."""
-        try:
+        with contextlib.suppress(OSError):
             self._peer.send(json.dumps(reply).encode())
-        except OSError:
-            pass
         self._server.forget(self)
 
     def fileno(self) -> int:

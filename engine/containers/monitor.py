@@ -7,6 +7,7 @@ the lock by which others know that the container has a monitor.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
@@ -200,10 +201,8 @@ class Monitor:
         return True
 
     def _reap(self, wake_fd: int) -> None:
-        try:
+        with contextlib.suppress(BlockingIOError):
             os.read(wake_fd, 512)
-        except BlockingIOError:
-            pass
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)

@@ -7,6 +7,7 @@ its socket and ends with it; what it has forked lives on.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import os
@@ -62,10 +63,9 @@ def _launch(command: socket.socket, request: dict[str, Any]) -> None:
     """Become the monitor of a container; `command` hears once how the start went."""
 
     def report(**outcome: object) -> None:
-        try:
+        # the command may have been killed, or have heard of the first start
+        with contextlib.suppress(OSError):
             command.send(json.dumps({"id": request["id"], **outcome}).encode())
-        except OSError:
-            pass  # the command has been killed, or has heard of the first start
         command.close()
 
     try:
@@ -81,10 +81,8 @@ def _exec(request: dict[str, Any], fds: list[int]) -> None:
     report = socket.socket(fileno=fds[-1])
     stdio = (fds[0], fds[1], fds[2]) if len(fds) == 4 else None
     code = run_inside(request["target"], request["process"], stdio, report)
-    try:
+    with contextlib.suppress(OSError):
         report.send(json.dumps({"ended": code}).encode())
-    except OSError:
-        pass
     os._exit(0)
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import time
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from engine.containers.record import build_record
 from engine.containers.spec import (
+    Attachment,
     ContainerSpec,
     EndpointSpec,
     HealthcheckSpec,
@@ -117,21 +119,9 @@ def _attach(containers: Containers, container_id: str, spec: ContainerSpec) -> d
 
 
 def _attachments(network: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What of the endpoints is for others to see, in the shape of spec.Attachment."""
-    found = []
-    for endpoint in network.get("endpoints", ()):
-        found.append(
-            {
-                "network_id": endpoint["network_id"],
-                "network": endpoint["network"],
-                "address": endpoint["address"],
-                "prefix_length": endpoint["prefix_length"],
-                "gateway": endpoint["gateway"],
-                "mac_address": endpoint["mac"],
-                "interface": endpoint["interface"],
-            }
-        )
-    return found
+    """What of the endpoints is for others to see: the fields of Attachment."""
+    names = [field.name for field in fields(Attachment)]
+    return [{name: endpoint[name] for name in names} for endpoint in network["endpoints"]]
 
 
 def _make_directories(containers: Containers, container_id: str) -> None:

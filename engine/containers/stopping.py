@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import signal as signals
-import socket
 from typing import TYPE_CHECKING, Any
 
 from engine.cgroups.cgroup import Cgroup
@@ -19,6 +18,8 @@ from engine.containers.statefile import LAST_STATE_NAME, STATE_NAME, lock_holder
 from engine.kernel.process import start_time
 
 if TYPE_CHECKING:
+    import socket
+
     from engine.containers.containers import Containers
     from engine.state.paths import Roots
 

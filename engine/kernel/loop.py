@@ -1,4 +1,4 @@
-"""A small epoll loop with timers, for the processes that cannot afford asyncio (40 ms to import)."""
+"""A small epoll loop with timers, for processes that cannot afford asyncio (40 ms to import)."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ def _intervals(architecture: str, rules: dict[int, Rule], default: int) -> list[
     starts: list[tuple[int, Rule]] = []
     for number in range(max(rules) + 1):
         rule = rules.get(number, by_default)
-        if not starts or not (rule == starts[-1][1]):
+        if not starts or rule != starts[-1][1]:
             starts.append((number, rule))
     starts.append((max(rules) + 1, enosys))
     if architecture == "x86_64":  # x32 numbers have bit 30: above all of ours
