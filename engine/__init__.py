@@ -8,6 +8,9 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from engine.build.build import build_image as build_image
+    from engine.build.progress import BuildEvent as BuildEvent
+    from engine.build.spec import BuildSpec as BuildSpec
     from engine.containers.containers import Containers as Containers
     from engine.containers.exec import ExecSpec as ExecSpec
     from engine.containers.logs import LogLine as LogLine
@@ -38,7 +41,9 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Attachment": "engine.containers.spec",
+    "BuildEvent": "engine.build.progress",
     "BuildProblem": "engine.errors",
+    "BuildSpec": "engine.build.spec",
     "Container": "engine.containers.spec",
     "ContainerProblem": "engine.errors",
     "ContainerSpec": "engine.containers.spec",
@@ -64,6 +69,7 @@ _HOME = {
     "Roots": "engine.state.paths",
     "Volume": "engine.rootfs.volumes",
     "VolumeProblem": "engine.errors",
+    "build_image": "engine.build.build",
 }
 
 __all__ = list(_HOME)

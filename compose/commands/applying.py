@@ -37,12 +37,13 @@ async def apply(
         for step in steps:
             context.console.out(f"DRY-RUN MODE - {step}")
         return
+    from functools import partial
+
     from compose.commands.build import build_service
 
+    build = partial(build_service, context.engine)
     with step_report(context.console, steps, title) as report:
-        perform = Performer(
-            context.engine, project, settings, build=build_service, detail=report.detail
-        )
+        perform = Performer(context.engine, project, settings, build=build, detail=report.detail)
         await execute(steps, perform, report, parallel_limit(context.options.parallel))
 
 

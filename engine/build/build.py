@@ -36,7 +36,7 @@ def silent(event: BuildEvent) -> None:
     """A Report for nobody."""
 
 
-async def build(engine: Engine, spec: BuildSpec, report: Report = silent) -> Image:
+async def build_image(engine: Engine, spec: BuildSpec, report: Report = silent) -> Image:
     """Build the image, tag it, and return it.
 
     Stages that the target does not need are not run; those that do not wait for each other run at

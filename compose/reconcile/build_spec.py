@@ -1,0 +1,44 @@
+"""How the image of a service is built, in the engine's words: Service -> BuildSpec."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compose import __version__
+from compose.reconcile import names
+from engine import BuildSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from compose.model import Project, Service
+
+
+def build_spec(
+    project: Project,
+    service: Service,
+    *,
+    args: Mapping[str, str] = {},
+    no_cache: bool = False,
+    pull: bool = False,
+) -> BuildSpec:
+    """The build of a service that has one; the keywords are those of the command line, and win."""
+    build = service.build
+    assert build is not None  # the caller has looked
+    labels = {
+        names.PROJECT: project.name,
+        names.SERVICE: service.name,
+        names.VERSION: __version__,
+    }
+    return BuildSpec(
+        context=build.context,
+        dockerfile=build.dockerfile,
+        dockerfile_inline=build.dockerfile_inline,
+        args={**build.args, **args},
+        target=build.target,
+        labels={**build.labels, **labels},
+        tags=(service.image_name, *build.tags),
+        no_cache=build.no_cache or no_cache,
+        pull=build.pull or pull,
+        network=build.network or "default",
+    )
