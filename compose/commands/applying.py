@@ -39,11 +39,8 @@ async def apply(
         return
     from functools import partial
 
-    from compose.commands.build import build_service
-
-    build = partial(build_service, context.engine)
     with step_report(context.console, steps, title) as report:
-        perform = Performer(context.engine, project, settings, build=build, detail=report.detail)
+        perform = Performer(context.engine, project, settings, detail=report.detail)
         await execute(steps, perform, report, parallel_limit(context.options.parallel))
 
 

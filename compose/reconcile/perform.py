@@ -17,11 +17,10 @@ if TYPE_CHECKING:
 
     from compose.model import Project, Service
     from compose.reconcile.step import Step
-    from engine import Container, Engine, Image
+    from engine import BuildEvent, Container, Engine, Image
 
     Detail = Callable[[Step, str, int | None, int | None], None]
     Progress = Callable[[str, str, int | None, int | None], None]
-    BuildImage = Callable[[Project, Service, Progress], Awaitable[object]]
 
 
 class Settings(Record):
@@ -47,7 +46,6 @@ class Performer:
     """Performs the steps of one project; an instance is the `perform` of `execute`.
 
     project  None for plans that need no file: stop, down, kill
-    build    builds the image of a service
     detail   is told what goes on within a step: layers, build steps
     """
 
@@ -57,11 +55,10 @@ class Performer:
         project: Project | None,
         settings: Settings,
         *,
-        build: BuildImage | None = None,
         detail: Detail | None = None,
     ) -> None:
         self._engine, self._project, self._settings = engine, project, settings
-        self._build, self._detail = build, detail
+        self._detail = detail
         self._made: dict[tuple[str, int], str] = {}  # replica -> id of the container made here
 
     async def __call__(self, step: Step) -> str | None:
@@ -81,8 +78,13 @@ class Performer:
         await asyncio.to_thread(self._engine.images.ensure, step.name, policy, self._progress(step))
 
     async def _build_image(self, step: Step) -> None:
-        assert self._build is not None
-        await self._build(self._known_project(), self._service(step), self._progress(step))
+        from compose.reconcile.build_spec import build_spec
+        from engine import build
+
+        def tell(event: BuildEvent) -> None:
+            self._tell(step, str(event), None, None)
+
+        await build(self._engine, build_spec(self._known_project(), self._service(step)), tell)
 
     async def _remove_image(self, step: Step) -> None:
         self._engine.images.remove(step.name)
@@ -203,10 +205,10 @@ class Performer:
         return self._known_project().services[step.service]
 
     def _progress(self, step: Step) -> Progress:
-        def progress(
-            subject: str, text: str, done_bytes: int | None, total_bytes: int | None
-        ) -> None:
-            if self._detail is not None and not self._settings.quiet:
-                self._detail(step, f"{subject} {text}".strip(), done_bytes, total_bytes)
+        return lambda subject, text, done_bytes, total_bytes: self._tell(
+            step, f"{subject} {text}", done_bytes, total_bytes
+        )
 
-        return progress
+    def _tell(self, step: Step, text: str, done_bytes: int | None, total_bytes: int | None) -> None:
+        if self._detail is not None and not self._settings.quiet:
+            self._detail(step, text, done_bytes, total_bytes)

@@ -67,7 +67,8 @@ def json_line(container: Container, now_s: float, *, full: bool = False) -> str:
     """The container as one JSON object, with the keys of `docker compose ps --format json`."""
     import json
 
-    return json.dumps(_json_fields(container, now_s, full=full), separators=(",", ":"))
+    fields = _json_fields(container, now_s, full=full)
+    return json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
 
 
 def _port_order(port: PublishedPort) -> tuple[str, str, int, int]:
