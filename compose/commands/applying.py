@@ -37,8 +37,6 @@ async def apply(
         for step in steps:
             context.console.out(f"DRY-RUN MODE - {step}")
         return
-    from functools import partial
-
     with step_report(context.console, steps, title) as report:
         perform = Performer(context.engine, project, settings, detail=report.detail)
         await execute(steps, perform, report, parallel_limit(context.options.parallel))

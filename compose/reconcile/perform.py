@@ -79,12 +79,14 @@ class Performer:
 
     async def _build_image(self, step: Step) -> None:
         from compose.reconcile.build_spec import build_spec
-        from engine import build
+        from engine import build_image
 
         def tell(event: BuildEvent) -> None:
             self._tell(step, str(event), None, None)
 
-        await build(self._engine, build_spec(self._known_project(), self._service(step)), tell)
+        await build_image(
+            self._engine, build_spec(self._known_project(), self._service(step)), tell
+        )
 
     async def _remove_image(self, step: Step) -> None:
         self._engine.images.remove(step.name)
