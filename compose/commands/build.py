@@ -13,9 +13,7 @@ if TYPE_CHECKING:
 
     from compose.commands.context import Context
     from compose.model import Project, Service
-    from engine import BuildEvent, BuildSpec, Engine, Image
-
-    Progress = Callable[[str, str, int | None, int | None], None]
+    from engine import BuildEvent, BuildSpec
 
 HELP = "Build the images of services that have `build`."
 
@@ -69,19 +67,6 @@ async def run(args: argparse.Namespace, context: Context) -> int:
         for name, spec in _different(specs).items():
             group.create_task(build_one(name, spec))
     return 0
-
-
-async def build_service(
-    engine: Engine, project: Project, service: Service, progress: Progress
-) -> Image:
-    """Build the image of a service that has `build`, telling `progress` line by line."""
-    from compose.reconcile.build_spec import build_spec
-    from engine import build_image
-
-    def tell(event: BuildEvent) -> None:
-        progress(service.image_name, str(event), None, None)
-
-    return await build_image(engine, build_spec(project, service), tell)
 
 
 def _wanted(project: Project, args: argparse.Namespace) -> list[Service]:
