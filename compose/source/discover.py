@@ -27,23 +27,28 @@ OVERRIDES = (
 class Environment:
     """The variables of a project: the process's above those of environment files.
 
-    unset   names that were replaced by nothing, for a warning
+    unset   variables that were replaced by nothing, with where that was first
     """
 
     surroundings: Surroundings
     files: list[str] = field(default_factory=list)
     values: dict[str, str] = field(default_factory=dict)
-    unset: list[str] = field(default_factory=list)
+    unset: dict[str, str] = field(default_factory=dict)
 
     def find(self, name: str) -> str | None:
         """Value of a variable; None where it is not set."""
         value = self.surroundings.variable(name)
         return self.values.get(name) if value is None else value
 
-    def missing(self, name: str) -> None:
+    def missing(self, name: str, where: str) -> None:
         """Remember a variable that was replaced by nothing."""
-        if name not in self.unset:
-            self.unset.append(name)
+        self.unset.setdefault(name, where)
+
+    def parse(self, path: str, text: str) -> dict[str, str]:
+        """The variables of one more environment file. Raises EnvFileSyntax."""
+        shown = self.surroundings.shown(path)
+        self.files.append(path)
+        return parse_dotenv(text, shown, self.find, lambda name: self.missing(name, shown))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +164,7 @@ def _read_explicit(environment: Environment, path: str) -> None:
     text = surroundings.read(absolute)
     if text is None:
         raise FileMissing(f"environment file {path} cannot be read", where=path)
-    environment.values.update(_parse(environment, absolute, text))
+    environment.values.update(environment.parse(absolute, text))
 
 
 def _read_default(environment: Environment, directory: str) -> None:
@@ -167,11 +172,4 @@ def _read_default(environment: Environment, directory: str) -> None:
     path = environment.surroundings.within(directory, ".env")
     text = environment.surroundings.read(path)
     if text is not None and path not in environment.files:
-        environment.values = {**_parse(environment, path, text), **environment.values}
-
-
-def _parse(environment: Environment, path: str, text: str) -> dict[str, str]:
-    shown = environment.surroundings.shown(path)
-    values = parse_dotenv(text, shown, environment.find, environment.missing)
-    environment.files.append(path)
-    return values
+        environment.values = {**environment.parse(path, text), **environment.values}

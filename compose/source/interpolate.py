@@ -9,11 +9,17 @@ from compose.source.template import Malformed, Unset, substitute
 from compose.source.tree import Map, Mark, Path, Seq, Value, dotted
 
 if TYPE_CHECKING:
-    from compose.source.template import Lookup, Missing
+    from collections.abc import Callable
+
+    from compose.source.template import Lookup
 
 
-def interpolate(tree: Map, lookup: Lookup, missing: Missing) -> list[ProjectProblem]:
+def interpolate(
+    tree: Map, lookup: Lookup, missing: Callable[[str, str], None]
+) -> list[ProjectProblem]:
     """Replace the variables in every string value of `tree`, in place.
+
+    missing   told each unset variable that is replaced by nothing, and where
 
     Keys are left alone. A string that cannot be resolved stays as it is; the problems are returned.
     """
@@ -28,7 +34,7 @@ def interpolate(tree: Map, lookup: Lookup, missing: Missing) -> list[ProjectProb
                 value[index] = resolve(inner, at, (*path, index))
         elif isinstance(value, str) and "$" in value:
             try:
-                return substitute(value, lookup, missing)
+                return substitute(value, lookup, lambda name: missing(name, str(mark)))
             except (Malformed, Unset) as error:
                 problems.append(_problem(error, mark, path))
         return value

@@ -35,8 +35,7 @@ _NOT_BUILT: PathTable[str] = PathTable(
         **each(below(f"{_SERVICE}.networks.*", "interface_name ipv6_address link_local_ips"), ""),
         **each(below(f"{_SERVICE}.networks.*", "driver_opts"), ""),
         **each(below(f"{_SERVICE}.volumes.[]", "volume.subpath volume.labels image"), ""),
-        **each(below("networks.*", "enable_ipv6 ipam.driver ipam.options"), ""),
-        **each(below("networks.*", "ipam.config.[].aux_addresses"), ""),
+        **each(below("networks.*.ipam", "options config.[].aux_addresses"), ""),
     }
 )
 _ELSEWHERE = "counts in clusters only"

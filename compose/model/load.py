@@ -1,0 +1,154 @@
+"""From options to a checked Project, without its graph (`compose.graph` adds that)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compose.errors import raise_all
+from compose.model.checks import check
+from compose.model.digest import network_with_digest, volume_with_digest, with_digest
+from compose.model.fields import Fields
+from compose.model.network import Network
+from compose.model.positions import Positions
+from compose.model.project import Inputs, Notice, Project
+from compose.model.read_network import read_network, read_volume
+from compose.model.read_service import read_service
+from compose.source.discover import Environment, Found, discover
+from compose.source.load import Loaded, load
+from compose.source.names import checked_name
+from compose.source.surroundings import Surroundings
+from compose.source.tree import dotted, walk
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from compose.model.options import LoadOptions
+    from compose.model.service import Service
+    from compose.model.volume import Volume
+
+
+def load_project(options: LoadOptions) -> Project:
+    """The project that the options speak of.
+
+    Raises a ProjectProblem, or an ExceptionGroup of all that can be found at once.
+    """
+    surroundings = Surroundings(options.working_directory, options.environment)
+    found = discover(surroundings, options.files, options.project_directory, options.env_files)
+    loaded = load(found, _given_name(options, found.environment))
+    reading = _Reading(options, found, loaded)
+    project = reading.project()
+    problems = [*loaded.problems, *check(project, loaded.declared, loaded.broken)]
+    raise_all(problems)
+    return project
+
+
+def _given_name(options: LoadOptions, environment: Environment) -> str | None:
+    if options.project_name:
+        return checked_name(options.project_name, "-p")
+    variable = environment.find("COMPOSE_PROJECT_NAME")
+    return checked_name(variable, "COMPOSE_PROJECT_NAME") if variable else None
+
+
+class _Reading:
+    """One load: turns the tree into the parts of a Project."""
+
+    def __init__(self, options: LoadOptions, found: Found, loaded: Loaded) -> None:
+        self._options, self._found, self._loaded = options, found, loaded
+        self._environment = found.environment
+        self._fields = Fields(loaded.tree, (), loaded.problems, loaded.tree)
+
+    def project(self) -> Project:
+        profiles = self._profiles()
+        services = self._services(profiles)
+        enabled = {name: one for name, one in services.items() if _enabled(one.profiles, profiles)}
+        return Project(
+            name=self._loaded.name,
+            directory=self._found.directory,
+            files=self._found.files,
+            environment_files=tuple(self._environment.files),
+            environment=dict(sorted(self._environment.values.items())),
+            profiles=profiles,
+            services=enabled,
+            disabled={name: one for name, one in services.items() if name not in enabled},
+            networks=self._networks(services.values()),
+            volumes=self._volumes(),
+            extensions=self._fields.extensions(),
+            positions=self._positions(),
+            warnings=self._warnings(),
+            inputs=self._inputs(),
+        )
+
+    def _profiles(self) -> tuple[str, ...]:
+        """Active profiles: those asked for, and those of services that were named."""
+        listed = (self._environment.find("COMPOSE_PROFILES") or "").split(",")
+        asked = self._options.profiles or [name.strip() for name in listed if name.strip()]
+        named = [
+            profile
+            for name, fields in self._fields.named("services")
+            if name in self._options.services
+            for profile in fields.texts("profiles")
+        ]
+        return tuple(dict.fromkeys([*asked, *named]))
+
+    def _services(self, profiles: Collection[str]) -> dict[str, Service]:
+        return {
+            name: with_digest(
+                read_service(
+                    name,
+                    fields,
+                    self._loaded.name,
+                    self._found.directory,
+                    self._environment,
+                    enabled=_enabled(fields.texts("profiles"), profiles),
+                )
+            )
+            for name, fields in self._fields.named("services")
+        }
+
+    def _networks(self, services: Collection[Service]) -> dict[str, Network]:
+        networks = {
+            key: read_network(key, fields, self._loaded.name)
+            for key, fields in self._fields.named("networks")
+        }
+        if any("default" in service.networks for service in services):
+            own = Network(key="default", name=f"{self._loaded.name}_default")
+            networks.setdefault("default", own)
+        return {key: network_with_digest(one) for key, one in sorted(networks.items())}
+
+    def _volumes(self) -> dict[str, Volume]:
+        return {
+            key: volume_with_digest(read_volume(key, fields, self._loaded.name))
+            for key, fields in self._fields.named("volumes")
+        }
+
+    def _positions(self) -> Positions:
+        tree = self._loaded.tree
+        nodes = ((dotted(path), mark) for path, mark in walk(tree, tree.mark))
+        return Positions(table="\n".join(f"{path}\t{mark}" for path, mark in nodes if path))
+
+    def _warnings(self) -> tuple[Notice, ...]:
+        notices = [
+            Notice(code=code, what=what, where=where) for code, what, where in self._loaded.notices
+        ]
+        notices += [
+            Notice(
+                code="variable-not-set",
+                what=f"variable `{name}` is not set: nothing is put in its place",
+                where=where,
+            )
+            for name, where in self._environment.unset.items()
+        ]
+        if self._found.ambiguous:
+            shown = [self._environment.surroundings.shown(path) for path in self._found.ambiguous]
+            used = self._environment.surroundings.shown(self._found.files[0])
+            what = f"{', '.join(shown)} beside {used} is not read"
+            notices.append(Notice(code="several-project-files", what=what))
+        return tuple(notices)
+
+    def _inputs(self) -> Inputs:
+        surroundings = self._environment.surroundings
+        return Inputs(files=dict(surroundings.files), environment=dict(surroundings.variables))
+
+
+def _enabled(profiles: Collection[str], active: Collection[str]) -> bool:
+    return not profiles or "*" in active or not set(active).isdisjoint(profiles)

@@ -1,0 +1,30 @@
+"""What a project is loaded by."""
+
+from __future__ import annotations
+
+from compose.model.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class LoadOptions(Record):
+    """The global options of a command line, and where it was given.
+
+    files               -f; empty: searched for
+    env_files           --env-file; empty: .env
+    profiles            --profile; empty: COMPOSE_PROFILES
+    services            named on the command line: their profiles are active
+    working_directory   absolute; relative paths of the options are resolved against it
+    environment         variables of the process
+    """
+
+    working_directory: str
+    environment: Mapping[str, str]
+    files: tuple[str, ...] = ()
+    project_name: str | None = None
+    project_directory: str | None = None
+    env_files: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()

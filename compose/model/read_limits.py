@@ -1,0 +1,128 @@
+"""Limits, health, restarts and logs of a service."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, cast
+
+from compose.errors import Conflict, InvalidValue
+from compose.model.healthcheck import Healthcheck
+from compose.model.resources import Logging, Resources, RestartPolicy
+from compose.source.values import parse_size
+
+if TYPE_CHECKING:
+    from compose.model.fields import Fields
+
+_CONDITIONS = {"none": "no", "any": "always", "on-failure": "on-failure"}
+_DRIVERS = (None, "json-file", "local", "default")
+
+
+def read_resources(fields: Fields) -> Resources:
+    """Limits of a service; those of `deploy` go above those of the service."""
+    limits = fields.inside("deploy").inside("resources").inside("limits")
+    reservations = fields.inside("deploy").inside("resources").inside("reservations")
+    memory = _agreed(fields, "mem_limit", limits.size("memory"), fields.size("mem_limit"))
+    reservation = _agreed(
+        fields, "mem_reservation", reservations.size("memory"), fields.size("mem_reservation")
+    )
+    cpus = _agreed(fields, "cpus", limits.number("cpus"), fields.number("cpus"))
+    pids = _agreed(fields, "pids_limit", limits.integer("pids"), fields.integer("pids_limit"))
+    return Resources(
+        memory_bytes=int(memory) if memory else None,
+        memory_reservation_bytes=int(reservation) if reservation else None,
+        memory_swap_bytes=fields.size("memswap_limit") or None,
+        cpus=cpus or None,
+        cpu_shares=fields.integer("cpu_shares") or None,
+        pids=int(pids) if pids and pids > 0 else None,
+    )
+
+
+def _agreed(fields: Fields, key: str, deployed: float | None, own: float | None) -> float | None:
+    """The value of `deploy`, else the service's own; it is a conflict when they differ."""
+    if deployed is not None and own is not None and deployed != own:
+        fields.note(Conflict, f"{fields.name(key)} differs from its value in `deploy`", key)
+    return own if deployed is None else deployed
+
+
+def read_scale(fields: Fields) -> int:
+    """The number of containers."""
+    deployed = fields.inside("deploy").integer("replicas")
+    scale = _agreed(fields, "scale", deployed, fields.integer("scale"))
+    if scale is not None and scale < 0:
+        fields.note(InvalidValue, f"{fields.name()}: {scale} containers are fewer than none")
+        return 0
+    if scale is not None and scale > 1 and "container_name" in fields:
+        what = f"{fields.name()}: `container_name` allows one container, not {scale}"
+        fields.note(Conflict, what, "container_name")
+    return 1 if scale is None else int(scale)
+
+
+def read_restart(fields: Fields) -> RestartPolicy:
+    """When containers are started again; `deploy.restart_policy` goes above `restart`."""
+    policy = fields.inside("deploy").given("restart_policy")
+    if policy is not None:
+        name = _CONDITIONS[policy.text("condition") or "any"]
+        attempts = policy.integer("max_attempts") or 0
+    else:
+        name, _, count = (fields.text("restart") or "no").partition(":")
+        attempts = int(count or 0)
+    known = cast('Literal["no", "always", "on-failure", "unless-stopped"]', name)
+    return RestartPolicy(name=known, max_attempts=attempts if name == "on-failure" else 0)
+
+
+def read_healthcheck(fields: Fields) -> Healthcheck:
+    """How a container is found healthy."""
+    test = fields.words("test")
+    if test is not None and test[:1] not in (("NONE",), ("CMD",), ("CMD-SHELL",)):
+        what = f"{fields.name('test')}: the list must begin with CMD, CMD-SHELL or NONE"
+        fields.note(InvalidValue, what, "test", hint='as `["CMD", "curl", "-f", "localhost"]`')
+    if "start_interval" in fields and "start_period" not in fields:
+        what = f"{fields.name()}: `start_interval` needs a `start_period`"
+        fields.note(Conflict, what, "start_interval")
+    if fields.flag("disable"):
+        return Healthcheck(test=("NONE",))
+    return Healthcheck(
+        test=test,
+        interval_s=fields.seconds("interval"),
+        timeout_s=fields.seconds("timeout"),
+        start_period_s=fields.seconds("start_period"),
+        start_interval_s=fields.seconds("start_interval"),
+        retries=fields.integer("retries"),
+    )
+
+
+def read_logging(fields: Fields) -> Logging:
+    """Where output goes, and how much of it is kept."""
+    driver = fields.text("driver")
+    if driver not in _DRIVERS:
+        hint = "`json-file` and `local` are"
+        fields.not_built(f"driver `{driver}`", "driver", hint=hint)
+    options = fields.labels("options")
+    try:
+        size = parse_size(options["max-size"]) if "max-size" in options else None
+    except ValueError as error:
+        fields.note(InvalidValue, f"{fields.name('options')}: {error}", "options", "max-size")
+        size = None
+    files = options.get("max-file")
+    if files is not None and not files.isdecimal():
+        what = f"{fields.name('options', 'max-file')}: `{files}` is not a number"
+        fields.note(InvalidValue, what, "options", "max-file")
+        files = None
+    return Logging(
+        driver=driver,
+        max_size_bytes=size,
+        max_files=int(files) if files else None,
+        options=options,
+    )
+
+
+def read_ulimits(fields: Fields) -> dict[str, tuple[int, int]]:
+    """Soft and hard limits by name."""
+    limits = {}
+    for name, pair in fields.named("ulimits"):
+        both = fields.inside("ulimits").integer(name)
+        soft, hard = (pair.integer("soft"), pair.integer("hard")) if both is None else (both, both)
+        limits[name] = (soft or 0, hard or 0)
+        if soft is not None and hard is not None and hard != -1 and not -1 < soft <= hard:
+            what = f"{pair.name()}: the soft limit {soft} is above the hard one, {hard}"
+            fields.note(InvalidValue, what, "ulimits", name)
+    return limits

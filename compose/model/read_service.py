@@ -1,0 +1,170 @@
+"""A service of the tree as a Service."""
+
+from __future__ import annotations
+
+import platform
+from typing import TYPE_CHECKING, Literal, cast
+
+from compose.errors import Conflict
+from compose.model.dependencies import Dependency
+from compose.model.network import ServiceNetwork
+from compose.model.read_build import read_build
+from compose.model.read_environment import read_environment
+from compose.model.read_limits import (
+    read_healthcheck,
+    read_logging,
+    read_resources,
+    read_restart,
+    read_scale,
+    read_ulimits,
+)
+from compose.model.read_mounts import read_mounts, read_ports, read_tmpfs
+from compose.model.read_network import read_service_network
+from compose.model.service import Link, Service
+
+if TYPE_CHECKING:
+    from compose.model.fields import Fields
+    from compose.source.discover import Environment
+
+DEFAULT_GRACE_S = 10.0
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm/v7"}
+
+
+def read_service(
+    name: str,
+    fields: Fields,
+    project: str,
+    directory: str,
+    environment: Environment,
+    *,
+    enabled: bool = True,
+) -> Service:
+    """One service, all but its digest.
+
+    project, directory, environment   of the project
+    enabled   False: no profile enables it; its environment files are not opened, so that they may
+              be missing
+    """
+    _check_platform(fields)
+    build, check = fields.given("build"), fields.given("healthcheck")
+    image = fields.text("image")
+    grace_s = fields.seconds("stop_grace_period")
+    mode = fields.text("network_mode")
+    return Service(
+        name=name,
+        image_name=image or f"{project}-{name}",
+        image=image,
+        build=None if build is None else read_build(build, directory, environment),
+        pull_policy=_pull_policy(fields),
+        platform=fields.text("platform"),
+        command=fields.words("command"),
+        entrypoint=fields.words("entrypoint"),
+        environment=read_environment(fields, directory, environment) if enabled else {},
+        working_dir=fields.text("working_dir"),
+        user=fields.text("user"),
+        group_add=fields.texts("group_add"),
+        hostname=fields.text("hostname"),
+        domainname=fields.text("domainname"),
+        container_name=fields.text("container_name"),
+        labels=fields.labels(),
+        annotations=fields.labels("annotations"),
+        ports=tuple(read_ports(fields)),
+        expose=fields.texts("expose"),
+        mounts=tuple(read_mounts(fields, directory, environment.surroundings)),
+        tmpfs=tuple(read_tmpfs(fields)),
+        networks=_networks(fields),
+        network_mode=mode,
+        links=tuple(_link(text) for text in fields.texts("links")),
+        dns=fields.texts("dns"),
+        dns_search=fields.texts("dns_search"),
+        dns_opt=fields.texts("dns_opt"),
+        extra_hosts=_hosts(fields),
+        depends_on=_depends_on(fields),
+        healthcheck=None if check is None else read_healthcheck(check),
+        restart=read_restart(fields),
+        stop_signal=fields.text("stop_signal"),
+        stop_grace_period_s=DEFAULT_GRACE_S if grace_s is None else grace_s,
+        init=fields.flag("init"),
+        tty=fields.flag("tty"),
+        stdin_open=fields.flag("stdin_open"),
+        attach=fields.flag("attach", default=True),
+        privileged=fields.flag("privileged"),
+        read_only=fields.flag("read_only"),
+        cap_add=fields.texts("cap_add"),
+        cap_drop=fields.texts("cap_drop"),
+        security_opt=fields.texts("security_opt"),
+        sysctls=fields.labels("sysctls"),
+        ulimits=read_ulimits(fields),
+        resources=read_resources(fields),
+        shm_size_bytes=fields.size("shm_size"),
+        oom_score_adj=fields.integer("oom_score_adj") or 0,
+        logging=read_logging(fields.inside("logging")),
+        profiles=fields.texts("profiles"),
+        scale=read_scale(fields),
+        extensions=fields.extensions(),
+    )
+
+
+def _check_platform(fields: Fields) -> None:
+    """Refuse a platform that is not the host's."""
+    wanted = fields.text("platform")
+    machine = platform.machine()
+    host = f"linux/{_ARCHITECTURES.get(machine, machine)}"
+    if wanted is not None and wanted != host and not wanted.startswith(f"{host}/"):
+        fields.not_built(f"`{wanted}`", "platform", hint=f"this host is {host}")
+
+
+def _pull_policy(fields: Fields) -> str | None:
+    policy = fields.text("pull_policy")
+    return "missing" if policy == "if_not_present" else policy
+
+
+def _networks(fields: Fields) -> dict[str, ServiceNetwork]:
+    mode = fields.text("network_mode")
+    if mode is not None:
+        if fields.tree.get("networks"):
+            what = f"{fields.name()}: `network_mode` and `networks` exclude each other"
+            fields.note(Conflict, what, "network_mode")
+        if mode not in ("none", "host"):
+            fields.not_built(f"`{mode}`", "network_mode", hint="`none` and `host` are")
+        return {}
+    places = {key: read_service_network(place) for key, place in fields.named("networks")}
+    return places or {"default": ServiceNetwork()}
+
+
+def _link(text: str) -> Link:
+    service, _, alias = text.partition(":")
+    return Link(service=service, alias=alias or service)
+
+
+def _hosts(fields: Fields) -> tuple[tuple[str, str], ...]:
+    pairs = (text.partition("=") for text in fields.texts("extra_hosts"))
+    return tuple((name, address) for name, _, address in pairs)
+
+
+def _depends_on(fields: Fields) -> dict[str, Dependency]:
+    """Dependencies by service: those of depends_on, then those that links and namespaces imply."""
+    found = {}
+    for name, wish in fields.named("depends_on"):
+        condition = wish.text("condition") or "service_started"
+        found[name] = Dependency(
+            condition=cast(
+                'Literal["service_started", "service_healthy", "service_completed_successfully"]',
+                condition,
+            ),
+            restart=wish.flag("restart"),
+            required=wish.flag("required", default=True),
+        )
+    for name, key in _implied(fields):
+        found.setdefault(name, Dependency(restart=True, implied_by=key))
+    return dict(sorted(found.items()))
+
+
+def _implied(fields: Fields) -> list[tuple[str, str]]:
+    """Services that are needed without `depends_on`, with the key that implies them."""
+    implied = [(_link(text).service, "links") for text in fields.texts("links")]
+    for key in ("network_mode", "ipc", "pid"):
+        kind, _, name = (fields.text(key) or "").partition(":")
+        if kind == "service":
+            implied.append((name, key))
+    return implied

@@ -1,0 +1,153 @@
+"""From found files to one merged, checked tree in long forms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from compose.errors import InvalidProjectName, InvalidValue, ProjectProblem, raise_all
+from compose.source.canonical import Canonical
+from compose.source.cast import cast
+from compose.source.interpolate import interpolate
+from compose.source.merge import merge
+from compose.source.names import normalized_name
+from compose.source.schema import Finding, validate
+from compose.source.support import refused, without_effect
+from compose.source.template import Malformed, Unset, substitute
+from compose.source.tree import Map, Path, Seq, Value
+from compose.source.yaml import parse_documents
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from compose.source.discover import Environment, Found
+
+
+@dataclass(slots=True, kw_only=True)
+class Loaded:
+    """A project file as a tree.
+
+    tree       merged, in long forms; nodes with a problem are left out
+    problems   what is wrong so far; checks that come later add to them
+    broken     services that lost a node to a problem
+    declared   names of everything the file has below each top-level key, broken or not
+    notices    (code, sentence, position) of what should be known but stops nothing
+    """
+
+    name: str
+    tree: Map
+    problems: list[ProjectProblem] = field(default_factory=list)
+    broken: set[str] = field(default_factory=set)
+    declared: dict[str, set[str]] = field(default_factory=dict)
+    notices: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+def load(found: Found, name: str | None) -> Loaded:
+    """Read, interpolate, merge and check the files of a project.
+
+    name   as given by -p or COMPOSE_PROJECT_NAME; None: from the files or the directory
+
+    Raises what makes the rest unreadable: YamlSyntax and the like, problems with variables.
+    """
+    documents = [document for path in found.files for document in _documents(found, path)]
+    chosen = name or _own_name(documents, found.environment) or _directory_name(found)
+    loaded = Loaded(name=chosen, tree=Map(documents[0].mark))
+    _resolve(documents, found.environment, loaded)
+    for document in documents:
+        loaded.problems += merge(loaded.tree, document)
+    _check(loaded)
+    canonical = Canonical(loaded.tree)
+    loaded.problems += canonical.problems
+    for mark, sentence in (*canonical.notices, *without_effect(loaded.tree)):
+        loaded.notices.append(("no-effect", sentence, str(mark)))
+    return loaded
+
+
+def _documents(found: Found, path: str) -> list[Map]:
+    surroundings = found.environment.surroundings
+    shown = "stdin" if path == "-" else surroundings.shown(path)
+    documents = parse_documents(surroundings.read(path) or "", shown)
+    if not documents:
+        raise InvalidValue("the project file is empty", where=shown, hint="it begins `services:`")
+    return documents
+
+
+def _own_name(documents: Sequence[Map], environment: Environment) -> str | None:
+    """The name that the files give: the last one counts."""
+    for document in reversed(documents):
+        written = document.get("name")
+        if isinstance(written, str):
+            where = str(document.values_at["name"])
+            try:
+                text = substitute(written, environment.find, lambda name: None)
+            except (Malformed, Unset):
+                return None  # `interpolate` says it with all others
+            return _required(normalized_name(text), f"`{text}` has no letter or digit", where)
+    return None
+
+
+def _directory_name(found: Found) -> str:
+    base = found.directory.rstrip("/").rpartition("/")[2]
+    what = f"no project name can be made of the directory {found.directory}"
+    return _required(normalized_name(base), what, None)
+
+
+def _required(name: str, what: str, where: str | None) -> str:
+    if not name:
+        raise InvalidProjectName(what, where=where, hint="give one with -p or `name:`")
+    return name
+
+
+def _resolve(documents: Sequence[Map], environment: Environment, loaded: Loaded) -> None:
+    """Variables and types of every document. Raises all problems with them together."""
+
+    def lookup(name: str) -> str | None:
+        return loaded.name if name == "COMPOSE_PROJECT_NAME" else environment.find(name)
+
+    problems: list[ProjectProblem] = []
+    for document in documents:
+        problems += interpolate(document, lookup, environment.missing)
+        problems += cast(document)
+    raise_all(problems)
+
+
+def _check(loaded: Loaded) -> None:
+    """The schema, and keys that are not built; takes what is wrong out of the tree."""
+    tree = loaded.tree
+    for section in ("services", "networks", "volumes"):
+        entries = tree.get(section)
+        loaded.declared[section] = set(entries) if isinstance(entries, Map) else set()
+    if isinstance(tree.get("version"), str):
+        sentence = "`version` is obsolete and has no effect"
+        loaded.notices.append(("obsolete-key", sentence, str(tree.keys_at["version"])))
+    _remove(loaded, validate(tree))
+    _remove(loaded, refused(tree))
+    tree.drop("version")
+
+
+def _remove(loaded: Loaded, findings: Sequence[Finding]) -> None:
+    for path, problem in findings:
+        loaded.problems.append(problem)
+        if path[:1] == ("services",) and len(path) > 1:
+            loaded.broken.add(str(path[1]))
+    # items of lists from the last: the positions of the others stay
+    for path in sorted({finding.path for finding in findings}, key=_order, reverse=True):
+        _drop(loaded.tree, path)
+
+
+def _order(path: Path) -> tuple[tuple[int, str], ...]:
+    return tuple((part, "") if isinstance(part, int) else (-1, part) for part in path)
+
+
+def _drop(tree: Map, path: Path) -> None:
+    node: Value = tree
+    for part in path[:-1]:
+        if isinstance(node, Map):
+            node = node.get(str(part))
+        elif isinstance(node, Seq) and isinstance(part, int):
+            node = node[part]
+    last = path[-1] if path else None
+    if isinstance(node, Map) and isinstance(last, str):
+        node.drop(last)
+    elif isinstance(node, Seq) and isinstance(last, int):
+        del node[last], node.values_at[last]
