@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from engine.containers.spec import ContainerSpec, PortSpec
-    from engine.network.ipam import Claims
+    from engine.network.claims import Claims
     from engine.network.spec import Network
     from engine.state.paths import Roots
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-import secrets
+import os
 from typing import TYPE_CHECKING
 
 from engine.errors import NetworkProblem
@@ -86,7 +86,7 @@ def _create(host: RouteSocket, network: Network) -> Link:
 
 def random_mac() -> str:
     """A local unicast MAC."""
-    first, *rest = secrets.token_bytes(6)
+    first, *rest = os.urandom(6)
     return ":".join(f"{byte:02x}" for byte in ((first & 0xFC) | 0x02, *rest))
 
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from engine.kernel import nftexpressions as nft
 from engine.kernel.netlink import iterate_attributes, parse_attributes
-from engine.kernel.nftables import HOOK_FORWARD, NFPROTO_INET, NFPROTO_IPV4, Batch, NftSocket
+from engine.kernel.nftables import HOOK_FORWARD, NFPROTO_INET, NFPROTO_IPV4, Batch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from engine.kernel.nftables import Chain, Rule
+    from engine.kernel.nftables import Chain, NftSocket, Rule
 
 _TABLE = "filter"  # of iptables-nft
 _DOCKER = "DOCKER-USER"
@@ -26,28 +26,26 @@ _FORM = ["meta", "cmp", "counter", "immediate"]  # iptables -i NAME -j ACCEPT
 _LEGACY_TABLES = "/proc/net/ip_tables_names"
 
 
-def answer(bridge: str, own_table: str) -> list[str]:
+def answer(netlink: NftSocket, bridge: str, own_table: str) -> list[str]:
     """Let the bridge's traffic through the other firewalls; what could not be, in plain words.
 
     May be repeated. Changes nothing where no other firewall drops what it does not know.
     """
-    with NftSocket() as netlink:
-        chains = netlink.chains()
-        place = _place_for_accepts(chains)
-        if place is not None:
-            _ensure_accepts(netlink, place, bridge)
+    chains = netlink.chains()
+    place = _place_for_accepts(chains)
+    if place is not None:
+        _ensure_accepts(netlink, place, bridge)
     return [*_unanswered(chains, own_table, bridge), *_legacy()]
 
 
-def withdraw(bridge: str) -> None:
+def withdraw(netlink: NftSocket, bridge: str) -> None:
     """Take our accepts out again; accepts absence."""
-    with NftSocket() as netlink:
-        for chain in (_DOCKER, _FORWARD):
-            batch = Batch(_TABLE)
-            for rule in netlink.rules(_TABLE, chain):
-                if _accepted_key(rule, bridge) is not None:
-                    batch.remove_rule(chain, rule.handle)
-            netlink.commit(batch)
+    for chain in (_DOCKER, _FORWARD):
+        batch = Batch(_TABLE)
+        for rule in netlink.rules(_TABLE, chain):
+            if _accepted_key(rule, bridge) is not None:
+                batch.remove_rule(chain, rule.handle)
+        netlink.commit(batch)
 
 
 def _place_for_accepts(chains: Sequence[Chain]) -> str | None:

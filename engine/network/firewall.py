@@ -106,16 +106,16 @@ class Firewall:
 
     def exists(self) -> bool:
         """Whether the table is there, with its rules."""
-        return len(self._netlink.rules(self.table, "postrouting")) == len(RULES["postrouting"])
+        return len(self.netlink.rules(self.table, "postrouting")) == len(RULES["postrouting"])
 
     def has_network(self, bridge: str) -> bool:
         """Whether the table is there and knows the bridge."""
-        known = self._netlink.has_element(self.table, BRIDGES, interface_name(bridge))
+        known = self.netlink.has_element(self.table, BRIDGES, interface_name(bridge))
         return known and self.exists()
 
     def ensure(self) -> None:
         """The table with sets, chains and rules; elements that are there stay."""
-        self._netlink.commit(ruleset(self.table))
+        self.netlink.commit(ruleset(self.table))
 
     def add_network(self, bridge: str, subnet: tuple[str, int], *, internal: bool) -> None:
         """Let a network work; may be repeated.
@@ -126,7 +126,7 @@ class Firewall:
         batch = Batch(self.table)
         for name, key in _elements_of(bridge, subnet, internal=internal):
             batch.add_elements(name, [(key, b"", "")])
-        self._netlink.commit(batch)
+        self.netlink.commit(batch)
 
     def remove_network(self, bridge: str, subnet: tuple[str, int], *, internal: bool) -> None:
         """Take a network out; accepts absence."""
@@ -139,7 +139,7 @@ class Firewall:
         """Forward nothing between these: the host was no router before we made it one."""
         batch = Batch(self.table)
         batch.add_elements(UPLINKS, [(interface_name(link), b"", "") for link in links])
-        self._netlink.commit(batch)
+        self.netlink.commit(batch)
 
     def remove(self) -> None:
         """Delete the table with all in it; accepts absence."""
@@ -155,19 +155,19 @@ class Firewall:
         """
         wanted = list(publications)
         try:
-            self._netlink.commit(self._additions(wanted, stale=()))
+            self.netlink.commit(self._additions(wanted, stale=()))
         except NetlinkError as error:
             if error.errno not in (errno.EEXIST, errno.EBUSY):
                 raise
-            stale = [p for p in wanted if self._netlink.has_element(self.table, p.map, p.key)]
-            self._netlink.commit(self._additions(wanted, stale))
+            stale = [p for p in wanted if self.netlink.has_element(self.table, p.map, p.key)]
+            self.netlink.commit(self._additions(wanted, stale))
         self._forget_udp(wanted)
 
     def withdraw(self, publications: Iterable[Publication]) -> None:
         """Take elements out; accepts absence."""
         removed = list(publications)
         try:
-            self._netlink.commit(self._removals(removed))
+            self.netlink.commit(self._removals(removed))
         except NetlinkError as error:
             if error.errno != errno.ENOENT:
                 raise
@@ -182,10 +182,10 @@ class Firewall:
         replaced the element. Then it looks again.
         """
         for _ in range(_STALE_ATTEMPTS):
-            generation = self._netlink.generation()
+            generation = self.netlink.generation()
             stale = [p for p in self.publications() if is_stale(p.holder)]
             try:
-                self._netlink.commit(self._removals(stale), generation)
+                self.netlink.commit(self._removals(stale), generation)
             except NetlinkError as error:
                 if error.errno not in (errno.ENOENT, ERESTART):
                     raise
@@ -198,11 +198,12 @@ class Firewall:
         return [
             _read_publication(element.key, element.data, element.comment)
             for name in (PUBLISHED, PUBLISHED_AT)
-            for element in self._netlink.elements(self.table, name)
+            for element in self.netlink.elements(self.table, name)
         ]
 
     @property
-    def _netlink(self) -> NftSocket:
+    def netlink(self) -> NftSocket:
+        """The socket, for what else has to be asked or changed."""
         if self._opened is None:
             self._opened = NftSocket()
         return self._opened
@@ -222,11 +223,11 @@ class Firewall:
 
     def _forget_udp(self, publications: Iterable[Publication]) -> None:
         ports = {p.published for p in publications if p.protocol == "udp"}
-        conntrack.forget_udp(self._netlink, ports)
+        conntrack.forget_udp(self.netlink, ports)
 
     def _commit_accepting_absence(self, batch: Batch) -> None:
         try:
-            self._netlink.commit(batch)
+            self.netlink.commit(batch)
         except NetlinkError as error:
             if error.errno != errno.ENOENT:
                 raise

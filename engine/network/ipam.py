@@ -1,15 +1,12 @@
-"""Subnets of networks and addresses of endpoints (engine.md B2).
+"""Subnets of networks (engine.md B2).
 
-A subnet is chosen so that it meets nothing that the host can reach: no route, no resolver, no
-other network. An address is handed out after the last one, and is sticky: who comes back under
-the same owner key gets the same one, as long as the pool has others to give.
+One is chosen so that it meets nothing that the host can reach: no route, no resolver, no other
+network.
 """
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
-import time
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING
@@ -17,11 +14,10 @@ from typing import TYPE_CHECKING
 from engine.errors import NetworkProblem
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from engine.kernel.rtnetlink import Route
-    from engine.network.spec import Network, NetworkSpec
+    from engine.network.spec import NetworkSpec
 
 # 172.17.0.0/16 is left to the default bridge network (docker0)
 _POOLS = (
@@ -156,203 +152,12 @@ def choose_gateway(
         gateway = IPv4Address(wanted)
     except ValueError:
         gateway = None
-    if gateway is None or not _is_host_address(gateway, subnet):
+    if gateway is None or not is_host_address(gateway, subnet):
         raise NetworkProblem(
             f"network {name}: gateway `{wanted}` is not an address of {subnet}",
             code="gateway-invalid",
         )
     return gateway
-
-
-class Claims:
-    """The addresses of one network, inside a transaction that the caller holds.
-
-    is_up   whether a container's endpoint is up now: the claim of one that is not can be taken
-    """
-
-    def __init__(
-        self, database: sqlite3.Connection, network: Network, is_up: Callable[[str], bool]
-    ) -> None:
-        self._database = database
-        self._network = network
-        self._is_up = is_up
-
-    def claim(
-        self, container_id: str, owner: str, interface: str, *, fixed: str | None, mac: str | None
-    ) -> tuple[str, str]:
-        """The address and MAC of a container; the same as before where that is possible.
-
-        Raises NetworkProblem: `address-taken`, `address-invalid`, `addresses-exhausted`.
-        """
-        owner = self._owner_for(container_id, owner)
-        if fixed is not None:
-            address = self._check_fixed(fixed, container_id)
-        else:
-            address = self._remembered(container_id, owner) or self._next_free()
-        mac = mac or derive_mac(self._network.id, address)
-        self._database.execute(
-            "DELETE FROM addresses WHERE network_id = ? AND (owner = ? OR container_id = ?)",
-            (self._network.id, owner, container_id),
-        )
-        self._database.execute(
-            "INSERT INTO addresses"
-            " (network_id, address, owner, container_id, mac_address, interface)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (self._network.id, address, owner, container_id, mac, interface),
-        )
-        return address, mac
-
-    def _owner_for(self, container_id: str, owner: str) -> str:
-        """The sticky key, unless another container is up with it: then the container's own id."""
-        row = self._row("owner = ?", owner)
-        held_by = row["container_id"] if row else None
-        if held_by in (None, container_id) or not self._is_up(held_by):
-            return owner
-        return container_id
-
-    def _remembered(self, container_id: str, owner: str) -> str | None:
-        row = self._row("container_id = ?", container_id) or self._row("owner = ?", owner)
-        return str(row["address"]) if row else None
-
-    def _check_fixed(self, wanted: str, container_id: str) -> str:
-        network = self._network
-        if not network.subnet_given:
-            raise NetworkProblem(
-                "user specified IP address is supported only when connecting to networks with "
-                f"user configured subnets: {wanted} on {network.name}",
-                hint=f"give network `{network.name}` a subnet (ipam.config)",
-                code="address-invalid",
-            )
-        address = _parse_address(wanted, network)
-        row = self._row("address = ?", address)
-        held_by = row["container_id"] if row else None
-        if held_by and held_by != container_id and self._is_up(held_by):
-            raise NetworkProblem(
-                f"network {network.name}: address {address} is in use by container "
-                f"{self._name_of(held_by)}",
-                code="address-taken",
-            )
-        self._forget(address)
-        return address
-
-    def _next_free(self) -> str:
-        """The address after the one handed out last; remembered ones only when none is left."""
-        taken = self._taken()
-        for address in self._candidates():
-            if str(address) not in taken:
-                self._database.execute(
-                    "UPDATE networks SET last_address = ? WHERE id = ?",
-                    (str(address), self._network.id),
-                )
-                return str(address)
-        return self._give_up_oldest()
-
-    def _candidates(self) -> Iterator[IPv4Address]:
-        pool = self._network.ip_range or self._network.subnet
-        first, size = int(pool.network_address), pool.num_addresses
-        last = self._database.execute(
-            "SELECT last_address FROM networks WHERE id = ?", (self._network.id,)
-        ).fetchone()["last_address"]
-        start = int(IPv4Address(last)) - first + 1 if last else 0
-        for step in range(size):
-            address = IPv4Address(first + (start + step) % size)
-            if address != self._network.gateway and _is_host_address(address, self._network.subnet):
-                yield address
-
-    def _give_up_oldest(self) -> str:
-        pool = self._network.ip_range or self._network.subnet
-        rows = self._database.execute(
-            "SELECT address FROM addresses WHERE network_id = ? AND container_id IS NULL"
-            " ORDER BY released_at",
-            (self._network.id,),
-        )
-        for row in rows:
-            if IPv4Address(row["address"]) in pool:
-                address = str(row["address"])
-                self._forget(address)
-                return address
-        raise NetworkProblem(
-            f"network {self._network.name}: no address left in {pool}, used by {self._users()}",
-            hint="remove containers, or give the network a larger subnet",
-            code="addresses-exhausted",
-        )
-
-    def _users(self) -> str:
-        rows = self._database.execute(
-            "SELECT address, container_id FROM addresses WHERE network_id = ?", (self._network.id,)
-        ).fetchall()
-        shown = [f"{self._name_of(row['container_id'])} ({row['address']})" for row in rows[:5]]
-        more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
-        return ", ".join(shown) + more
-
-    def _taken(self) -> set[str]:
-        rows = self._database.execute(
-            "SELECT address FROM addresses WHERE network_id = ?", (self._network.id,)
-        )
-        return {row["address"] for row in rows}
-
-    def _forget(self, address: str) -> None:
-        self._database.execute(
-            "DELETE FROM addresses WHERE network_id = ? AND address = ?",
-            (self._network.id, address),
-        )
-
-    def _row(self, condition: str, value: str) -> sqlite3.Row | None:
-        row: sqlite3.Row | None = self._database.execute(
-            f"SELECT * FROM addresses WHERE network_id = ? AND {condition}",
-            (self._network.id, value),
-        ).fetchone()
-        return row
-
-    def _name_of(self, container_id: str) -> str:
-        row = self._database.execute(
-            "SELECT name FROM containers WHERE id = ?", (container_id,)
-        ).fetchone()
-        return str(row["name"]) if row else container_id[:12]
-
-
-def release(database: sqlite3.Connection, container_id: str) -> None:
-    """Give a container's claims back. Those with a sticky owner are remembered."""
-    database.execute(
-        "DELETE FROM addresses WHERE container_id = ? AND owner = container_id", (container_id,)
-    )
-    database.execute(
-        "UPDATE addresses SET container_id = NULL, released_at = ? WHERE container_id = ?",
-        (time.time(), container_id),
-    )
-
-
-def derive_mac(network_id: str, address: str) -> str:
-    """A local unicast MAC that follows from network and address.
-
-    So a container that takes over an address takes over its MAC too, and no neighbour's cache
-    is wrong. Networks differ, so that a bridge that joins two sees no MAC twice.
-    """
-    tail = hashlib.sha256(f"{network_id} {address}".encode()).digest()[:5]
-    return ":".join(f"{byte:02x}" for byte in (0x02, *tail))
-
-
-def _parse_address(wanted: str, network: Network) -> str:
-    try:
-        address = IPv4Address(wanted)
-    except ValueError:
-        address = None
-    if address is None or not _is_host_address(address, network.subnet):
-        raise NetworkProblem(
-            f"network {network.name}: `{wanted}` is not an address of {network.subnet}",
-            code="address-invalid",
-        )
-    if address == network.gateway:
-        raise NetworkProblem(
-            f"network {network.name}: address {address} is in use by its gateway",
-            code="address-taken",
-        )
-    return str(address)
-
-
-def _is_host_address(address: IPv4Address, subnet: IPv4Network) -> bool:
-    ends = (subnet.network_address, subnet.broadcast_address)
-    return address in subnet and address not in ends
 
 
 def server_obstacles(servers: Iterable[str]) -> list[Obstacle]:
@@ -366,3 +171,9 @@ def server_obstacles(servers: Iterable[str]) -> list[Obstacle]:
         if address.version == 4:
             found.append(Obstacle(IPv4Network(f"{address}/32"), "a name server of the host"))
     return found
+
+
+def is_host_address(address: IPv4Address, subnet: IPv4Network) -> bool:
+    """Whether an endpoint may have it: not the network's own address, nor broadcast."""
+    ends = (subnet.network_address, subnet.broadcast_address)
+    return address in subnet and address not in ends

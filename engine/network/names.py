@@ -111,6 +111,15 @@ def keep(directory: str, wanted: Callable[[Entry], bool]) -> None:
         entries[:] = list(filter(wanted, entries))
 
 
+def remove(directory: str) -> None:
+    """Take the table away with its network; accepts absence."""
+    for name in (FILE, f".{FILE}", _LOCK):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{directory}/{name}")
+    with contextlib.suppress(FileNotFoundError):
+        os.rmdir(directory)
+
+
 @contextlib.contextmanager
 def _changing(directory: str) -> Iterator[list[Entry]]:
     os.makedirs(directory, mode=0o711, exist_ok=True)

@@ -1,4 +1,7 @@
-"""Networks of one engine: their records, their kernel objects, and who is attached to them."""
+"""Networks of one engine: their records, their kernel objects, and who is attached to them.
+
+`ps` and `up` with nothing to do only list: what creating and attaching need is imported there.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,12 @@ import contextlib
 import fcntl
 import json
 import os
-import secrets
-import shutil
 import time
 from typing import TYPE_CHECKING
 
 from engine.errors import NetworkProblem
 from engine.kernel.rtnetlink import RouteSocket
-from engine.network import attachment, bridge, coexistence, forwarding, ipam, names
+from engine.network import bridge, coexistence, forwarding, names
 from engine.network.endpoint import replug
 from engine.network.firewall import Firewall, Publication
 from engine.network.resolv import read_host
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from engine.containers.spec import Attachment, ContainerSpec, EndpointSpec
+    from engine.network.attachment import Claimed, Plan
+    from engine.network.ipam import Obstacle
     from engine.network.spec import Network, NetworkSpec
     from engine.state.paths import Roots
 
@@ -82,7 +85,8 @@ class Networks:
                 self._restore_firewall(host, network)
             changed = forwarding.ensure_forwarding(self._roots, host, self._firewall)
         self._notice(*([changed] if changed else []))
-        self._notice(*coexistence.answer(network.bridge, self._firewall.table))
+        own = self._firewall.table
+        self._notice(*coexistence.answer(self._firewall.netlink, network.bridge, own))
 
     def find(self, name_or_id: str) -> Network | None:
         """By name, id, or a prefix of the id that only one has."""
@@ -136,6 +140,8 @@ class Networks:
 
         May be repeated: a container keeps what it has. Networks that are down are brought up.
         """
+        from engine.network import attachment
+
         chosen = [(wish, self.get(wish.network)) for wish in attachment.in_connect_order(spec)]
         for _, network in chosen:
             self.ensure_up(network)
@@ -146,18 +152,22 @@ class Networks:
 
     def detach(self, container_id: str) -> None:
         """Give a container's claims back; accepts absence. Sticky ones are remembered."""
+        from engine.network import claims
+
         with transaction(self._database):
-            ipam.release(self._database, container_id)
+            claims.release(self._database, container_id)
 
     def attachments(self, container_id: str) -> tuple[Attachment, ...]:
         """Its places on networks, in connect order."""
+        from engine.network.attachment import attachment_of
+
         rows = self._database.execute(
             "SELECT a.address, a.mac_address, a.interface, n.* FROM addresses a"
             " JOIN networks n ON n.id = a.network_id WHERE a.container_id = ?"
             " ORDER BY length(a.interface), a.interface",
             (container_id,),
         )
-        return tuple(attachment.attachment_of(row, network_of(row)) for row in rows)
+        return tuple(attachment_of(row, network_of(row)) for row in rows)
 
     def endpoints(self, network: Network) -> builtins.list[names.Entry]:
         """Who is up on a network now."""
@@ -169,6 +179,8 @@ class Networks:
         live   ids of containers whose monitor runs. Another command may have started one since
                they were counted, so nothing is dropped whose own monitor is still there.
         """
+        from engine.network import claims
+
         for network in self.list():
             directory = self._roots.network_run(network.id)
             names.keep(directory, lambda e: e.container_id in live or e.alive)
@@ -180,10 +192,12 @@ class Networks:
                 " (SELECT id FROM containers)"
             ).fetchall()
             for row in gone:
-                ipam.release(self._database, row["container_id"])
+                claims.release(self._database, row["container_id"])
 
     def _record(self, spec: NetworkSpec) -> Network:
-        network_id = secrets.token_hex(32)
+        from engine.network import ipam
+
+        network_id = os.urandom(32).hex()
         device = spec.options.get(OPTION_BRIDGE_NAME) or bridge.default_name(network_id)
         with transaction(self._database):
             if self.find(spec.name) is not None:
@@ -234,19 +248,18 @@ class Networks:
             for shown in entry.published
         ]
 
-    def _claim(
-        self, plan: attachment.Plan, wish: EndpointSpec, network: Network
-    ) -> attachment.Claimed:
+    def _claim(self, plan: Plan, wish: EndpointSpec, network: Network) -> Claimed:
+        from engine.network.claims import Claims
+
         up = {entry.container_id for entry in self.endpoints(network) if entry.alive}
-        claims = ipam.Claims(self._database, network, up.__contains__)
-        return plan.claim(claims, wish, network)
+        return plan.claim(Claims(self._database, network, up.__contains__), wish, network)
 
     def _remove_objects(self, network: Network) -> None:
         self._firewall.remove_network(network.bridge, network.range, internal=network.internal)
-        coexistence.withdraw(network.bridge)
+        coexistence.withdraw(self._firewall.netlink, network.bridge)
         with RouteSocket() as host:
             bridge.remove_bridge(host, network)
-        shutil.rmtree(self._roots.network_run(network.id), ignore_errors=True)
+        names.remove(self._roots.network_run(network.id))
 
     def _remove_last(self) -> None:
         self._firewall.remove()
@@ -263,7 +276,9 @@ class Networks:
         self.notices += [text for text in said if text not in self.notices]
 
 
-def _host_obstacles() -> list[ipam.Obstacle]:
+def _host_obstacles() -> list[Obstacle]:
+    from engine.network import ipam
+
     with RouteSocket() as host:
         link_names = {link.index: link.name for link in host.links()}
         routes = host.unicast_routes()

@@ -9,7 +9,8 @@ from engine.kernel.namespaces import CLONE_NEWNET, open_own, setns, unshare
 from engine.kernel.rtnetlink import RouteSocket
 from engine.network import names, ports
 from engine.network.dns.forward import Forwarder
-from engine.network.dns.server import Listeners, Server
+from engine.network.dns.listeners import Listeners
+from engine.network.dns.server import Server
 from engine.network.dns.zone import Zone
 from engine.network.endpoint import plug
 from engine.network.firewall import Firewall, Publication

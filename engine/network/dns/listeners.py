@@ -1,0 +1,77 @@
+"""The sockets of a container's DNS, in its own namespace."""
+
+from __future__ import annotations
+
+import socket
+
+from engine.kernel import nftexpressions as nft
+from engine.kernel.nftables import HOOK_OUTPUT, PRIORITY_DSTNAT, Batch, NftSocket
+
+ADDRESS = "127.0.0.11"
+PORT = 53
+
+_TABLE = "buoy_dns"
+_BACKLOG = 64
+_BIND_ATTEMPTS = 20
+
+
+class Listeners:
+    """The UDP and the TCP socket of the server, on one and the same port."""
+
+    __slots__ = ("tcp", "udp")
+
+    def __init__(self, udp: socket.socket, tcp: socket.socket) -> None:
+        self.udp = udp
+        self.tcp = tcp
+
+    @classmethod
+    def open(cls) -> Listeners:
+        """Bind both in the calling thread's namespace, and lead 127.0.0.11:53 to them.
+
+        They do not bind port 53 themselves: a name server in the container could not bind
+        0.0.0.0:53 then.
+        """
+        for attempt in range(_BIND_ATTEMPTS):
+            udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+            tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+            listeners = cls(udp, tcp)
+            try:
+                udp.bind((ADDRESS, 0))
+                tcp.bind(udp.getsockname())
+                tcp.listen(_BACKLOG)
+                _redirect(udp.getsockname()[1])
+            except OSError:
+                listeners.close()
+                if attempt + 1 == _BIND_ATTEMPTS:
+                    raise
+                continue
+            udp.setblocking(False)
+            tcp.setblocking(False)
+            return listeners
+        raise AssertionError("the last attempt returns or raises")
+
+    def close(self) -> None:
+        """Close both; may be repeated."""
+        self.udp.close()
+        self.tcp.close()
+
+
+def _redirect(port: int) -> None:
+    """DNAT 127.0.0.11:53 to our port, in the calling thread's namespace."""
+    batch = Batch(_TABLE)
+    batch.add_table()
+    batch.add_chain("output", "nat", HOOK_OUTPUT, PRIORITY_DSTNAT)
+    batch.flush_chain("output")
+    for protocol in (socket.IPPROTO_UDP, socket.IPPROTO_TCP):
+        batch.add_rule(
+            "output",
+            nft.destination_is(ADDRESS)
+            + nft.load_meta(nft.META_L4PROTO)
+            + nft.compare(bytes([protocol]))
+            + nft.load_payload(nft.TRANSPORT_HEADER, 2, 2)
+            + nft.compare(PORT.to_bytes(2, "big"))
+            + nft.immediate(port.to_bytes(2, "big"))
+            + nft.dnat(address=None, port=nft.REG_1),
+        )
+    with NftSocket() as netlink:
+        netlink.commit(batch)
