@@ -56,6 +56,7 @@ ensure_venv() {
 
 make_venv() {
     python3 -m venv .venv >/dev/null 2>&1 && return
+    say "installing python3-venv"
     install_packages python3-venv
     python3 -m venv --clear .venv
 }
