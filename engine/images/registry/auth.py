@@ -120,7 +120,7 @@ class Authenticator:
             "client_id": _CLIENT,
             "access_type": "offline",
         }
-        response = self._http.request("POST", realm, {}, fields=form)
+        response = self._http.request("POST", realm, {}, form=form)
         body = read_body(response)
         if response.status == 200:
             return _parsed(body)

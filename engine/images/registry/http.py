@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import urllib3
 from urllib3.exceptions import (
@@ -50,12 +50,14 @@ class Http:
         url: str,
         headers: Mapping[str, str],
         *,
-        fields: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | None = None,
     ) -> BaseHTTPResponse:
-        """Send a request; the answer, its body not read yet. `fields` are sent as a form.
+        """Send a request; the answer, its body not read yet. `form` is its body.
 
         Raises RegistryUnreachable, ImageProblem (`registry-tls`) or Interrupted.
         """
+        if form is not None:
+            headers = {**headers, "Content-Type": "application/x-www-form-urlencoded"}
         parts = urlsplit(url)
         host = parts.netloc.rpartition("@")[2]
         pool = self._pool(parts.scheme, host, parts.hostname or "")
@@ -64,8 +66,7 @@ class Http:
                 method,
                 url,
                 headers={"User-Agent": "buoy", "Accept-Encoding": "identity", **headers},
-                fields=fields,
-                encode_multipart=False,
+                body=urlencode(form) if form is not None else None,
                 redirect=False,
                 retries=False,
                 preload_content=False,

@@ -1,0 +1,382 @@
+"""Pulls from a registry that fails in every way that registries do."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import random
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import zstandard
+
+from engine.errors import ImageProblem
+from engine.images.manifest import DOCKER_MANIFEST, OCI_MANIFEST
+from engine.images.registry.errors import RegistryUnreachable
+from tests.engine.images.registry import Registry, once
+from tests.engine.images.tars import ARCHITECTURE, build, digest, directory, file, tar
+from tests.marks import needs_root
+
+if TYPE_CHECKING:
+    from engine.images.image import Image
+    from engine.images.images import Images
+    from tests.engine.images.registry import Handler
+    from tests.engine.images.tars import Built
+
+pytestmark = needs_root
+
+
+def two_layers(size_bytes: int = 100) -> Built:
+    noise = random.Random(1).randbytes(size_bytes)  # does not compress: sizes are what they seem
+    low = tar(directory("etc"), file("etc/low", "low"), file("noise", noise))
+    return build([low, tar(directory("etc"), file("etc/top", "top"))], Cmd=["sh"])
+
+
+def content(image: Image, name: str) -> str:
+    for lower in image.lowers:
+        path = Path(lower, name)
+        if path.exists():
+            return path.read_text()
+    raise FileNotFoundError(name)
+
+
+def test_an_image_is_pulled_with_its_layers_and_config(images: Images, registry: Registry) -> None:
+    image = images.pull(registry.put("a/b", "1", two_layers()))
+    assert image.references == (f"{registry.host}/a/b:1",)
+    assert image.config.cmd == ("sh",)
+    assert content(image, "etc/low") == "low"
+    assert content(image, "etc/top") == "top"
+    assert len(image.chain_ids) == 2
+
+
+def test_what_is_here_already_is_not_fetched_again(images: Images, registry: Registry) -> None:
+    reference = registry.put("a/b", "1", two_layers())
+    images.pull(reference)
+    registry.requests.clear()
+    images.pull(reference)
+    assert registry.paths("GET") == []
+    assert registry.paths("HEAD") == ["/v2/a/b/manifests/1"]
+
+
+def test_a_moved_tag_is_followed_and_shared_layers_are_not_fetched(
+    images: Images, registry: Registry
+) -> None:
+    low = tar(file("low", "low"))
+    old = images.pull(registry.put("a", "1", build([low])))
+    registry.requests.clear()
+    new = images.pull(registry.put("a", "1", build([low, tar(file("new", "new"))])))
+    assert new.id != old.id
+    assert images.get(old.id).references == ()
+    assert sum("/blobs/" in path for path in registry.paths()) == 2  # config and the new layer
+
+
+def test_a_tag_and_a_digest_are_the_same_image(images: Images, registry: Registry) -> None:
+    built = two_layers()
+    image = images.pull(registry.put("a/b", "1", built))
+    assert images.find(f"{registry.host}/a/b@{built.digest}") == image
+    assert images.pull(f"{registry.host}/a/b@{built.digest}").id == image.id
+
+
+def test_a_token_is_asked_for_once_and_used_by_all_layers(
+    images: Images, registry: Registry
+) -> None:
+    reference = registry.put("a/b", "1", two_layers())
+    registry.tokens["repository:a/b:pull"] = "secret"
+    images.pull(reference)
+    assert len(registry.token_requests) == 1
+    assert registry.token_requests[0]["service"] == ["test, one"]
+
+
+def login(registry: Registry, **entry: str) -> None:
+    path = Path(os.environ["DOCKER_CONFIG"], "config.json")
+    path.parent.mkdir()
+    path.write_text(json.dumps({"auths": {registry.host: entry}}))
+
+
+def test_passwords_come_from_dockers_config(images: Images, registry: Registry) -> None:
+    reference = registry.put("a/b", "1", two_layers())
+    encoded = base64.b64encode(b"me:pass:word").decode()
+    registry.basic = f"Basic {encoded}"
+    login(registry, auth=encoded)
+    assert images.pull(reference).config.cmd == ("sh",)
+
+
+def test_an_identity_token_is_exchanged_for_an_access_token(
+    images: Images, registry: Registry
+) -> None:
+    reference = registry.put("a/b", "1", two_layers())
+    registry.tokens["repository:a/b:pull"] = "secret"
+    login(registry, auth=base64.b64encode(b"me:").decode(), identitytoken="refresh")
+    images.pull(reference)
+    assert registry.token_requests[0]["grant_type"] == ["refresh_token"]
+    assert registry.token_requests[0]["refresh_token"] == ["refresh"]
+
+
+def test_a_wrong_password_says_so(images: Images, registry: Registry) -> None:
+    reference = registry.put("a/b", "1", two_layers())
+    registry.basic = "Basic other"
+    login(registry, auth=base64.b64encode(b"me:wrong").decode())
+    with pytest.raises(ImageProblem) as caught:
+        images.pull(reference)
+    assert caught.value.code == "unauthorized"
+    assert caught.value.hint is not None
+    assert "docker login" in caught.value.hint
+
+
+def test_an_expired_token_is_renewed(images: Images, registry: Registry) -> None:
+    reference = registry.put("a/b", "1", two_layers())
+    registry.tokens["repository:a/b:pull"] = "first"
+
+    def expire(handler: Handler) -> bool:
+        registry.tokens["repository:a/b:pull"] = "second"
+        return False
+
+    registry.faults.append(once("/blobs/", expire))
+    images.pull(reference)
+    assert len(registry.token_requests) == 2
+
+
+def test_credentials_do_not_follow_a_redirect_to_another_host(
+    images: Images, registry: Registry
+) -> None:
+    reference = registry.put("a/b", "1", two_layers())
+    registry.tokens["repository:a/b:pull"] = "secret"
+    with Registry() as elsewhere:
+        elsewhere.content = dict(registry.content)
+
+        def redirect(handler: Handler) -> bool:
+            target = f"http://{elsewhere.host}{handler.path}"
+            return "/blobs/" in handler.path and handler.answer(307, b"", {"Location": target})
+
+        registry.faults.append(redirect)
+        images.pull(reference)
+        assert len(elsewhere.requests) == 3
+        assert all("Authorization" not in headers for _, _, headers in elsewhere.requests)
+
+
+def test_a_redirect_to_another_scheme_is_refused(images: Images, registry: Registry) -> None:
+    reference = registry.put("a/b", "1", two_layers())
+    location = {"Location": "file:///etc/passwd"}
+    registry.faults.append(lambda h: "/blobs/" in h.path and h.answer(307, b"", location))
+    with pytest.raises(ImageProblem, match="not secure"):
+        images.pull(reference)
+
+
+def test_a_broken_download_is_resumed_where_it_broke(images: Images, registry: Registry) -> None:
+    built = two_layers(3_000_000)
+    reference = registry.put("a/b", "1", built)
+    large = max(built.blobs.values(), key=len)
+    broken = once(digest(large), lambda h: h.answer_short(large, 2_000_000))
+    registry.faults.append(broken)
+    image = images.pull(reference)
+    assert content(image, "etc/low") == "low"
+    ranges = [headers.get("Range") for _, path, headers in registry.requests if "blobs" in path]
+    resumed = [given for given in ranges if given]
+    assert len(resumed) == 1
+    assert 0 < int(resumed[0][6:-1]) <= 2_000_000
+
+
+def test_what_an_interrupted_pull_had_is_not_fetched_again(
+    images: Images, registry: Registry
+) -> None:
+    built = two_layers(3_000_000)
+    reference = registry.put("a/b", "1", built)
+    large = max(built.blobs.values(), key=len)
+
+    def stop(subject: str, text: str, done: int | None, total: int | None) -> None:
+        if text == "Downloading" and (done or 0) > 1_500_000:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        images.pull(reference, stop)
+    registry.requests.clear()
+    images.pull(reference)
+    given = [h.get("Range") for _, path, h in registry.requests if digest(large) in path]
+    assert given[0] is not None
+    assert int(given[0][6:-1]) >= 1_000_000
+
+
+def test_a_registry_that_ignores_ranges_is_coped_with(images: Images, registry: Registry) -> None:
+    built = two_layers(3_000_000)
+    reference = registry.put("a/b", "1", built)
+    large = max(built.blobs.values(), key=len)
+    registry.faults.append(once(digest(large), lambda h: h.answer_short(large, 2_000_000)))
+    registry.faults.append(once(digest(large), lambda h: h.answer(200, large)))
+    assert content(images.pull(reference), "etc/low") == "low"
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_busy_registry_is_asked_again(images: Images, registry: Registry, status: int) -> None:
+    reference = registry.put("a/b", "1", two_layers())
+    busy = {"Retry-After": "0"}
+    registry.faults.append(once("/manifests/", lambda h: h.answer(status, b"", busy), 2))
+    registry.faults.append(once("/blobs/", lambda h: h.answer(status, b"", busy), 2))
+    assert images.pull(reference).config.cmd == ("sh",)
+
+
+def test_a_registry_that_stays_busy_is_given_up_on(images: Images, registry: Registry) -> None:
+    reference = registry.put("a/b", "1", two_layers())
+    body = b'{"errors":[{"code":"TOOMANYREQUESTS","message":"slow down"}]}'
+    registry.faults.append(lambda handler: handler.answer(429, body))
+    with pytest.raises(ImageProblem, match="slow down") as caught:
+        images.pull(reference)
+    assert caught.value.code == "rate-limited"
+    assert len(registry.requests) == 5
+
+
+def test_a_layer_with_other_content_is_refused_and_nothing_is_kept(
+    images: Images, registry: Registry, roots: object
+) -> None:
+    built = two_layers()
+    reference = registry.put("a/b", "1", built)
+    layer = json.loads(built.manifest)["layers"][1]
+    other = random.Random(2).randbytes(layer["size"])
+    registry.content[f"/v2/a/b/blobs/{layer['digest']}"] = ("", other)
+    with pytest.raises(ImageProblem) as caught:
+        images.pull(reference)
+    assert caught.value.code in ("wrong-digest", "invalid-layer")
+    assert images.list() == []
+    registry.put("a/b", "1", built)
+    assert content(images.pull(reference), "etc/top") == "top"
+
+
+def test_a_layer_whose_content_is_not_what_the_config_says_is_refused(
+    images: Images, registry: Registry
+) -> None:
+    honest, other = build([tar(file("a", "a"))]), build([tar(file("b", "b"))])
+    manifest = json.loads(honest.manifest)
+    manifest["layers"] = json.loads(other.manifest)["layers"]
+    registry.put("a", "1", honest)
+    registry.put("a", "2", other)
+    reference = registry.put_document("a", "3", json.dumps(manifest).encode(), OCI_MANIFEST)
+    with pytest.raises(ImageProblem) as caught:
+        images.pull(reference)
+    assert caught.value.code == "wrong-digest"
+
+
+def test_a_layer_larger_than_promised_is_refused(images: Images, registry: Registry) -> None:
+    built = two_layers()
+    reference = registry.put("a/b", "1", built)
+    layer = json.loads(built.manifest)["layers"][0]["digest"]
+    path = f"/v2/a/b/blobs/{layer}"
+    registry.content[path] = ("", registry.content[path][1] + b"more")
+    with pytest.raises(ImageProblem) as caught:
+        images.pull(reference)
+    assert caught.value.code == "wrong-size"
+
+
+def test_a_manifest_asked_for_by_digest_must_have_it(images: Images, registry: Registry) -> None:
+    registry.put("a/b", "1", two_layers())
+    wrong = digest(b"another")
+    registry.content[f"/v2/a/b/manifests/{wrong}"] = registry.content["/v2/a/b/manifests/1"]
+    with pytest.raises(ImageProblem) as caught:
+        images.pull(f"{registry.host}/a/b@{wrong}")
+    assert caught.value.code == "wrong-digest"
+
+
+def test_the_entry_of_an_index_for_this_host_is_taken(images: Images, registry: Registry) -> None:
+    own, foreign = two_layers(), build([tar(file("f", "f"))], architecture="s390x")
+    registry.put("a", "own", own)
+    registry.put("a", "foreign", foreign)
+    index = {
+        "schemaVersion": 2,
+        "manifests": [
+            described(foreign, "s390x"),
+            described(own, "unknown"),
+            described(own, ARCHITECTURE),
+        ],
+    }
+    image = images.pull(registry.put_document("a", "all", json.dumps(index).encode()))
+    assert image.id == digest(own.config)
+
+
+def described(built: Built, architecture: str) -> dict[str, object]:
+    return {
+        "mediaType": OCI_MANIFEST,
+        "digest": built.digest,
+        "size": len(built.manifest),
+        "platform": {"os": "linux", "architecture": architecture},
+    }
+
+
+def test_an_index_without_this_platform_names_those_it_has(
+    images: Images, registry: Registry
+) -> None:
+    index = {"schemaVersion": 2, "manifests": [described(two_layers(), "s390x")]}
+    with pytest.raises(ImageProblem) as caught:
+        images.pull(registry.put_document("a", "1", json.dumps(index).encode()))
+    assert caught.value.code == "no-such-platform"
+    assert caught.value.hint == "it is made for linux/s390x"
+
+
+def test_an_image_of_another_platform_is_pulled_with_a_warning(
+    images: Images, registry: Registry
+) -> None:
+    said: list[str] = []
+    reference = registry.put("a", "1", build([tar(file("f", "f"))], architecture="s390x"))
+    images.pull(reference, lambda subject, text, done, total: said.append(text))
+    assert any("(linux/s390x) does not match" in text for text in said)
+
+
+def test_zstd_layers_are_unpacked_even_when_they_are_called_gzip(
+    images: Images, registry: Registry
+) -> None:
+    layer = zstandard.compress(tar(file("z", "zstd")))
+    plain = build([tar(file("z", "zstd"))])
+    manifest = json.loads(plain.manifest)
+    manifest["layers"][0] |= {"digest": digest(layer), "size": len(layer)}
+    registry.put("a", "1", plain)
+    registry.content[f"/v2/a/blobs/{digest(layer)}"] = ("", layer)
+    reference = registry.put_document("a", "2", json.dumps(manifest).encode(), OCI_MANIFEST)
+    assert content(images.pull(reference), "z") == "zstd"
+
+
+def test_a_manifest_without_a_type_of_its_own_is_read(images: Images, registry: Registry) -> None:
+    manifest = json.loads(two_layers().manifest)
+    del manifest["mediaType"]
+    registry.put("a", "1", two_layers())
+    data = json.dumps(manifest).encode()
+    assert images.pull(registry.put_document("a", "2", data, "application/json")).config.cmd
+    assert images.pull(registry.put_document("a", "3", data, DOCKER_MANIFEST)).config.cmd
+
+
+def test_a_missing_image_names_the_registry_and_the_way_on(
+    images: Images, registry: Registry
+) -> None:
+    with pytest.raises(ImageProblem) as caught:
+        images.pull(f"{registry.host}/nothing:here")
+    assert caught.value.code == "image-not-found"
+    assert str(caught.value) == f"{registry.host}/nothing:here is not on {registry.host}: unknown"
+
+
+def test_a_registry_that_is_down_is_reported_at_once(images: Images, registry: Registry) -> None:
+    with Registry() as gone:
+        host = gone.host
+    with pytest.raises(RegistryUnreachable, match="refused") as caught:
+        images.pull(f"{host}/a:1")
+    assert caught.value.code == "registry-unreachable"
+
+
+def test_plain_http_is_not_spoken_to_other_hosts(images: Images, registry: Registry) -> None:
+    """The server speaks http: what is not loopback by name is asked over TLS."""
+    port = registry.host.partition(":")[2]
+    with pytest.raises(ImageProblem) as caught:
+        images.pull(f"{os.uname().nodename}:{port}/a:1")
+    assert caught.value.code in ("registry-tls", "registry-unreachable")
+    assert registry.requests == []
+
+
+def test_policies_decide_whether_the_registry_is_asked(images: Images, registry: Registry) -> None:
+    reference = registry.put("a", "1", two_layers())
+    with pytest.raises(ImageProblem) as caught:
+        images.ensure(reference, "never")
+    assert caught.value.code == "no-such-image"
+    image = images.ensure(reference, "missing")
+    registry.requests.clear()
+    for policy in ("missing", "if_not_present", "never", "daily", "every_2h"):
+        assert images.ensure(reference, policy) == image
+    assert registry.requests == []
+    images.ensure(reference, "always")
+    assert len(registry.requests) == 1
