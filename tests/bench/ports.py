@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def main() -> int:
             for reservation in ports.reserve([wanted]):
                 reservation.close()
 
+        extra = [publication(FIRST - 1)]
         have = 0
         print("ports     add ms  remove ms  reserve ms  connect ms")
         for count in COUNTS:
@@ -55,11 +57,10 @@ def main() -> int:
             firewall.publish([publication(FIRST + n) for n in range(have, count)])
             bulk_ms = (time.perf_counter() - started_s) * 1e3
             have = count
-            extra = [publication(FIRST - 1)]
             add = _median_ms(lambda: firewall.publish(extra), lambda: firewall.withdraw(extra))
             remove = _median_ms(lambda: firewall.withdraw(extra), lambda: firewall.publish(extra))
             firewall.withdraw(extra)
-            connect = _median_ms(lambda: _connect(FIRST + count - 1), lambda: None)
+            connect = _median_ms(partial(_connect, FIRST + count - 1), lambda: None)
             shown = f"{add:10.3f} {remove:10.3f} {_median_ms(reserve, lambda: None):11.3f}"
             print(f"{count:6} {shown} {connect:11.3f}   (all {count}: {bulk_ms:.1f} ms)")
         sandbox.close()
