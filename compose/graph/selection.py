@@ -1,0 +1,69 @@
+"""Which services a command is about (compose-file.md 16)."""
+
+from __future__ import annotations
+
+from compose.errors import UnknownService, nearest, raise_all
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from compose.model.dependencies import Node
+    from compose.model.project import Project
+
+
+def only(project: Project, names: Iterable[str], *, dependencies: bool = True) -> Project:
+    """The project reduced to the named services and, with `dependencies`, all that they need.
+
+    No names: the project as it is. Networks and volumes that nothing uses any more go too. The
+    services must be enabled: `LoadOptions.services` enables those named on a command line.
+    Raises UnknownService, for each name.
+    """
+    named = list(dict.fromkeys(names))
+    if not named:
+        return project
+    raise_all([_unknown(project, name) for name in named if name not in project.services])
+    kept = set(needed_by(project, named) if dependencies else named)
+    services = {name: one for name, one in project.services.items() if name in kept}
+    return without_unused(project.replace(services=services))
+
+
+def needed_by(project: Project, names: Iterable[str]) -> tuple[str, ...]:
+    """The named services and all that they need, directly or not."""
+    found: dict[str, None] = {}
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name in project.services and name not in found:
+            found[name] = None
+            waiting += project.services[name].depends_on
+    return tuple(sorted(found))
+
+
+def _unknown(project: Project, name: str) -> UnknownService:
+    known = {*project.services, *project.disabled}
+    return UnknownService(f"there is no service `{name}`", hint=nearest(name, known))
+
+
+def without_unused(project: Project) -> Project:
+    """The project without networks, volumes and parts of the graph that no service uses."""
+    services = project.services.values()
+    networks = {key for service in services for key in service.networks}
+    volumes = {
+        mount.source for service in services for mount in service.mounts if mount.type == "volume"
+    }
+    images = {service.image_name for service in services}
+    kept = {"network": networks, "volume": volumes, "image": images}
+
+    def is_kept(node: Node) -> bool:
+        return node.name in kept.get(node.kind, project.services)
+
+    graph = project.dependencies
+    return project.replace(
+        networks={key: one for key, one in project.networks.items() if key in networks},
+        volumes={key: one for key, one in project.volumes.items() if key in volumes},
+        dependencies=graph.replace(
+            nodes=tuple(node for node in graph.nodes if is_kept(node)),
+            edges=tuple(e for e in graph.edges if is_kept(e.needing) and is_kept(e.needed)),
+        ),
+    )
