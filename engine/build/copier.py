@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import sys
 
 from engine.build import untar
 from engine.build.ignore import Ignore
@@ -92,7 +93,7 @@ def _copy(job: Job) -> int:
     look = Look(_owner(job["owner"]) if job["owner"] else None, job["mode"])
     placer = Placer(root, look, selection)
     for item in found:
-        if not (job["unpack"] and _unpacked(root, item, job, placer, look)):
+        if not (job["unpack"] and _unpacked(root, item, job, placer)):
             placer.place(item, job["to"])
     placer.finish()
     return len(found)
@@ -108,8 +109,8 @@ def _check_single(job: Job, found: list[Found]) -> None:
         )
 
 
-def _unpacked(root: int, found: Found, job: Job, placer: Placer, look: Look) -> bool:
-    """Whether the source is an archive; then it is unpacked."""
+def _unpacked(root: int, found: Found, job: Job, placer: Placer) -> bool:
+    """Whether the source is an archive; then it is unpacked, its owners kept without --chown."""
     if not stat.S_ISREG(found.info.st_mode):
         return False
     fd = open_beneath(root, os.fsencode(found.path), os.O_RDONLY | os.O_NOFOLLOW)
@@ -119,10 +120,11 @@ def _unpacked(root: int, found: Found, job: Job, placer: Placer, look: Look) -> 
         os.close(fd)
     if archive is None:
         return False
+    chown = job["chown"]
     placer.make_directories(job["to"])
     directory = os.open(os.path.realpath(job["to"]), _ROOT)
     with archive:
-        untar.unpack(archive, directory, look.owner)
+        untar.unpack(archive, directory, _owner(chown) if chown else None)
     os.close(directory)
     return True
 
@@ -151,6 +153,7 @@ def _mounted(layers: Job) -> str:
 
 def _enter(root: str) -> None:
     """Make `root` the root of this process, for good, with no more power than it takes."""
+    sys.meta_path.clear()  # an import would now run what the image has at our library's path
     os.chdir(root)
     mounts.pivot_root(".", ".")
     mounts.unmount(".")

@@ -103,7 +103,7 @@ class _CopyPlan:
             "step": self._instruction.kind,
             "parent": self._state.top,
             "to": self._to,
-            "owner": owner,
+            "owner": self._chown,
             "mode": self._mode,
             "unpack": self._instruction.unpack,
             **await self._content(origin),
@@ -139,7 +139,11 @@ class _CopyPlan:
         self, origin: Origin, place: Scratch, owner: str | None, report: StepReport
     ) -> None:
         request = self._request(place, owner, self._sources)
-        request |= {"unpack": self._instruction.unpack, "exclude": self._excludes}
+        request |= {
+            "unpack": self._instruction.unpack,
+            "chown": self._chown,
+            "exclude": self._excludes,
+        }
         if origin.context is not None:
             ignore = origin.context.ignore.patterns
             directory = origin.context.directory

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gzip  # noqa: F401 - tarfile imports it when it needs it; by then nothing can be imported
 import os
 import shutil
 import tarfile

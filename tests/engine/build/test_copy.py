@@ -1,0 +1,314 @@
+"""COPY and ADD: engine.md D6.10, E10."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import tarfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.errors import BuildProblem
+from tests.engine.build.conftest import find_in, layer_tree
+from tests.marks import needs_root
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Literal
+
+    from engine import Image
+    from tests.engine.build.conftest import Workshop
+
+    ArchiveMode = Literal["w", "w:gz", "w:bz2", "w:xz"]
+
+pytestmark = needs_root
+
+CONTEXT = {"a.txt": "a", "b.txt": "b", "dir/c": "c", "dir/deep/d": "d", "dir/x.o": "o"}
+
+MATRIX: list[tuple[str, dict[str, str]]] = [
+    ("COPY a.txt /x", {"/x": "a"}),
+    ("COPY a.txt /x/", {"/x": "/", "/x/a.txt": "a"}),
+    ("COPY a.txt /x/y/z", {"/x": "/", "/x/y": "/", "/x/y/z": "a"}),
+    ("COPY /a.txt /", {"/a.txt": "a"}),
+    ("COPY ../../a.txt /", {"/a.txt": "a"}),
+    ("COPY a.txt .", {"/a.txt": "a"}),
+    ("COPY a.txt b.txt /x/", {"/x": "/", "/x/a.txt": "a", "/x/b.txt": "b"}),
+    ("COPY *.txt /x/", {"/x": "/", "/x/a.txt": "a", "/x/b.txt": "b"}),
+    ("COPY a.* /x", {"/x": "a"}),
+    ("COPY [ab].txt /", {"/a.txt": "a", "/b.txt": "b"}),
+    ("COPY d*/c /x", {"/x": "c"}),
+    ("COPY dir/deep /x", {"/x": "/", "/x/d": "d"}),
+    ("COPY dir/deep/ /x/", {"/x": "/", "/x/d": "d"}),
+    ("COPY dir/de* /x/", {"/x": "/", "/x/d": "d"}),
+    (
+        "COPY --exclude=*.o --exclude=deep dir /x",
+        {"/x": "/", "/x/c": "c"},
+    ),
+    ("COPY --exclude=**/d dir /x", {"/x": "/", "/x/c": "c", "/x/deep": "/", "/x/x.o": "o"}),
+    ('COPY ["a.txt", "/with blank/"]', {"/with blank": "/", "/with blank/a.txt": "a"}),
+    ("COPY --link a.txt /x", {"/x": "a"}),
+    ("COPY <<one <<two /x/\n1\none\n2\ntwo", {"/x": "/", "/x/one": "1\n", "/x/two": "2\n"}),
+    ("COPY <<one a.txt /x/\n1\none", {"/x": "/", "/x/one": "1\n", "/x/a.txt": "a"}),
+    ("ENV d=/x\nCOPY a.txt $d/${e:-y}", {"/x": "/", "/x/y": "a"}),
+    ("ENV f='a.txt b.txt'\nCOPY $f /x/", {"/x": "/", "/x/a.txt": "a", "/x/b.txt": "b"}),
+    ("ENV v=1\nCOPY <<one /\n$v\none", {"/one": "1\n"}),
+    ("ENV v=1\nCOPY <<'one' /\n$v\none", {"/one": "$v\n"}),
+    ("COPY dir/deep /x\nCOPY a.txt /x", {"/x": "/", "/x/a.txt": "a"}),
+    ("COPY a.txt /x\nCOPY b.txt /x", {"/x": "b"}),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), MATRIX)
+def test_what_is_copied_where(workshop: Workshop, text: str, expected: dict[str, str]) -> None:
+    workshop.write(CONTEXT)
+    image = workshop.build(f"FROM scratch\n{text}")
+    assert layer_tree(image) == expected
+
+
+def test_the_target_is_relative_to_the_working_directory(workshop: Workshop) -> None:
+    workshop.write(CONTEXT)
+    image = workshop.build("FROM scratch\nWORKDIR /w\nWORKDIR v\nCOPY a.txt b.txt ./")
+    assert layer_tree(image) == {"/w": "/", "/w/v": "/", "/w/v/a.txt": "a", "/w/v/b.txt": "b"}
+    assert image.config.working_dir == "/w/v"
+
+
+REFUSED = [
+    ("COPY nothing /", '"/nothing": not found', "dockerfile_inline:2:6"),
+    ("COPY a.txt b.txt /x", "2 sources needs a directory", "dockerfile_inline:2:18"),
+    ("COPY *.txt /x", "2 sources (a.txt, b.txt) match", "dockerfile_inline:2:12"),
+    ("COPY dir /x\nCOPY a.txt /x/deep/d/y", "it is a file", "dockerfile_inline:3:12"),
+    ("COPY dir /x\nCOPY dir /x/c/", "it is a file", "dockerfile_inline:3:10"),
+    ("COPY --chown=nobody a.txt /", "unable to find user nobody", "dockerfile_inline:2:27"),
+    ("COPY --chmod=9 a.txt /", "`9` is not a mode", "dockerfile_inline:2:14"),
+    ("COPY https://example.org/x /", "can't be a URL", "dockerfile_inline:2:6"),
+    ("ADD https://example.org/x /", "not built yet", "dockerfile_inline:2:5"),
+    ("COPY --from=0 a.txt /", "not a stage before this one", "dockerfile_inline:2:13"),
+    ("COPY ${x:?needed} /", "x: needed", "dockerfile_inline:2:6"),
+    ("COPY $unset /", "has no source", "dockerfile_inline:2:1"),
+]
+
+
+@pytest.mark.parametrize(("text", "what", "where"), REFUSED)
+def test_what_cannot_be_copied_is_said(
+    workshop: Workshop, text: str, what: str, where: str
+) -> None:
+    workshop.write(CONTEXT)
+    with pytest.raises(BuildProblem) as caught:
+        workshop.build(f"FROM scratch\n{text}")
+    assert what in str(caught.value)
+    assert caught.value.where == where
+
+
+def test_a_source_nearly_right_gets_a_suggestion(workshop: Workshop) -> None:
+    workshop.write(CONTEXT)
+    with pytest.raises(BuildProblem) as caught:
+        workshop.build("FROM scratch\nCOPY dir/deeep /")
+    assert caught.value.hint == "did you mean `dir/deep`?"
+
+
+def test_an_ignored_source_names_the_pattern(workshop: Workshop) -> None:
+    workshop.write({**CONTEXT, ".dockerignore": "# not these\n*.txt\n"})
+    with pytest.raises(BuildProblem) as caught:
+        workshop.build("FROM scratch\nCOPY a.txt /")
+    assert caught.value.hint == ".dockerignore:2 excludes it: *.txt"
+
+
+def test_what_is_ignored_is_not_copied(workshop: Workshop) -> None:
+    workshop.write({**CONTEXT, ".dockerignore": "**/*.o\n*.txt\n!b.txt\n.dockerignore\n"})
+    image = workshop.build("FROM scratch\nCOPY . /x")
+    expected = {"/x/b.txt": "b", "/x/dir/c": "c", "/x/dir/deep/d": "d"}
+    files = {path: text for path, text in layer_tree(image).items() if text != "/"}
+    assert files == expected
+
+
+def test_nothing_that_matches_a_wildcard_is_no_error(workshop: Workshop) -> None:
+    workshop.write(CONTEXT)
+    image = workshop.build("FROM scratch\nCOPY *.none /x/\nCOPY a.txt /")
+    assert layer_tree(image)["/a.txt"] == "a"
+
+
+def test_the_context_gives_files_to_root_and_keeps_modes_and_times(workshop: Workshop) -> None:
+    workshop.write(CONTEXT)
+    source = workshop.context / "a.txt"
+    os.chown(source, 1234, 1234)
+    source.chmod(0o4750)
+    os.utime(source, ns=(1, 1_500_000_000_123_456_789))
+    os.utime(workshop.context / "dir", ns=(1, 1_400_000_000_000_000_000))
+    image = workshop.build("FROM scratch\nCOPY a.txt dir /x/\nCOPY dir /y")
+    found = attributes(image, "/y")
+    assert found.st_mtime_ns == 1_400_000_000_000_000_000
+    found = attributes(image, "/x/a.txt")
+    assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (0, 0, 0o4750)
+    assert found.st_mtime_ns == 1_500_000_000_123_456_789
+
+
+def test_owners_are_those_of_the_image(workshop: Workshop, busybox: Image) -> None:
+    workshop.write(CONTEXT)
+    image = workshop.build(
+        "FROM busybox\nCOPY --chown=app a.txt /new/one\nCOPY --chown=app:staff a.txt /two\n"
+        "COPY --chown=55 a.txt /three\nCOPY --chown=7:app a.txt /four"
+    )
+    owners = {
+        name: (attributes(image, name).st_uid, attributes(image, name).st_gid)
+        for name in ("/new", "/new/one", "/two", "/three", "/four")
+    }
+    assert owners == {
+        "/new": (1000, 1000),
+        "/new/one": (1000, 1000),
+        "/two": (1000, 50),
+        "/three": (55, 55),
+        "/four": (7, 1000),
+    }
+
+
+@pytest.mark.parametrize(
+    ("chmod", "file_mode", "directory_mode"),
+    [
+        ("644", 0o644, 0o644),
+        ("u=rwX,go=rX", 0o644, 0o755),
+        ("a+x", 0o755, 0o755),
+        ("go-r", 0o600, 0o711),
+    ],
+)
+def test_chmod_is_octal_or_symbolic(
+    workshop: Workshop, chmod: str, file_mode: int, directory_mode: int
+) -> None:
+    workshop.write(CONTEXT)
+    (workshop.context / "dir").chmod(0o755)
+    (workshop.context / "dir/deep").chmod(0o755)
+    image = workshop.build(f"FROM scratch\nCOPY --chmod={chmod} dir /x")
+    assert stat.S_IMODE(attributes(image, "/x/c").st_mode) == file_mode
+    assert stat.S_IMODE(attributes(image, "/x/deep").st_mode) == directory_mode
+
+
+def test_links_are_followed_as_sources_and_kept_in_trees(workshop: Workshop) -> None:
+    workshop.write(CONTEXT)
+    (workshop.context / "link").symlink_to("dir/deep")
+    (workshop.context / "dir/inner").symlink_to("/etc/passwd")
+    image = workshop.build("FROM scratch\nCOPY link /x\nCOPY dir/inner* dir/c /y/\nCOPY dir /x")
+    tree = layer_tree(image)
+    assert tree["/x/inner"] == "-> /etc/passwd"
+    assert tree["/x/deep/d"] == "d"
+
+
+def test_a_link_out_of_the_context_leads_back_into_it(workshop: Workshop) -> None:
+    workshop.write({"etc/shadow": "mine"})
+    (workshop.context / "out").symlink_to("/etc/shadow")
+    (workshop.context / "up").symlink_to("../../../../etc/shadow")
+    image = workshop.build("FROM scratch\nCOPY out up /x/")
+    assert layer_tree(image)["/x/out"] == "mine"
+    assert layer_tree(image)["/x/up"] == "mine"
+
+
+def test_links_of_the_image_lead_nowhere_outside(workshop: Workshop, tmp_path: Path) -> None:
+    """A hostile image has links where COPY writes: they are followed inside its root (E10)."""
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    workshop.write({"a.txt": "a"})
+    context = workshop.context
+    (context / "links").mkdir()
+    (context / "links/dir").symlink_to(victim)
+    (context / "links/up").symlink_to("../../../../../../../../../.." + str(victim))
+    (context / "links/file").symlink_to(victim / "file")
+    image = workshop.build(
+        "FROM scratch\nCOPY links /\nCOPY a.txt /dir/\nCOPY a.txt /up/b\nCOPY a.txt /file"
+    )
+    assert list(victim.iterdir()) == []
+    inside = layer_tree(image)
+    assert inside[str(victim / "file")] == "a"
+
+
+def test_a_directory_link_in_the_image_is_followed(workshop: Workshop) -> None:
+    workshop.write({"a.txt": "a", "usr/bin/x": "x"})
+    (workshop.context / "bin").symlink_to("usr/bin")
+    image = workshop.build("FROM scratch\nCOPY . /\nCOPY a.txt /bin/")
+    assert layer_tree(image) == {"/usr": "/", "/usr/bin": "/", "/usr/bin/a.txt": "a"}
+
+
+def test_second_names_of_a_file_stay_second_names(workshop: Workshop) -> None:
+    workshop.write({"d/a": "a"})
+    (workshop.context / "d/b").hardlink_to(workshop.context / "d/a")
+    image = workshop.build("FROM scratch\nCOPY d /d")
+    assert attributes(image, "/d/a").st_ino == attributes(image, "/d/b").st_ino
+
+
+def test_copy_from_a_stage_keeps_owners(workshop: Workshop) -> None:
+    workshop.write(CONTEXT)
+    image = workshop.build(
+        "FROM scratch AS one\nCOPY --chown=1:2 a.txt /d/\n"
+        "FROM scratch\nCOPY --from=ONE /d /e\nCOPY --from=0 --chown=3 d/a.txt /f"
+    )
+    assert attributes(image, "/e/a.txt").st_uid == 1
+    assert attributes(image, "/f").st_uid == 3
+
+
+def test_copy_from_an_image_and_from_a_named_context(
+    workshop: Workshop, busybox: Image, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = tmp_path_factory.mktemp("other")
+    (other / "z").write_text("z")
+    image = workshop.build(
+        "FROM scratch\nCOPY --from=busybox /etc/group /\nCOPY --from=more z /",
+        additional_contexts={"more": str(other)},
+    )
+    assert find_in(image, "/group") is not None
+    assert layer_tree(image) == {"/z": "z"}
+
+
+# ADD
+
+
+def archive(members: dict[str, str], mode: ArchiveMode) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode=mode) as tar:
+        for name, text in members.items():
+            entry = tarfile.TarInfo(name)
+            entry.mode, entry.uid, entry.mtime = 0o640, 77, 1_000_000_000
+            if text.startswith("->"):
+                entry.type, entry.linkname = tarfile.SYMTYPE, text[2:]
+                tar.addfile(entry)
+            else:
+                entry.size = len(text)
+                tar.addfile(entry, io.BytesIO(text.encode()))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
+def test_add_unpacks_archives_by_their_content(workshop: Workshop, mode: ArchiveMode) -> None:
+    data = archive({"p/q": "hello", "l": "->p/q"}, mode)
+    (workshop.context / "odd.name").write_bytes(data)
+    image = workshop.build("FROM scratch\nADD odd.name /x")
+    assert layer_tree(image) == {"/x": "/", "/x/p": "/", "/x/p/q": "hello", "/x/l": "-> p/q"}
+    found = attributes(image, "/x/p/q")
+    assert (found.st_uid, stat.S_IMODE(found.st_mode), found.st_mtime) == (77, 0o640, 1_000_000_000)
+
+
+def test_copy_does_not_unpack(workshop: Workshop) -> None:
+    (workshop.context / "a.tar").write_bytes(archive({"p": "p"}, "w"))
+    image = workshop.build("FROM scratch\nCOPY a.tar /x/")
+    assert find_in(image, "/x/a.tar") is not None
+
+
+def test_add_of_what_is_no_archive_is_a_copy(workshop: Workshop) -> None:
+    workshop.write({"a.tar": "not really", "empty.tar": ""})
+    image = workshop.build("FROM scratch\nADD a.tar empty.tar /x/")
+    assert layer_tree(image) == {"/x": "/", "/x/a.tar": "not really", "/x/empty.tar": ""}
+
+
+def test_an_archive_stays_in_its_directory(workshop: Workshop) -> None:
+    """Members with `..`, absolute names and through links of the archive itself (D3.6)."""
+    members = {"../up": "1", "/abs": "2", "l": "->/", "l/through": "3", "m": "->../..", "m/n": "4"}
+    (workshop.context / "a.tar").write_bytes(archive(members, "w"))
+    image = workshop.build("FROM scratch\nADD a.tar /x/")
+    tree = layer_tree(image)
+    assert all(path == "/x" or path.startswith("/x/") for path in tree)
+    assert tree["/x/through"] == "3"
+    assert tree["/x/n"] == "4"
+
+
+def attributes(image: Image, path: str) -> os.stat_result:
+    found = find_in(image, path)
+    assert found is not None
+    return found
