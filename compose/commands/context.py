@@ -36,10 +36,13 @@ class Context:
         return self._engine
 
     def load_project(self, args: argparse.Namespace) -> Project:
-        """The project that -f, -p, --env-file and --profile speak of."""
-        from compose.model.cache import load_cached
+        """The project that -f, -p, --env-file, --profile and the named services speak of."""
+        from compose.commands.loading import cache_directory, load_options
+        from compose.graph.cache import load_cached
+        from engine import Roots
 
-        return load_cached(args)
+        roots = Roots.from_environment(self.options.root, self.options.run_root)
+        return load_cached(load_options(args), cache_directory(roots.root))
 
     def project_name(self) -> str | None:
         """The name that the user gave: -p, or COMPOSE_PROJECT_NAME."""

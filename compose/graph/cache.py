@@ -14,6 +14,7 @@ import zlib
 from compose import __version__
 from compose.model.encoding import decode, encode
 from compose.model.project import Inputs, Project
+from engine.errors import Problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +30,18 @@ def load_cached(options: LoadOptions, directory: str) -> Project:
     A missing or damaged entry is made anew; a directory that cannot be written is no error. Raises
     as `load_ordered`: a project with problems is not kept.
     """
+    if options.services:
+        # mostly they are enabled, and the entry that all commands share will do
+        try:
+            project = _load(options.replace(services=()), directory)
+        except (Problem, ExceptionGroup):
+            return _load(options, directory)
+        if not any(name in project.disabled for name in options.services):
+            return project
+    return _load(options, directory)
+
+
+def _load(options: LoadOptions, directory: str) -> Project:
     key = _key(options)
     path = f"{directory}/{zlib.crc32(key.encode()):08x}.json"
     project = _find(path, key, options)
