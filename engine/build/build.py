@@ -16,7 +16,7 @@ from engine.build.progress import Reporter
 from engine.build.run import remove_abandoned
 from engine.build.settings import Scope
 from engine.build.stage import StageBuilder, now
-from engine.build.stages import check_sources, find_target
+from engine.build.stages import check_sources, find_target, needed_stages
 from engine.errors import Problem
 from engine.images.platform import host_platform
 from engine.images.reference import parse_reference
@@ -75,11 +75,13 @@ class _Build:
         self._job = job = self._prepare()
         target = find_target(job.dockerfile, self._spec.target)
         await remove_abandoned(job)
+        named = self._spec.additional_contexts
+        needed = needed_stages(job.dockerfile, target, job.arguments, named)
         async with asyncio.TaskGroup() as group:
-            self._group = group
-            state = await self._stage(target.number)
+            for number in needed:
+                self._tasks[number] = group.create_task(self._build_stage(number))
         self._cache.note_use(self._places)
-        return await self._export(state)
+        return await self._export(self._tasks[target.number].result())
 
     def _prepare(self) -> Job:
         spec = self._spec
@@ -109,9 +111,7 @@ class _Build:
         )
 
     async def _stage(self, number: int) -> StageState:
-        if number not in self._tasks:
-            self._tasks[number] = self._group.create_task(self._build_stage(number))
-        return await asyncio.shield(self._tasks[number])
+        return await asyncio.shield(self._tasks[number])  # others wait for it too
 
     async def _build_stage(self, number: int) -> StageState:
         builder = StageBuilder(self._job, self._job.dockerfile.stages[number])

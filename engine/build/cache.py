@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Record = Mapping[str, object]
 
 _MOST_FILES = 20_000  # in a record, to tell which one changed
+_EXPLAINING = ("instruction", "files")  # the other fields say all that the result depends on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +89,8 @@ class StepCache:
 
 
 def key_of(record: Record) -> str:
-    """The digest of a record. Its `files` only explain what its `content` stands for."""
-    counted = {name: value for name, value in record.items() if name != "files"}
+    """The digest of a record, without what is only there to explain it."""
+    counted = {name: value for name, value in record.items() if name not in _EXPLAINING}
     return digest(json.dumps(counted, sort_keys=True))
 
 

@@ -102,6 +102,7 @@ class _CopyPlan:
             "instruction": self._instruction.text,
             "step": self._instruction.kind,
             "parent": self._state.top,
+            "sources": self._sources,
             "to": self._to,
             "owner": self._chown,
             "mode": self._mode,

@@ -31,7 +31,7 @@ class Job:
 
     path       of the Dockerfile on the host; what it is called when messages compare builds
     arguments  ARGs from before the first FROM, and the automatic ones
-    stage      the state at the end of an earlier stage, built when first asked for
+    stage      the state at the end of an earlier stage, once it is there
     """
 
     engine: Engine

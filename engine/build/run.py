@@ -20,7 +20,7 @@ from engine.build.origin import find_origin
 from engine.build.state import DEFAULT_PATH
 from engine.build.stubs import ALWAYS, missing_stubs, remove_stubs
 from engine.containers.spec import ContainerSpec, EndpointSpec, HealthcheckSpec, Mount
-from engine.errors import BuildProblem
+from engine.errors import BuildProblem, ContainerProblem
 from engine.kernel.process import start_time
 
 if TYPE_CHECKING:
@@ -248,7 +248,7 @@ class _RunPlan:
             ensure_network(job)
         container = containers.create(spec)
         try:
-            await containers.start(container.id)
+            await self._start(container)
             tail = await self._follow(container.id, report)
             ended = await containers.wait(container.id, lambda found: found.status in _ENDED)
             self._check(ended, tail)
@@ -260,6 +260,14 @@ class _RunPlan:
             return await asyncio.to_thread(layers.add_layer, upper, self._state.chain_ids)
         finally:
             await asyncio.shield(_put_away(job, container.id))
+
+    async def _start(self, container: Container) -> None:
+        try:
+            await self._job.engine.containers.start(container.id)
+        except ContainerProblem as problem:
+            what = problem.what.removeprefix(f"container {container.name}: ")
+            where = self._instruction.where
+            raise BuildProblem(what, where=where, hint=problem.hint, code=problem.code) from None
 
     async def _follow(self, container_id: str, report: StepReport) -> list[str]:
         """Report the output as it comes; its last lines."""

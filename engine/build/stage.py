@@ -81,7 +81,7 @@ class StageBuilder:
             return StageState()
         if name not in job.spec.additional_contexts:
             earlier = find_stage(job.dockerfile, name, self._stage.number)
-            if earlier is not None and not name.isdecimal():
+            if earlier is not None:
                 state = await job.stage(earlier.number)
                 return dataclasses.replace(state, command_is_own=False)
         reference = image_reference(job, name, start)
@@ -157,13 +157,15 @@ class StageBuilder:
         async with job.lock(key):
             cached = None if job.spec.no_cache else job.cache.find(key)
             if cached is None:
-                cached = await self._make(key, place, step, report)
+                cached = await self._make(key, place, instruction, step, report)
             else:
                 report.cached()
         self.places[place] = key
         return state.with_layer(cached.chain_id, step.created_by, cached.created)
 
-    async def _make(self, key: str, place: str, step: LayerStep, report: StepReport) -> Cached:
+    async def _make(
+        self, key: str, place: str, instruction: Instruction, step: LayerStep, report: StepReport
+    ) -> Cached:
         reason = self._reason(place, step.record)
         if reason:
             report.note(f"run again: {reason}")
@@ -171,6 +173,7 @@ class StageBuilder:
             chain_id = await step.make(report)
         except Problem as problem:
             report.failed(problem.what.partition("\n")[0])
+            problem.where = problem.where or instruction.where
             raise
         made = Cached(chain_id=chain_id, created=now())
         self._job.cache.add(key, step.record, made)

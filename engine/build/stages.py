@@ -6,11 +6,12 @@ import difflib
 from typing import TYPE_CHECKING
 
 from engine.build import instructions as ins
+from engine.build.expander import Expander
 from engine.build.mounts import mount_source
 from engine.errors import BuildProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator, Mapping
 
     from engine.build.instructions import Dockerfile, StageSource
 
@@ -54,6 +55,27 @@ def sources(stage: StageSource) -> Iterator[str]:
                 source = mount_source(text)
                 if source:
                     yield source
+
+
+def needed_stages(
+    dockerfile: Dockerfile, target: StageSource, arguments: Mapping[str, str], named: Container[str]
+) -> list[int]:
+    """Numbers of the stages that the target is made from, itself among them.
+
+    arguments  what a FROM can use
+    named      contexts that are given by name, and win over stages
+    """
+    needed: set[int] = set()
+    left = [target]
+    while left:
+        stage = left.pop()
+        if stage.number not in needed:
+            needed.add(stage.number)
+            base = Expander(stage.start, arguments, dockerfile.escape).word(stage.start.image)
+            names = [name for name in (base, *sources(stage)) if name not in named]
+            found = (find_stage(dockerfile, name, stage.number) for name in names)
+            left += [earlier for earlier in found if earlier is not None]
+    return sorted(needed)
 
 
 def check_sources(dockerfile: Dockerfile) -> None:

@@ -1,0 +1,200 @@
+"""The build cache: what hits, what misses, and what is said of it (engine.md D7)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine import BuildSpec, build_image
+from tests.engine.build.conftest import Workshop
+from tests.marks import needs_root
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from engine import BuildEvent, Engine
+
+pytestmark = [needs_root, pytest.mark.usefixtures("busybox")]
+
+DOCKERFILE = """
+FROM busybox
+ARG version=1
+COPY a.txt dir /x/
+RUN cat /x/* > /all
+ENV after=1
+RUN echo $after
+CMD ["sh"]
+"""
+FILES = {"a.txt": "a", "dir/b": "b", "other": "o"}
+
+
+@pytest.fixture
+def built(workshop: Workshop) -> Workshop:
+    """A workshop where DOCKERFILE was built."""
+    workshop.write(FILES)
+    workshop.build(DOCKERFILE)
+    return workshop
+
+
+def test_the_same_again_is_the_same_image_and_runs_nothing(workshop: Workshop) -> None:
+    workshop.write(FILES)
+    first = workshop.build(DOCKERFILE)
+    time.sleep(1.1)  # times are in whole seconds: one that was taken anew would differ
+    again = workshop.build(DOCKERFILE)
+    assert again.id == first.id
+    assert len(workshop.steps("cached")) == 3
+    assert workshop.notes() == []
+
+
+def test_another_project_shares_the_steps(
+    built: Workshop, engine: Engine, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = Workshop(engine=engine, context=tmp_path_factory.mktemp("other"))
+    other.write(FILES)
+    other.build(DOCKERFILE, labels={"project": "other"})
+    assert len(other.steps("cached")) == 3
+
+
+def change_content(context: Path) -> None:
+    (context / "dir/b").write_text("B")
+
+
+def add_file(context: Path) -> None:
+    (context / "dir/new").write_text("n")
+
+
+def remove_file(context: Path) -> None:
+    (context / "dir/b").unlink()
+
+
+def change_mode(context: Path) -> None:
+    (context / "a.txt").chmod(0o755)
+
+
+def add_several(context: Path) -> None:
+    for number in range(5):
+        (context / f"dir/f{number}").write_text("")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (change_content, "dir/b changed"),
+        (add_file, "dir/new is new"),
+        (remove_file, "dir/b is gone"),
+        (change_mode, "a.txt changed"),
+        (add_several, "dir/f0, dir/f1, dir/f2 and 2 more is new"),
+    ],
+)
+def test_a_step_says_which_file_invalidated_it(
+    built: Workshop, change: object, reason: str
+) -> None:
+    assert callable(change)
+    change(built.context)
+    built.build(DOCKERFILE)
+    assert built.notes()[0] == reason
+    assert built.steps("cached") == []
+
+
+def test_times_owners_and_other_files_invalidate_nothing(built: Workshop) -> None:
+    os.utime(built.context / "a.txt", (1, 1))
+    os.chown(built.context / "a.txt", 5, 5)
+    (built.context / "other").write_text("changed")
+    built.build(DOCKERFILE)
+    assert len(built.steps("cached")) == 3
+
+
+def test_a_file_that_is_changed_in_place_with_its_old_time_is_noticed(built: Workshop) -> None:
+    path = built.context / "a.txt"
+    before = path.stat()
+    path.write_text("z")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    built.build(DOCKERFILE)
+    assert built.notes()[0] == "a.txt changed"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "args", "reasons", "cached"),
+    [
+        ("CMD", "CMD", {"version": "2"}, ["build argument version changed"], 1),
+        ("after=1", "after=2", {}, ["environment variable after changed"], 2),
+        ("echo $after", "echo no", {}, ["the instruction changed; it was: RUN echo $after"], 2),
+        ('CMD ["sh"]', 'CMD ["ls"]', {}, [], 3),
+        ("COPY a.txt", "LABEL x=y\nCOPY a.txt", {}, [], 3),
+        (
+            "COPY a.txt dir",
+            "COPY dir a.txt",
+            {},
+            ["the instruction changed; it was: COPY a.txt dir /x/"],
+            0,
+        ),
+    ],
+)
+def test_a_step_says_what_of_the_dockerfile_invalidated_it(
+    built: Workshop,
+    before: str,
+    after: str,
+    args: dict[str, str],
+    reasons: list[str],
+    cached: int,
+) -> None:
+    built.build(DOCKERFILE.replace(before, after, 1), args=args)
+    assert built.notes()[: len(reasons)] == reasons
+    assert len(built.steps("cached")) == cached
+
+
+def test_no_cache_runs_everything_and_says_so(built: Workshop) -> None:
+    built.build(DOCKERFILE, no_cache=True)
+    assert built.notes() == ["--no-cache"] * 3
+
+
+def test_a_step_that_makes_the_same_again_lets_those_after_it_hit(workshop: Workshop) -> None:
+    """Keys are content: another RUN with the same result is the same parent (D7.2)."""
+    text = "FROM scratch AS one\nCOPY a.txt /{name}\nFROM busybox\nCOPY --from=one /* /x/\nRUN true"
+    workshop.write(FILES)
+    workshop.build(text.format(name="f"))
+    workshop.build("FROM busybox AS more\n" + text.format(name="f"))
+    assert len(workshop.steps("cached")) == 3
+
+
+def test_steps_stay_when_the_image_goes(built: Workshop, engine: Engine) -> None:
+    image = built.build(DOCKERFILE, tags=("gone",))
+    engine.images.remove(image.id, force=True)
+    built.build(DOCKERFILE)
+    assert len(built.steps("cached")) == 3
+
+
+def test_one_step_wanted_by_two_builds_at_once_is_done_once(
+    workshop: Workshop, engine: Engine
+) -> None:
+    text = "FROM busybox\nRUN echo once; sleep 0.3; touch /x\nLABEL number={number}"
+    events: list[BuildEvent] = []
+
+    async def both() -> None:
+        specs = [
+            BuildSpec(context=str(workshop.context), dockerfile_inline=text.format(number=number))
+            for number in range(2)
+        ]
+        await asyncio.gather(*(build_image(engine, spec, events.append) for spec in specs))
+        engine.containers.close()
+
+    asyncio.run(both())
+    assert [event.text for event in events if event.kind == "output"] == ["once"]
+
+
+def test_a_large_unchanged_context_is_quick(workshop: Workshop) -> None:
+    for number in range(2000):
+        path = workshop.context / f"d{number % 20}/f{number}"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(str(number))
+    time.sleep(0.05)  # files younger than a tick of the clock are not remembered
+    text = "FROM scratch\n" + "COPY . /x/\n" * 3
+    workshop.build(text)
+    started = time.monotonic()
+    workshop.build(text)
+    assert len(workshop.steps("cached")) == 3
+    assert time.monotonic() - started < 1.0
