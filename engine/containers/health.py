@@ -7,6 +7,8 @@ import signal
 import time
 
 from engine.containers.join import run_inside
+from engine.containers.process import UNKNOWN_FAILURE
+from engine.containers.statefile import read_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,9 +24,11 @@ LOG_LENGTH = 5
 class Health:
     """starting, healthy or unhealthy; a new one for each start of the container.
 
-    check    test (argv), interval_s, timeout_s, start_period_s, start_interval_s, retries
-    target   of engine.containers.join.run_inside
-    changed  called after each probe
+    check        test (argv), interval_s, timeout_s, start_period_s, start_interval_s, retries
+    target       of engine.containers.join.run_inside
+    config_path  of the launch record, from which probes take user, environment and limits
+    reap         is to reap children, and to call `reaped` for each
+    changed      called after each probe
     """
 
     def __init__(
@@ -32,11 +36,12 @@ class Health:
         loop: Loop,
         check: dict[str, Any],
         target: dict[str, Any],
-        described: dict[str, Any],
+        config_path: str,
+        reap: Callable[[], object],
         changed: Callable[[], object],
     ) -> None:
         self._loop, self._check, self._target = loop, check, target
-        self._described = dict(described, args=check["test"], terminal=False)
+        self._config_path, self._reap = config_path, reap
         self._changed = changed
         self._started_s = time.monotonic()
         self._probe: _Probe | None = None
@@ -76,7 +81,8 @@ class Health:
         self._timer = self._loop.call_later(wait_s, self._start)
 
     def _start(self) -> None:
-        self._probe = _Probe(self._loop, self._target, self._described, self._check["timeout_s"])
+        self._probe = _Probe(self._loop, self._check, self._target, self._config_path)
+        self._loop.add_reader(self._probe.pidfd, self._reap)
 
     def _record(self, started_s: float, started_at: float, code: int, output: str) -> None:
         if code == 0:
@@ -97,9 +103,9 @@ class _Probe:
     """One run of the test: its process, its output, its time-out."""
 
     def __init__(
-        self, loop: Loop, target: dict[str, Any], described: dict[str, Any], timeout_s: float
+        self, loop: Loop, check: dict[str, Any], target: dict[str, Any], config_path: str
     ) -> None:
-        self._loop, self._timeout_s = loop, timeout_s
+        self._loop, self._timeout_s = loop, check["timeout_s"]
         self._output = bytearray()
         self._timed_out = False
         self.started_s, self.started_at = time.monotonic(), time.time()
@@ -108,11 +114,12 @@ class _Probe:
         self.pid = os.fork()
         if self.pid == 0:
             os.set_blocking(write_fd, True)
-            os._exit(_run(target, described, (null_fd, write_fd, write_fd)))
+            os._exit(_run(check["test"], target, config_path, (null_fd, write_fd, write_fd)))
+        self.pidfd = os.pidfd_open(self.pid)
         os.close(null_fd)
         os.close(write_fd)
         loop.add_reader(self._read_fd, self._read)
-        self._timer = loop.call_later(timeout_s, self._expire)
+        self._timer = loop.call_later(self._timeout_s, self._expire)
 
     def kill(self) -> None:
         """End the probe; the process inside dies with the one that waits for it."""
@@ -125,8 +132,9 @@ class _Probe:
         """(code, output) once the process has been reaped; -1 after a time-out."""
         self._timer.cancel()
         self._read()
-        self._loop.remove_reader(self._read_fd)
-        os.close(self._read_fd)
+        for fd in (self._read_fd, self.pidfd):
+            self._loop.remove_reader(fd)
+            os.close(fd)
         output = self._output[:OUTPUT_LIMIT_BYTES].decode("utf-8", "replace")
         if len(self._output) > OUTPUT_LIMIT_BYTES:
             output += "..."
@@ -149,7 +157,12 @@ class _Probe:
         self.kill()
 
 
-def _run(target: dict[str, Any], described: dict[str, Any], stdio: tuple[int, int, int]) -> int:
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+def _run(
+    argv: list[str], target: dict[str, Any], config_path: str, stdio: tuple[int, int, int]
+) -> int:
+    """In the child of the monitor."""
+    config = read_json(config_path)
+    if config is None:
+        return UNKNOWN_FAILURE
+    described = dict(config["process"], args=argv, terminal=False)
     return run_inside(target, described, stdio, None)

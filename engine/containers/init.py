@@ -84,14 +84,14 @@ class Init:
         self._sync.send(json.dumps(report).encode())
 
     def _prepare(self, stdio: tuple[int, int, int]) -> None:
-        die_with_parent(0)  # the monitor is outside of our pid namespace
         set_dumpable(False)
         os.setsid()
         for target, fd in enumerate(stdio):
             os.dup2(fd, target)
         process.set_limits(self._config["process"]["rlimits"])
-        if self._sync.recv(16) != _GO:  # the monitor is gone, or has put us in no cgroup
+        if self._sync.recv(16) != _GO:  # the monitor is gone
             os._exit(1)
+        die_with_parent(0)  # it is our parent by now, outside of our pid namespace
         if self._netns_fd is not None:
             setns(self._netns_fd, CLONE_NEWNET)
         flags = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWCGROUP

@@ -35,15 +35,20 @@ class Stage:
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._reading = False
 
-    async def launch(self, run_directory: str) -> dict[str, Any]:
-        """Start the container whose launch record is there: {"pid"}, or {"code", "what", ...}."""
+    async def launch(self, run_directory: str, ours: dict[str, Any]) -> dict[str, Any]:
+        """Start the container whose launch record is in `run_directory`.
+
+        ours  the `buoy` section of that record
+        The outcome: {"pid"}, or {"code", "what", ...}.
+        """
         loop = asyncio.get_running_loop()
         if not self._reading:
             loop.add_reader(self._socket.fileno(), self._read)
             self._reading = True
         number = next(self._numbers)
         future = self._waiting[number] = loop.create_future()
-        self._send({"do": "launch", "id": number, "run_directory": run_directory})
+        request = {"do": "launch", "id": number, "run_directory": run_directory, "ours": ours}
+        self._send(request)
         outcome: dict[str, Any] = await future
         return outcome
 
@@ -85,6 +90,8 @@ class Stage:
                     future.set_result(outcome)
         except BlockingIOError:
             return
+        except ConnectionResetError:
+            pass
         for future in self._waiting.values():  # the stage has died
             if not future.done():
                 future.set_result({"code": "stage", "what": "the stage process was killed"})

@@ -7,11 +7,9 @@ the lock by which others know that the container has a monitor.
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import os
 import signal
-import socket
 import time
 
 from engine.cgroups.cgroup import Cgroup
@@ -19,12 +17,12 @@ from engine.cgroups.hierarchy import Hierarchies
 from engine.containers import statefile
 from engine.containers.control import Connection, Server
 from engine.containers.health import Health
-from engine.containers.init import Init
 from engine.containers.launching import Launching
 from engine.containers.logfile import LogFile
+from engine.containers.preparing import PreparationFailed, Prepared, prepare
 from engine.containers.restart import Restarts
 from engine.kernel.loop import Loop, Timer
-from engine.kernel.process import become_subreaper, set_name, start_time
+from engine.kernel.process import become_subreaper, set_name
 from engine.network.ports import PortTaken
 from engine.network.sandbox import Sandbox
 
@@ -37,49 +35,49 @@ _CHUNK_BYTES = 65536
 
 
 class Monitor:
-    """One container, from the launch record in its run directory to its final exit."""
+    """One container, from the launch record in its run directory to its final exit.
 
-    def __init__(self, run_directory: str, report: Callable[..., object]) -> None:
-        self._run_directory = run_directory
-        self._report = report  # to the command that waits for the start
-        config = statefile.read_json(f"{run_directory}/{statefile.CONFIG_NAME}")
-        if config is None:
-            raise FileNotFoundError(f"{run_directory}/config.json is missing or broken")
-        self._config: dict[str, Any] = config
-        self._ours: dict[str, Any] = config["buoy"]
+    ours            the `buoy` section of the record
+    termination_fd  readable once the monitor itself has been asked to end (SIGTERM)
+    report          is told of the first start: pid=..., or code=..., what=...
+    """
+
+    def __init__(
+        self,
+        run_directory: str,
+        ours: dict[str, Any],
+        termination_fd: int,
+        report: Callable[..., object],
+    ) -> None:
+        self._run_directory, self._ours, self._report = run_directory, ours, report
+        self._termination_fd = termination_fd
         self._loop = Loop()
-        self._restarts = Restarts(**self._ours["restart"])
-        self._cgroup = Cgroup(Hierarchies.detect(), self._ours["cgroup_parent"], self._ours["id"])
-        self._filter = _read_bytes(self._ours["seccomp"]) if self._ours["seccomp"] else None
+        self._restarts = Restarts(**ours["restart"])
         self._sandbox: Sandbox | None = None
         self._log: LogFile | None = None
         self._control: Server | None = None
         self._health: Health | None = None
         self._launching: Launching | None = None
+        self._prepared: Prepared | None = None  # the run of init that there is
+        self._outputs: dict[str, int] = {}
         self._waiting: Timer | None = None  # for the next restart
         self._kill_timer: Timer | None = None
         self._stopped_by: list[Connection] = []
         self._stopping = False
-        self._outputs: dict[str, int] = {}
-        self._pid = 0
         self._started_s = 0.0
         self._oom_kills = 0
         self._state: dict[str, Any] = {
             "status": "created",
             "monitor": os.getpid(),
-            "command": self._config["process"]["args"],
-            "attachments": self._ours["attachments"],
+            "command": ours["argv"],
+            "attachments": ours["attachments"],
         }
 
     def run(self) -> None:
         """Start the container and watch it to its end."""
-        if statefile.take_lock(self._run_directory) is None:
-            self._report(code="already-running", what="the container has a monitor already")
-            return
-        _become_monitor(self._ours["name"])
-        wake_fd = self._watch_children()
+        self._loop.add_reader(self._termination_fd, lambda: self._stop(None, None))
         try:
-            self._prepare()
+            self._prepare_for_good()
         except PortTaken as error:
             self._give_up(
                 {
@@ -94,28 +92,17 @@ class Monitor:
         except OSError as error:
             self._give_up({"code": "start", "what": str(error)})
             return
-        self._launch()
-        self._loop.run()
-        os.close(wake_fd)
+        if self._launch(first=True):
+            if self._sandbox is not None:
+                self._sandbox.serve(self._loop)
+            self._loop.run()
 
-    def _watch_children(self) -> int:
-        """A readable descriptor whenever a child has ended."""
-        read_fd, write_fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.signal(signal.SIGTERM, lambda *_: self._stop(None, None))
-        self._loop.add_reader(read_fd, lambda: self._reap(read_fd))
-        return write_fd
-
-    def _prepare(self) -> None:
-        """What lasts over restarts: cgroup, network, log, control socket."""
-        warnings = self._cgroup.create(self._config["linux"]["resources"])
-        self._state["warnings"] = warnings
-        self._oom_kills = self._cgroup.oom_kills()
+    def _prepare_for_good(self) -> None:
+        """What lasts over restarts and is the monitor's own: ports, log, control socket."""
         record = self._ours["network"]
         if record["mode"] != "host":
-            self._sandbox = Sandbox.create(record, self._ours["id"])
-            self._sandbox.serve(self._loop)
+            self._sandbox = Sandbox(record, self._ours["id"])
+            self._sandbox.reserve()
             self._state["ports"] = self._sandbox.published
         log = self._ours["log"]
         self._log = LogFile(log["directory"], log["max_size_bytes"], log["max_files"])
@@ -123,50 +110,41 @@ class Monitor:
 
     # --- one run of init
 
-    def _launch(self) -> None:
+    def _launch(self, *, first: bool = False) -> bool:
+        """False where it could not even be prepared."""
         self._waiting = None
-        init_socket, own_socket = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        netns_fd = self._sandbox.netns_fd if self._sandbox else None
-        init = Init(self._config, netns_fd, init_socket, self._filter)
-        self._launching = Launching(
-            self._loop,
-            init,
-            own_socket,
-            self._config["process"]["terminal"],
-            self._ours["stdin_open"],
-        )
-        self._pid = self._launching.pid
-        init_socket.close()
-        self._outputs = self._launching.outputs
-        for stream, fd in self._outputs.items():
-            self._watch_output(stream, fd)
         try:
-            self._cgroup.attach(self._pid)
-            if self._sandbox is not None:
-                self._sandbox.register()
-        except OSError as error:
-            self._launching.error = {"code": "start", "what": str(error)}
-            os.kill(self._pid, signal.SIGKILL)
-            return
-        self._launching.release(self._running, self._terminal)
-
-    def _terminal(self, master_fd: int) -> None:
-        self._outputs["stdout"] = master_fd
-        self._watch_output("stdout", master_fd)
+            prepared = prepare(self._run_directory, self._sandbox, first=first)
+        except PreparationFailed as failed:
+            self._give_up(failed.error)
+            return False
+        self._prepared = prepared
+        self._loop.add_reader(prepared.pidfd, self._reap)
+        if first:
+            self._state["warnings"] = prepared.warnings
+        for stream in ("stdout", "stderr"):
+            if stream in prepared.fds:
+                self._watch_output(stream, prepared.fds.pop(stream))
+        self._launching = Launching(
+            self._loop, prepared, self._running, lambda fd: self._watch_output("stdout", fd)
+        )
+        return True
 
     def _running(self) -> None:
         """The program of the image has been executed."""
+        prepared = self._prepared
+        if prepared is None:
+            return
         self._started_s = time.monotonic()
-        started = start_time(self._pid)
         target = {
-            "pid": self._pid,
-            "started": started,
-            "cgroups": list(dict.fromkeys(self._cgroup.directories.values())),
+            "pid": prepared.pid,
+            "started": prepared.started,
+            "cgroups": prepared.cgroups,
             "filter": self._ours["seccomp"],
         }
         self._state.update(
             status="running",
-            pid=self._pid,
+            pid=prepared.pid,
             target=target,
             started_at=time.time(),
             exit_code=None,
@@ -176,13 +154,14 @@ class Monitor:
         )
         check = self._ours["health"]
         if check:
-            self._health = Health(
-                self._loop, check, target, self._config["process"], self._write_state
-            )
+            config = f"{self._run_directory}/{statefile.CONFIG_NAME}"
+            self._health = Health(self._loop, check, target, config, self._reap, self._write_state)
         self._write_state()
-        self._report(pid=self._pid)
+        self._report(pid=prepared.pid)
 
     def _watch_output(self, stream: str, fd: int) -> None:
+        os.set_blocking(fd, False)
+        self._outputs[stream] = fd
         self._loop.add_reader(fd, lambda: self._read_output(stream, fd))
 
     def _read_output(self, stream: str, fd: int) -> bool:
@@ -200,9 +179,8 @@ class Monitor:
             self._log.write(stream, chunk)
         return True
 
-    def _reap(self, wake_fd: int) -> None:
-        with contextlib.suppress(BlockingIOError):
-            os.read(wake_fd, 512)
+    def _reap(self) -> None:
+        """One of the children has ended: all that have are reaped, orphans from inside too."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -212,28 +190,32 @@ class Monitor:
                 return
             code = os.waitstatus_to_exitcode(status)
             code = code if code >= 0 else 128 - code
-            if pid == self._pid:
-                self._ended(code)
+            if self._prepared is not None and pid == self._prepared.pid:
+                self._ended(self._prepared, code)
             elif self._health is not None:
                 self._health.reaped(pid, code)
 
-    def _ended(self, exit_code: int) -> None:
+    def _ended(self, prepared: Prepared, exit_code: int) -> None:
         """Init has ended, and with it, by the kernel's hand, all in its pid namespace."""
-        self._pid = 0
         for stream, fd in self._outputs.items():
             while self._read_output(stream, fd):
                 pass
             self._loop.remove_reader(fd)
             os.close(fd)
+        self._loop.remove_reader(prepared.pidfd)
+        for fd in (prepared.pidfd, *prepared.fds.values()):
+            os.close(fd)
         self._outputs = {}
         if self._log is not None:
             self._log.flush()
+        launching, self._launching = self._launching, None
+        error = launching.finish() if launching is not None else None
+        self._prepared = None
         if self._health is not None:
             self._health.stop()
+            self._health = None
         if self._sandbox is not None:
             self._sandbox.deregister()
-        launching, self._launching = self._launching, None
-        error = launching.finish() if launching else None
         if error is not None:
             self._give_up(error)
             return
@@ -245,12 +227,11 @@ class Monitor:
             self._finish()
             return
         self._state.update(status="restarting", restart_count=self._restarts.count)
-        self._health = None
         self._write_state()
         self._waiting = self._loop.call_later(delay_s, self._launch)
 
     def _note_exit(self, exit_code: int) -> None:
-        oom_kills = self._cgroup.oom_kills()
+        oom_kills = self._cgroup().oom_kills()
         self._state.update(
             pid=None,
             target=None,
@@ -259,6 +240,9 @@ class Monitor:
             oom_killed=oom_kills > self._oom_kills,
         )
         self._oom_kills = oom_kills
+
+    def _cgroup(self) -> Cgroup:
+        return Cgroup(Hierarchies.detect(), self._ours["cgroup_parent"], self._ours["id"])
 
     # --- requests
 
@@ -288,12 +272,12 @@ class Monitor:
 
     def _signal(self, number: int) -> bool:
         """False where there is no process now."""
-        if not self._pid:
+        if self._prepared is None:
             return False
         if number == signal.SIGKILL:
-            self._cgroup.kill()
+            self._cgroup().kill()
         try:
-            os.kill(self._pid, number)
+            os.kill(self._prepared.pid, number)
         except ProcessLookupError:
             return False
         return True
@@ -318,7 +302,7 @@ class Monitor:
             self._kill_timer.cancel()
         self._state.update(status=final, pid=None, target=None)
         failures = []
-        for clean in (self._close_sandbox, self._cgroup.remove):
+        for clean in (self._close_sandbox, self._cgroup().remove):
             try:
                 clean()
             except OSError as error:
@@ -348,21 +332,16 @@ class Monitor:
         statefile.write_json(self._run_directory, statefile.STATE_NAME, self._state)
 
 
-def _become_monitor(name: str) -> None:
-    """A session and a name of its own; nothing of the command's terminal or directory is kept."""
+def monitor(
+    run_directory: str, ours: dict[str, Any], termination_fd: int, report: Callable[..., object]
+) -> None:
+    """Become the monitor of the container whose launch record is in `run_directory`."""
+    if statefile.take_lock(run_directory) is None:
+        report(code="already-running", what="the container has a monitor already")
+        return
     os.setsid()
     os.chdir("/")
     become_subreaper()
-    set_name(f"buoy:{name}")
-    null_fd = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-    for fd in (0, 1, 2):
-        os.dup2(null_fd, fd)
-    os.close(null_fd)
-    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):
-        signal.signal(number, signal.SIG_IGN)
+    set_name(f"buoy:{ours['name']}")
     gc.disable()
-
-
-def _read_bytes(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return file.read()
+    Monitor(run_directory, ours, termination_fd, report).run()

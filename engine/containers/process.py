@@ -24,6 +24,14 @@ if TYPE_CHECKING:
     from typing import Any
 
 NOT_FOUND, NOT_EXECUTABLE, UNKNOWN_FAILURE = 127, 126, 128
+# What Python and the stage ignore or handle: an ignored signal would stay so over execve.
+_CHANGED_SIGNALS = (
+    signal.SIGHUP,
+    signal.SIGINT,
+    signal.SIGPIPE,
+    signal.SIGTERM,
+    signal.SIGXFSZ,
+)
 _NOT_EXECUTABLE_ERRNOS = (errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOEXEC, errno.ETXTBSY)
 
 
@@ -68,8 +76,8 @@ def run(process: dict[str, Any], filter_program: bytes | None, keep_alive: Any) 
     user = _find(process)
     environment = _environment(process["env"], user)
     close_on_exec_from(3)
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    for number in _CHANGED_SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     no_new_privileges = process["noNewPrivileges"]
     if no_new_privileges:

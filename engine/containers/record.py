@@ -76,7 +76,9 @@ def build_record(
         + user_mounts(roots, container_id, spec, volumes),
         "linux": _linux(roots, container_id, spec, lowers),
         "annotations": dict(spec.labels),
-        "buoy": _ours(roots, container_id, spec, config, network, lowers, granted, hierarchies),
+        "buoy": _ours(
+            roots, container_id, spec, config, argv, network, lowers, granted, hierarchies
+        ),
     }
     if spec.network != "host" or spec.hostname:
         record["hostname"] = spec.hostname or container_id[:12]

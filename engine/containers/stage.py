@@ -18,7 +18,7 @@ import sys
 sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
 from engine.containers.join import run_inside
-from engine.containers.monitor import Monitor
+from engine.containers.monitor import monitor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,27 +31,55 @@ def main(command_fd: int) -> None:
     """Serve the command at the other end of `command_fd` until it hangs up."""
     command = socket.socket(fileno=command_fd)
     command.set_inheritable(False)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody here waits for monitors
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the command's to answer
-    gc.collect()
-    gc.freeze()
+    _settle()
     while True:
-        packet, fds, _, _ = socket.recv_fds(command, _PACKET_BYTES, 4)
+        try:
+            packet, fds, _, _ = socket.recv_fds(command, _PACKET_BYTES, 4)
+        except ConnectionResetError:  # it has gone without reading all answers
+            return
         if not packet:
             return
+        _reap()
         request = json.loads(packet)
+        termination_fd = _expect_termination()
         if os.fork() == 0:
-            _serve(command, request, fds)
-        for fd in fds:
+            _serve(command, request, fds, termination_fd)
+        for fd in (*fds, termination_fd):
             os.close(fd)
 
 
-def _serve(command: socket.socket, request: dict[str, Any], fds: list[int]) -> None:
+def _settle() -> None:
+    """What all that are forked from here would have to do: done once, it costs them no memory."""
+    null_fd = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+    os.dup2(null_fd, 0)
+    os.dup2(null_fd, 1)
+    os.close(null_fd)
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):  # Ctrl-C is the command's
+        signal.signal(number, signal.SIG_IGN)
+    gc.collect()
+    gc.freeze()
+
+
+def _expect_termination() -> int:
+    """A descriptor that a SIGTERM makes readable, in this process and what it forks next."""
+    fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+    signal.signal(signal.SIGTERM, lambda *_: os.eventfd_write(fd, 1))
+    return fd
+
+
+def _reap() -> None:
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def _serve(
+    command: socket.socket, request: dict[str, Any], fds: list[int], termination_fd: int
+) -> None:
     """In the forked child; never returns."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     try:
         if request["do"] == "launch":
-            _launch(command, request)
+            _launch(command, request, termination_fd)
         else:
             command.close()
             _exec(request, fds)
@@ -59,7 +87,7 @@ def _serve(command: socket.socket, request: dict[str, Any], fds: list[int]) -> N
         os._exit(1)
 
 
-def _launch(command: socket.socket, request: dict[str, Any]) -> None:
+def _launch(command: socket.socket, request: dict[str, Any], termination_fd: int) -> None:
     """Become the monitor of a container; `command` hears once how the start went."""
 
     def report(**outcome: object) -> None:
@@ -69,7 +97,7 @@ def _launch(command: socket.socket, request: dict[str, Any]) -> None:
         command.close()
 
     try:
-        Monitor(request["run_directory"], report).run()
+        monitor(request["run_directory"], request["ours"], termination_fd, report)
     except BaseException as error:
         report(code="monitor", what=f"the monitor failed: {type(error).__name__}: {error}")
         raise

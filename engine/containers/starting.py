@@ -43,7 +43,8 @@ async def start(containers: Containers, row: sqlite3.Row) -> None:
     image = None if spec.lowers else parts.images.get(spec.image)
     volumes = {i: mount.source for i, mount in enumerate(spec.mounts) if mount.type == "volume"}
     record = build_record(roots, container_id, spec, image, network, volumes)
-    record["buoy"]["attachments"] = _attachments(network)
+    ours = record["buoy"]
+    ours["argv"], ours["attachments"] = record["process"]["args"], _attachments(network)
     _make_directories(containers, container_id)
     _write_files(containers, container_id, spec, network)
     write_json(run_directory, CONFIG_NAME, record)
@@ -51,7 +52,7 @@ async def start(containers: Containers, row: sqlite3.Row) -> None:
         "UPDATE containers SET started_at = ?, manually_stopped = 0 WHERE id = ?",
         (time.time(), container_id),
     )
-    outcome = await containers.stage.launch(run_directory)
+    outcome = await containers.stage.launch(run_directory, ours)
     if "code" in outcome:
         if outcome["code"] == "port-taken":
             raise _port_taken(containers, row["name"], outcome)

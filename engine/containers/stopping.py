@@ -29,7 +29,10 @@ _PACKET_BYTES = 65536
 async def stop(roots: Roots, container_id: str, grace_s: float | None, signal: str | None) -> None:
     """Returns once the monitor has cleaned up; at once where there is none."""
     number = signal_number(signal) if signal else None
+    monitor = lock_holder(roots.container_run(container_id))
     await _ask(roots, container_id, {"do": "stop", "grace_s": grace_s, "signal": number})
+    if monitor is not None:
+        await _end_of(monitor)
 
 
 async def kill(roots: Roots, container_id: str, signal: str) -> bool:
@@ -76,6 +79,22 @@ def _end_leftover(
     write_json(run_directory, STATE_NAME, state)
     with contextlib.suppress(FileNotFoundError):
         write_json(roots.container(container_id), LAST_STATE_NAME, state, durable=True)
+
+
+async def _end_of(pid: int) -> None:
+    """Until a process has ended: a monitor that has answered still holds its lock for a moment."""
+    try:
+        pidfd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    loop = asyncio.get_running_loop()
+    ended = loop.create_future()
+    loop.add_reader(pidfd, lambda: ended.done() or ended.set_result(None))
+    try:
+        await ended
+    finally:
+        loop.remove_reader(pidfd)
+        os.close(pidfd)
 
 
 async def _ask(roots: Roots, container_id: str, request: dict[str, Any]) -> dict[str, Any] | None:

@@ -119,6 +119,5 @@ def set_capabilities(names: list[str]) -> None:
 
 def _in_bounding_set(number: int) -> bool | None:
     """None past the last capability that this kernel knows."""
-    zero = ctypes.c_ulong(0)
-    result = libc.prctl(_PR_CAPBSET_READ, ctypes.c_ulong(number), zero, zero, zero)
+    result = libc.prctl(_PR_CAPBSET_READ, number, 0, 0, 0)
     return None if result < 0 else bool(result)

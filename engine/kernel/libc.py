@@ -52,10 +52,12 @@ _syscall = libc.syscall
 _syscall.restype = ctypes.c_long
 
 
+libc.prctl.argtypes = (ctypes.c_int, *(ctypes.c_ulong,) * 4)
+
+
 def prctl(option: int, second: int = 0, third: int = 0, *, name: str) -> int:
     """prctl(2); `name` is the option's name, for the error."""
-    zero = ctypes.c_ulong(0)
-    result: int = libc.prctl(option, ctypes.c_ulong(second), ctypes.c_ulong(third), zero, zero)
+    result: int = libc.prctl(option, second, third, 0, 0)
     if result < 0:
         raise KernelCallError("prctl", option=name, value=second)
     return result

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import signal
 
-from engine.kernel.libc import KernelCallError, libc, prctl, syscall
+from engine.kernel.libc import prctl, syscall
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_KEEPCAPS = 8
-_PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
 _CLOSE_RANGE_CLOEXEC = 1 << 2
@@ -35,8 +34,9 @@ def start_time(pid: int) -> int | None:
 
 def set_name(name: str) -> None:
     """The name that ps and top show; cut at 15 bytes by the kernel."""
-    if libc.prctl(_PR_SET_NAME, name.encode()[:15], 0, 0, 0) < 0:
-        raise KernelCallError("prctl", option="PR_SET_NAME", name=name)
+    fd = os.open("/proc/self/comm", os.O_WRONLY | os.O_CLOEXEC)
+    os.write(fd, name.encode()[:15])
+    os.close(fd)
 
 
 def become_subreaper() -> None:

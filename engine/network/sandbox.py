@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 
 from engine.kernel import rtnetlink
 from engine.kernel.namespaces import CLONE_NEWNET, open_own, setns, unshare
@@ -49,31 +50,66 @@ class Sandbox:
         self._identity = names.own_identity()
         self._links: dict[str, str] = {}  # network id -> veth at the host
         self._reservations: list[Reservation] = []
-        self._publications: list[Publication] = []
-        self._firewall = Firewall(record["table"])
+        self._is_published = False
         self._listeners: Listeners | None = None
         self._server: Server | None = None
+        self._firewall = Firewall(record["table"])
 
     @classmethod
     def create(cls, record: Mapping[str, Any], container_id: str) -> Sandbox:
-        """Make all of it but names and service; called in the host's namespace, stays there.
+        """Make all of it but names and service: `reserve` and `make` in one process.
 
-        The calling process must have a single thread. On failure what was made is undone.
-        Raises ports.PortTaken, endpoint.BridgeMissing, OSError.
+        On failure what was made is undone.
         """
         sandbox = cls(record, container_id)
         try:
-            sandbox._reserve()
-            inside = sandbox._make_namespace()
-            try:
-                sandbox._plug(inside)
-            finally:
-                inside.close()
-            sandbox._publish()
+            sandbox.reserve()
+            sandbox.make()
         except BaseException:
             sandbox.close()
             raise
         return sandbox
+
+    def reserve(self) -> None:
+        """Bind the host ports. Raises ports.PortTaken, or OSError for a foreign address."""
+        self._reservations = ports.reserve(self._record["ports"])
+        self.published = [
+            {
+                "host_ip": reservation.host_ip,
+                "published": reservation.published,
+                "target": reservation.target,
+                "protocol": reservation.protocol,
+            }
+            for reservation in self._reservations
+        ]
+
+    def make(self) -> None:
+        """Namespace, links, DNS sockets, firewall elements; called in the host's namespace, stays
+        there. The calling process must have a single thread.
+
+        Raises endpoint.BridgeMissing, OSError; then `close` undoes what was made.
+        """
+        inside = self._make_namespace()
+        try:
+            self._plug(inside)
+        finally:
+            inside.close()
+        self._publish()
+
+    def hand_over(self) -> tuple[dict[str, str], list[int]]:
+        """What `make` has made, for `adopt` in the process that forked this one."""
+        fds = [self.netns_fd]
+        if self._listeners is not None:
+            fds += [self._listeners.udp.fileno(), self._listeners.tcp.fileno()]
+        return self._links, fds
+
+    def adopt(self, links: dict[str, str], fds: list[int]) -> None:
+        """Go on with what a child has made: the monitor stays small, the work was the child's."""
+        self._links = links
+        self._is_published = bool(self._reservations)
+        self.netns_fd = fds[0]
+        if len(fds) > 1:
+            self._listeners = Listeners(socket.socket(fileno=fds[1]), socket.socket(fileno=fds[2]))
 
     def register(self) -> None:
         """Let the other containers of its networks find it by name."""
@@ -106,18 +142,6 @@ class Sandbox:
         if failures:
             raise failures[0]
 
-    def _reserve(self) -> None:
-        self._reservations = ports.reserve(self._record["ports"])
-        self.published = [
-            {
-                "host_ip": reservation.host_ip,
-                "published": reservation.published,
-                "target": reservation.target,
-                "protocol": reservation.protocol,
-            }
-            for reservation in self._reservations
-        ]
-
     def _make_namespace(self) -> RouteSocket:
         """The namespace with loopback and DNS sockets; rtnetlink of it, for the links."""
         home = open_own("net")
@@ -143,18 +167,22 @@ class Sandbox:
                 self._links[endpoint["network_id"]] = link
 
     def _publish(self) -> None:
+        if self._reservations:
+            self._firewall.publish(self._publications())
+            self._is_published = True
+
+    def _publications(self) -> list[Publication]:
         if not self._reservations:
-            return
+            return []
         address = next(e["address"] for e in self._record["endpoints"] if e["rank"] == 0)
         holder = f"{self._container_id[:12]} {self._identity}"
-        self._publications = [
+        return [
             Publication(r.protocol, r.host_ip, r.published, address, r.target, holder)
             for r in self._reservations
         ]
-        self._firewall.publish(self._publications)
 
     def _write_names(self, *, up: bool) -> None:
-        shown = tuple(publication.shown for publication in self._publications)
+        shown = tuple(publication.shown for publication in self._publications())
         for endpoint in self._record["endpoints"]:
             entry = names.Entry(
                 address=endpoint["address"],
@@ -181,9 +209,9 @@ class Sandbox:
     def _withdraw(self) -> None:
         """The elements first: while our sockets reserve the ports, nobody else's can be there."""
         try:
-            if self._publications:
-                self._firewall.withdraw(self._publications)
-                self._publications = []
+            if self._is_published:
+                self._firewall.withdraw(self._publications())
+                self._is_published = False
         finally:
             for reservation in self._reservations:
                 reservation.close()

@@ -1,0 +1,187 @@
+"""What comes before each run of a container's program, done in a process of its own.
+
+The monitor forks it, waits for it, and goes on with what it hands over. Everything that Python
+touches in a forked process becomes private memory; this way what the start touches (the launch
+record, cgroups, netlink, nftables) is given back at once, and a monitor stays at about 1 MB.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+
+from engine.cgroups.cgroup import Cgroup
+from engine.cgroups.hierarchy import Hierarchies
+from engine.containers.init import Init
+from engine.containers.statefile import CONFIG_NAME, read_json
+from engine.kernel.namespaces import CLONE_NEWPID, unshare
+from engine.kernel.process import start_time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from engine.network.sandbox import Sandbox
+
+_PACKET_BYTES = 1 << 16
+_MOST_FDS = 16
+
+
+class Prepared:
+    """Init, forked and waiting for `go` on its socket; the monitor is its parent.
+
+    pid, started  of init (started: engine.kernel.process.start_time)
+    pidfd         readable once init has ended
+    sync          our end of the socket to it
+    fds           stdout, stderr (to read) and stdin (to write), those that there are
+    cgroups       directories that processes of the container belong in
+    warnings      limits that could not be set
+    """
+
+    __slots__ = ("cgroups", "fds", "pid", "pidfd", "started", "sync", "warnings")
+
+    def __init__(self, message: dict[str, Any], sync_fd: int, fds: dict[str, int]) -> None:
+        self.pid: int = message["pid"]
+        self.pidfd = os.pidfd_open(self.pid)
+        self.started: int = message["started"]
+        self.cgroups: list[str] = message["cgroups"]
+        self.warnings: list[str] = message["warnings"]
+        self.sync = socket.socket(fileno=sync_fd)
+        self.fds = fds
+
+
+class PreparationFailed(Exception):
+    """Why it could not be done: `error` has `code` and `what`."""
+
+    def __init__(self, error: dict[str, Any]) -> None:
+        super().__init__(error["what"])
+        self.error = error
+
+
+def prepare(run_directory: str, sandbox: Sandbox | None, *, first: bool) -> Prepared:
+    """Make cgroup and network (on the `first` start), and fork init.
+
+    The caller must be a subreaper and have a single thread. Raises PreparationFailed, with
+    nothing left of it.
+    """
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    child = os.fork()
+    if child == 0:
+        ours.close()
+        _work(run_directory, sandbox, theirs, first)
+    theirs.close()
+    with ours:
+        packet, fds, _, _ = socket.recv_fds(ours, _PACKET_BYTES, _MOST_FDS)
+    os.waitpid(child, 0)  # from here on, init is our child
+    message: dict[str, Any] = {"code": "start", "what": "the preparation was killed"}
+    if packet:
+        message = json.loads(packet)
+    if "code" in message:
+        raise PreparationFailed(message)
+    named = dict(zip(message["names"], fds, strict=False))
+    sync_fd = named.pop("sync")
+    network = fds[len(message["names"]) :]
+    if sandbox is not None and network:
+        sandbox.adopt(message["links"], network)
+    return Prepared(message, sync_fd, named)
+
+
+def _work(run_directory: str, sandbox: Sandbox | None, report: socket.socket, first: bool) -> None:
+    """In the child; never returns."""
+    work = _Work(run_directory, sandbox, first)
+    try:
+        packet, fds = work.do()
+        socket.send_fds(report, [packet], fds)
+    except OSError as error:
+        work.undo()
+        report.send(json.dumps({"code": "start", "what": str(error)}).encode())
+    os._exit(0)
+
+
+class _Work:
+    """The steps, and the way back."""
+
+    def __init__(self, run_directory: str, sandbox: Sandbox | None, first: bool) -> None:
+        config = read_json(f"{run_directory}/{CONFIG_NAME}")
+        if config is None:
+            raise FileNotFoundError(f"{run_directory}/{CONFIG_NAME} is missing or broken")
+        self._config, self._ours = config, config["buoy"]
+        self._sandbox, self._first = sandbox, first
+        self._cgroup = Cgroup(Hierarchies.detect(), self._ours["cgroup_parent"], self._ours["id"])
+        self._pid = 0
+
+    def do(self) -> tuple[bytes, list[int]]:
+        """The message to the monitor with its descriptors."""
+        warnings = []
+        if self._first:
+            warnings = self._cgroup.create(self._config["linux"]["resources"])
+            if self._sandbox is not None:
+                self._sandbox.make()
+        init_socket, sync = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        stdio, fds = self._make_stdio()
+        self._pid = self._fork(init_socket, stdio)
+        self._cgroup.attach(self._pid)
+        if self._sandbox is not None:
+            self._sandbox.register()
+        message: dict[str, Any] = {
+            "pid": self._pid,
+            "started": start_time(self._pid),
+            "cgroups": list(dict.fromkeys(self._cgroup.directories.values())),
+            "warnings": warnings,
+            "names": ["sync", *fds],
+        }
+        network: list[int] = []
+        if self._sandbox is not None and self._first:
+            message["links"], network = self._sandbox.hand_over()
+        return json.dumps(message).encode(), [sync.detach(), *fds.values(), *network]
+
+    def undo(self) -> None:
+        """Nothing stays of a start that failed; of a restart, cgroup and network do."""
+        if self._pid:
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+        if self._first:
+            for step in (self._close_sandbox, self._cgroup.remove):
+                _attempt(step)
+
+    def _fork(self, init_socket: socket.socket, stdio: tuple[int, int, int]) -> int:
+        """Init, process 1 of a new pid namespace."""
+        program = self._ours["seccomp"]
+        filter_program = None
+        if program:
+            with open(program, "rb") as file:
+                filter_program = file.read()
+        netns_fd = self._sandbox.netns_fd if self._sandbox is not None else None
+        init = Init(self._config, netns_fd, init_socket, filter_program)
+        unshare(CLONE_NEWPID)
+        pid = os.fork()
+        if pid == 0:
+            init.run(stdio)
+        return pid
+
+    def _make_stdio(self) -> tuple[tuple[int, int, int], dict[str, int]]:
+        """Init's descriptors, and by name the other ends. A terminal is made by init itself."""
+        null_fd = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+        if self._config["process"]["terminal"]:
+            return (null_fd, null_fd, null_fd), {}
+        ends, written = {}, []
+        for stream in ("stdout", "stderr"):
+            ends[stream], write_fd = os.pipe2(os.O_CLOEXEC)
+            written.append(write_fd)
+        if self._ours["stdin_open"]:
+            null_fd, ends["stdin"] = os.pipe2(os.O_CLOEXEC)
+        return (null_fd, written[0], written[1]), ends
+
+    def _close_sandbox(self) -> None:
+        if self._sandbox is not None:
+            self._sandbox.close()
+
+
+def _attempt(step: Callable[[], object]) -> None:
+    try:
+        step()
+    except OSError:  # the failure that led here is the one to report
+        return
