@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,9 +14,13 @@ from compose.reconcile.step import format_plan
 from engine import Problem
 from tests.compose.reconcile.worlds import container, observed, project, service, volume
 
+if TYPE_CHECKING:
+    from compose.model import Project
+    from compose.reconcile.observe import Observed
 
-def lines(*args: object, **options: object) -> list[str]:
-    return format_plan(plan_up(*args, UpOptions(**options))).splitlines()  # type: ignore[arg-type]
+
+def lines(desired: Project, here: Observed, **options: Any) -> list[str]:
+    return format_plan(plan_up(desired, here, UpOptions(**options))).splitlines()
 
 
 def test_nothing_exists_so_all_is_made_in_order() -> None:
