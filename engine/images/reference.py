@@ -44,7 +44,9 @@ class Reference:
         if self.domain != DEFAULT_DOMAIN:
             return self.name
         official = self.path.removeprefix(OFFICIAL)
-        return self.path if "/" in official else official
+        if "/" not in official:
+            return official
+        return self.name if _is_domain(self.path.partition("/")[0]) else self.path
 
     @property
     def familiar(self) -> str:
@@ -98,13 +100,17 @@ def _split_tag(text: str) -> tuple[str, str | None]:
 
 def _split_domain(name: str) -> tuple[str, str]:
     first, slash, rest = name.partition("/")
-    is_domain = "." in first or ":" in first or first == "localhost" or first.lower() != first
-    domain, path = (first, rest) if slash and is_domain else (DEFAULT_DOMAIN, name)
+    domain, path = (first, rest) if slash and _is_domain(first) else (DEFAULT_DOMAIN, name)
     if domain == "index.docker.io":
         domain = DEFAULT_DOMAIN
     if domain == DEFAULT_DOMAIN and "/" not in path:
         path = OFFICIAL + path
     return domain, path
+
+
+def _is_domain(first: str) -> bool:
+    """Whether the first component of a name is a registry and not a repository of Docker Hub."""
+    return "." in first or ":" in first or first == "localhost" or first.lower() != first
 
 
 def _check(text: str, domain: str, path: str, tag: str | None) -> None:

@@ -56,7 +56,7 @@ def tar(*members: tarfile.TarInfo | tuple[tarfile.TarInfo, bytes] | str, **optio
 
 def file(name: str, data: bytes | str, **fields: object) -> tuple[tarfile.TarInfo, bytes]:
     content = data.encode() if isinstance(data, str) else data
-    return entry(name, **fields), content
+    return entry(name, tarfile.REGTYPE, **fields), content
 
 
 def digest(data: bytes) -> str:
