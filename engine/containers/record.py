@@ -7,42 +7,25 @@ specification has no place for. Source: runtime-spec 1.2, config.md and config-l
 from __future__ import annotations
 
 import os
-import resource
-import signal
 from typing import TYPE_CHECKING, Any
 
-from engine.cgroups import cpu
 from engine.cgroups.hierarchy import Hierarchies
-from engine.containers import seccomp
+from engine.containers import confinement, seccomp
 from engine.containers.mounts import default_mounts, user_mounts
+from engine.containers.signals import signal_number
 from engine.errors import ContainerProblem
-from engine.kernel import capabilities
 from engine.rootfs import masks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from engine.containers.spec import ContainerSpec, Resources
+    from engine.containers.spec import ContainerSpec
     from engine.images.config import HealthcheckConfig, ImageConfig
     from engine.images.image import Image
     from engine.state.paths import Roots
 
 OCI_VERSION = "1.2.0"
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_MOST_FILES = 1_048_576
-_LEAST_MEMORY_BYTES = 6 * 1024 * 1024
-
-# Always allowed: making nodes of any kind, and the devices that every container has.
-_DEVICES = (
-    ("c", None, None, "m"),
-    ("b", None, None, "m"),
-    *(("c", 1, minor, "rwm") for minor in (3, 5, 7, 8, 9)),
-    ("c", 5, 0, "rwm"),
-    ("c", 5, 1, "rwm"),
-    ("c", 5, 2, "rwm"),
-    ("c", 136, None, "rwm"),
-    ("c", 10, 200, "rwm"),
-)
 
 
 def build_record(
@@ -61,7 +44,7 @@ def build_record(
     Raises ContainerProblem where something asked for cannot be.
     """
     config = image.config if image else _no_config()
-    granted = _capabilities(spec)
+    granted = confinement.capabilities_of(spec)
     argv = command(spec, config)
     hierarchies = Hierarchies.detect()
     lowers = list(spec.lowers or (image.lowers if image else ()))
@@ -76,9 +59,7 @@ def build_record(
         + user_mounts(roots, container_id, spec, volumes),
         "linux": _linux(roots, container_id, spec, lowers),
         "annotations": dict(spec.labels),
-        "buoy": _ours(
-            roots, container_id, spec, config, argv, network, lowers, granted, hierarchies
-        ),
+        "buoy": _ours(roots, container_id, spec, config, network, lowers, granted, hierarchies),
     }
     if spec.network != "host" or spec.hostname:
         record["hostname"] = spec.hostname or container_id[:12]
@@ -130,8 +111,8 @@ def _process(
             "inheritable": [],
             "ambient": [],
         },
-        "rlimits": _rlimits(spec.ulimits),
-        "noNewPrivileges": _no_new_privileges(spec.security_options),
+        "rlimits": confinement.rlimits(spec.ulimits),
+        "noNewPrivileges": confinement.no_new_privileges(spec.security_options),
         "oomScoreAdj": spec.oom_score_adj,
     }
 
@@ -151,74 +132,6 @@ def _environment(container_id: str, spec: ContainerSpec, config: ImageConfig) ->
     return [f"{key}={value}" for key, value in environment.items() if value is not None]
 
 
-def _capabilities(spec: ContainerSpec) -> list[str]:
-    """Default set, cap_add and cap_drop by Docker's rules (engine.md A6.2)."""
-    available = capabilities.bounding()
-    if spec.privileged:
-        return available
-    added = [_capability(spec, word) for word in spec.cap_add]
-    dropped = [_capability(spec, word) for word in spec.cap_drop]
-    if "ALL" in added:
-        names: Iterable[str] = (n for n in available if n not in dropped)
-    elif "ALL" in dropped:
-        names = added
-    else:
-        names = [n for n in capabilities.DEFAULT if n not in dropped] + added
-    granted = list(dict.fromkeys(names))
-    missing = [n for n in granted if n not in available]
-    for name in missing:
-        if name in added:
-            raise ContainerProblem(
-                f"container {spec.name}: capability {name} is not available on this host",
-                hint="Buoy itself runs without it",
-                code="capability-not-available",
-            )
-    return [n for n in granted if n in available]
-
-
-def _capability(spec: ContainerSpec, word: str) -> str:
-    name = word.upper().removeprefix("CAP_")
-    if name != "ALL" and name not in capabilities.NUMBERS:
-        raise ContainerProblem(
-            f'container {spec.name}: unknown capability: "{word}"',
-            hint="capabilities(7) lists them; CAP_ in front is optional",
-            code="unknown-capability",
-        )
-    return name
-
-
-def _rlimits(ulimits: Mapping[str, tuple[int, int]]) -> list[dict[str, Any]]:
-    """Defaults of our own, since a shell's would leak in otherwise; the user's replace by name."""
-    hard_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    most = hard_files if hard_files >= 0 else _MOST_FILES
-    entries: dict[str, dict[str, Any]] = {}
-    for name, soft, hard in (
-        ("nofile", min(_MOST_FILES, most), most),
-        *((n, _hard(n), _hard(n)) for n in ("nproc", "core")),
-    ):
-        kind = f"RLIMIT_{name.upper()}"
-        entries[name] = {"type": kind, "soft": soft, "hard": hard, "default": True}
-    for name, (soft, hard) in ulimits.items():
-        kind = f"RLIMIT_{name.upper()}"
-        if not hasattr(resource, kind):
-            raise ContainerProblem(
-                f"there is no ulimit `{name}`",
-                hint="setrlimit(2) lists them: nofile, nproc, core, memlock, ...",
-                code="unknown-ulimit",
-            )
-        entries[name] = {"type": kind, "soft": soft, "hard": hard}
-    return list(entries.values())
-
-
-def _hard(name: str) -> int:
-    return resource.getrlimit(getattr(resource, f"RLIMIT_{name.upper()}"))[1]
-
-
-def _no_new_privileges(options: Iterable[str]) -> bool:
-    words = [option.replace("=", ":") for option in options]
-    return "no-new-privileges" in words or "no-new-privileges:true" in words
-
-
 def _linux(
     roots: Roots, container_id: str, spec: ContainerSpec, lowers: list[str]
 ) -> dict[str, Any]:
@@ -229,7 +142,7 @@ def _linux(
     return {
         "namespaces": [{"type": kind} for kind in kinds],
         "cgroupsPath": f"/{roots.kernel_name}/{container_id}",
-        "resources": _resources(spec.resources, spec.name),
+        "resources": confinement.resources(spec.resources, spec.name),
         "sysctl": dict(spec.sysctls),
         "maskedPaths": _hidden(roots, lowers) + ([] if unconfined else list(masks.MASKED)),
         "readonlyPaths": [] if unconfined else list(masks.READ_ONLY),
@@ -245,44 +158,6 @@ def _hidden(roots: Roots, lowers: list[str]) -> list[str]:
             if not inside.startswith(".."):
                 found.append(f"/{inside}")
     return found
-
-
-def _resources(resources: Resources, name: str) -> dict[str, Any]:
-    """`linux.resources`, with Docker's defaults and checks (engine.md A15.7)."""
-    described: dict[str, Any] = {"devices": [{"allow": False, "access": "rwm"}, *_device_rules()]}
-    memory_bytes = resources.memory_bytes
-    if memory_bytes:
-        if memory_bytes < _LEAST_MEMORY_BYTES:
-            raise ContainerProblem(
-                f"container {name}: a memory limit of {memory_bytes} bytes is too small to run in",
-                hint="the least is 6m",
-                code="memory-limit",
-            )
-        swap_bytes = resources.memory_swap_bytes or 2 * memory_bytes
-        described["memory"] = {"limit": memory_bytes, "swap": swap_bytes}
-    if resources.memory_reservation_bytes:
-        described.setdefault("memory", {})["reservation"] = resources.memory_reservation_bytes
-    if resources.cpus:
-        try:
-            quota_us = cpu.quota(resources.cpus)
-        except ValueError as error:
-            raise ContainerProblem(f"container {name}: {error}", code="cpus") from None
-        described["cpu"] = {"quota": quota_us, "period": cpu.DEFAULT_PERIOD_US}
-    if resources.cpu_shares:
-        described.setdefault("cpu", {})["shares"] = resources.cpu_shares
-    if resources.pids is not None:
-        described["pids"] = {"limit": resources.pids}
-    return described
-
-
-def _device_rules() -> Iterable[dict[str, Any]]:
-    for kind, major, minor, access in _DEVICES:
-        rule: dict[str, Any] = {"allow": True, "type": kind, "access": access}
-        if major is not None:
-            rule["major"] = major
-        if minor is not None:
-            rule["minor"] = minor
-        yield rule
 
 
 def _ours(
@@ -361,25 +236,3 @@ def _image_timing(image: HealthcheckConfig) -> dict[str, Any]:
         "start_interval_s": image.start_interval_s or 5.0,
         "retries": image.retries or 3,
     }
-
-
-def signal_number(text: str) -> int:
-    """`SIGTERM`, `term`, `15`, `SIGRTMIN+3` -> the number. Raises ContainerProblem."""
-    word = text.strip().upper()
-    if word.isdecimal() and 0 < int(word) < signal.NSIG:
-        return int(word)
-    name = word.removeprefix("SIG")
-    base, sign, offset = name.partition("+") if "+" in name else name.partition("-")
-    try:
-        number = int(getattr(signal, f"SIG{base}"))
-    except AttributeError:
-        number = 0
-    if number and sign:
-        number += int(offset) if sign == "+" else -int(offset)
-    if not 0 < number < signal.NSIG:
-        raise ContainerProblem(
-            f"there is no signal `{text}`",
-            hint="signal(7) lists them; SIG in front is optional",
-            code="unknown-signal",
-        )
-    return number

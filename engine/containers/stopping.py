@@ -13,7 +13,7 @@ from engine.cgroups.cgroup import Cgroup
 from engine.cgroups.hierarchy import Hierarchies
 from engine.containers.control import connect
 from engine.containers.observe import ALIVE, observe_state
-from engine.containers.record import signal_number
+from engine.containers.signals import signal_number
 from engine.containers.statefile import LAST_STATE_NAME, STATE_NAME, lock_holder, write_json
 from engine.kernel.process import start_time
 

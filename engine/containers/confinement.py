@@ -1,0 +1,136 @@
+"""What a container may and how much it gets, in the words of the OCI runtime configuration."""
+
+from __future__ import annotations
+
+import resource
+from typing import TYPE_CHECKING, Any
+
+from engine.cgroups import cpu
+from engine.errors import ContainerProblem
+from engine.kernel import capabilities
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from engine.containers.spec import ContainerSpec, Resources
+
+_MOST_FILES = 1_048_576
+_LEAST_MEMORY_BYTES = 6 * 1024 * 1024
+
+# Always allowed: making nodes of any kind, and the devices that every container has.
+_DEVICES = (
+    ("c", None, None, "m"),
+    ("b", None, None, "m"),
+    *(("c", 1, minor, "rwm") for minor in (3, 5, 7, 8, 9)),
+    ("c", 5, 0, "rwm"),
+    ("c", 5, 1, "rwm"),
+    ("c", 5, 2, "rwm"),
+    ("c", 136, None, "rwm"),
+    ("c", 10, 200, "rwm"),
+)
+
+
+def capabilities_of(spec: ContainerSpec) -> list[str]:
+    """Default set, cap_add and cap_drop by Docker's rules (engine.md A6.2)."""
+    available = capabilities.bounding()
+    if spec.privileged:
+        return available
+    added = [_capability(spec, word) for word in spec.cap_add]
+    dropped = [_capability(spec, word) for word in spec.cap_drop]
+    if "ALL" in added:
+        names: Iterable[str] = (n for n in available if n not in dropped)
+    elif "ALL" in dropped:
+        names = added
+    else:
+        names = [n for n in capabilities.DEFAULT if n not in dropped] + added
+    granted = list(dict.fromkeys(names))
+    missing = [n for n in granted if n not in available]
+    for name in missing:
+        if name in added:
+            raise ContainerProblem(
+                f"container {spec.name}: capability {name} is not available on this host",
+                hint="Buoy itself runs without it",
+                code="capability-not-available",
+            )
+    return [n for n in granted if n in available]
+
+
+def _capability(spec: ContainerSpec, word: str) -> str:
+    name = word.upper().removeprefix("CAP_")
+    if name != "ALL" and name not in capabilities.NUMBERS:
+        raise ContainerProblem(
+            f'container {spec.name}: unknown capability: "{word}"',
+            hint="capabilities(7) lists them; CAP_ in front is optional",
+            code="unknown-capability",
+        )
+    return name
+
+
+def rlimits(ulimits: Mapping[str, tuple[int, int]]) -> list[dict[str, Any]]:
+    """Defaults of our own, since a shell's would leak in otherwise; the user's replace by name."""
+    hard_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    most = hard_files if hard_files >= 0 else _MOST_FILES
+    entries: dict[str, dict[str, Any]] = {}
+    for name, soft, hard in (
+        ("nofile", min(_MOST_FILES, most), most),
+        *((n, _hard(n), _hard(n)) for n in ("nproc", "core")),
+    ):
+        kind = f"RLIMIT_{name.upper()}"
+        entries[name] = {"type": kind, "soft": soft, "hard": hard, "default": True}
+    for name, (soft, hard) in ulimits.items():
+        kind = f"RLIMIT_{name.upper()}"
+        if not hasattr(resource, kind):
+            raise ContainerProblem(
+                f"there is no ulimit `{name}`",
+                hint="setrlimit(2) lists them: nofile, nproc, core, memlock, ...",
+                code="unknown-ulimit",
+            )
+        entries[name] = {"type": kind, "soft": soft, "hard": hard}
+    return list(entries.values())
+
+
+def _hard(name: str) -> int:
+    return resource.getrlimit(getattr(resource, f"RLIMIT_{name.upper()}"))[1]
+
+
+def no_new_privileges(options: Iterable[str]) -> bool:
+    words = [option.replace("=", ":") for option in options]
+    return "no-new-privileges" in words or "no-new-privileges:true" in words
+
+
+def resources(wanted: Resources, name: str) -> dict[str, Any]:
+    """`linux.resources`, with Docker's defaults and checks (engine.md A15.7)."""
+    described: dict[str, Any] = {"devices": [{"allow": False, "access": "rwm"}, *_device_rules()]}
+    memory_bytes = wanted.memory_bytes
+    if memory_bytes:
+        if memory_bytes < _LEAST_MEMORY_BYTES:
+            raise ContainerProblem(
+                f"container {name}: a memory limit of {memory_bytes} bytes is too small to run in",
+                hint="the least is 6m",
+                code="memory-limit",
+            )
+        swap_bytes = wanted.memory_swap_bytes or 2 * memory_bytes
+        described["memory"] = {"limit": memory_bytes, "swap": swap_bytes}
+    if wanted.memory_reservation_bytes:
+        described.setdefault("memory", {})["reservation"] = wanted.memory_reservation_bytes
+    if wanted.cpus:
+        try:
+            quota_us = cpu.quota(wanted.cpus)
+        except ValueError as error:
+            raise ContainerProblem(f"container {name}: {error}", code="cpus") from None
+        described["cpu"] = {"quota": quota_us, "period": cpu.DEFAULT_PERIOD_US}
+    if wanted.cpu_shares:
+        described.setdefault("cpu", {})["shares"] = wanted.cpu_shares
+    if wanted.pids is not None:
+        described["pids"] = {"limit": wanted.pids}
+    return described
+
+
+def _device_rules() -> Iterable[dict[str, Any]]:
+    for kind, major, minor, access in _DEVICES:
+        rule: dict[str, Any] = {"allow": True, "type": kind, "access": access}
+        if major is not None:
+            rule["major"] = major
+        if minor is not None:
+            rule["minor"] = minor
+        yield rule
