@@ -1,0 +1,93 @@
+"""Where a Dockerfile and its ignore file are found (engine.md D6.15), and killed builds."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine import BuildSpec
+from engine.build.context import open_context, read_dockerfile
+from engine.errors import BuildProblem
+from tests.marks import needs_root
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from engine import Engine
+    from tests.engine.build.conftest import Workshop
+
+
+def test_the_dockerfile_is_relative_to_the_context(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/My.Dockerfile").write_text("FROM scratch")
+    spec = BuildSpec(context=str(tmp_path), dockerfile="sub/My.Dockerfile")
+    text, name, path = read_dockerfile(spec)
+    assert (text, name) == ("FROM scratch", "sub/My.Dockerfile")
+    assert path == str(tmp_path / "sub/My.Dockerfile")
+
+
+def test_a_dockerfile_that_is_not_there_names_those_that_are(tmp_path: Path) -> None:
+    (tmp_path / "dockerfile.prod").write_text("")
+    with pytest.raises(BuildProblem) as caught:
+        read_dockerfile(BuildSpec(context=str(tmp_path)))
+    assert caught.value.code == "no-dockerfile"
+    assert caught.value.hint == "in that directory: dockerfile.prod"
+
+
+def test_a_context_that_is_not_there_is_a_problem(tmp_path: Path) -> None:
+    with pytest.raises(BuildProblem) as caught:
+        open_context(str(tmp_path / "gone"), "", str(tmp_path))
+    assert caught.value.code == "no-build-context"
+
+
+def test_the_ignore_file_of_the_dockerfile_wins(tmp_path: Path) -> None:
+    (tmp_path / ".dockerignore").write_text("a")
+    (tmp_path / "D.dockerignore").write_text("b")
+    own = open_context(str(tmp_path), str(tmp_path / "D"), str(tmp_path))
+    assert own.ignore_name == "D.dockerignore"
+    assert own.ignore.excludes("b")
+    assert not own.ignore.excludes("a")
+    assert open_context(str(tmp_path), str(tmp_path / "E"), str(tmp_path)).ignore.excludes("a")
+
+
+def test_a_wrong_pattern_is_a_problem_of_its_line(tmp_path: Path) -> None:
+    (tmp_path / ".dockerignore").write_text("a\n[\n")
+    with pytest.raises(BuildProblem) as caught:
+        open_context(str(tmp_path), "", str(tmp_path))
+    assert (caught.value.code, caught.value.where) == ("invalid-pattern", ".dockerignore:2:1")
+
+
+BUILD = """
+import asyncio, sys
+from engine import BuildSpec, Engine, Roots, build_image
+engine = Engine(Roots(sys.argv[1], sys.argv[2]))
+text = "FROM busybox\\nRUN echo here; sleep 600"
+spec = BuildSpec(context=sys.argv[3], dockerfile_inline=text)
+asyncio.run(build_image(engine, spec, lambda event: print(event, flush=True)))
+"""
+
+
+@needs_root
+@pytest.mark.usefixtures("busybox")
+def test_what_a_killed_build_left_running_goes_with_the_next(
+    workshop: Workshop, engine: Engine
+) -> None:
+    roots = engine.roots
+    argv = [sys.executable, "-c", BUILD, roots.root, roots.run_root, str(workshop.context)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as command:
+        assert command.stdout is not None
+        while not command.stdout.readline().endswith(" here\n"):
+            pass
+        os.kill(command.pid, signal.SIGKILL)
+    (left,) = engine.containers.list()
+    assert left.status == "running"
+    started = time.monotonic()
+    workshop.build("FROM busybox\nRUN true")
+    assert engine.containers.list() == []
+    assert time.monotonic() - started < 10
