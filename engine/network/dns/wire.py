@@ -104,10 +104,9 @@ def respond(
 
 
 def refuse(packet: bytes, rcode: int) -> bytes:
-    """The whole answer that only carries an error. `packet` must hold a parsable question."""
+    """The whole answer to a query that `parse_question` accepts, with an error and no more."""
     question = parse_question(packet)
-    if question is None:
-        return packet[:2] + bytes((_RESPONSE, _RECURSION_AVAILABLE | rcode)) + bytes(8)
+    assert question is not None, "others are dropped on arrival"
     return packet[:2] + respond(packet, question, rcode=rcode)
 
 

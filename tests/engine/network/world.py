@@ -101,7 +101,9 @@ class World:
         """Create a network."""
         return self.networks.create(NetworkSpec(name=name, **given))
 
-    def record(self, name: str, *networks: str, **given: Any) -> tuple[str, dict[str, Any]]:
+    def record(
+        self, name: str, *networks: str | EndpointSpec, **given: Any
+    ) -> tuple[str, dict[str, Any]]:
         """A container's id and the network section of its launch record."""
         container_id = secrets.token_hex(32)
         endpoints = tuple(
@@ -110,7 +112,9 @@ class World:
         spec = ContainerSpec(name=name, image="", endpoints=endpoints, **given)
         return container_id, self.networks.attach(container_id, name, container_id[:12], spec)
 
-    def run(self, name: str, *networks: Any, serve: bool = True, **given: Any) -> Box:
+    def run(
+        self, name: str, *networks: str | EndpointSpec, serve: bool = True, **given: Any
+    ) -> Box:
         """A running container with servers on port 80."""
         container_id, record = self.record(name, *networks, **given)
         box = Box(container_id, record, Sandbox.create(record, container_id))
