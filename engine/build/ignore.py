@@ -63,6 +63,9 @@ class Ignore:
         every = "|".join(f"(?:{rule.expression})" for rule in self._rules)
         self._any = re.compile(every or r"(?!)", re.DOTALL).fullmatch
 
+    def __bool__(self) -> bool:
+        return bool(self._rules)
+
     @property
     def patterns(self) -> list[tuple[str, int]]:
         """The patterns as written, with their lines."""

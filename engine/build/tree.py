@@ -90,7 +90,7 @@ class Selection:
     def walk(self, root: int, top: Found) -> Iterator[Entry]:
         """The thing itself and all below it that counts, parents first, sorted by name."""
         for entry in _walk(root, top, self.ignore):
-            if not self.exclude.excludes(entry.relative or top.name):
+            if not self.exclude or not self.exclude.excludes(entry.relative or top.name):
                 yield entry
 
 
