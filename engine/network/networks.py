@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from engine.containers.spec import Attachment, ContainerSpec, EndpointSpec
     from engine.network.attachment import Claimed, Plan
     from engine.network.ipam import Obstacle
+    from engine.network.observe import ObservedBridge
     from engine.network.spec import Network, NetworkSpec
     from engine.state.paths import Roots
 
@@ -172,6 +173,12 @@ class Networks:
     def endpoints(self, network: Network) -> builtins.list[names.Entry]:
         """Who is up on a network now."""
         return names.read(self._roots.network_run(network.id))
+
+    def observe(self, network: Network) -> ObservedBridge | None:
+        """Its bridge as the kernel has it now; None when it is gone."""
+        from engine.network.observe import observe_bridge
+
+        return observe_bridge(network.bridge)
 
     def mend(self, live: Collection[str]) -> None:
         """Drop what monitors that were killed have left: names, firewall elements, claims.

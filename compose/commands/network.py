@@ -1,0 +1,151 @@
+"""`buoy network ls`, `inspect` and `rm`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from compose.ui.tables import format_table
+from engine.errors import Problem
+
+if TYPE_CHECKING:
+    import argparse
+
+    from compose.commands.context import Context
+    from engine import Engine, Network
+
+HELP = "List, show and remove networks, of all projects."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The verbs of `buoy network`."""
+    verbs = parser.add_subparsers(dest="action", required=True, metavar="ls | inspect | rm")
+    listing = verbs.add_parser("ls", description="List networks.", prog="buoy network ls")
+    listing.add_argument("-q", "--quiet", action="store_true", help="ids alone")
+    listing.add_argument("--no-trunc", action="store_true", help="whole ids")
+    listing.add_argument("--format", choices=("table", "json"), default="table")
+    text = "Show networks as JSON: what is recorded, who is on them, and the bridge as it is."
+    showing = verbs.add_parser("inspect", description=text, prog="buoy network inspect")
+    showing.add_argument("names", nargs="+", metavar="NETWORK")
+    removal = verbs.add_parser("rm", description="Remove networks.", prog="buoy network rm")
+    removal.add_argument("names", nargs="+", metavar="NETWORK")
+    removal.add_argument("-f", "--force", action="store_true", help="absence is no problem")
+
+
+def run(args: argparse.Namespace, context: Context) -> int:
+    """0; 1 when one is not there or could not be removed."""
+    verb = {"ls": _list, "inspect": _inspect, "rm": _remove}[args.action]
+    return verb(args, context)
+
+
+def _list(args: argparse.Namespace, context: Context) -> int:
+    networks = context.engine.networks.list()
+    ids = {n.id: n.id if args.no_trunc else n.id[:12] for n in networks}
+    if args.quiet:
+        lines = [ids[network.id] for network in networks]
+    elif args.format == "json":
+        lines = [json.dumps(_fields(network, ids[network.id])) for network in networks]
+    else:
+        rows = [(ids[n.id], n.name, n.driver, "local") for n in networks]
+        lines = [format_table(("NETWORK ID", "NAME", "DRIVER", "SCOPE"), rows)]
+    for line in lines:
+        context.console.out(line)
+    return 0
+
+
+def _fields(network: Network, shown_id: str) -> dict[str, str]:
+    return {
+        "ID": shown_id,
+        "Name": network.name,
+        "Driver": network.driver,
+        "Scope": "local",
+        "IPv4": "true",
+        "IPv6": "false",
+        "Internal": str(network.internal).lower(),
+        "Labels": ",".join(f"{key}={value}" for key, value in network.labels.items()),
+        "CreatedAt": _stamp(network.created_at),
+    }
+
+
+def _inspect(args: argparse.Namespace, context: Context) -> int:
+    engine = context.engine
+    shown = [_details(engine, engine.networks.get(name)) for name in args.names]
+    context.console.out(json.dumps(shown, indent=4))
+    return 0
+
+
+def _details(engine: Engine, network: Network) -> dict[str, Any]:
+    """In Docker's words; `Observed` is ours: the bridge as the kernel has it."""
+    config = {"Subnet": str(network.subnet), "Gateway": str(network.gateway)}
+    if network.ip_range is not None:
+        config["IPRange"] = str(network.ip_range)
+    return {
+        "Name": network.name,
+        "Id": network.id,
+        "Created": _stamp(network.created_at),
+        "Scope": "local",
+        "Driver": network.driver,
+        "EnableIPv4": True,
+        "EnableIPv6": False,
+        "IPAM": {"Driver": "default", "Options": {}, "Config": [config]},
+        "Internal": network.internal,
+        "Attachable": False,
+        "Ingress": False,
+        "Containers": _containers(engine, network),
+        "Options": dict(network.options),
+        "Labels": dict(network.labels),
+        "Observed": _observed(engine, network),
+    }
+
+
+def _containers(engine: Engine, network: Network) -> dict[str, Any]:
+    found = {}
+    for entry in engine.networks.endpoints(network):
+        container = engine.containers.find(entry.container_id)
+        places = engine.networks.attachments(entry.container_id)
+        mac_address = next((p.mac_address for p in places if p.network_id == network.id), "")
+        found[entry.container_id] = {
+            "Name": container.name if container else "",
+            "EndpointID": entry.link,
+            "MacAddress": mac_address,
+            "IPv4Address": f"{entry.address}/{network.subnet.prefixlen}",
+            "IPv6Address": "",
+            "Names": list(entry.names),
+            "Published": list(entry.published),
+        }
+    return found
+
+
+def _observed(engine: Engine, network: Network) -> dict[str, Any] | None:
+    bridge = engine.networks.observe(network)
+    if bridge is None:
+        return None
+    return {
+        "Bridge": bridge.name,
+        "Up": bridge.up,
+        "MTU": bridge.mtu,
+        "MacAddress": bridge.mac_address,
+        "Addresses": list(bridge.addresses),
+        "Ports": [{"Link": p.link, "Up": p.up, "Hairpin": p.hairpin} for p in bridge.ports],
+    }
+
+
+def _remove(args: argparse.Namespace, context: Context) -> int:
+    problems: list[Problem] = []
+    for name in args.names:
+        try:
+            if not args.force:
+                context.engine.networks.get(name)
+            context.engine.networks.remove(name)
+            context.console.out(name)
+        except Problem as problem:
+            problems.append(problem)
+    if problems:
+        raise ExceptionGroup("networks that are still there", problems)
+    return 0
+
+
+def _stamp(at_s: float) -> str:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
