@@ -64,7 +64,12 @@ class Entry:
 
 def own_identity() -> str:
     """`<pid>.<start time>` of the calling process: names it for good."""
-    return f"{os.getpid()}.{start_time(os.getpid())}"
+    return identity(os.getpid())
+
+
+def identity(pid: int) -> str:
+    """The same for a process that runs."""
+    return f"{pid}.{start_time(pid)}"
 
 
 def is_alive(holder: str) -> bool:

@@ -47,7 +47,7 @@ class Sandbox:
         self.published: list[dict[str, Any]] = []
         self._record = record
         self._container_id = container_id
-        self._identity = names.own_identity()
+        self._owner = os.getpid()  # the monitor, also where a child of it does the work
         self._links: dict[str, str] = {}  # network id -> veth at the host
         self._reservations: list[Reservation] = []
         self._is_published = False
@@ -175,7 +175,7 @@ class Sandbox:
         if not self._reservations:
             return []
         address = next(e["address"] for e in self._record["endpoints"] if e["rank"] == 0)
-        holder = f"{self._container_id[:12]} {self._identity}"
+        holder = f"{self._container_id[:12]} {names.identity(self._owner)}"
         return [
             Publication(r.protocol, r.host_ip, r.published, address, r.target, holder)
             for r in self._reservations
@@ -187,7 +187,7 @@ class Sandbox:
             entry = names.Entry(
                 address=endpoint["address"],
                 container_id=self._container_id,
-                holder=self._identity,
+                holder=names.identity(self._owner),
                 link=self._links[endpoint["network_id"]],
                 names=tuple(endpoint["names"]) if up else (),
                 published=shown if endpoint["rank"] == 0 else (),
