@@ -72,5 +72,7 @@ class Engine:
             self.containers.close()
         if "networks" in self.__dict__:
             self.networks.close()
+        if "images" in self.__dict__:
+            self.images.close()
         if "db" in self.__dict__:
             self.db.close()

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import re
 import time
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from engine.errors import ImageProblem
 from engine.images.config import parse_config
 from engine.images.image import Image, silent
+from engine.images.layout import lower_directories
+from engine.images.records import Records
 from engine.images.reference import familiar, parse_reference
 from engine.images.rootfs import rootfs_image
 from engine.images.source import parse_source
-from engine.images.store import Store
 
 if TYPE_CHECKING:
     import sqlite3
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from engine.images.image import Progress
     from engine.images.source import Source
+    from engine.images.store import Store
     from engine.state.paths import Roots
 
 _ID = re.compile(r"(?:sha256:)?([0-9a-f]{1,64})")
@@ -31,11 +34,19 @@ class Images:
     """The images under one root. All methods may be called from any thread, several at once."""
 
     def __init__(self, roots: Roots) -> None:
-        self._store = Store(roots)
+        self._roots = roots
+        self._records = Records(roots)
 
     def close(self) -> None:
         """Close the database; a later call opens it again."""
-        self._store.records.close()
+        self._records.close()
+
+    @cached_property
+    def _store(self) -> Store:
+        """For all that changes something."""
+        from engine.images.store import Store
+
+        return Store(self._roots, self._records)
 
     # Finding
 
@@ -67,12 +78,12 @@ class Images:
 
     def list(self) -> list[Image]:
         """Every image, newest first."""
-        found = (self._by_exact_id(image_id) for image_id in self._store.records.image_ids())
+        found = (self._by_exact_id(image_id) for image_id in self._records.image_ids())
         return [image for image in found if image is not None]
 
     def lowers(self, chain_ids: Sequence[str]) -> tuple[str, ...]:
         """Lower directories for an overlay mount of a stack of layers: top first."""
-        return self._store.layers.lowers(chain_ids)
+        return lower_directories(self._roots, chain_ids)
 
     # Fetching
 
@@ -172,11 +183,11 @@ class Images:
     def tag(self, image_id: str, reference: str) -> None:
         """`reference` means this image from now on."""
         name = str(parse_reference(reference))
-        self._store.records.add_reference(name, self.get(image_id).id)
+        self._records.add_reference(name, self.get(image_id).id)
 
     def in_use(self, image_id: str) -> Sequence[str]:
         """Names of the containers made from the image."""
-        return self._store.records.containers_of(image_id)
+        return self._records.containers_of(image_id)
 
     def remove(self, reference: str, *, force: bool = False) -> Sequence[str]:
         """Remove a name, and with its last name the image and what only it needed.
@@ -198,7 +209,7 @@ class Images:
         going = (name,) if name is not None else image.references
         lines = [f"Untagged: {familiar(entry)}" for entry in going]
         if set(going) != set(image.references):
-            self._store.records.remove_reference(going[0])
+            self._records.remove_reference(going[0])
             return lines
         users = self.in_use(image.id)
         if users and not force:
@@ -209,9 +220,9 @@ class Images:
             )
         if users:
             for entry in going:
-                self._store.records.remove_reference(entry)
+                self._records.remove_reference(entry)
             return lines
-        self._store.records.remove_image(image.id)
+        self._records.remove_image(image.id)
         self._store.sweep()
         return [*lines, f"Deleted: {image.id}"]
 
@@ -227,7 +238,7 @@ class Images:
         return load_one(self._store, source, progress)
 
     def _by_source(self, source: Source) -> Image | None:
-        row = self._store.records.find_reference(source.name)
+        row = self._records.find_reference(source.name)
         if row is not None:
             return self._by_exact_id(row["image_id"])
         if source.kind != "registry":
@@ -235,14 +246,14 @@ class Images:
         reference = parse_reference(source.name)
         if reference.digest is None:
             return None
-        image_id = self._store.records.find_digest(reference.name, reference.digest)
+        image_id = self._records.find_digest(reference.name, reference.digest)
         return None if image_id is None else self._by_exact_id(image_id)
 
     def _by_id(self, text: str) -> Image | None:
         match = _ID.fullmatch(text)
         if match is None:
             return None
-        found = self._store.records.image_ids(match[1])
+        found = self._records.image_ids(match[1])
         if len(found) > 1:
             raise ImageProblem(
                 f"{text} is the beginning of {len(found)} image ids",
@@ -252,7 +263,7 @@ class Images:
         return self._by_exact_id(found[0]) if found else None
 
     def _by_exact_id(self, image_id: str) -> Image | None:
-        row = self._store.records.image_row(image_id)
+        row = self._records.image_row(image_id)
         return None if row is None else self._image(row)
 
     def _exactly(self, image_id: str) -> Image:
@@ -265,10 +276,10 @@ class Images:
         chain = tuple(json.loads(row["chain_ids"]))
         return Image(
             id=row["id"],
-            references=self._store.records.references(row["id"]),
+            references=self._records.references(row["id"]),
             config=parse_config(document),
             chain_ids=chain,
-            lowers=self._store.layers.lowers(chain),
+            lowers=lower_directories(self._roots, chain),
             size_bytes=row["size_bytes"],
             created=document.get("created") or "",
             architecture=document.get("architecture") or "",
@@ -285,8 +296,8 @@ class Images:
             name = parse_source(reference).name
         except ImageProblem:
             return None
-        return name if self._store.records.find_reference(name) is not None else None
+        return name if self._records.find_reference(name) is not None else None
 
     def _updated_at(self, reference: str) -> float:
-        row = self._store.records.find_reference(parse_source(reference).name)
+        row = self._records.find_reference(parse_source(reference).name)
         return time.time() if row is None else float(row["updated_at"])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from engine.images.decompress import decompressed
 from engine.images.diff import diff_id_of
 from engine.images.digest import chain_id, parse_digest, wrong_digest
+from engine.images.layout import layer_directory, lower_directories
 from engine.images.records import LayerRow
 from engine.images.settle import settle
 from engine.images.unpack import unpack
@@ -38,11 +39,7 @@ class LayerStore:
 
     def path(self, chain: str) -> str:
         """The directory of a layer."""
-        return f"{self._roots.layers}/{parse_digest(chain).partition(':')[2]}"
-
-    def lowers(self, chain: Sequence[str]) -> tuple[str, ...]:
-        """The directories of a stack of layers (lowest first) for an overlay mount: top first."""
-        return tuple(self.path(entry) for entry in reversed(chain))
+        return layer_directory(self._roots, chain)
 
     def has(self, chain: str) -> bool:
         """Whether the layer is here, complete."""
@@ -82,7 +79,7 @@ class LayerStore:
         """
         if diff_id is not None and unpacked.diff_id != diff_id:
             raise wrong_digest(f"{subject}, unpacked,", diff_id, unpacked.diff_id)
-        settle(directory, unpacked, self.lowers(parents), subject)
+        settle(directory, unpacked, lower_directories(self._roots, parents), subject)
         return self._keep(
             directory, unpacked.diff_id, parents, unpacked.size_bytes, blob_digest=blob_digest
         )

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 from engine.images.blobs import BlobStore
 from engine.images.config import parse_config_document
 from engine.images.layers import LayerStore
-from engine.images.records import Records, sync_filesystem
+from engine.images.records import sync_filesystem
 from engine.state.locks import locked, locked_if_free
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from engine.images.records import Records
     from engine.state.paths import Roots
 
 _LEFTOVERS = ("layer-", "blob-", "archive-", "bootstrap-")
@@ -30,11 +31,11 @@ _LEFTOVERS = ("layer-", "blob-", "archive-", "bootstrap-")
 class Store:
     """All that is kept of images under one root."""
 
-    def __init__(self, roots: Roots) -> None:
+    def __init__(self, roots: Roots, records: Records) -> None:
         self._roots = roots
-        self.records = Records(roots)
+        self.records = records
         self.blobs = BlobStore(roots)
-        self.layers = LayerStore(roots, self.records)
+        self.layers = LayerStore(roots, records)
 
     @property
     def temporary(self) -> str:
