@@ -27,25 +27,31 @@ if TYPE_CHECKING:
 _PACKET_BYTES = 1 << 20
 
 
+_termination_fd = -1  # of a monitor: written to by a SIGTERM
+
+
 def main(command_fd: int) -> None:
-    """Serve the command at the other end of `command_fd` until it hangs up."""
+    """Serve the command at the other end of `command_fd` until it hangs up.
+
+    Each request is read by the child that it is for: a page that this process writes to after a
+    fork is one more that the forked monitor has for itself, so it does next to nothing.
+    """
     command = socket.socket(fileno=command_fd)
     command.set_inheritable(False)
+    taken_fd = os.eventfd(0, os.EFD_CLOEXEC)
     _settle()
-    while True:
-        try:
-            packet, fds, _, _ = socket.recv_fds(command, _PACKET_BYTES, 4)
-        except ConnectionResetError:  # it has gone without reading all answers
-            return
-        if not packet:
-            return
-        _reap()
-        request = json.loads(packet)
-        termination_fd = _expect_termination()
+    while _has_request(command):
         if os.fork() == 0:
-            _serve(command, request, fds, termination_fd)
-        for fd in (*fds, termination_fd):
-            os.close(fd)
+            _serve(command, taken_fd)
+        os.eventfd_read(taken_fd)
+
+
+def _has_request(command: socket.socket) -> bool:
+    """Wait for a request, which stays in the socket; False once the command has gone."""
+    try:
+        return bool(command.recv(1, socket.MSG_PEEK))
+    except ConnectionResetError:  # without having read all answers
+        return False
 
 
 def _settle() -> None:
@@ -56,30 +62,28 @@ def _settle() -> None:
     os.close(null_fd)
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):  # Ctrl-C is the command's
         signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _terminate)
     gc.collect()
     gc.freeze()
 
 
-def _expect_termination() -> int:
-    """A descriptor that a SIGTERM makes readable, in this process and what it forks next."""
-    fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-    signal.signal(signal.SIGTERM, lambda *_: os.eventfd_write(fd, 1))
-    return fd
+def _terminate(number: int, frame: object) -> None:
+    """A monitor stops its container; the stage, and what is not yet a monitor, just ends."""
+    del frame
+    if _termination_fd < 0:
+        os._exit(128 + number)
+    os.eventfd_write(_termination_fd, 1)
 
 
-def _reap() -> None:
-    with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-
-
-def _serve(
-    command: socket.socket, request: dict[str, Any], fds: list[int], termination_fd: int
-) -> None:
+def _serve(command: socket.socket, taken_fd: int) -> None:
     """In the forked child; never returns."""
     try:
+        packet, fds, _, _ = socket.recv_fds(command, _PACKET_BYTES, 4)
+        os.eventfd_write(taken_fd, 1)
+        os.close(taken_fd)
+        request = json.loads(packet)
         if request["do"] == "launch":
-            _launch(command, request, termination_fd)
+            _launch(command, request)
         else:
             command.close()
             _exec(request, fds)
@@ -87,8 +91,10 @@ def _serve(
         os._exit(1)
 
 
-def _launch(command: socket.socket, request: dict[str, Any], termination_fd: int) -> None:
+def _launch(command: socket.socket, request: dict[str, Any]) -> None:
     """Become the monitor of a container; `command` hears once how the start went."""
+    global _termination_fd
+    _termination_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
 
     def report(**outcome: object) -> None:
         # the command may have been killed, or have heard of the first start
@@ -97,7 +103,7 @@ def _launch(command: socket.socket, request: dict[str, Any], termination_fd: int
         command.close()
 
     try:
-        monitor(request["run_directory"], request["ours"], termination_fd, report)
+        monitor(request["run_directory"], request["ours"], _termination_fd, report)
     except BaseException as error:
         report(code="monitor", what=f"the monitor failed: {type(error).__name__}: {error}")
         raise
