@@ -180,7 +180,9 @@ def _hint(error: _Violation) -> str | None:
     if error.keyword == "enum" and isinstance(value, str):
         return nearest(value, map(str, error.wanted))
     if "examples" in schema:
-        return "as " + ", ".join(f"`{example}`" for example in schema["examples"])
+        examples = [str(example) for example in schema["examples"]]
+        near = nearest(str(value), examples) or ""
+        return near if near.startswith("did") else f"as `{'`, `'.join(examples)}`"
     if error.keyword == "type" and isinstance(value, int | float) and "string" in schema["type"]:
         return "write it in quotes"
     if error.keyword == "type" and value is None:

@@ -32,8 +32,10 @@ class _Representer(SafeRepresenter):
 
     def represent_text(self, text: str) -> Any:
         style = None
-        if "\n" in text:
-            style = "|"
+        if not text.replace("\n", "").isprintable():
+            style = '"'
+        elif "\n" in text:
+            style = '"' if text[0].isspace() else "|"
         elif not isinstance(resolve(text), str) or _OLD_MEANING.fullmatch(text):
             style = '"'
         return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)

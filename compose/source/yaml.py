@@ -167,7 +167,9 @@ class _Document:
 
     def _entry(self, mapping: Map, key: str, key_mark: Mark, event: Event) -> None:
         tag = self._tag(event)
-        mark = self._mark(event)
+        # of a value that is left out, the parser gives the place of what follows
+        left_out = isinstance(event, ScalarEvent) and not event.value and not event.style
+        mark = key_mark if left_out else self._mark(event)
         value = self._value(event)
         if tag == "!reset":
             mapping.directives[key] = "reset"
