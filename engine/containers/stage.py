@@ -57,8 +57,8 @@ def _has_request(command: socket.socket) -> bool:
 def _settle() -> None:
     """What all that are forked from here would have to do: done once, it costs them no memory."""
     null_fd = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-    os.dup2(null_fd, 0)
-    os.dup2(null_fd, 1)
+    for number in (0, 1, 2):  # who reads the command's output waits until nobody can write to it
+        os.dup2(null_fd, number)
     os.close(null_fd)
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):  # Ctrl-C is the command's
         signal.signal(number, signal.SIG_IGN)
