@@ -6,6 +6,7 @@ connection can slip in before the DNAT is there (spec: engine.md B5.4).
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -153,12 +154,17 @@ def _read_address(digits: str) -> str:
 def _find_socket_owner(inode: str) -> int | None:
     wanted = f"socket:[{inode}]"
     for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            if any(os.readlink(entry.path) == wanted for entry in os.scandir(f"/proc/{pid}/fd")):
-                return int(pid)
-        except OSError:  # it has ended, or we may not look
-            continue
+        if any(target == wanted for target in _open_files(pid)):
+            return int(pid)
     return None
+
+
+def _open_files(pid: str) -> Iterator[str]:
+    """What its descriptors lead to; nothing where it has ended or we may not look."""
+    with contextlib.suppress(OSError):
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(OSError):
+                yield os.readlink(f"/proc/{pid}/fd/{fd}")
 
 
 def _command_of(pid: int) -> str:
