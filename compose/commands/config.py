@@ -36,11 +36,13 @@ def run(args: argparse.Namespace, context: Context) -> int:
         where = f"{notice.where}: " if notice.where else ""
         context.console.warn(f"{where}{notice.what}")
     project = only(whole, args.services)
+    if args.quiet and not args.output:
+        return 0
     text = format_lines(_lines(args, project)) if _asks_list(args) else _document(args, project)
     if args.output:
         with open(args.output, "w", encoding="utf-8") as file:  # noqa: PTH123
             file.write(text)
-    elif not args.quiet:
+    else:
         context.console.out(text.rstrip("\n"))
     return 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from compose.model.read_service import DEFAULT_GRACE_S
+from compose.model.service import DEFAULT_GRACE_S
 from compose.source.values import format_duration
 
 if TYPE_CHECKING:

@@ -20,13 +20,12 @@ from compose.model.read_limits import (
 )
 from compose.model.read_mounts import read_mounts, read_ports, read_tmpfs
 from compose.model.read_network import read_service_network
-from compose.model.service import Link, Service
+from compose.model.service import DEFAULT_GRACE_S, Link, Service
 
 if TYPE_CHECKING:
     from compose.model.fields import Fields
     from compose.source.discover import Environment
 
-DEFAULT_GRACE_S = 10.0
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm/v7"}
 
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from compose.model.ports import Port
 
 
+DEFAULT_GRACE_S = 10.0
+
+
 class Link(Record):
     """A further name, known to one service alone, of another (Compose: services.links)."""
 
@@ -71,7 +74,7 @@ class Service(Record):
     healthcheck: Healthcheck | None = None
     restart: RestartPolicy = RestartPolicy()
     stop_signal: str | None = None
-    stop_grace_period_s: float = 10.0
+    stop_grace_period_s: float = DEFAULT_GRACE_S
     init: bool = False
     tty: bool = False
     stdin_open: bool = False

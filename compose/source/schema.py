@@ -183,7 +183,7 @@ def _hint(error: _Violation) -> str | None:
         examples = [str(example) for example in schema["examples"]]
         near = nearest(str(value), examples) or ""
         return near if near.startswith("did") else f"as `{'`, `'.join(examples)}`"
-    if error.keyword == "type" and isinstance(value, int | float) and "string" in schema["type"]:
+    if error.keyword == "type" and isinstance(value, int | float) and schema["type"] == "string":
         return "write it in quotes"
     if error.keyword == "type" and value is None:
         return "remove the key, or give it a value"

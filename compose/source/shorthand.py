@@ -72,6 +72,8 @@ def _host_part(text: str) -> tuple[str | None, str]:
         if not bracket or port[:1] not in ("", ":"):
             raise ValueError(f"`{text}` is not of the form `[ADDRESS]:PORT`")
         return parse_address(address), port.removeprefix(":")
+    if text.count(":") > 1 and "." in text:
+        raise ValueError(f"`{text}` has more parts than an address and a port")
     if text.count(":") > 1:
         raise ValueError(f"an IPv6 address stands in brackets: `[{text.rpartition(':')[0]}]:...`")
     address, colon, port = text.rpartition(":")

@@ -6,7 +6,7 @@ types follow the rules of Compose rather than those of a YAML library.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -31,17 +31,39 @@ if TYPE_CHECKING:
 MAX_NODES = 100_000  # of one document, aliases written out: stops "billion laughs" files
 TAGS = ("!reset", "!override")
 _STANDARD = "tag:yaml.org,2002:"
-_TAB_HINT = "YAML is indented with spaces; this line begins with a tab"
-_HINTS = {
-    "mapping values are not allowed": (
-        "is the line above indented as this one? a value with `: ` in it needs quotes"
+
+
+class _Meant(NamedTuple):
+    """What a complaint of the library means in plain words."""
+
+    part: str  # of the complaint
+    what: str = ""  # empty: as the library says it
+    hint: str | None = None
+    at_start: bool = False  # it is about where the construct begins, not where reading failed
+
+
+_MEANT = (
+    _Meant("\\t", "a tab where there can be none", "YAML is indented with spaces"),
+    _Meant(
+        "mapping values are not allowed",
+        "a `:` where there can be none",
+        "is the line above indented as this one? a value with `: ` in it needs quotes",
     ),
-    "cannot start any token": "a value that begins with this character needs quotes",
-    "expected <block end>": (
-        "this line is not indented as those of its block, or mixes a list with a mapping"
+    _Meant(
+        "cannot start any token",
+        "a value cannot begin with this character",
+        "write the value in quotes",
     ),
-    "could not find expected ':'": "is there a `:` and a blank after the key?",
-}
+    _Meant(
+        "expected <block end>",
+        "this does not belong to the block that it stands in",
+        "it is not indented as the lines of its block, or a list and a mapping are mixed",
+    ),
+    _Meant("expected ',' or ']'", "the `[` that begins here is not closed", None, at_start=True),
+    _Meant("expected ',' or '}'", "the `{` that begins here is not closed", None, at_start=True),
+    _Meant("end of stream", "the quote that begins here is not closed", None, at_start=True),
+    _Meant("could not find expected ':'", "", "is there a `:` and a blank after the key?"),
+)
 
 
 def parse_documents(text: str, file: str) -> list[Map]:
@@ -60,23 +82,21 @@ def parse_documents(text: str, file: str) -> list[Map]:
             if isinstance(event, DocumentStartEvent)
         ]
     except MarkedYAMLError as error:
-        raise _syntax(error, text, file) from None
+        raise _syntax(error, file) from None
     except YAMLError as error:
         raise YamlSyntax(str(error).partition("\n")[0], where=file) from None
     return [document for document in documents if document is not None]
 
 
-def _syntax(error: MarkedYAMLError, text: str, file: str) -> YamlSyntax:
+def _syntax(error: MarkedYAMLError, file: str) -> YamlSyntax:
     """The library's complaint at its place, with what is usually meant by it."""
     mark = error.problem_mark or error.context_mark
-    line, column = (mark.line, mark.column) if mark else (0, 0)
-    lines = text.splitlines()
-    written = lines[line] if line < len(lines) else ""
-    what = " ".join(str(part) for part in (error.problem, error.context) if part)
-    tab = not written[:column].strip() and "\t" in written[: column + 1]
-    hints = [hint for part, hint in _HINTS.items() if part in what]
-    hint = _TAB_HINT if tab else next(iter(hints), None)
-    return YamlSyntax(what, where=str(Mark(file, line + 1, column + 1)), hint=hint)
+    said = " ".join(str(part) for part in (error.problem, error.context) if part)
+    meant = next((meant for meant in _MEANT if meant.part in said), _Meant(""))
+    if meant.at_start and error.context_mark is not None:
+        mark = error.context_mark
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    return YamlSyntax(meant.what or said, where=str(Mark(file, line, column)), hint=meant.hint)
 
 
 class _Document:

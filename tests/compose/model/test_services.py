@@ -66,12 +66,7 @@ def test_env_files_lie_below_environment_and_later_ones_above_earlier(files: Fil
 
 
 def test_an_env_file_may_be_missing_when_it_says_so(files: Files) -> None:
-    assert (
-        service(
-            files, "env_file: {path: n.env}".replace("{", "[{").replace("}", ", required: false}]")
-        ).environment
-        == {}
-    )
+    assert service(files, "env_file: [{path: n.env, required: false}]").environment == {}
     problem = files.problem("services: {web: {image: x, env_file: n.env}}")
     assert problem.code == "file-not-found"
     assert problem.where == "compose.yaml:1:38"

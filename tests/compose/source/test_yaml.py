@@ -125,7 +125,8 @@ def test_a_bomb_of_aliases_is_stopped() -> None:
         ("a: 1\n b: 2\n", 2, "indented"),
         ("a: @x\n", 1, "quotes"),
         ("a:\n  - x\n  b: 1\n", 3, "indented"),
-        ("a: [1\n", 2, None),
+        ("a: [1,\n2\n", 1, None),
+        ("b: 1\na: 'x\n\n", 2, None),
         ("a: \x01\n", None, None),
     ],
 )
