@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from engine.images.reference import repository_tag
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -39,6 +41,12 @@ class Image:
     os: str
     variant: str = ""
     manifest_digest: str | None = None
+
+    @property
+    def repository_tags(self) -> tuple[tuple[str, str], ...]:
+        """The names as people write them: ("mysql", "8"); a name by digest or of another source
+        has an empty tag."""
+        return tuple(map(repository_tag, self.references))
 
 
 def silent(subject: str, text: str, done_bytes: int | None, total_bytes: int | None) -> None:

@@ -91,6 +91,18 @@ def familiar(reference: str) -> str:
         return reference
 
 
+def repository_tag(reference: str) -> tuple[str, str]:
+    """A stored reference in two: docker.io/library/mysql:8 -> ("mysql", "8").
+
+    The tag is empty for one by digest, and for other sources, which are whole in the first part.
+    """
+    try:
+        parsed = parse_reference(reference)
+    except ImageProblem:
+        return reference, ""
+    return parsed.familiar_name, parsed.tag or ""
+
+
 def _split_tag(text: str) -> tuple[str, str | None]:
     name, colon, tag = text.rpartition(":")
     if not colon or "/" in tag:  # no colon, or the one before a port

@@ -53,7 +53,7 @@ def opened(path: str, temporary: str) -> Iterator[Files]:
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(stream(path))
         plain = _is_plain_tar(source)
-        yield _Tar(path if plain else stack.enter_context(_spooled(source, temporary)))
+        yield _Tar(path if plain else stack.enter_context(_spooled(source, temporary)), path)
 
 
 @contextlib.contextmanager
@@ -117,9 +117,10 @@ class _Directory:
 
 
 class _Tar:
-    """The members of a tar by name; each reader opens the file anew."""
+    """The members of a tar by name; each reader opens the file anew. `given` is what the user
+    called it."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, given: str) -> None:
         self._path = path
         self._members: dict[str, tarfile.TarInfo] = {}
         try:
@@ -128,7 +129,7 @@ class _Tar:
                     self._members[posixpath.normpath(member.name)] = member
         except tarfile.TarError as error:
             raise ImageProblem(
-                f"{path} is not an archive: {error}", code="invalid-archive"
+                f"{given} is not an archive: {error}", code="invalid-archive"
             ) from None
 
     def has(self, name: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import threading
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 60.0
 LARGEST_ANSWER_BYTES = 4 * 1024 * 1024
 _CONNECTIONS = 4
+_ERRNO = re.compile(r"\[Errno -?\d+\] ")
 
 
 class Interrupted(Exception):
@@ -142,4 +144,4 @@ def _look_up(name: str, failures: list[OSError]) -> None:
 def _reason(error: HTTPError) -> str:
     """The cause in a few words: urllib3 wraps it, with the object's repr in front."""
     text = str(error.__cause__ or error.args[-1] if error.args else error)
-    return text.rpartition(">: ")[2].strip()
+    return _ERRNO.sub("", text.rpartition(">: ")[2]).strip()
