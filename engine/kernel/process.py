@@ -24,12 +24,24 @@ def start_time(pid: int) -> int | None:
 
     Pid and start time together name a process for good. Source: proc(5), field 22 of stat.
     """
+    found = _stat(pid)
+    return int(found[19]) if found else None
+
+
+def is_running(pid: int, started: int) -> bool:
+    """Whether the process of that pid and start time runs: it is neither gone nor a zombie."""
+    found = _stat(pid)
+    return bool(found) and int(found[19]) == started and found[0] not in (b"Z", b"X")
+
+
+def _stat(pid: int) -> list[bytes]:
+    """/proc/PID/stat from the state on; empty if there is no such process."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             text = file.read()
     except OSError:
-        return None
-    return int(text[text.rindex(b")") + 2 :].split()[19])
+        return []
+    return text[text.rindex(b")") + 2 :].split()
 
 
 def set_name(name: str) -> None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from engine.kernel import nftexpressions as nft
 from engine.kernel.netlink import iterate_attributes, parse_attributes
-from engine.kernel.nftables import HOOK_FORWARD, NFPROTO_INET, NFPROTO_IPV4, Batch
+from engine.kernel.nftables import NFPROTO_INET
+from engine.kernel.nftbatch import HOOK_FORWARD, Batch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +51,7 @@ def withdraw(netlink: NftSocket, bridge: str) -> None:
 
 def _place_for_accepts(chains: Sequence[Chain]) -> str | None:
     """Docker's chain for the user's rules, which it never flushes; else a dropping FORWARD."""
-    ours = {c.name: c for c in chains if c.family == NFPROTO_IPV4 and c.table == _TABLE}
+    ours = {c.name: c for c in chains if c.family == nft.NFPROTO_IPV4 and c.table == _TABLE}
     if _DOCKER in ours:
         return _DOCKER
     forward = ours.get(_FORWARD)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _NAME_ATTEMPTS = 8
 
 
-class BridgeMissing(Exception):
+class BridgeMissing(OSError):
     """The bridge of a network is not there: somebody deleted it."""
 
     def __init__(self, network: str, bridge: str) -> None:

@@ -11,7 +11,8 @@ import struct
 
 from engine.kernel import conntrack
 from engine.kernel.netlink import NetlinkError
-from engine.kernel.nftables import ERESTART, Batch, NftSocket
+from engine.kernel.nftables import ERESTART, NftSocket
+from engine.kernel.nftbatch import Batch
 from engine.kernel.nftexpressions import interface_name
 from engine.network.ruleset import (
     BRIDGES,
@@ -29,7 +30,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from engine.kernel.nftables import Key
+    from engine.kernel.nftbatch import Key
 
 PROTOCOLS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP}
 ANY_ADDRESS = "0.0.0.0"

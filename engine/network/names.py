@@ -11,7 +11,7 @@ import contextlib
 import fcntl
 import os
 
-from engine.kernel.process import start_time
+from engine.kernel.process import is_running, start_time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,11 +62,6 @@ class Entry:
         return "\t".join((self.address, self.container_id, self.holder, self.link, *lists))
 
 
-def own_identity() -> str:
-    """`<pid>.<start time>` of the calling process: names it for good."""
-    return identity(os.getpid())
-
-
 def identity(pid: int) -> str:
     """The same for a process that runs."""
     return f"{pid}.{start_time(pid)}"
@@ -75,7 +70,7 @@ def identity(pid: int) -> str:
 def is_alive(holder: str) -> bool:
     """Whether the process of that identity still runs."""
     pid, _, started = holder.partition(".")
-    return pid.isdigit() and str(start_time(int(pid))) == started
+    return pid.isdigit() and started.isdigit() and is_running(int(pid), int(started))
 
 
 def read(directory: str) -> list[Entry]:

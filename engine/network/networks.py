@@ -131,8 +131,9 @@ class Networks:
             )
         self._remove_objects(network)
         self._database.execute("DELETE FROM networks WHERE id = ?", (network.id,))
-        if not self.list():
-            self._remove_last()
+        with _subnet_lock():  # nobody creates one meanwhile
+            if not self.list():
+                self._remove_last()
 
     def attach(
         self, container_id: str, name: str, hostname: str, spec: ContainerSpec
@@ -148,7 +149,8 @@ class Networks:
             self.ensure_up(network)
         plan = attachment.Plan(self._roots, container_id, name, hostname, spec)
         with transaction(self._database):
-            claimed = [self._claim(plan, wish, network) for wish, network in chosen]
+            # looked up again: another command may have removed one
+            claimed = [self._claim(plan, wish, self.get(network.id)) for wish, network in chosen]
         return plan.record(claimed)
 
     def detach(self, container_id: str) -> None:
@@ -258,8 +260,11 @@ class Networks:
     def _claim(self, plan: Plan, wish: EndpointSpec, network: Network) -> Claimed:
         from engine.network.claims import Claims
 
-        up = {entry.container_id for entry in self.endpoints(network) if entry.alive}
-        return plan.claim(Claims(self._database, network, up.__contains__), wish, network)
+        def is_up(container_id: str) -> bool:
+            entries = self.endpoints(network)
+            return any(e.container_id == container_id and e.alive for e in entries)
+
+        return plan.claim(Claims(self._database, network, is_up), wish, network)
 
     def _remove_objects(self, network: Network) -> None:
         self._firewall.remove_network(network.bridge, network.range, internal=network.internal)
@@ -302,7 +307,7 @@ def _is_held(holder: str, live: Collection[str]) -> bool:
 
 @contextlib.contextmanager
 def _subnet_lock() -> Iterator[None]:
-    """From looking at the routes to having one: engines of other roots look at them too."""
+    """For who creates networks. Engines of other roots look at the same routes."""
     os.makedirs(os.path.dirname(_SUBNET_LOCK), exist_ok=True)
     lock = os.open(_SUBNET_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

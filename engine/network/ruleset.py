@@ -13,7 +13,7 @@ cost of a packet and of a change does not grow with their number (engine.md B4).
 from __future__ import annotations
 
 from engine.kernel import nftexpressions as nft
-from engine.kernel.nftables import (
+from engine.kernel.nftbatch import (
     HOOK_FORWARD,
     HOOK_OUTPUT,
     HOOK_POSTROUTING,

@@ -68,7 +68,7 @@ def _record(directory: str) -> dict[str, object]:
         names.Entry(
             address=str(network.subnet.network_address + 1000 + number),
             container_id=secrets.token_hex(32),
-            holder=names.own_identity(),
+            holder=names.identity(os.getpid()),
             link="none",
             names=(f"svc{number}",),
         ).line()

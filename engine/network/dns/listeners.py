@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 
 from engine.kernel import nftexpressions as nft
-from engine.kernel.nftables import HOOK_OUTPUT, PRIORITY_DSTNAT, Batch, NftSocket
+from engine.kernel.nftables import NftSocket
+from engine.kernel.nftbatch import HOOK_OUTPUT, PRIORITY_DSTNAT, Batch
 
 ADDRESS = "127.0.0.11"
 PORT = 53

@@ -11,15 +11,14 @@ import pytest
 
 from engine.kernel import nftexpressions as nft
 from engine.kernel.netlink import NetlinkError
-from engine.kernel.nftables import (
-    ERESTART,
+from engine.kernel.nftables import ERESTART, NftSocket
+from engine.kernel.nftbatch import (
     HOOK_FORWARD,
     TYPE_INTERFACE,
     TYPE_IPV4,
     TYPE_PORT,
     TYPE_PROTOCOL,
     Batch,
-    NftSocket,
 )
 from tests.engine.network.world import private_host
 from tests.marks import needs_program, needs_root

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import time
 from typing import TYPE_CHECKING
@@ -166,7 +167,7 @@ def _fill(box: Box, addresses: set[str]) -> None:
         entry = names.Entry(
             address=address,
             container_id=f"{number:064x}",
-            holder=names.own_identity(),
+            holder=names.identity(os.getpid()),
             link="none",
             names=("web",),
         )

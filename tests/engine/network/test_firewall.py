@@ -124,7 +124,7 @@ def test_withdrawing_accepts_what_is_gone_already(firewall: Firewall) -> None:
 
 @needs_root
 def test_only_stale_elements_are_withdrawn(firewall: Firewall) -> None:
-    alive = f"0123456789ab {names.own_identity()}"
+    alive = f"0123456789ab {names.identity(os.getpid())}"
     dead = f"0123456789ab {os.getpid()}.1"
     firewall.publish([publication("10.1.0.2", alive), publication("10.1.0.2", dead, 8081)])
     firewall.withdraw_stale(lambda holder: not names.is_alive(holder.split()[1]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ def entry(number: int, *own: str, holder: str | None = None) -> names.Entry:
     return names.Entry(
         address=f"10.5.0.{number}",
         container_id=f"{number:064x}",
-        holder=holder or names.own_identity(),
+        holder=holder or names.identity(os.getpid()),
         link=f"veth{number}",
         names=own,
         published=(f"tcp/0.0.0.0:{8000 + number}->80",),
@@ -61,12 +62,16 @@ def test_every_change_shows_in_the_version(tmp_path: Path) -> None:
 
 
 def test_a_process_that_has_ended_is_not_alive(tmp_path: Path) -> None:
-    ended = os.posix_spawn("/bin/true", ["true"], {})
-    identity = f"{ended}.{os.stat(f'/proc/{ended}').st_ctime_ns}"  # noqa: PTH116
+    ended = os.posix_spawn("/bin/sleep", ["sleep", "60"], {})
+    identity = names.identity(ended)
+    assert names.is_alive(identity)
+    os.kill(ended, signal.SIGKILL)
+    os.waitid(os.P_PID, ended, os.WEXITED | os.WNOWAIT)
+    assert not names.is_alive(identity)  # a zombie: nobody has waited for it yet
     os.waitpid(ended, 0)
     assert not names.is_alive(identity)
     assert not names.is_alive(f"{os.getpid()}.1")  # the number, in another life
-    assert names.is_alive(names.own_identity())
+    assert names.is_alive(names.identity(os.getpid()))
 
 
 def test_nothing_is_lost_when_many_write_at_once(tmp_path: Path) -> None:
