@@ -112,11 +112,9 @@ def _tuple(value: Any) -> Any:
 
 
 def _attach(containers: Containers, container_id: str, spec: ContainerSpec) -> dict[str, Any]:
-    networks = containers.parts.networks
-    for endpoint in spec.endpoints:
-        networks.ensure_up(networks.get(endpoint.network))
+    """Addresses are claimed, and networks that are down brought up."""
     hostname = spec.hostname or container_id[:12]
-    return networks.attach(container_id, spec.name, hostname, spec)
+    return containers.parts.networks.attach(container_id, spec.name, hostname, spec)
 
 
 def _attachments(network: Mapping[str, Any]) -> list[dict[str, Any]]:
