@@ -139,15 +139,20 @@ def cgroups_named(pattern: str) -> list[Path]:
 
     An empty parent alone is no leak: it costs nothing and saves making it again.
     """
-    tops = [Path(path) for path in CGROUPS.rglob(pattern) if path.is_dir()]
-    return sorted(child for top in tops for child in top.rglob("*") if child.is_dir())
+    tops = [path for path in _directories(CGROUPS) if path.match(pattern)]
+    return sorted(child for top in tops for child in _directories(top))
+
+
+def _directories(top: Path) -> list[Path]:
+    """All below `top`. Unlike rglob, os.walk takes it that other tests remove theirs meanwhile."""
+    return [Path(parent, name) for parent, names, _ in os.walk(top) for name in names]
 
 
 def remove_cgroups(name: str) -> None:
     """Removes the cgroup `name` and those in it from every hierarchy, but for those in use."""
-    tops = [path for path in CGROUPS.rglob(name) if path.is_dir()]
+    tops = [path for path in _directories(CGROUPS) if path.match(name)]
     for top in tops:
-        inside = sorted((p for p in top.rglob("*") if p.is_dir()), reverse=True)
+        inside = sorted(_directories(top), reverse=True)
         for path in (*inside, top):
             with contextlib.suppress(OSError):
                 path.rmdir()
