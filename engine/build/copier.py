@@ -110,7 +110,7 @@ def _check_single(job: Job, found: list[Found]) -> None:
 
 
 def _unpacked(root: int, found: Found, job: Job, placer: Placer) -> bool:
-    """Whether the source is an archive; then it is unpacked, its owners kept without --chown."""
+    """Whether the source is an archive; then it is unpacked."""
     if not stat.S_ISREG(found.info.st_mode):
         return False
     fd = open_beneath(root, os.fsencode(found.path), os.O_RDONLY | os.O_NOFOLLOW)
@@ -120,11 +120,10 @@ def _unpacked(root: int, found: Found, job: Job, placer: Placer) -> bool:
         os.close(fd)
     if archive is None:
         return False
-    chown = job["chown"]
     placer.make_directories(job["to"])
     directory = os.open(os.path.realpath(job["to"]), _ROOT)
     with archive:
-        untar.unpack(archive, directory, _owner(chown) if chown else None)
+        untar.unpack(archive, directory)
     os.close(directory)
     return True
 

@@ -140,11 +140,7 @@ class _CopyPlan:
         self, origin: Origin, place: Scratch, owner: str | None, report: StepReport
     ) -> None:
         request = self._request(place, owner, self._sources)
-        request |= {
-            "unpack": self._instruction.unpack,
-            "chown": self._chown,
-            "exclude": self._excludes,
-        }
+        request |= {"unpack": self._instruction.unpack, "exclude": self._excludes}
         if origin.context is not None:
             ignore = origin.context.ignore.patterns
             directory = origin.context.directory

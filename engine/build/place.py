@@ -49,11 +49,14 @@ class Placer:
         """One source at `target`: a directory's content into it, a file as it or into it.
 
         A `target` that ends in `/` is a directory, one that does not is what the file is called,
-        unless it is a directory already.
+        unless it is a directory already. Symlinks on the way, the last one too, are followed.
         """
-        self.make_directories(target if target.endswith("/") else os.path.dirname(target))
+        is_directory = stat.S_ISDIR(found.info.st_mode)
+        if is_directory or target.endswith("/"):
+            self.make_directories(target)
         path = os.path.realpath(target)
-        if not stat.S_ISDIR(found.info.st_mode) and (target.endswith("/") or os.path.isdir(path)):
+        self.make_directories(os.path.dirname(path))
+        if not is_directory and os.path.isdir(path):
             path = os.path.join(path, found.name)
         for entry in self._selection.walk(self._root, found):
             self._put(entry, f"{path}/{entry.relative}".rstrip("/") or "/")
@@ -98,14 +101,14 @@ class Placer:
         os.utime(target, ns=(modified_ns, modified_ns), follow_symlinks=False)
 
     def _put_directory(self, entry: Entry, target: str) -> None:
-        """The top one keeps the attributes it has; those inside take the source's."""
+        """The top one is there and keeps its attributes; those inside take the source's."""
+        if not entry.relative:
+            return
         try:
             os.mkdir(target)
         except FileExistsError:
             if os.path.islink(target) or not os.path.isdir(target):
                 raise PlaceError(f"cannot copy the directory {entry.path} over a file") from None
-            if not entry.relative:
-                return
         self._dress(entry, target)
         self._times.append((target, entry.info.st_mtime_ns))
 

@@ -103,7 +103,7 @@ class _RunPlan:
             "parent": self._state.top,
             "argv": list(self._argv),
             "script": digest(self._script.body) if self._script else "",
-            "environment": self._state.environment,
+            "environment": dict(self._state.variables),
             "arguments": dict(self._state.arguments),
             "user": self._state.config.user,
             "directory": self._state.directory,
@@ -120,7 +120,7 @@ class _RunPlan:
 
     def _created_by(self) -> str:
         arguments = self._state.arguments
-        given = "".join(f" {name}={value}" for name, value in sorted(arguments.items()))
+        given = "".join(f" {name}={value}" for name, value in arguments.items())
         prefix = f"|{len(arguments)}{given} " if arguments else ""
         return f"RUN {prefix}{' '.join(self._argv)}"
 
@@ -212,10 +212,10 @@ class _RunPlan:
     def _spec(self, lowers: tuple[str, ...], mounts: tuple[Mount, ...]) -> ContainerSpec:
         spec, config = self._job.spec, self._state.config
         environment = {
+            "HOSTNAME": None,
             "PATH": DEFAULT_PATH,
             **self._job.proxies,
-            **self._state.arguments,
-            **self._state.environment,
+            **self._state.variables,
         }
         modes = {"none": "none", "host": "host"}
         joined = NETWORK if self._network == "default" else self._network

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from engine.build.expander import Expander
     from engine.build.state import StageState
 
+_REAL_TIME = re.compile(r"RTM(?:IN(?:\+\d+)?|AX(?:-\d+)?)")
 _PORT = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?(?:/(tcp|udp|sctp))?", re.IGNORECASE)
 
 
@@ -47,20 +49,26 @@ def apply_setting(
 
 
 def _arg(instruction: ins.Arg, state: StageState, expander: Expander, scope: Scope) -> StageState:
-    arguments = dict(state.arguments)
+    values = {}
+    shown = ["ARG"]
     for name, default in instruction.pairs:
         value = scope.value(name, None if default is None else expander.word(default))
+        shown.append(name if value is None else f"{name}={value}")
         if value is not None:
-            arguments[name] = value
-    return dataclasses.replace(state.with_config(instruction.text), arguments=arguments)
+            values[name] = value
+    return dataclasses.replace(
+        state.with_config(" ".join(shown)),
+        arguments={**state.arguments, **values},
+        variables={**state.variables, **values},
+    )
 
 
 def _env(instruction: ins.Env, state: StageState, expander: Expander) -> StageState:
     pairs = {expander.word(name): expander.word(value) for name, value in instruction.pairs}
-    merged = {**state.environment, **pairs}
     shown = " ".join(f"{name}={value}" for name, value in pairs.items())
-    env = tuple(f"{name}={value}" for name, value in merged.items())
-    return state.with_config(f"ENV {shown}", env=env)
+    env = tuple(f"{name}={value}" for name, value in {**state.environment, **pairs}.items())
+    changed = state.with_config(f"ENV {shown}", env=env)
+    return dataclasses.replace(changed, variables={**state.variables, **pairs})
 
 
 def _label(instruction: ins.Label, state: StageState, expander: Expander) -> StageState:
@@ -106,14 +114,24 @@ def _setting(instruction: ins.Setting, state: StageState, expander: Expander) ->
         shown = state.with_config(instruction.text)
         return dataclasses.replace(shown, author=instruction.value)
     value = expander.word(instruction.value)
+    if instruction.kind == "STOPSIGNAL":
+        _check_signal(value, instruction)
     field = {"USER": "user", "STOPSIGNAL": "stop_signal"}[instruction.kind]
     return state.with_config(f"{instruction.kind} {value}", **{field: value})
+
+
+def _check_signal(value: str, instruction: ins.Setting) -> None:
+    name = value.upper().removeprefix("SIG")
+    known = f"SIG{name}" in signal.Signals.__members__ or _REAL_TIME.fullmatch(name)
+    if not known and not (name.isdecimal() and 0 < int(name) <= signal.SIGRTMAX):
+        where = instruction.locate_word(instruction.value)
+        raise BuildProblem(f"invalid signal: `{value}`", where=where, code="invalid-signal")
 
 
 def _start(instruction: ins.Start, state: StageState, expander: Expander) -> StageState:
     command = instruction.command
     argv = (*state.shell, *command.words) if command.shell and command.words else command.words
-    shown = f"{instruction.kind} {json.dumps(argv)}"
+    shown = f"{instruction.kind} [{' '.join(map(json.dumps, argv))}]"
     if instruction.kind == "CMD":
         return dataclasses.replace(state.with_config(shown, cmd=argv), command_is_own=True)
     inherited = {} if state.command_is_own else {"cmd": None}
@@ -137,8 +155,9 @@ def _healthcheck(instruction: ins.Healthcheck, state: StageState, expander: Expa
 
 
 def _on_build(instruction: ins.OnBuild, state: StageState, expander: Expander) -> StageState:
+    """Docker's history has no line for it."""
     triggers = (*state.config.on_build, instruction.trigger)
-    return state.with_config(f"ONBUILD {instruction.trigger}", on_build=triggers)
+    return dataclasses.replace(state, config=dataclasses.replace(state.config, on_build=triggers))
 
 
 _SETTERS: dict[type[ins.Instruction], Callable[[Any, StageState, Expander], StageState]] = {

@@ -19,6 +19,7 @@ from engine.build.settings import Scope, apply_setting
 from engine.build.stages import find_stage
 from engine.build.state import DEFAULT_PATH, StageState
 from engine.errors import BuildProblem, Problem
+from engine.images.config import ImageConfig
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,12 +74,12 @@ class StageBuilder:
         report = self._job.reporter.start(self._label(f"FROM {name}"))
         state = await self._base(name, report)
         report.done()
-        return _with_path(state)
+        return await self._triggered(_with_variables(state))
 
     async def _base(self, name: str, report: StepReport) -> StageState:
         job, start = self._job, self._stage.start
         if name == "scratch":
-            return StageState()
+            return StageState(config=ImageConfig(working_dir="/"))
         if name not in job.spec.additional_contexts:
             earlier = find_stage(job.dockerfile, name, self._stage.number)
             if earlier is not None:
@@ -86,7 +87,7 @@ class StageBuilder:
                 return dataclasses.replace(state, command_is_own=False)
         reference = image_reference(job, name, start)
         image = await fetch_image(job, reference, start, told_to(report))
-        return await self._triggered(self._from_image(image))
+        return self._from_image(image)
 
     def _from_image(self, image: Image) -> StageState:
         if not image.chain_ids and image.lowers:
@@ -197,11 +198,13 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _with_path(state: StageState) -> StageState:
-    if "PATH" in state.environment:
-        return state
-    env = (f"PATH={DEFAULT_PATH}", *state.config.env)
-    return dataclasses.replace(state, config=dataclasses.replace(state.config, env=env))
+def _with_variables(state: StageState) -> StageState:
+    """With a PATH in the config, and what the base has in its environment as variables."""
+    config = state.config
+    if "PATH" not in state.environment:
+        config = dataclasses.replace(config, env=(f"PATH={DEFAULT_PATH}", *config.env))
+    state = dataclasses.replace(state, config=config)
+    return dataclasses.replace(state, variables={**state.environment, **state.variables})
 
 
 def _history(job: Job, image: Image) -> tuple[Mapping[str, object], ...]:

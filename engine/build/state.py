@@ -31,6 +31,8 @@ class StageState:
     chain_ids       layers, lowest first
     config          of the image as far as it is known
     arguments       ARGs in scope, with their values
+    variables       what `$name` means, and what RUN finds in its environment: ARG and ENV, of one
+                    name the later
     base_history    of the image it is built on, as that image has it
     history         of the instructions so far
     command_is_own  CMD was set in this stage: ENTRYPOINT does not clear it
@@ -41,6 +43,7 @@ class StageState:
     chain_ids: tuple[str, ...] = ()
     config: ImageConfig = field(default_factory=ImageConfig)
     arguments: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
     base_history: tuple[Mapping[str, object], ...] = ()
     history: tuple[HistoryEntry, ...] = ()
     command_is_own: bool = False
@@ -52,11 +55,6 @@ class StageState:
         """ENV so far."""
         pairs = (entry.partition("=") for entry in self.config.env)
         return {name: value for name, _, value in pairs}
-
-    @property
-    def variables(self) -> dict[str, str]:
-        """What `$name` means: ENV wins over ARG."""
-        return {**self.arguments, **self.environment}
 
     @property
     def shell(self) -> tuple[str, ...]:

@@ -35,12 +35,11 @@ def open_archive(fd: int) -> tarfile.TarFile | None:
     return archive
 
 
-def unpack(archive: tarfile.TarFile, directory: int, owner: tuple[int, int] | None) -> None:
+def unpack(archive: tarfile.TarFile, directory: int) -> None:
     """Every member below `directory` (a descriptor), symlinks resolved as if that were `/`.
 
-    owner  (uid, gid) for all; None keeps the archive's numbers
-
-    Raises PlaceError for a member that cannot be made.
+    Owners are the archive's numbers, whatever --chown says, as with BuildKit. Raises PlaceError
+    for a member that cannot be made.
     """
     times: list[tuple[str, float]] = []
     for member in archive:
@@ -48,7 +47,7 @@ def unpack(archive: tarfile.TarFile, directory: int, owner: tuple[int, int] | No
         if path == ".":
             continue
         try:
-            _Unpacker(archive, directory, owner).put(member, path)
+            _Unpacker(archive, directory).put(member, path)
         except OSError as error:
             what = f"archive member {member.name}: {error.strerror or error}"
             raise PlaceError(what) from None
@@ -61,10 +60,8 @@ def unpack(archive: tarfile.TarFile, directory: int, owner: tuple[int, int] | No
 
 
 class _Unpacker:
-    def __init__(
-        self, archive: tarfile.TarFile, directory: int, owner: tuple[int, int] | None
-    ) -> None:
-        self._archive, self._directory, self._owner = archive, directory, owner
+    def __init__(self, archive: tarfile.TarFile, directory: int) -> None:
+        self._archive, self._directory = archive, directory
 
     def put(self, member: tarfile.TarInfo, path: str) -> None:
         """One member at a cleaned path."""
@@ -147,11 +144,10 @@ class _Unpacker:
             }
             device = os.makedev(member.devmajor, member.devminor)
             os.mknod(name, kinds[member.type] | member.mode & 0o7777, device, dir_fd=parent)
-        os.chown(name, *self._owner_of(member), dir_fd=parent, follow_symlinks=False)
+        os.chown(name, member.uid, member.gid, dir_fd=parent, follow_symlinks=False)
+        os.utime(name, (member.mtime, member.mtime), dir_fd=parent, follow_symlinks=False)
 
-    def _dress(self, member: tarfile.TarInfo, fd: int) -> None:
-        os.fchown(fd, *self._owner_of(member))
+    @staticmethod
+    def _dress(member: tarfile.TarInfo, fd: int) -> None:
+        os.fchown(fd, member.uid, member.gid)
         os.fchmod(fd, member.mode & 0o7777)
-
-    def _owner_of(self, member: tarfile.TarInfo) -> tuple[int, int]:
-        return self._owner or (member.uid, member.gid)

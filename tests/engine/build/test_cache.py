@@ -127,7 +127,7 @@ def test_a_file_that_is_changed_in_place_with_its_old_time_is_noticed(built: Wor
         ("COPY a.txt", "LABEL x=y\nCOPY a.txt", {}, [], 3),
         (
             "COPY a.txt dir",
-            "COPY dir a.txt",
+            "COPY --chmod=600 a.txt dir",
             {},
             ["the instruction changed; it was: COPY a.txt dir /x/"],
             0,

@@ -135,9 +135,9 @@ def test_the_context_gives_files_to_root_and_keeps_modes_and_times(workshop: Wor
     os.chown(source, 1234, 1234)
     source.chmod(0o4750)
     os.utime(source, ns=(1, 1_500_000_000_123_456_789))
-    os.utime(workshop.context / "dir", ns=(1, 1_400_000_000_000_000_000))
-    image = workshop.build("FROM scratch\nCOPY a.txt dir /x/\nCOPY dir /y")
-    found = attributes(image, "/y")
+    os.utime(workshop.context / "dir/deep", ns=(1, 1_400_000_000_000_000_000))
+    image = workshop.build("FROM scratch\nCOPY a.txt dir /x/")
+    found = attributes(image, "/x/deep")
     assert found.st_mtime_ns == 1_400_000_000_000_000_000
     found = attributes(image, "/x/a.txt")
     assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (0, 0, 0o4750)
@@ -181,6 +181,25 @@ def test_chmod_is_octal_or_symbolic(
     image = workshop.build(f"FROM scratch\nCOPY --chmod={chmod} dir /x")
     assert stat.S_IMODE(attributes(image, "/x/c").st_mode) == file_mode
     assert stat.S_IMODE(attributes(image, "/x/deep").st_mode) == directory_mode
+
+
+def test_a_directory_that_is_made_for_the_copy_is_plain(workshop: Workshop) -> None:
+    """Only those inside take the source's attributes, as with BuildKit."""
+    workshop.write(CONTEXT)
+    (workshop.context / "dir").chmod(0o700)
+    (workshop.context / "dir/deep").chmod(0o710)
+    image = workshop.build("FROM scratch\nCOPY --chown=3:4 dir /x")
+    top, inside = attributes(image, "/x"), attributes(image, "/x/deep")
+    assert (stat.S_IMODE(top.st_mode), top.st_uid) == (0o755, 3)
+    assert stat.S_IMODE(inside.st_mode) == 0o710
+
+
+def test_a_dangling_link_as_the_target_leads_to_a_new_file(workshop: Workshop) -> None:
+    workshop.write(CONTEXT)
+    (workshop.context / "d").mkdir()
+    (workshop.context / "d/l").symlink_to("/new/place")
+    image = workshop.build("FROM scratch\nCOPY d /\nCOPY a.txt /l")
+    assert layer_tree(image) == {"/new": "/", "/new/place": "a"}
 
 
 def test_links_are_followed_as_sources_and_kept_in_trees(workshop: Workshop) -> None:
@@ -279,7 +298,7 @@ def archive(members: dict[str, str], mode: ArchiveMode) -> bytes:
 def test_add_unpacks_archives_by_their_content(workshop: Workshop, mode: ArchiveMode) -> None:
     data = archive({"p/q": "hello", "l": "->p/q"}, mode)
     (workshop.context / "odd.name").write_bytes(data)
-    image = workshop.build("FROM scratch\nADD odd.name /x")
+    image = workshop.build("FROM scratch\nADD --chown=5 odd.name /x")
     assert layer_tree(image) == {"/x": "/", "/x/p": "/", "/x/p/q": "hello", "/x/l": "-> p/q"}
     found = attributes(image, "/x/p/q")
     assert (found.st_uid, stat.S_IMODE(found.st_mode), found.st_mtime) == (77, 0o640, 1_000_000_000)
