@@ -44,7 +44,7 @@ def engine(roots: Roots) -> Iterator[Engine]:
 
     engine = Engine(roots)
     yield engine
-    asyncio.run(_empty(engine))
+    asyncio.run(empty(engine))
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +60,8 @@ def busybox(engine: Engine, busybox_tar: Path) -> Image:
     return engine.images.get(REFERENCE)
 
 
-async def _empty(engine: Engine) -> None:
+async def empty(engine: Engine) -> None:
+    """Remove the containers and networks, and let go of the engine."""
     for container in engine.containers.list():
         if container.status in ("running", "paused", "restarting"):
             await engine.containers.stop(container.id, grace_s=0)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import socket
 import tempfile
+import time
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
 
+from engine import Engine
 from engine.state.paths import Roots
 from tests import leaks
+from tests.conftest import empty
 from tests.images import cache_directory, locked
 from tests.imports import ROOT
 from tests.marks import needs_root
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 
 pytestmark = [needs_root, pytest.mark.timeout(900)]
 DATA = ("logs", "mysql")  # what running the sample in place has made there
+LISTEN_S = 10.0  # a service that has no health check counts as up before it listens
 BUILD_S = 600.0  # Debian's packages are fetched and installed, once
 
 
@@ -34,6 +39,7 @@ def roots() -> Iterator[Roots]:
     run = tempfile.mkdtemp(prefix="b-", dir="/var/tmp")
     with locked(cache_directory() / "samples.lock"), leaks.watched(Roots(str(kept), run)) as roots:
         yield roots
+        asyncio.run(empty(Engine(roots)))  # the network that builds use
     shutil.rmtree(run)
 
 
@@ -47,10 +53,17 @@ class Sample(Buoy):
         self.write(file, text.replace(f'"{port}:', f'"{self.port}:'))
 
     def page(self) -> str:
-        """What is answered to a GET of /."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/", timeout=10) as page:
-            text: str = page.read().decode()
-            return text
+        """What is answered to a GET of /, once somebody listens there."""
+        deadline = time.monotonic() + LISTEN_S
+        while True:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/", timeout=10) as page:
+                    text: str = page.read().decode()
+                    return text
+            except (urllib.error.URLError, ConnectionResetError) as error:
+                if isinstance(error, urllib.error.HTTPError) or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.05)
 
 
 @pytest.fixture
