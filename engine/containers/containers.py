@@ -113,12 +113,7 @@ class Containers:
         Raises ContainerProblem where the name is taken or not a name.
         """
         self.mend()
-        if not _NAME.fullmatch(spec.name):
-            raise ContainerProblem(
-                f"`{spec.name}` cannot be the name of a container",
-                hint="letters, digits, `_`, `.` and `-`, with a letter or digit first",
-                code="container-name",
-            )
+        _check_name(spec.name)
         image = None if spec.lowers else self.parts.images.get(spec.image)
         container_id = _new_id()
         described = self._with_volumes(spec, image.config.volumes if image else ())
@@ -147,6 +142,7 @@ class Containers:
 
     def rename(self, name_or_id: str, name: str) -> None:
         """Give a container another name. Its present run keeps the old one in the DNS."""
+        _check_name(name)
         row = self.row(name_or_id)
         try:
             self.db.execute("UPDATE containers SET name = ? WHERE id = ?", (name, row["id"]))
@@ -339,6 +335,15 @@ _ANONYMOUS = {
     "size_bytes": None,
     "mode": None,
 }
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ContainerProblem(
+            f"`{name}` cannot be the name of a container",
+            hint="letters, digits, `_`, `.` and `-`, with a letter or digit first",
+            code="container-name",
+        )
 
 
 def _new_id() -> str:

@@ -24,14 +24,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 NOT_FOUND, NOT_EXECUTABLE, UNKNOWN_FAILURE = 127, 126, 128
-# What Python and the stage ignore or handle: an ignored signal would stay so over execve.
-_CHANGED_SIGNALS = (
-    signal.SIGHUP,
-    signal.SIGINT,
-    signal.SIGPIPE,
-    signal.SIGTERM,
-    signal.SIGXFSZ,
-)
+# What Python, the stage or a shell that ran us ignores would stay ignored over execve.
+_SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 _NOT_EXECUTABLE_ERRNOS = (errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOEXEC, errno.ETXTBSY)
 
 
@@ -76,7 +70,7 @@ def run(process: dict[str, Any], filter_program: bytes | None, keep_alive: Any) 
     user = _find(process)
     environment = _environment(process["env"], user)
     close_on_exec_from(3)
-    for number in _CHANGED_SIGNALS:
+    for number in _SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     no_new_privileges = process["noNewPrivileges"]

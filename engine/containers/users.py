@@ -76,16 +76,20 @@ def read_file(path: str) -> str:
 
 
 def _rows(text: str, width: int) -> list[list[str]]:
-    """Lines with enough fields; the others, as libc does, are passed over."""
-    rows = [line.split(":") for line in text.splitlines() if not line.startswith("#")]
-    return [row for row in rows if len(row) >= width and row[2].isdecimal()]
+    """Lines with an id that is one, `width` fields each; the others are passed over.
+
+    What is missing at the end counts as empty: images made by hand write `app:x:1000:1000`.
+    """
+    rows = [line.split(":") for line in text.split("\n") if not line.startswith("#")]
+    padding = [""] * width
+    return [[*row, *padding][:width] for row in rows if len(row) > 2 and _is_id(row[2])]
 
 
 def _find_passwd(name: str, rows: list[list[str]]) -> tuple[int, int, str | None, str | None]:
     number = _number(name)
     for row in rows:
         if row[0] == name if number is None else _id(row[2]) == number:
-            gid = _id(row[3]) if row[3].isdecimal() else 0
+            gid = _id(row[3]) if _is_decimal(row[3]) else 0
             return _id(row[2]), gid, row[0], row[5] or None
     if number is None:
         raise UnknownUser(f"unable to find user {name}: no matching entries in passwd file")
@@ -103,11 +107,18 @@ def _group_id(name: str, rows: list[list[str]]) -> int:
 
 
 def _number(word: str) -> int | None:
-    return _id(word) if word.isascii() and word.lstrip("-").isdecimal() else None
+    return _id(word) if _is_decimal(word.removeprefix("-")) else None
 
 
 def _id(word: str) -> int:
-    value = int(word) if len(word) < 20 else MAX_ID + 1
-    if not 0 <= value <= MAX_ID:
+    if not _is_id(word):
         raise UnknownUser(f"{word} is not a user or group id: they go from 0 to {MAX_ID}")
-    return value
+    return int(word)
+
+
+def _is_id(word: str) -> bool:
+    return _is_decimal(word) and len(word) < 20 and int(word) <= MAX_ID
+
+
+def _is_decimal(word: str) -> bool:
+    return word.isascii() and word.isdecimal()
