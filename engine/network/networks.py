@@ -89,6 +89,12 @@ class Networks:
         own = self._firewall.table
         self._notice(*coexistence.answer(self._firewall.netlink, network.bridge, own))
 
+    def is_up(self, network: Network) -> bool:
+        """Whether bridge and firewall are as recorded. Changes nothing; 0.2 ms."""
+        with RouteSocket() as host:
+            complete = bridge.is_up(host, network)
+        return complete and self._firewall.has_network(network.bridge)
+
     def find(self, name_or_id: str) -> Network | None:
         """By name, id, or a prefix of the id that only one has."""
         row = self._database.execute(

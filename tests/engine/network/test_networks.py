@@ -225,9 +225,12 @@ def test_a_flushed_firewall_is_put_back_with_the_published_ports(world: World) -
     network = _up(world)
     closed = world.network("closed", internal=True)
     assert _works(world)
+    assert world.networks.is_up(network)
     run("nft", "flush", "ruleset")
+    assert not world.networks.is_up(network)
     assert not _works(world)
     world.networks.ensure_up(network)
+    assert world.networks.is_up(network)
     assert _works(world)
     assert world.networks._firewall.has_network(closed.bridge)
 
@@ -243,6 +246,7 @@ def test_a_deleted_bridge_is_put_back_with_its_links(world: World) -> None:
 def test_a_bridge_that_was_taken_down_is_put_up(world: World) -> None:
     network = _up(world)
     run("ip", "link", "set", network.bridge, "down")
+    assert not world.networks.is_up(network)
     world.networks.ensure_up(network)
     assert _works(world)
 
