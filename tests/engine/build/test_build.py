@@ -350,7 +350,8 @@ def test_a_cancelled_build_leaves_no_container(workshop: Workshop, engine: Engin
                 written.set()
 
         task = asyncio.create_task(build_image(engine, spec, report))
-        await written.wait()
+        waiting = asyncio.create_task(written.wait())
+        await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
