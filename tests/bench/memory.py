@@ -33,7 +33,7 @@ def main() -> None:
         ours_kib = measure(ours, directory / "ours", lambda: leaks.processes_of(roots))
         theirs, _ = stack.enter_context(docker())
         theirs_kib = measure(theirs, directory / "theirs", lambda: named(DOCKER))
-    rows = {f"{count} containers": [ours_kib[count] or 1, theirs_kib[count]] for count in COUNTS}
+    rows = {f"{count} containers": [ours_kib[count], theirs_kib[count]] for count in COUNTS}
     print_table("PSS of the engine's processes, KiB", [ours.name, "dockerd"], rows)
 
 

@@ -32,18 +32,22 @@ class Party:
     environment: Mapping[str, str]
 
     def run(self, directory: Path, *args: str) -> float:
-        """Seconds that `COMMAND ARGS...` took. Raises CalledProcessError with its output."""
+        """Seconds that `COMMAND ARGS...` took. Raises RuntimeError with what it said."""
         began_s = time.perf_counter()
-        subprocess.run(
+        done = subprocess.run(
             [self.command, *args],
             cwd=directory,
             env=self.environment,
-            check=True,
+            check=False,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
         )
-        return time.perf_counter() - began_s
+        took_s = time.perf_counter() - began_s
+        if done.returncode != 0:
+            raise RuntimeError(f"{self.name} {' '.join(args)}: {done.returncode}\n{done.stderr}")
+        return took_s
 
 
 @contextlib.contextmanager
@@ -55,7 +59,7 @@ def buoy() -> Iterator[tuple[Party, Roots]]:
     command = str(Path(sys.executable).with_name("buoy"))
     party = Party(name="buoy", command=command, environment=environment)
     try:
-        party.run(directory, "image", "load", str(busybox_archive()))
+        party.run(directory, "image", "load", "--input", str(busybox_archive()))
         yield party, roots
     finally:
         leaks.put_away(roots, set())
@@ -89,7 +93,9 @@ def print_table(title: str, parties: Sequence[str], rows: Mapping[str, Sequence[
     print(f"{'':32}" + "".join(f"{name:>22}" for name in parties))
     for what, values in rows.items():
         first, *others = values
-        cells = [f"{first:>22,.0f}", *(f"{v:>14,.0f} ({v / first:4.1f}x)" for v in others)]
+        ratios = [f"({value / first:4.1f}x)" if first else "" for value in others]
+        shown = [f"{value:>14,.0f} {ratio:>7}" for value, ratio in zip(others, ratios, strict=True)]
+        cells = [f"{first:>22,.0f}", *shown]
         print(f"{what:32}" + "".join(cells))
 
 
