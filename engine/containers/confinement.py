@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 
 _MOST_FILES = 1_048_576
 _LEAST_MEMORY_BYTES = 6 * 1024 * 1024
+_IPC_SYSCTLS = frozenset(
+    f"kernel.{name}"
+    for name in (
+        *("msgmax", "msgmnb", "msgmni", "sem", "shmall", "shmmax", "shmmni"),
+        "shm_rmid_forced",
+    )
+)
 
 # Always allowed: making nodes of any kind, and the devices that every container has.
 _DEVICES = (
@@ -91,6 +98,32 @@ def rlimits(ulimits: Mapping[str, tuple[int, int]]) -> list[dict[str, Any]]:
 
 def _hard(name: str) -> int:
     return resource.getrlimit(getattr(resource, f"RLIMIT_{name.upper()}"))[1]
+
+
+def sysctls(spec: ContainerSpec, *, own_hostname: bool) -> dict[str, str]:
+    """Those of the container's own namespaces; all others are the host's (engine.md A7.3).
+
+    `net/ipv4/conf/eth0.1/forwarding` and `net.ipv4.conf.eth0/1.forwarding` are the same: the
+    second is what the result has.
+    """
+    return {_sysctl(spec, name, own_hostname): str(v) for name, v in spec.sysctls.items()}
+
+
+def _sysctl(spec: ContainerSpec, word: str, own_hostname: bool) -> str:
+    name = word
+    if "/" in word and "." not in word.partition("/")[0]:
+        name = word.translate(str.maketrans("./", "/."))
+    own = name in _IPC_SYSCTLS or name.startswith("fs.mqueue.")
+    own = own or (name == "kernel.domainname" and own_hostname)
+    own = own or (name.startswith("net.") and spec.network != "host")
+    if not own or any(part.strip("/") == "" for part in name.split(".")):
+        raise ContainerProblem(
+            f"container {spec.name}: sysctl `{word}` is not the container's own",
+            hint="of the kernel's settings it has net.* (not with the host's network), fs.mqueue.*"
+            " and those of System V IPC; set others on the host",
+            code="sysctl-not-allowed",
+        )
+    return name
 
 
 def no_new_privileges(options: Iterable[str]) -> bool:

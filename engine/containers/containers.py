@@ -194,14 +194,19 @@ class Containers:
         grace_s  None: the container's own; below zero: wait for ever
         """
         row = self.row(name_or_id)
-        self.db.execute("UPDATE containers SET manually_stopped = 1 WHERE id = ?", (row["id"],))
+        self._note_manual_stop(row["id"])
         await stopping.stop(self.roots, row["id"], grace_s, signal)
         self.mend()
         return self.get(name_or_id)
 
     async def kill(self, name_or_id: str, signal: str = "SIGKILL") -> None:
-        """Send a signal to init. Raises ContainerProblem where the container does not run."""
+        """Send a signal to init. Raises ContainerProblem where the container does not run.
+
+        Whatever the signal, the container counts as stopped by hand; SIGKILL and its stop signal
+        also end its restarts (engine.md A11.3).
+        """
         row = self.row(name_or_id)
+        self._note_manual_stop(row["id"])
         if not await stopping.kill(self.roots, row["id"], signal):
             raise ContainerProblem(
                 f"container {row['name']} is not running", code="container-not-running"
@@ -314,6 +319,10 @@ class Containers:
             volume = self.parts.volumes.find(name)
             if volume is not None and volume.anonymous and not self.users_of_volume(name):
                 self.parts.volumes.remove(name)
+
+    def _note_manual_stop(self, container_id: str) -> None:
+        """`unless-stopped` will not bring it back."""
+        self.db.execute("UPDATE containers SET manually_stopped = 1 WHERE id = ?", (container_id,))
 
     def _note(self, action: str, container_id: str, name: str) -> None:
         self.db.execute(

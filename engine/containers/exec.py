@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from engine.containers.process import StartError
+from engine.kernel.capabilities import bounding
 from engine.kernel.terminal import set_window_size, window_size
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES = 65536
 _DRAIN_S = 2.0
+_KILLED = 128 + signal.SIGKILL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +60,19 @@ def describe(spec: ExecSpec, config: dict[str, Any]) -> dict[str, Any]:
         "user": user,
         "cwd": spec.working_dir or base["cwd"],
         "env": [f"{key}={value}" for key, value in environment.items()],
+        "capabilities": _all_capabilities() if spec.privileged else base["capabilities"],
     }
+
+
+def _all_capabilities() -> dict[str, list[str]]:
+    names = [f"CAP_{name}" for name in bounding()]
+    return {"bounding": names, "effective": names, "permitted": names}
 
 
 async def run(stage: Stage, target: dict[str, Any], process: dict[str, Any], spec: ExecSpec) -> int:
     """Run it and return its exit code. Raises StartError where it could not be started."""
+    if spec.privileged:
+        target = {**target, "filter": None}
     if spec.tty:
         session = stage.exec(target, process, [])
         return await _run_on_terminal(session, spec)
@@ -143,8 +153,8 @@ async def _receive(session: socket.socket) -> tuple[bytes, list[int]]:
 
 
 def _code_of(message: bytes) -> int:
-    if not message:
-        raise StartError("exec", "the process that ran the command was killed")
+    if not message:  # killed with the container, whose cgroup it is in
+        return _KILLED
     outcome = json.loads(message)
     if "ended" in outcome:
         return int(outcome["ended"])

@@ -24,6 +24,7 @@ from engine.kernel.namespaces import (
 )
 from engine.kernel.openat2 import open_beneath
 from engine.kernel.process import (
+    close_from,
     die_with_parent,
     join_new_session_keyring,
     set_dumpable,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _GO = b"go"
+_SWAPPED = str.maketrans("./", "/.")
 EXECUTING = b"exec"  # what follows is an error, or the end of the socket by execve
 
 
@@ -89,6 +91,7 @@ class Init:
         for target, fd in enumerate(stdio):
             os.dup2(fd, target)
         process.set_limits(self._config["process"]["rlimits"])
+        process.set_oom_score(self._config["process"]["oomScoreAdj"])
         if self._sync.recv(16) != _GO:  # the monitor is gone
             os._exit(1)
         die_with_parent(0)  # it is our parent by now, outside of our pid namespace
@@ -136,9 +139,11 @@ class Init:
             mounts.mount("", "/", flags=flags)
         os.umask(0o022)
         if "hostname" in self._config:
-            _write_kernel("sys/kernel/hostname", self._config["hostname"])
+            _write_kernel("kernel.hostname", self._config["hostname"])
+        if "domainname" in self._config:
+            _write_kernel("kernel.domainname", self._config["domainname"])
         for name, value in self._config["linux"]["sysctl"].items():
-            _write_kernel("sys/" + name.replace(".", "/"), value)
+            _write_kernel(name, value)
         masks.make_read_only(self._config["linux"]["readonlyPaths"])
         masks.mask(self._config["linux"]["maskedPaths"])
 
@@ -165,15 +170,20 @@ class Init:
     def _stay_as_init(self) -> None:
         """`init: true`: the program becomes our child, and this process reaps and forwards.
 
-        Returns in the child. It is blind to nothing but the signals that cannot be caught.
+        Returns in the child, a process group of its own and, with a terminal, in its foreground.
+        This process is blind to nothing but the signals that cannot be caught, and keeps no
+        descriptor: those of the monitor would be there for who may look into it (SYS_PTRACE).
         """
-        signals = set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}
+        signals = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
         signal.pthread_sigmask(signal.SIG_BLOCK, signals)
         child = os.fork()
         if child == 0:
-            os.setsid()
+            os.setpgid(0, 0)
+            if self._config["process"]["terminal"]:
+                os.tcsetpgrp(0, os.getpid())
             return
-        self._sync.close()
+        self._sync.detach()
+        close_from(0)
         set_name("buoy-init")
         capabilities.set_capabilities(["KILL"])
         while True:
@@ -216,17 +226,20 @@ def _reopen_null() -> None:
 
 
 def _write_kernel(name: str, value: str) -> None:
-    """Write a file of /proc/sys without following anything that is not procfs's own."""
-    shown = name.removeprefix("sys/").replace("/", ".")
+    """Set a sysctl without following anything that is not procfs's own.
+
+    name  with dots between its words; a dot within one is written as a slash
+    """
+    path = "sys/" + name.translate(_SWAPPED)
     proc_fd = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fd = open_beneath(proc_fd, name.encode(), os.O_WRONLY)
+        fd = open_beneath(proc_fd, path.encode(), os.O_WRONLY)
         try:
             os.write(fd, value.encode())
         finally:
             os.close(fd)
     except OSError as error:
         reason = os.strerror(error.errno or 0)
-        raise process.StartError("sysctl", f"cannot set {shown}={value}: {reason}") from None
+        raise process.StartError("sysctl", f"cannot set {name}={value}: {reason}") from None
     finally:
         os.close(proc_fd)

@@ -77,6 +77,7 @@ def _enter(target: dict[str, Any], described: dict[str, Any]) -> bytes | None:
         with open(f"{directory}/cgroup.procs", "w", encoding="ascii") as file:
             file.write(str(os.getpid()))
     process.set_limits(described["rlimits"])
+    process.set_oom_score(described["oomScoreAdj"])
     setns(pidfd, _NAMESPACES)
     os.close(pidfd)
     return filter_program

@@ -10,6 +10,7 @@ from engine.containers.logfile import LOG_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import BinaryIO
 
 _BLOCK_BYTES = 1 << 16
 
@@ -43,8 +44,8 @@ class LogReader:
     """Reads a log from its oldest file on, and goes on where it stopped, over rotations."""
 
     def __init__(self, directory: str) -> None:
-        self._path = f"{directory}/{LOG_NAME}"
-        self._files = [open(path, "rb") for path in self._existing()]  # noqa: SIM115
+        self._directory = directory
+        self._files: list[BinaryIO] = []
         self._rest = b""
 
     def read(self) -> Iterator[LogLine]:
@@ -53,6 +54,8 @@ class LogReader:
             for file in self._files:
                 yield from self._read_file(file)
             newer = self._newer_files()
+            if newer and self._files:  # the end of a file is known once there is another
+                yield from self._read_file(self._files[-1])
             for file in self._files[:-1] if not newer else self._files:
                 file.close()
             self._files = newer or self._files[-1:]
@@ -65,28 +68,36 @@ class LogReader:
             file.close()
 
     def _existing(self) -> list[str]:
-        """Oldest first."""
-        paths = [self._path]
-        while os.path.exists(f"{self._path}.{len(paths)}"):
-            paths.append(f"{self._path}.{len(paths)}")
-        return [path for path in reversed(paths) if os.path.exists(path)]
+        """Newest first. Listed, not asked for by number: during a rotation one is missing."""
+        numbers = []
+        for name in os.listdir(self._directory):
+            stem, _, number = name.partition(f"{LOG_NAME}.")
+            if name == LOG_NAME or (not stem and number.isdecimal()):
+                numbers.append((int(number or 0), name))
+        return [f"{self._directory}/{name}" for _, name in sorted(numbers)]
 
-    def _newer_files(self) -> list:  # type: ignore[type-arg]
-        """Files that were begun after the one that was read last: it has been rotated."""
-        newer = []
+    def _newer_files(self) -> list[BinaryIO]:
+        """Files that were begun after the one that was read last: it has been rotated.
+
+        One that is renamed between two looks is found under both names, and taken once.
+        """
         last = os.fstat(self._files[-1].fileno()).st_ino if self._files else None
-        for path in reversed(self._existing()):
+        newer: dict[int, BinaryIO] = {}
+        for path in self._existing():
             try:
                 file = open(path, "rb")  # noqa: SIM115
             except FileNotFoundError:
                 continue
-            if os.fstat(file.fileno()).st_ino == last:
+            inode = os.fstat(file.fileno()).st_ino
+            if inode == last or inode in newer:
                 file.close()
-                break
-            newer.append(file)
-        return newer[::-1]
+                if inode == last:
+                    break
+                continue
+            newer[inode] = file
+        return list(newer.values())[::-1]
 
-    def _read_file(self, file) -> Iterator[LogLine]:  # type: ignore[no-untyped-def]
+    def _read_file(self, file: BinaryIO) -> Iterator[LogLine]:
         while block := file.read(_BLOCK_BYTES):
             *lines, self._rest = (self._rest + block).split(b"\n")
             for line in lines:

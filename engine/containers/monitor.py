@@ -251,7 +251,7 @@ class Monitor:
             self._stopped_by.append(connection)
             self._stop(request.get("signal"), request.get("grace_s"))
         elif request["do"] == "kill":
-            connection.answer(sent=self._signal(request["signal"]))
+            self._kill(connection, request["signal"])
         else:
             connection.answer(error=f"unknown request {request['do']}")
 
@@ -269,6 +269,17 @@ class Monitor:
         if self._kill_timer is not None:
             self._kill_timer.cancel()
         self._kill_timer = self._loop.call_later(grace_s, lambda: self._signal(signal.SIGKILL))
+
+    def _kill(self, connection: Connection, number: int) -> None:
+        """A signal that is meant to end the container ends its restarts, too."""
+        final = number in (signal.SIGKILL, self._ours["stop_signal"])
+        self._stopping = self._stopping or final
+        if final and self._waiting is not None:
+            connection.answer(sent=True)
+            self._waiting.cancel()
+            self._finish()
+        else:
+            connection.answer(sent=self._signal(number))
 
     def _signal(self, number: int) -> bool:
         """False where there is no process now."""

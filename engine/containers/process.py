@@ -13,6 +13,7 @@ import signal
 
 from engine.containers.users import UnknownUser, User, find_user
 from engine.kernel import capabilities, seccomp
+from engine.kernel import process as kernel_process
 from engine.kernel.process import (
     close_on_exec_from,
     set_keep_capabilities,
@@ -58,6 +59,16 @@ def set_limits(rlimits: list[dict[str, Any]]) -> None:
                 ) from None
             own = resource.getrlimit(kind)[1]
             resource.setrlimit(kind, (min(soft, own) if own >= 0 else soft, own))
+
+
+def set_oom_score(value: int) -> None:
+    """`process.oomScoreAdj`: not what we were started with. 0, the default, is only a wish."""
+    try:
+        kernel_process.set_oom_score(value)
+    except OSError as error:
+        if value:
+            what = f"oom_score_adj={value} cannot be set: {error.strerror}"
+            raise StartError("oom-score-adj", what) from None
 
 
 def run(process: dict[str, Any], filter_program: bytes | None, keep_alive: Any) -> None:

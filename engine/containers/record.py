@@ -61,9 +61,17 @@ def build_record(
         "annotations": dict(spec.labels),
         "buoy": _ours(roots, container_id, spec, config, network, lowers, granted, hierarchies),
     }
-    if spec.network != "host" or spec.hostname:
-        record["hostname"] = spec.hostname or container_id[:12]
+    if _has_own_names(spec):
+        host = os.uname().nodename if spec.network == "host" else container_id[:12]
+        record["hostname"] = spec.hostname or host
+        if spec.domainname:
+            record["domainname"] = spec.domainname
     return record
+
+
+def _has_own_names(spec: ContainerSpec) -> bool:
+    """Whether it gets a UTS namespace: host and domain name of its own."""
+    return bool(spec.network != "host" or spec.hostname or spec.domainname)
 
 
 def command(spec: ContainerSpec, config: ImageConfig) -> list[str]:
@@ -138,12 +146,14 @@ def _linux(
     unconfined = spec.privileged or "systempaths=unconfined" in spec.security_options
     kinds = ["pid", "mount", "ipc", "cgroup"]
     if spec.network != "host":
-        kinds += ["network", "uts"]
+        kinds.append("network")
+    if _has_own_names(spec):
+        kinds.append("uts")
     return {
         "namespaces": [{"type": kind} for kind in kinds],
         "cgroupsPath": f"/{roots.kernel_name}/{container_id}",
         "resources": confinement.resources(spec.resources, spec.name),
-        "sysctl": dict(spec.sysctls),
+        "sysctl": confinement.sysctls(spec, own_hostname=_has_own_names(spec)),
         "maskedPaths": _hidden(roots, lowers) + ([] if unconfined else list(masks.MASKED)),
         "readonlyPaths": [] if unconfined else list(masks.READ_ONLY),
     }

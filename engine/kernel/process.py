@@ -96,6 +96,27 @@ def join_new_session_keyring(name: str) -> None:
         return
 
 
+def set_oom_score(value: int) -> None:
+    """How likely the kernel picks this process when memory runs out: -1000 (never) to 1000.
+
+    Below what the process has been given needs SYS_RESOURCE. Source: proc(5), oom_score_adj.
+    """
+    fd = os.open("/proc/self/oom_score_adj", os.O_RDWR | os.O_CLOEXEC)
+    try:
+        if int(os.read(fd, 16)) != value:
+            os.write(fd, str(value).encode())
+    finally:
+        os.close(fd)
+
+
+def close_from(first: int) -> None:
+    """Close every descriptor from `first` on, whoever opened it."""
+    try:
+        syscall(_NR_CLOSE_RANGE, first, _LAST_FD, 0, name="close_range")
+    except OSError:
+        os.closerange(first, os.sysconf("SC_OPEN_MAX"))
+
+
 def close_on_exec_from(first: int) -> None:
     """Every descriptor from `first` on closes at execve. Source: close_range(2), Linux 5.11."""
     try:

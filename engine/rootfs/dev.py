@@ -28,6 +28,8 @@ _LINKS = {
 def make_devices(root_fd: int) -> None:
     """Make NODES and the usual links in the freshly mounted /dev; existing names are left alone.
 
+    A user may have mounted over one of them: `/dev/urandom:/dev/random`.
+
     Each node is opened again without following links and checked before its mode is set: between
     making and opening, another container on a shared mount could have swapped it.
     """
@@ -36,7 +38,10 @@ def make_devices(root_fd: int) -> None:
     try:
         for name, (major, minor) in NODES.items():
             device = os.makedev(major, minor)
-            os.mknod(name, stat.S_IFCHR | 0o666, device, dir_fd=dev_fd)
+            try:
+                os.mknod(name, stat.S_IFCHR | 0o666, device, dir_fd=dev_fd)
+            except FileExistsError:
+                continue
             found = os.stat(name, dir_fd=dev_fd, follow_symlinks=False)
             if not stat.S_ISCHR(found.st_mode) or found.st_rdev != device:
                 raise OSError(f"/dev/{name} is not the device that was made")

@@ -87,8 +87,7 @@ def _mount_new(
 ) -> None:
     target_fd = ensure_target(root_fd, destination, directory=True)
     try:
-        if entry["type"] in ("proc", "sysfs"):
-            _refuse_moved(root_fd, target_fd, destination)
+        _check_target(root_fd, target_fd, destination, entry["type"])
         if entry["type"] == "tmpfs" and not any(o.startswith("mode=") for o in entry["options"]):
             mode = stat.S_IMODE(os.fstat(target_fd).st_mode)
             data = f"{data},mode={mode:04o}" if data else f"mode={mode:04o}"
@@ -101,17 +100,26 @@ def _mount_new(
 def _move_to(root_fd: int, destination: str, tree_fd: int, is_directory: bool) -> None:
     target_fd = ensure_target(root_fd, destination, directory=is_directory)
     try:
+        _check_target(root_fd, target_fd, destination, "bind")
         mounts.move_mount(tree_fd, target_fd)
     finally:
         os.close(target_fd)
 
 
-def _refuse_moved(root_fd: int, target_fd: int, destination: str) -> None:
-    """/proc and /sys must be plain directories: a symlink would mount them elsewhere."""
+def _check_target(root_fd: int, target_fd: int, destination: str, fstype: str) -> None:
+    """Where symbolic links of the image have led: not to the root itself, not below /proc.
+
+    /proc and /sys must be plain directories: a link would mount them elsewhere.
+    """
     root = os.readlink(f"/proc/self/fd/{root_fd}").rstrip("/")
-    found = os.readlink(f"/proc/self/fd/{target_fd}")
-    if found != root + destination:
-        raise OSError(errno.ELOOP, f"it is a symbolic link in the image, to {found}")
+    found = os.readlink(f"/proc/self/fd/{target_fd}").removeprefix(root)
+    if fstype in ("proc", "sysfs"):
+        allowed = found == destination
+    else:
+        below_proc = f"{found}/".startswith("/proc/") and found not in _ALLOWED_BELOW_PROC
+        allowed = found not in ("", "/") and (not below_proc or found == destination)
+    if not allowed:
+        raise OSError(errno.ELOOP, f"it is a symbolic link in the image, to {found or '/'}")
 
 
 def ensure_target(root_fd: int, path: str, *, directory: bool) -> int:

@@ -26,7 +26,7 @@ def busybox_directory() -> Iterator[Path]:
     """The root filesystem of busybox, unpacked once: no container writes to it."""
     directory = Path(tempfile.mkdtemp(prefix="b-busybox-", dir=TEST_ROOTS))
     directory.chmod(0o755)
-    unpack = ["tar", "--numeric-owner", "-xpf", busybox_rootfs(), "-C", directory]
+    unpack = ["tar", "--numeric-owner", "-xpf", str(busybox_rootfs()), "-C", str(directory)]
     subprocess.run(unpack, check=True)
     yield directory
     shutil.rmtree(directory)
