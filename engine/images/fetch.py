@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from engine.images.bootstrap import bootstrap, find_recipe
 from engine.images.registry.errors import RegistryUnreachable
 from engine.images.registry.pull import pull
+from engine.state.locks import locked
 
 if TYPE_CHECKING:
     from engine.images.image import Progress
@@ -34,12 +35,13 @@ def fetch(store: Store, reference: Reference, progress: Progress) -> str:
         if recipe is None:
             raise
         name, failed = reference.familiar, f"{problem.host} cannot be reached"
-        if (present := _recent(store, reference)) is not None:
-            progress(name, f"{failed}: the {name} that is here is kept", None, None)
-            return present
-        how = f"from {recipe.distribution} packages with mmdebstrap, about 15 s"
-        progress(name, f"{failed}: building {name} {how}", None, None)
-        return bootstrap(store, reference, recipe, progress)
+        with locked(f"{store.temporary}/bootstrap.lock"):  # builds side by side want the same base
+            if (present := _recent(store, reference)) is not None:
+                progress(name, f"{failed}: the {name} that is here is kept", None, None)
+                return present
+            how = f"from {recipe.distribution} packages with mmdebstrap, about 15 s"
+            progress(name, f"{failed}: building {name} {how}", None, None)
+            return bootstrap(store, reference, recipe, progress)
 
 
 def _recent(store: Store, reference: Reference) -> str | None:
