@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from compose.reconcile.observe import Observed
     from engine import Container
 
-    Verdict = Literal["keep", "create", "recreate", "start", "remove"]
+    Verdict = Literal["keep", "create", "recreate", "start", "remove", "discard"]
     Recreate = Literal["diverged", "force", "never"]
 
 UP = ("running", "paused", "restarting")
@@ -39,7 +39,10 @@ class Decision(Record):
 def decide(
     project: Project, service: Service, observed: Observed, scale: int, recreate: Recreate
 ) -> list[Decision]:
-    """A verdict for each replica that exists or is missing; those to be removed come last."""
+    """A verdict for each replica that exists or is missing; those that go come last.
+
+    `discard` is for the half-made replacement of a container that is still there.
+    """
     existing = observed.of_service(service.name)
     leftovers = [one for one in existing if _is_leftover(one, existing)]
     replicas = [one for one in existing if one not in leftovers]
@@ -59,7 +62,7 @@ def decide(
             for one in surplus
         ),
         *(
-            _decision("remove", project, service, names.number_of(one), INTERRUPTED, one)
+            _decision("discard", project, service, names.number_of(one), INTERRUPTED, one)
             for one in leftovers
         ),
     ]

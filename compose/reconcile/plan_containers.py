@@ -43,6 +43,7 @@ class ContainerSteps:
 
     def plan(self, service: Service, needs: list[int]) -> None:
         """The service's containers; `needs` are the steps that make what they consist of."""
+        needs = [*needs, *self._discard(self._decisions[service.name])]
         for decision in self._decisions[service.name]:
             if decision.verdict == "create":
                 made = self._add("create", decision, decision.cause, needs)
@@ -87,6 +88,14 @@ class ContainerSteps:
         if container.id not in self._stops:
             self._stops[container.id] = self._add_observed("stop", container, cause)
         return self._stops[container.id]
+
+    def _discard(self, decisions: Iterable[Decision]) -> list[int]:
+        """Clear half-made replacements away: new ones would be given their names."""
+        return [
+            self._remove(decision.container, decision.cause)
+            for decision in decisions
+            if decision.verdict == "discard" and decision.container is not None
+        ]
 
     def _recreate(self, service: Service, decision: Decision, needs: list[int]) -> None:
         """The old one runs until all that the new one needs to start is there."""
@@ -154,7 +163,8 @@ class ContainerSteps:
                     [starts[decision.name]] if decision.name in starts else [],
                 )
                 for decision in self._decisions[name]
-                if decision.verdict != "remove" and not self._holds(decision, condition)
+                if decision.verdict not in ("remove", "discard")
+                and not self._holds(decision, condition)
             ]
         return self._waits[key]
 
@@ -169,9 +179,9 @@ class ContainerSteps:
 
     # Steps
 
-    def _remove(self, container: Container, cause: str) -> None:
+    def _remove(self, container: Container, cause: str) -> int:
         needs = [self.stop(container, cause)] if container.status in UP else []
-        self._add_observed("remove", container, cause, needs)
+        return self._add_observed("remove", container, cause, needs)
 
     def _add(
         self,

@@ -212,6 +212,18 @@ def test_a_recreation_interrupted_before_the_old_one_went_is_cleared_away() -> N
     ]
 
 
+def test_a_half_made_replacement_is_cleared_away_before_the_next_one_is_made() -> None:
+    web = service("web")
+    old = container(web)
+    half = container(web, id="f" * 64, name=f"{old.id[:12]}_shop-web-1", status="created")
+    half = replace(half, labels={**half.labels, names.REPLACE: old.id})
+    assert lines(project(web.replace(digest="web-2")), observed(old, half)) == [
+        f"#1 remove container {old.id[:12]}_shop-web-1: left by an interrupted command",
+        "#2 recreate container web-1: configuration changed [1]",
+        "#3 start container web-1: recreated [2]",
+    ]
+
+
 def test_a_recreation_interrupted_before_the_renaming_is_finished() -> None:
     web = service("web")
     half = container(web, id="f" * 64, name="0123456789ab_shop-web-1", status="created")
