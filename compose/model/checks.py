@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compose.errors import (
+    Conflict,
     DependencyDisabled,
     NoImage,
     ProjectProblem,
@@ -30,6 +31,7 @@ def check(
     declared   names of services, networks and volumes that the files define, usable or not
     broken     services of which a part was left out because of another problem
     """
+    yield from _container_names(project)
     for service in project.services.values():
         if service.name not in broken and service.image is None and service.build is None:
             yield _no_image(project, service)
@@ -37,6 +39,19 @@ def check(
         yield from _networks(project, service, declared.get("networks", set()))
         yield from _volumes(project, service, declared.get("volumes", set()))
         yield from _targets(project, service)
+
+
+def _container_names(project: Project) -> Iterator[ProjectProblem]:
+    taken: dict[str, str] = {}
+    for service in project.services.values():
+        name = service.container_name
+        if name is not None and name in taken:
+            yield Conflict(
+                f"services `{taken[name]}` and `{service.name}` have one container_name, `{name}`",
+                where=project.where(f"services.{service.name}.container_name"),
+            )
+        elif name is not None:
+            taken[name] = service.name
 
 
 def _no_image(project: Project, service: Service) -> ProjectProblem:

@@ -20,7 +20,7 @@ from compose.source.surroundings import Surroundings
 from compose.source.tree import dotted, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable, Iterator
 
     from compose.model.options import LoadOptions
     from compose.model.service import Service
@@ -60,6 +60,7 @@ class _Reading:
     def project(self) -> Project:
         profiles = self._profiles()
         services = self._services(profiles)
+        positions = self._positions()
         enabled = {name: one for name, one in services.items() if _enabled(one.profiles, profiles)}
         return Project(
             name=self._loaded.name,
@@ -73,8 +74,8 @@ class _Reading:
             networks=self._networks(services.values()),
             volumes=self._volumes(),
             extensions=self._fields.extensions(),
-            positions=self._positions(),
-            warnings=self._warnings(),
+            positions=positions,
+            warnings=(*self._warnings(), *_ports_without_network(enabled.values(), positions)),
             inputs=self._inputs(),
         )
 
@@ -148,6 +149,14 @@ class _Reading:
     def _inputs(self) -> Inputs:
         surroundings = self._environment.surroundings
         return Inputs(files=dict(surroundings.files), environment=dict(surroundings.variables))
+
+
+def _ports_without_network(services: Iterable[Service], positions: Positions) -> Iterator[Notice]:
+    for service in services:
+        if service.ports and service.network_mode in ("host", "none"):
+            what = f"`ports` of `{service.name}` have no effect: network_mode is not a network"
+            where = positions.find(f"services.{service.name}.ports")
+            yield Notice(code="no-effect", what=what, where=where)
 
 
 def _enabled(profiles: Collection[str], active: Collection[str]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from typing import TYPE_CHECKING, Literal, cast
 
-from compose.errors import Conflict
+from compose.errors import Conflict, InvalidValue
 from compose.model.dependencies import Dependency
 from compose.model.network import ServiceNetwork
 from compose.model.read_build import read_build
@@ -21,12 +21,15 @@ from compose.model.read_limits import (
 from compose.model.read_mounts import read_mounts, read_ports, read_tmpfs
 from compose.model.read_network import read_service_network
 from compose.model.service import DEFAULT_GRACE_S, Link, Service
+from compose.source.shorthand import parse_address
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from compose.model.fields import Fields
     from compose.source.discover import Environment
 
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm/v7"}
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
 
 
 def read_service(
@@ -74,7 +77,7 @@ def read_service(
         networks=_networks(fields),
         network_mode=mode,
         links=tuple(_link(text) for text in fields.texts("links")),
-        dns=fields.texts("dns"),
+        dns=tuple(_name_servers(fields)),
         dns_search=fields.texts("dns_search"),
         dns_opt=fields.texts("dns_opt"),
         extra_hosts=_hosts(fields),
@@ -107,9 +110,13 @@ def read_service(
 def _check_platform(fields: Fields) -> None:
     """Refuse a platform that is not the host's."""
     wanted = fields.text("platform")
-    machine = platform.machine()
-    host = f"linux/{_ARCHITECTURES.get(machine, machine)}"
-    if wanted is not None and wanted != host and not wanted.startswith(f"{host}/"):
+    if wanted is None:
+        return
+    system, _, machine = wanted.partition("/")
+    machine, _, _ = machine.partition("/")
+    own = platform.machine()
+    host = f"linux/{_ARCHITECTURES.get(own, own)}"
+    if f"{system}/{_ARCHITECTURES.get(machine, machine)}" != host:
         fields.not_built(f"`{wanted}`", "platform", hint=f"this host is {host}")
 
 
@@ -129,6 +136,14 @@ def _networks(fields: Fields) -> dict[str, ServiceNetwork]:
         return {}
     places = {key: read_service_network(place) for key, place in fields.named("networks")}
     return places or {"default": ServiceNetwork()}
+
+
+def _name_servers(fields: Fields) -> Iterator[str]:
+    for index, text in enumerate(fields.texts("dns")):
+        try:
+            yield parse_address(text)
+        except ValueError as error:
+            fields.note(InvalidValue, f"{fields.name('dns', index)}: {error}", "dns", index)
 
 
 def _link(text: str) -> Link:

@@ -58,8 +58,10 @@ _CASTS: PathTable[Callable[[str], Value]] = PathTable(
 )
 
 
-def cast(tree: Map) -> list[ProjectProblem]:
+def cast(tree: Map, notices: list[tuple[str, str, str]]) -> list[ProjectProblem]:
     """Turn strings at typed positions of `tree` into their values, in place.
+
+    notices   told of words that YAML 1.1 took for booleans: (code, sentence, position)
 
     Strings with a `$` are left alone: they are variables that could not be resolved.
     """
@@ -74,9 +76,15 @@ def cast(tree: Map) -> list[ProjectProblem]:
                 value[index] = visit(inner, at, (*path, index))
         elif isinstance(value, str) and "$" not in value and (convert := _CASTS.find(path)):
             try:
-                return convert(value)
+                result = convert(value)
             except ValueError as error:
                 problems.append(InvalidValue(f"{dotted(path)}: {error}", where=str(mark)))
+                return value
+            if isinstance(result, bool) and value not in ("true", "false"):
+                word = str(result).lower()
+                text = f"{dotted(path)}: `{value}` is read as `{word}`: better write that"
+                notices.append(("boolean-word", text, str(mark)))
+            return result
         return value
 
     visit(tree, tree.mark, ())

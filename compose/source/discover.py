@@ -6,7 +6,7 @@ import os.path
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from compose.errors import FileMissing, NoProjectFile
+from compose.errors import FileMissing, NoProjectFile, NotBuilt
 from compose.source.dotenv import parse_dotenv
 
 if TYPE_CHECKING:
@@ -56,12 +56,14 @@ class Found:
     """The files of a project, absolute, in order of merging; `-` is standard input.
 
     ambiguous   other default names in the same directory, which are not read
+    real_name   base name of the directory that `directory` leads to, where it is another one
     """
 
     files: tuple[str, ...]
     directory: str
     environment: Environment
     ambiguous: tuple[str, ...] = ()
+    real_name: str | None = None
 
 
 def discover(
@@ -74,9 +76,12 @@ def discover(
 
     files, directory, env_files   as given by -f, --project-directory, --env-file
 
-    Raises NoProjectFile, FileMissing, EnvFileSyntax.
+    Raises NoProjectFile, FileMissing, NotBuilt (a remote file), EnvFileSyntax.
     """
     environment = Environment(surroundings=surroundings)
+    for path in files:
+        if "://" in path:
+            raise NotBuilt("reading a project from elsewhere is not built yet", where=path)
     given = None if directory is None else surroundings.absolute(directory)
     asked = [path if path == "-" else surroundings.absolute(path) for path in files]
     explicit = _explicit_env_files(environment, env_files)
@@ -96,7 +101,14 @@ def discover(
         directory=project,
         environment=environment,
         ambiguous=tuple(ambiguous),
+        real_name=_real_name(project),
     )
+
+
+def _real_name(directory: str) -> str | None:
+    """Where a symbolic link leads to a directory of another name: that name."""
+    real = os.path.basename(os.path.realpath(directory))  # noqa: PTH119
+    return None if real == os.path.basename(directory) else real  # noqa: PTH119
 
 
 def search(surroundings: Surroundings, start: str | None = None) -> tuple[list[str], list[str]]:

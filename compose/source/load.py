@@ -50,8 +50,11 @@ def load(found: Found, name: str | None) -> Loaded:
     Raises what makes the rest unreadable: YamlSyntax and the like, problems with variables.
     """
     documents = [document for path in found.files for document in _documents(found, path)]
-    chosen = name or _own_name(documents, found.environment) or _directory_name(found)
-    loaded = Loaded(name=chosen, tree=Map(documents[0].mark))
+    chosen = name or _own_name(documents, found.environment)
+    loaded = Loaded(name=chosen or _directory_name(found), tree=Map(documents[0].mark))
+    if chosen is None and found.real_name is not None:
+        text = f"the project is named `{loaded.name}` after a link to `{found.real_name}`"
+        loaded.notices.append(("linked-directory", text, found.directory))
     _resolve(documents, found.environment, loaded)
     for document in documents:
         loaded.problems += merge(loaded.tree, document)
@@ -107,7 +110,7 @@ def _resolve(documents: Sequence[Map], environment: Environment, loaded: Loaded)
     problems: list[ProjectProblem] = []
     for document in documents:
         problems += interpolate(document, lookup, environment.missing)
-        problems += cast(document)
+        problems += cast(document, loaded.notices)
     raise_all(problems)
 
 
@@ -131,8 +134,15 @@ def _remove(loaded: Loaded, findings: Sequence[Finding]) -> None:
         if path[:1] == ("services",) and len(path) > 1:
             loaded.broken.add(str(path[1]))
     # items of lists from the last: the positions of the others stay
-    for path in sorted({finding.path for finding in findings}, key=_order, reverse=True):
+    unusable = {_whole_item(finding.path) for finding in findings}
+    for path in sorted(unusable, key=_order, reverse=True):
         _drop(loaded.tree, path)
+
+
+def _whole_item(path: Path) -> Path:
+    """Of a path into an item of a list that of the item, which may need what is wrong in it."""
+    lengths = (depth for depth, part in enumerate(path, start=1) if isinstance(part, int))
+    return path[: next(lengths, len(path))]
 
 
 def _order(path: Path) -> tuple[tuple[int, str], ...]:

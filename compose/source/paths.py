@@ -16,12 +16,12 @@ class PathTable(Generic[T]):
     """Values by path, as `services.*.ports.[]`: `*` is any key, `[]` any item of a list."""
 
     def __init__(self, entries: Mapping[str, T]) -> None:
-        self._root: dict[str, Any] = {}
+        self._root: dict[str | None, Any] = {}  # the value of a node is below None
         for pattern, value in entries.items():
             node = self._root
             for part in pattern.split("."):
                 node = node.setdefault(part, {})
-            node[""] = value
+            node[None] = value
 
     def find(self, path: Path) -> T | None:
         """What is entered for a path; None for nothing."""
@@ -29,7 +29,7 @@ class PathTable(Generic[T]):
         for part in path:
             exact = "[]" if isinstance(part, int) else part
             node = node.get(exact) or node.get("*", {})
-        found: T | None = node.get("")
+        found: T | None = node.get(None)
         return found
 
 

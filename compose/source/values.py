@@ -103,9 +103,10 @@ def text_of(value: str | float | bool) -> str:
         return str(value)
     if value != value or value in (float("inf"), float("-inf")):
         return {"nan": "NaN", "inf": "+Inf", "-inf": "-Inf"}[str(value)]
-    _, digits, _ = Decimal(repr(value)).normalize().as_tuple()
-    scientific = f"{value:.{len(digits) - 1}e}"
-    exponent = int(scientific.partition("e")[2])
-    if value == 0:
-        return "-0" if str(value).startswith("-") else "0"
-    return scientific if exponent < -4 or exponent >= 6 else _plain(Decimal(repr(value)))
+    exact = Decimal(repr(value))
+    sign, digits, _ = exact.normalize().as_tuple()
+    power = exact.adjusted()  # of the first digit
+    if value == 0 or -4 <= power < 6:
+        return _plain(exact)
+    first, rest = digits[0], "".join(map(str, digits[1:]))
+    return f"{'-' * sign}{first}{'.' * bool(rest)}{rest}e{power:+03d}"

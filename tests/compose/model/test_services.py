@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -237,6 +238,20 @@ def test_keys_that_contradict_each_other(files: Files, keys: str) -> None:
     body = textwrap.indent(keys, "    ")
     problem = files.problem(f"services:\n  web:\n    image: x\n{body}\n")
     assert problem.code == "conflicting-keys"
+
+
+def test_a_container_name_can_be_had_once(files: Files) -> None:
+    problem = files.problem(
+        "services: {a: {image: x, container_name: one}, b: {image: x, container_name: one}}"
+    )
+    assert problem.code == "conflicting-keys"
+
+
+def test_the_hosts_own_platform_is_accepted_in_all_spellings(files: Files) -> None:
+    machine = platform.machine()
+    docker = {"x86_64": "amd64", "aarch64": "arm64"}[machine]
+    for name in (docker, machine, f"{docker}/v1"):
+        assert service(files, f"platform: linux/{name}").platform == f"linux/{name}"
 
 
 def test_small_things(files: Files) -> None:

@@ -75,6 +75,7 @@ def test_all_independent_problems_are_reported_together(files: Files) -> None:
         ("healthcheck: {test: [curl]}", "the list must begin with CMD"),
         ("environment: {'A ': 1}", "the name `A ` ends in a blank"),
         ("ports: [{target: 80, host_ip: x}]", "`x` is not an IP address"),
+        ("dns: [1.1.1.1, one]", "services.web.dns[1]: `one` is not an IP address"),
     ],
 )
 def test_a_wrong_value_says_what_is_expected(files: Files, keys: str, what: str) -> None:
@@ -152,6 +153,18 @@ def test_what_has_no_effect_is_named_in_a_warning(files: Files) -> None:
         ("no-effect", "compose.yaml:5:5"),
         ("no-effect", "compose.yaml:6:14"),
     ]
+
+
+def test_old_words_for_booleans_are_read_with_a_warning(files: Files) -> None:
+    project = files.load("services: {web: {image: x, init: yes, tty: 'true'}}")
+    assert project.services["web"].init
+    (notice,) = project.warnings
+    assert notice.what == "services.web.init: `yes` is read as `true`: better write that"
+
+
+def test_ports_without_a_network_are_named_in_a_warning(files: Files) -> None:
+    project = files.load("services: {web: {image: x, network_mode: host, ports: ['80:80']}}")
+    assert [notice.where for notice in project.warnings] == ["compose.yaml:1:48"]
 
 
 def test_a_version_that_is_a_number_is_refused(files: Files) -> None:
