@@ -69,7 +69,7 @@ def test_a_port_in_use_is_named_with_its_holder(buoy: Buoy) -> None:
         said = failure(buoy, SERVICE + f'    ports: ["127.0.0.1:{port}:80"]\n')
     assert "error: port-taken" in said
     assert str(port) in said
-    assert f"pid {os.getpid()}" in said
+    assert f"process {os.getpid()}" in said
 
 
 @pytest.mark.usefixtures("busybox")
