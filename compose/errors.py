@@ -170,5 +170,5 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     if near:
         return f"did you mean `{near[0]}`?"
     if 0 < len(names) <= 8:
-        return "there is " + ", ".join(f"`{known}`" for known in names)
+        return "known: " + ", ".join(f"`{known}`" for known in names)
     return None

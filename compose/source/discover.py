@@ -27,16 +27,20 @@ OVERRIDES = (
 class Environment:
     """The variables of a project: the process's above those of environment files.
 
+    fixed   above both: the name of the project, once it is known
     unset   variables that were replaced by nothing, with where that was first
     """
 
     surroundings: Surroundings
     files: list[str] = field(default_factory=list)
     values: dict[str, str] = field(default_factory=dict)
+    fixed: dict[str, str] = field(default_factory=dict)
     unset: dict[str, str] = field(default_factory=dict)
 
     def find(self, name: str) -> str | None:
         """Value of a variable; None where it is not set."""
+        if name in self.fixed:
+            return self.fixed[name]
         value = self.surroundings.variable(name)
         return self.values.get(name) if value is None else value
 

@@ -55,6 +55,7 @@ def load(found: Found, name: str | None) -> Loaded:
     if chosen is None and found.real_name is not None:
         text = f"the project is named `{loaded.name}` after a link to `{found.real_name}`"
         loaded.notices.append(("linked-directory", text, found.directory))
+    found.environment.fixed["COMPOSE_PROJECT_NAME"] = loaded.name
     _resolve(documents, found.environment, loaded)
     for document in documents:
         loaded.problems += merge(loaded.tree, document)
@@ -103,13 +104,9 @@ def _required(name: str, what: str, where: str | None) -> str:
 
 def _resolve(documents: Sequence[Map], environment: Environment, loaded: Loaded) -> None:
     """Variables and types of every document. Raises all problems with them together."""
-
-    def lookup(name: str) -> str | None:
-        return loaded.name if name == "COMPOSE_PROJECT_NAME" else environment.find(name)
-
     problems: list[ProjectProblem] = []
     for document in documents:
-        problems += interpolate(document, lookup, environment.missing)
+        problems += interpolate(document, environment.find, environment.missing)
         problems += cast(document, loaded.notices)
     raise_all(problems)
 

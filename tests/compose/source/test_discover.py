@@ -135,8 +135,11 @@ def test_the_name_comes_from_p_then_variable_then_file_then_directory(files: Fil
 
 
 def test_the_name_is_visible_to_variables(files: Files) -> None:
-    files.write("services: {web: {image: '${COMPOSE_PROJECT_NAME}-x'}}")
-    assert files.load(project_name="p").services["web"].image == "p-x"
+    name = "COMPOSE_PROJECT_NAME"
+    files.write(f"services: {{web: {{image: '${{{name}}}-x', environment: [{name}]}}}}")
+    web = files.load(None, {name: "other"}, project_name="p").services["web"]
+    assert web.image == "p-x"
+    assert web.environment == {name: "p"}
 
 
 def test_a_given_name_is_not_changed(files: Files) -> None:
