@@ -17,39 +17,43 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SERVICE = "services.*"
-_NOT_BUILT: PathTable[str] = PathTable(
-    {
-        **each(("include", "configs", "secrets", "models"), ""),
-        **each(below(_SERVICE, "extends provider use_api_socket label_file models"), ""),
-        **each(below(_SERVICE, "external_links volumes_from pre_start post_start pre_stop"), ""),
-        **each(below(_SERVICE, "develop configs secrets runtime pull_refresh_after"), ""),
-        **each(below(_SERVICE, "cpu_period cpu_quota"), "write `cpus` instead"),
-        **each(below(_SERVICE, "cpu_rt_period cpu_rt_runtime cpuset mem_swappiness"), ""),
-        **each(below(_SERVICE, "oom_kill_disable blkio_config cgroup cgroup_parent"), ""),
-        **each(below(_SERVICE, "devices device_cgroup_rules gpus storage_opt"), ""),
-        **each(below(_SERVICE, "userns_mode uts ipc pid mac_address"), ""),
-        **each(below(_SERVICE, "deploy.resources.reservations.devices"), ""),
-        **each(below(f"{_SERVICE}.build", "additional_contexts no_cache_filter extra_hosts"), ""),
-        **each(below(f"{_SERVICE}.build", "privileged entitlements secrets ssh platforms"), ""),
-        **each(below(f"{_SERVICE}.build", "shm_size ulimits"), ""),
-        **each(below(f"{_SERVICE}.networks.*", "interface_name ipv6_address link_local_ips"), ""),
-        **each(below(f"{_SERVICE}.networks.*", "driver_opts"), ""),
-        **each(below(f"{_SERVICE}.volumes.[]", "volume.subpath volume.labels image"), ""),
-        **each(below("networks.*.ipam", "options config.[].aux_addresses"), ""),
-    }
+_BUILD = "services.*.build"
+_DEPLOY = "services.*.deploy"
+_NOT_BUILT: PathTable[bool] = PathTable(
+    each(
+        [
+            *("include", "configs", "secrets", "models"),
+            *below(_SERVICE, "extends provider use_api_socket label_file models runtime"),
+            *below(_SERVICE, "external_links volumes_from pre_start post_start pre_stop"),
+            *below(_SERVICE, "develop configs secrets pull_refresh_after"),
+            *below(_SERVICE, "cpu_period cpu_quota cpu_rt_period cpu_rt_runtime cpuset"),
+            *below(_SERVICE, "mem_swappiness oom_kill_disable blkio_config"),
+            *below(_SERVICE, "cgroup cgroup_parent devices device_cgroup_rules gpus storage_opt"),
+            *below(_SERVICE, "userns_mode uts ipc pid mac_address"),
+            *below(_DEPLOY, "resources.reservations.devices"),
+            *below(_BUILD, "additional_contexts no_cache_filter extra_hosts shm_size ulimits"),
+            *below(_BUILD, "privileged entitlements secrets ssh platforms"),
+            *below(f"{_SERVICE}.networks.*", "interface_name ipv6_address link_local_ips"),
+            *below(f"{_SERVICE}.networks.*", "driver_opts"),
+            *below(f"{_SERVICE}.volumes.[]", "volume.subpath volume.labels image"),
+            *below("networks.*.ipam", "options config.[].aux_addresses"),
+        ],
+        value=True,
+    )
 )
-_ELSEWHERE = "counts in clusters only"
+_INSTEAD = {"cpu_period": "write `cpus`", "cpu_quota": "write `cpus`"}
 _WITHOUT_EFFECT: PathTable[str] = PathTable(
     {
         **each(below(_SERVICE, "isolation cpu_count cpu_percent credential_spec"), "is of Windows"),
-        **each(below(f"{_SERVICE}.build", "isolation"), "is of Windows"),
-        **each(below(f"{_SERVICE}.build", "cache_from cache_to provenance sbom"), "is not used"),
-        **each(below(f"{_SERVICE}.deploy", "mode endpoint_mode labels placement"), _ELSEWHERE),
-        **each(below(f"{_SERVICE}.deploy", "update_config rollback_config"), _ELSEWHERE),
-        **each(below(f"{_SERVICE}.deploy", "restart_policy.delay restart_policy.window"), ""),
+        **each(below(_BUILD, "isolation"), "is of Windows"),
+        **each(below(_BUILD, "cache_from cache_to provenance sbom"), "is not used"),
         **each(
-            below(f"{_SERVICE}.deploy.resources.reservations", "cpus generic_resources"),
-            _ELSEWHERE,
+            [
+                *below(_DEPLOY, "mode endpoint_mode labels placement update_config"),
+                *below(_DEPLOY, "rollback_config restart_policy.delay restart_policy.window"),
+                *below(f"{_DEPLOY}.resources.reservations", "cpus generic_resources"),
+            ],
+            "counts in clusters only",
         ),
     }
 )
@@ -59,10 +63,10 @@ def refused(tree: Map) -> list[Finding]:
     """The keys of `tree` that Compose knows and Buoy has not built yet."""
     found = []
     for path, mark in _keys(tree, ()):
-        hint = _NOT_BUILT.find(path)
-        if hint is not None:
+        if _NOT_BUILT.find(path):
             what = f"`{dotted(path)}` is not built yet"
-            found.append(Finding(path, NotBuilt(what, where=str(mark), hint=hint or None)))
+            hint = _INSTEAD.get(str(path[-1]))
+            found.append(Finding(path, NotBuilt(what, where=str(mark), hint=hint)))
     return found
 
 
@@ -71,7 +75,7 @@ def without_effect(tree: Map) -> Iterator[tuple[Mark, str]]:
     for path, mark in _keys(tree, ()):
         reason = _WITHOUT_EFFECT.find(path)
         if reason is not None:
-            yield mark, f"`{dotted(path)}` {reason or _ELSEWHERE}: it has no effect"
+            yield mark, f"`{dotted(path)}` {reason}: it has no effect"
 
 
 def _keys(value: Value, path: Path) -> Iterator[tuple[Path, Mark]]:
