@@ -13,7 +13,6 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Protocol
 
-from engine.containers import starting, stopping
 from engine.containers.logs import LogReader
 from engine.containers.observe import ALIVE, observe_container
 from engine.errors import ContainerProblem
@@ -156,6 +155,8 @@ class Containers:
 
         volumes  its anonymous volumes go with it
         """
+        from engine.containers import stopping
+
         self.mend()
         row = self._find_row(name_or_id)
         if row is None:
@@ -168,6 +169,7 @@ class Containers:
                 code="container-running",
             )
         described = json.loads(row["spec"])
+        stopping.remove_cgroup(self.roots, row["id"])
         self.parts.networks.detach(row["id"])
         self.db.execute("DELETE FROM containers WHERE id = ?", (row["id"],))
         self._delete_directories(row["id"])
@@ -182,6 +184,8 @@ class Containers:
 
         Raises ContainerProblem: command-not-found, not-executable, port-taken, mount, ...
         """
+        from engine.containers import starting
+
         self.mend()
         await starting.start(self, self.row(name_or_id))
         return self.get(name_or_id)
@@ -193,6 +197,8 @@ class Containers:
 
         grace_s  None: the container's own; below zero: wait for ever
         """
+        from engine.containers import stopping
+
         row = self.row(name_or_id)
         self._note_manual_stop(row["id"])
         await stopping.stop(self.roots, row["id"], grace_s, signal)
@@ -205,6 +211,8 @@ class Containers:
         Whatever the signal, the container counts as stopped by hand; SIGKILL and its stop signal
         also end its restarts (engine.md A11.3).
         """
+        from engine.containers import stopping
+
         row = self.row(name_or_id)
         self._note_manual_stop(row["id"])
         if not await stopping.kill(self.roots, row["id"], signal):
@@ -222,6 +230,8 @@ class Containers:
 
         126 and 127 where it cannot be executed or found, as ContainerProblem with that exit_code.
         """
+        from engine.containers import starting
+
         return await starting.execute(self, self.row(name_or_id), spec)
 
     async def wait(self, name_or_id: str, until: Callable[[Container], bool]) -> Container:
@@ -277,6 +287,8 @@ class Containers:
         """Clean up behind monitors that were killed; once per engine, cheap when all is well."""
         if not self._mended:
             self._mended = True
+            from engine.containers import stopping
+
             stopping.mend(self)
 
     def _find_row(self, name_or_id: str) -> sqlite3.Row | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import json
 import os
 import socket
@@ -24,16 +23,12 @@ _STAGE_FD = 3
 
 
 class Stage:
-    """One stage process, for the length of a command. Used from one event loop."""
+    """One stage process, for the length of a command."""
 
     def __init__(self, roots: Roots) -> None:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self.pid = _spawn(roots, theirs)
-        self._socket.setblocking(False)
-        self._numbers = itertools.count()
-        self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
-        self._reading = False
 
     async def launch(self, run_directory: str, ours: dict[str, Any]) -> dict[str, Any]:
         """Start the container whose launch record is in `run_directory`.
@@ -41,15 +36,16 @@ class Stage:
         ours  the `buoy` section of that record
         The outcome: {"pid"}, or {"code", "what", ...}.
         """
-        loop = asyncio.get_running_loop()
-        if not self._reading:
-            loop.add_reader(self._socket.fileno(), self._read)
-            self._reading = True
-        number = next(self._numbers)
-        future = self._waiting[number] = loop.create_future()
-        request = {"do": "launch", "id": number, "run_directory": run_directory, "ours": ours}
-        self._send(request)
-        outcome: dict[str, Any] = await future
+        reply, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with reply:
+            with theirs:
+                request = {"do": "launch", "run_directory": run_directory, "ours": ours}
+                self._send(request, [theirs.fileno()])
+            reply.setblocking(False)
+            packet = await asyncio.get_running_loop().sock_recv(reply, _PACKET_BYTES)
+        if not packet:
+            return {"code": "monitor-killed", "what": "its monitor was killed while it started"}
+        outcome: dict[str, Any] = json.loads(packet)
         return outcome
 
     def exec(
@@ -67,36 +63,16 @@ class Stage:
 
     def close(self) -> None:
         """Hang up: the stage ends, what it started goes on."""
-        if self._reading:
-            with contextlib.suppress(RuntimeError):
-                asyncio.get_running_loop().remove_reader(self._socket.fileno())
         self._socket.close()
         with contextlib.suppress(ChildProcessError):
             os.waitpid(self.pid, 0)
 
-    def _send(self, request: dict[str, Any], fds: Sequence[int] = ()) -> None:
+    def _send(self, request: dict[str, Any], fds: Sequence[int]) -> None:
+        """The last of `fds` is where the answer goes: whoever dies on the way, it is closed."""
         packet = json.dumps(request).encode()
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, max(1 << 18, 4 * len(packet)))
-        self._socket.setblocking(True)
-        socket.send_fds(self._socket, [packet], list(fds))
-        self._socket.setblocking(False)
-
-    def _read(self) -> None:
-        try:
-            while packet := self._socket.recv(_PACKET_BYTES):
-                outcome = json.loads(packet)
-                future = self._waiting.pop(outcome.pop("id"))
-                if not future.done():
-                    future.set_result(outcome)
-        except BlockingIOError:
-            return
-        except ConnectionResetError:
-            pass
-        for future in self._waiting.values():  # the stage has died
-            if not future.done():
-                future.set_result({"code": "stage", "what": "the stage process was killed"})
-        self._waiting.clear()
-        asyncio.get_running_loop().remove_reader(self._socket.fileno())
+        with contextlib.suppress(ConnectionError):
+            socket.send_fds(self._socket, [packet], list(fds))
 
 
 def _spawn(roots: Roots, stage_socket: socket.socket) -> int:

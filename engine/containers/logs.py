@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -67,35 +68,38 @@ class LogReader:
         for file in self._files:
             file.close()
 
-    def _existing(self) -> list[str]:
-        """Newest first. Listed, not asked for by number: during a rotation one is missing."""
-        numbers = []
-        for name in os.listdir(self._directory):
-            stem, _, number = name.partition(f"{LOG_NAME}.")
-            if name == LOG_NAME or (not stem and number.isdecimal()):
-                numbers.append((int(number or 0), name))
-        return [f"{self._directory}/{name}" for _, name in sorted(numbers)]
-
     def _newer_files(self) -> list[BinaryIO]:
         """Files that were begun after the one that was read last: it has been rotated.
 
-        One that is renamed between two looks is found under both names, and taken once.
+        Names move while we look. They count if they are the same before and after the opening.
         """
         last = os.fstat(self._files[-1].fileno()).st_ino if self._files else None
-        newer: dict[int, BinaryIO] = {}
-        for path in self._existing():
-            try:
-                file = open(path, "rb")  # noqa: SIM115
-            except FileNotFoundError:
-                continue
-            inode = os.fstat(file.fileno()).st_ino
-            if inode == last or inode in newer:
+        while True:
+            existing = self._existing()
+            inodes = [inode for inode, _ in existing]
+            end = inodes.index(last) if last in inodes else len(inodes)
+            newer = [file for _, path in existing[:end] if (file := _open(path)) is not None]
+            if self._existing() == existing:
+                return newer[::-1]
+            for file in newer:
                 file.close()
-                if inode == last:
-                    break
-                continue
-            newer[inode] = file
-        return list(newer.values())[::-1]
+
+    def _existing(self) -> list[tuple[int, str]]:
+        """(inode, path), newest first; none once the container has been removed."""
+        numbers = []
+        try:
+            names = os.listdir(self._directory)
+        except FileNotFoundError:
+            return []
+        for name in names:
+            stem, _, number = name.partition(f"{LOG_NAME}.")
+            if name == LOG_NAME or (not stem and number.isdecimal()):
+                numbers.append((int(number or 0), f"{self._directory}/{name}"))
+        found = []
+        for _, path in sorted(numbers):
+            with contextlib.suppress(FileNotFoundError):
+                found.append((os.stat(path).st_ino, path))
+        return found
 
     def _read_file(self, file: BinaryIO) -> Iterator[LogLine]:
         while block := file.read(_BLOCK_BYTES):
@@ -104,3 +108,11 @@ class LogReader:
                 entry = parse_line(line)
                 if entry is not None:
                     yield entry
+
+
+def _open(path: str) -> BinaryIO | None:
+    """None for one that has been renamed just now."""
+    try:
+        return open(path, "rb")
+    except FileNotFoundError:
+        return None

@@ -19,6 +19,7 @@ sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(
 
 from engine.containers.join import run_inside
 from engine.containers.monitor import monitor
+from engine.kernel.process import close_from
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def main(command_fd: int) -> None:
     """
     command = socket.socket(fileno=command_fd)
     command.set_inheritable(False)
+    close_from(command_fd + 1)  # what our command was given to hold, as a lock, is not ours to keep
     taken_fd = os.eventfd(0, os.EFD_CLOEXEC)
     _settle()
     while _has_request(command):
@@ -82,25 +84,27 @@ def _serve(command: socket.socket, taken_fd: int) -> None:
         os.eventfd_write(taken_fd, 1)
         os.close(taken_fd)
         request = json.loads(packet)
+        command.close()
         if request["do"] == "launch":
-            _launch(command, request)
+            _launch(request, fds[0])
         else:
-            command.close()
             _exec(request, fds)
     finally:
         os._exit(1)
 
 
-def _launch(command: socket.socket, request: dict[str, Any]) -> None:
-    """Become the monitor of a container; `command` hears once how the start went."""
+def _launch(request: dict[str, Any], reply_fd: int) -> None:
+    """Become the monitor of a container; the command hears once how the start went."""
     global _termination_fd
+    reply = socket.socket(fileno=reply_fd)
+    reply.set_inheritable(False)
     _termination_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
 
     def report(**outcome: object) -> None:
         # the command may have been killed, or have heard of the first start
         with contextlib.suppress(OSError):
-            command.send(json.dumps({"id": request["id"], **outcome}).encode())
-        command.close()
+            reply.send(json.dumps(outcome).encode())
+        reply.close()
 
     try:
         monitor(request["run_directory"], request["ours"], _termination_fd, report)

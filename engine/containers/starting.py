@@ -21,6 +21,7 @@ from engine.containers.spec import (
     RestartPolicy,
 )
 from engine.containers.statefile import CONFIG_NAME, lock_holder, read_json, write_json
+from engine.containers.stopping import clean_up
 from engine.errors import ContainerProblem
 
 if TYPE_CHECKING:
@@ -48,15 +49,18 @@ async def start(containers: Containers, row: sqlite3.Row) -> None:
     _make_directories(containers, container_id)
     _write_files(containers, container_id, spec, network)
     write_json(run_directory, CONFIG_NAME, record)
-    containers.db.execute(
-        "UPDATE containers SET started_at = ?, manually_stopped = 0 WHERE id = ?",
-        (time.time(), container_id),
-    )
+    started_at = time.time()
     outcome = await containers.stage.launch(run_directory, ours)
     if "code" in outcome:
         if outcome["code"] == "port-taken":
             raise _port_taken(containers, row["name"], outcome)
+        if outcome["code"] == "monitor-killed":
+            clean_up(containers, container_id)
         raise _problem(row["name"], outcome)
+    containers.db.execute(  # afterwards: one that has not begun has not been lost either
+        "UPDATE containers SET started_at = ?, manually_stopped = 0 WHERE id = ?",
+        (started_at, container_id),
+    )
 
 
 async def execute(containers: Containers, row: sqlite3.Row, spec: ExecSpec) -> int:

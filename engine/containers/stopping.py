@@ -54,31 +54,42 @@ def mend(containers: Containers) -> None:
             live.append(row["id"])
     if not lost:
         return
-    hierarchies = Hierarchies.detect()
     for container_id, state in lost:
-        _end_leftover(roots, container_id, state, hierarchies)
+        _end_leftover(roots, container_id, state)
     containers.parts.networks.mend(live)
 
 
-def _end_leftover(
-    roots: Roots, container_id: str, state: dict[str, Any], hierarchies: Hierarchies
-) -> None:
+def _end_leftover(roots: Roots, container_id: str, state: dict[str, Any]) -> None:
     """Init dies with its monitor unless it has shed its parent-death signal: make sure."""
     target = state.get("target") or {}
     pid = target.get("pid")
     if pid and start_time(pid) == target.get("started"):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signals.SIGKILL)
-    cgroup = Cgroup(hierarchies, roots.kernel_name, container_id)
-    with contextlib.suppress(FileNotFoundError):
-        cgroup.kill()
-    cgroup.remove()
+    remove_cgroup(roots, container_id)
     state = {key: value for key, value in state.items() if key not in ("lost", "target")}
     run_directory = roots.container_run(container_id)
     os.makedirs(run_directory, mode=0o700, exist_ok=True)
     write_json(run_directory, STATE_NAME, state)
     with contextlib.suppress(FileNotFoundError):
         write_json(roots.container(container_id), LAST_STATE_NAME, state, durable=True)
+
+
+def clean_up(containers: Containers, container_id: str) -> None:
+    """After a monitor that was killed before it had said anything."""
+    roots = containers.roots
+    remove_cgroup(roots, container_id)
+    rows = containers.db.execute("SELECT id FROM containers")
+    live = [row["id"] for row in rows if lock_holder(roots.container_run(row["id"]))]
+    containers.parts.networks.mend(live)
+
+
+def remove_cgroup(roots: Roots, container_id: str) -> None:
+    """End what is in a container's cgroup, and remove it; accepts absence."""
+    cgroup = Cgroup(Hierarchies.detect(), roots.kernel_name, container_id)
+    with contextlib.suppress(FileNotFoundError):
+        cgroup.kill()
+    cgroup.remove()
 
 
 async def _end_of(pid: int) -> None:
