@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 from engine.images.digest import chain_ids
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from concurrent.futures import Future
 
     from engine.images.image import Progress
@@ -32,7 +33,7 @@ class LayerSource:
     diff_id: str
     blob_digest: str | None
     size_bytes: int | None
-    pieces: Callable[[], Iterator[bytes]]
+    pieces: Callable[[], Generator[bytes, None, None]]
 
 
 class _Stopped(Exception):
@@ -104,11 +105,13 @@ class _Layer:
             for warning in unpacked.warnings:
                 self.progress(source.subject, warning, None, None)
 
-    def _pieces(self) -> Iterator[bytes]:
+    def _pieces(self) -> Generator[bytes, None, None]:
         done_bytes = 0
-        for piece in self.source.pieces():
-            if self.stop.is_set():
-                raise _Stopped
-            done_bytes += len(piece)
-            self.progress(self.source.subject, "Downloading", done_bytes, self.source.size_bytes)
-            yield piece
+        with contextlib.closing(self.source.pieces()) as pieces:
+            for piece in pieces:
+                if self.stop.is_set():
+                    raise _Stopped
+                done_bytes += len(piece)
+                subject, total_bytes = self.source.subject, self.source.size_bytes
+                self.progress(subject, "Downloading", done_bytes, total_bytes)
+                yield piece

@@ -13,7 +13,7 @@ from engine.images.digest import parse_digest, sha256, wrong_digest
 from engine.state.locks import locked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from engine.state.paths import Roots
 
@@ -62,7 +62,7 @@ class BlobStore:
         os.chmod(path, 0o400)
         os.rename(path, target)
 
-    def pieces(self, digest: str) -> Iterator[bytes]:
+    def pieces(self, digest: str) -> Generator[bytes, None, None]:
         """The content of a large blob, verified at its end: ImageProblem if it was damaged."""
         algorithm, _, expected = digest.partition(":")
         hashed = hashlib.new(algorithm)
@@ -75,7 +75,9 @@ class BlobStore:
             found = f"{algorithm}:{hashed.hexdigest()}"
             raise wrong_digest(f"the blob {self.path(digest)}", digest, found)
 
-    def ingest(self, digest: str, fetch: Callable[[int], Iterator[bytes]]) -> Iterator[bytes]:
+    def ingest(
+        self, digest: str, fetch: Callable[[int], Iterator[bytes]]
+    ) -> Generator[bytes, None, None]:
         """The content of a blob, kept while it passes through.
 
         fetch  gives the content from an offset on. What an interrupted command had of the blob is
@@ -114,7 +116,7 @@ class BlobStore:
             raise wrong_digest("a blob", digest, f"{algorithm}:{hashed.hexdigest()}")
         self.adopt(partial, digest)
 
-    def recorded(self, pieces: Iterator[bytes], found: list[str]) -> Iterator[bytes]:
+    def recorded(self, pieces: Iterator[bytes], found: list[str]) -> Generator[bytes, None, None]:
         """Pass `pieces` on and keep them as a blob, whose digest is put into `found` at the end."""
         hashed = hashlib.sha256()
         fd, path = tempfile.mkstemp(prefix="blob-", dir=self._temporary)

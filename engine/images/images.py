@@ -6,7 +6,6 @@ import json
 import re
 import time
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from engine.errors import ImageProblem
 from engine.images.config import parse_config
@@ -17,6 +16,7 @@ from engine.images.reference import familiar, parse_reference
 from engine.images.rootfs import rootfs_image
 from engine.images.source import parse_source
 
+TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping, Sequence

@@ -18,7 +18,7 @@ from engine.images.unpack import unpack
 from engine.state.locks import locked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from engine.images.records import Records
     from engine.images.unpack import Unpacked
@@ -52,14 +52,19 @@ class LayerStore:
             yield not self.has(chain)
 
     @contextlib.contextmanager
-    def unpacked(self, pieces: Iterator[bytes], subject: str) -> Iterator[tuple[str, Unpacked]]:
+    def unpacked(
+        self, pieces: Generator[bytes, None, None], subject: str
+    ) -> Iterator[tuple[str, Unpacked]]:
         """A layer unpacked from a stream, compressed or not, into a temporary directory.
 
-        Pass both to `finish` before the block ends: with it, what was not finished goes.
+        Pass both to `finish` before the block ends: with it, what was not finished goes. The
+        stream is closed whatever happens: it may hold the lock of a blob.
         """
         directory = self._temporary()
         try:
-            yield directory, unpack(decompressed(pieces), directory, subject)
+            with contextlib.closing(pieces):
+                unpacked = unpack(decompressed(pieces), directory, subject)
+            yield directory, unpacked
         finally:
             shutil.rmtree(directory, ignore_errors=True)
 

@@ -3,10 +3,9 @@ place of its layers is enough."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from engine.images.digest import parse_digest
 
+TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

@@ -8,10 +8,10 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from engine.state.db import open_database, transaction
 
+TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator, Sequence

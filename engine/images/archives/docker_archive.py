@@ -13,7 +13,7 @@ from engine.images.config import diff_ids, parse_config_document
 from engine.images.reference import parse_reference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from engine.images.archives.files import Files
     from engine.images.image import Progress
@@ -65,7 +65,7 @@ def _source(store: Store, files: Files, name: str, diff_id: str) -> LayerSource:
     start = next(files.pieces(name), b"")
     plain = start[_TAR_MAGIC] == b"ustar" or not start.strip(b"\0")
 
-    def pieces() -> Iterator[bytes]:
+    def pieces() -> Generator[bytes, None, None]:
         if plain:
             return store.blobs.ingest(diff_id, lambda offset: files.pieces(name, offset))
         return files.pieces(name)

@@ -15,7 +15,7 @@ from engine.images.config import LARGEST_DOCUMENT_BYTES
 from engine.images.decompress import decompressed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 _PIECE_BYTES = 1024 * 1024
 
@@ -29,7 +29,7 @@ class Files(Protocol):
     def size(self, name: str) -> int:
         """In bytes. Raises ImageProblem where there is no such file."""
 
-    def pieces(self, name: str, offset: int = 0) -> Iterator[bytes]:
+    def pieces(self, name: str, offset: int = 0) -> Generator[bytes, None, None]:
         """The content from `offset` on. Raises ImageProblem where there is no such file."""
 
 
@@ -106,7 +106,7 @@ class _Directory:
             raise _missing(name)
         return os.path.getsize(self._file(name))
 
-    def pieces(self, name: str, offset: int = 0) -> Iterator[bytes]:
+    def pieces(self, name: str, offset: int = 0) -> Generator[bytes, None, None]:
         self.size(name)
         with open(self._file(name), "rb") as file:
             file.seek(offset)
@@ -138,7 +138,7 @@ class _Tar:
     def size(self, name: str) -> int:
         return self._get(name).size
 
-    def pieces(self, name: str, offset: int = 0) -> Iterator[bytes]:
+    def pieces(self, name: str, offset: int = 0) -> Generator[bytes, None, None]:
         member = self._get(name)
         left = member.size - offset
         with open(self._path, "rb") as file:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 HUB_HOST = "registry-1.docker.io"
 ATTEMPTS = 5
 _FIRST_DELAY_S = 0.5
-_LONGEST_DELAY_S = 30.0
+_LONGEST_DELAY_S = 30.0  # a registry that asks for more is not waited for
 _MOST_REDIRECTS = 10
 _REDIRECTS = {301, 302, 303, 307, 308}
 _AGAIN = {408, 429, 500, 502, 503, 504}
@@ -69,9 +69,10 @@ class Transport:
                 return response
             body = _some(response)
             last = refusal(response.status, response.headers, body, subject=subject, host=self.host)
-            if response.status not in _AGAIN:
+            retry_after = response.headers.get("Retry-After")
+            if response.status not in _AGAIN or _seconds(retry_after) > _LONGEST_DELAY_S:
                 break
-            wait_before_retry(attempt, response.headers.get("Retry-After"))
+            wait_before_retry(attempt, retry_after)
         assert last is not None
         raise last
 
@@ -117,11 +118,9 @@ class Transport:
 
 
 def wait_before_retry(attempt: int, retry_after: str | None = None) -> None:
-    """Sleep 0.5, 1, 2... s and a little at random, or as long as the registry asks for, at most
-    30 s."""
+    """Sleep 0.5, 1, 2... s and a little at random, or as long as the registry asks for."""
     delay_s = _FIRST_DELAY_S * 2**attempt * random.uniform(1, 1.2)
-    asked_s = _seconds(retry_after)
-    time.sleep(min(max(delay_s, asked_s), _LONGEST_DELAY_S))
+    time.sleep(max(delay_s, _seconds(retry_after)))
 
 
 def _seconds(retry_after: str | None) -> float:

@@ -380,3 +380,31 @@ def test_policies_decide_whether_the_registry_is_asked(images: Images, registry:
     assert registry.requests == []
     images.ensure(reference, "always")
     assert len(registry.requests) == 1
+
+
+@pytest.mark.timeout(30)
+def test_a_layer_that_is_refused_lets_go_of_the_same_one_above_it(
+    images: Images, registry: Registry
+) -> None:
+    noise = random.Random(1).randbytes(8_000_000)
+    hostile = tar(file("../out", "x"), file("noise", noise))
+    with pytest.raises(ImageProblem, match="breakout"):
+        images.pull(registry.put("a", "1", build([hostile, hostile, hostile])))
+
+
+def test_an_image_may_have_no_layers_or_the_same_one_twice(
+    images: Images, registry: Registry
+) -> None:
+    assert images.pull(registry.put("a", "0", build([]))).lowers == ()
+    layer = tar(file("a", "a"))
+    assert len(set(images.pull(registry.put("a", "2", build([layer, layer]))).lowers)) == 2
+
+
+def test_a_limit_that_outlasts_our_patience_is_reported_at_once(
+    images: Images, registry: Registry
+) -> None:
+    registry.faults.append(lambda handler: handler.answer(429, b"", {"Retry-After": "3600"}))
+    with pytest.raises(ImageProblem, match="for 3600 s") as caught:
+        images.pull(f"{registry.host}/a:1")
+    assert caught.value.code == "rate-limited"
+    assert len(registry.requests) == 1
