@@ -40,7 +40,10 @@ class Launching:
         self._error: dict[str, Any] | None = None
         self._sync.setblocking(False)
         loop.add_reader(self._sync.fileno(), self._receive)
-        self._sync.send(b"go")
+        try:
+            self._sync.send(b"go")
+        except BrokenPipeError:  # it could not even set its limits: what it said is there to read
+            return
 
     def finish(self) -> dict[str, Any] | None:
         """Init has ended: the error it reported, if it did not get to run its program."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
 
 from engine.containers.spec import Attachment, Container, Mount, PublishedPort
 from engine.containers.statefile import LAST_STATE_NAME, STATE_NAME, lock_holder, read_json
 
+TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
     import sqlite3
+    from typing import Any
 
     from engine.state.paths import Roots
 
