@@ -7,13 +7,12 @@ would write them; what cannot be answered is said.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from engine.kernel import nftexpressions as nft
 from engine.kernel.netlink import iterate_attributes, parse_attributes
 from engine.kernel.nftables import NFPROTO_INET
 from engine.kernel.nftbatch import HOOK_FORWARD, Batch
 
+TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING
 
 from engine.kernel.rtnetlink import LOOPBACK_INDEX
 
+TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
     from engine.kernel.rtnetlink import RouteSocket
     from engine.network.firewall import Firewall
