@@ -13,10 +13,14 @@ need_root() {
     [ "$(id -u)" = 0 ] || die "containers need root here" "run: sudo $0"
 }
 
+# Sets $python. The system's own first: any user can execute it, which one in root's home cannot
+# be promised to.
 need_python() {
     command -v python3 >/dev/null || ensure_packages python3:python3
-    python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-        die "python3 is $(python3 -V | cut -d' ' -f2), and Buoy needs 3.11 or newer"
+    for python in /usr/bin/python3 "$(command -v python3)"; do
+        ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || return 0
+    done
+    die "python3 is $("$python" -V | cut -d' ' -f2), and Buoy needs 3.11 or newer"
 }
 
 # ensure_packages PROGRAM:PACKAGE...   installs the packages whose program is not on PATH
@@ -55,8 +59,8 @@ ensure_venv() {
 }
 
 make_venv() {
-    python3 -m venv .venv >/dev/null 2>&1 && return
+    "$python" -m venv .venv >/dev/null 2>&1 && return
     say "installing python3-venv"
     install_packages python3-venv
-    python3 -m venv --clear .venv
+    "$python" -m venv --clear .venv
 }

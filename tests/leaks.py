@@ -90,7 +90,7 @@ def machine() -> dict[str, set[str]]:
         "network namespace": _network_namespaces(),
         "link": links(),
         "nft table": {name for name in tables() if name.split()[1].startswith("buoy")},
-        "cgroup": {str(path) for path in cgroups_named("buoy*")},
+        "cgroup": set(cgroups_named("buoy*")),
     }
 
 
@@ -134,13 +134,14 @@ def tables() -> list[str]:
     return [f"{table['family']} {table['name']}" for table in listed]
 
 
-def cgroups_named(pattern: str) -> list[Path]:
-    """Cgroups in any hierarchy whose name matches, with the containers in them, outermost first.
+def cgroups_named(pattern: str) -> list[str]:
+    """Cgroups below those whose name matches, `buoy-012345/<container>`, each once for all the
+    hierarchies that it is in.
 
     An empty parent alone is no leak: it costs nothing and saves making it again.
     """
     tops = [path for path in _directories(CGROUPS) if path.match(pattern)]
-    return sorted(child for top in tops for child in _directories(top))
+    return sorted({str(c.relative_to(top.parent)) for top in tops for c in _directories(top)})
 
 
 def _directories(top: Path) -> list[Path]:

@@ -75,7 +75,7 @@ def test_kernel_objects_are_known_by_name_and_can_be_put_away(roots: Roots) -> N
         f"mount {mount}",
         f"link {bridge}",
         f"nft table ip {roots.kernel_name}",
-        f"cgroup {cgroup}",
+        f"cgroup {roots.kernel_name}/c1",
     ]
     leaks.put_away(roots, {bridge})
     assert leaks.left_behind(roots, {bridge}) == []

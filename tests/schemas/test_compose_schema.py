@@ -51,6 +51,7 @@ def test_every_reference_leads_somewhere() -> None:
     assert names >= SCHEMA["$defs"].keys() - {"service"}
 
 
+@pytest.mark.material
 def test_it_has_every_service_key_of_the_specification() -> None:
     if not UPSTREAM.exists():
         pytest.skip(f"{UPSTREAM.name} of the specification is not here to compare with")

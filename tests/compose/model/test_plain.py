@@ -79,6 +79,7 @@ def corpus() -> list[Path]:
     return sorted(found)
 
 
+@pytest.mark.material
 def test_the_corpus_is_there() -> None:
     if not CORPUS.exists():
         pytest.skip("the corpus of public Compose files is not beside the repository")
