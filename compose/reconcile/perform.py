@@ -75,7 +75,7 @@ class Performer:
 
     async def _pull_image(self, step: Step) -> None:
         policy = self._settings.pull or self._service(step).pull_policy or "missing"
-        await asyncio.to_thread(self._engine.images.ensure, step.name, policy, self._progress(step))
+        await self._engine.images.ensure_in_thread(step.name, policy, self._progress(step))
 
     async def _build_image(self, step: Step) -> None:
         from compose.reconcile.build_spec import build_spec

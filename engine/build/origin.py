@@ -117,7 +117,7 @@ async def fetch_image(
     """The image, pulled where it is not here or --pull asks for it."""
     policy = "always" if job.spec.pull else "missing"
     try:
-        return await asyncio.to_thread(job.engine.images.ensure, reference, policy, progress)
+        return await job.engine.images.ensure_in_thread(reference, policy, progress)
     except ImageProblem as problem:
         if problem.where is None:
             problem.where = instruction.locate_word(reference)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
 import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -160,24 +162,46 @@ def _run(command: list[str], reference: Reference, progress: Progress) -> None:
     )
     said: list[str] = []
     try:
-        assert child.stderr is not None
-        for line in child.stderr:
-            said.append(line.rstrip())
+        for line in _lines(child):
+            if line:
+                said.append(line)
             if line.startswith("I: "):
-                progress(reference.familiar, line[3:].rstrip(), None, None)
+                progress(reference.familiar, line[3:], None, None)
+            else:
+                progress(reference.familiar, "building", 0, None)
         status = child.wait()
     finally:
         if child.poll() is None:
             os.killpg(child.pid, signal.SIGKILL)
             child.wait()
-        if child.stderr is not None:
-            child.stderr.close()
     if status != 0:
         raise ImageProblem(
             "mmdebstrap failed:\n  " + "\n  ".join(said[-_LAST_LINES:]),
             hint="is the package mirror reachable? `apt-get update` uses the same one",
             code="bootstrap-failed",
         )
+
+
+def _lines(child: subprocess.Popen[str]) -> Iterator[str]:
+    """What the child says, and an empty line for each second in which it says nothing."""
+    lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+
+    def read() -> None:
+        assert child.stderr is not None
+        with child.stderr:
+            for line in child.stderr:
+                lines.put(line.rstrip())
+        lines.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    while True:
+        try:
+            line = lines.get(timeout=1.0)
+        except queue.Empty:
+            line = ""
+        if line is None:
+            return
+        yield line
 
 
 def _finish(directory: str) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 
 from engine.errors import ImageProblem
 from engine.images.digest import parse_digest
+from engine.kernel.record import Record
 
 TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
@@ -16,8 +16,7 @@ LARGEST_DOCUMENT_BYTES = 4 * 1024 * 1024  # configs, manifests and indexes (engi
 _NANOSECONDS = 1_000_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HealthcheckConfig:
+class HealthcheckConfig(Record):
     """The image's HEALTHCHECK. None: the engine's default. Source: Docker image spec v1.2."""
 
     test: tuple[str, ...]
@@ -28,8 +27,7 @@ class HealthcheckConfig:
     retries: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageConfig:
+class ImageConfig(Record):
     """The `config` object of an OCI image config.
 
     entrypoint, cmd   None: not set
@@ -44,7 +42,7 @@ class ImageConfig:
     working_dir: str = ""
     exposed_ports: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = {}
     stop_signal: str | None = None
     healthcheck: HealthcheckConfig | None = None
     shell: tuple[str, ...] | None = None

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from engine.images.reference import repository_tag
+from engine.kernel.record import Record
 
 TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
@@ -13,12 +12,12 @@ if TYPE_CHECKING:
     from engine.images.config import ImageConfig
 
     # (subject, text, bytes done, bytes in all): subject is a reference, or 12 digits of a layer's
-    # digest. Called from several threads.
+    # digest. Called from several threads, and at least once a second with (0, None) where nothing
+    # is known of how far it is: what it raises stops the work.
     Progress = Callable[[str, str, int | None, int | None], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
+class Image(Record):
     """An image that is here.
 
     id               digest of its config, `sha256:<hex>`; for a directory its `rootfs:/path`

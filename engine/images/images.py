@@ -110,8 +110,17 @@ class Images:
             progress(reference, f"kept as it is: {problem}", None, None)
             return found
 
+    async def ensure_in_thread(
+        self, reference: str, policy: str, progress: Progress = silent
+    ) -> Image:
+        """`ensure` from an event loop. Cancelled, it stops fetching before it returns."""
+        from engine.images.cancelling import in_thread
+
+        return await in_thread(lambda tell: self.ensure(reference, policy, tell), progress)
+
     def pull(self, reference: str, progress: Progress = silent) -> Image:
-        """Fetch an image from where its reference says, whatever is here already."""
+        """Fetch an image from where its reference says, whatever is here already. What `progress`
+        raises stops it."""
         source = parse_source(reference)
         if source.kind == "rootfs":
             return rootfs_image(source.name, source.path)

@@ -7,8 +7,8 @@ import os
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 
+from engine.kernel.record import Record
 from engine.state.db import open_database, transaction
 
 TYPE_CHECKING = False  # `typing` takes 3 ms
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from engine.state.paths import Roots
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayerRow:
+class LayerRow(Record):
     """One unpacked layer. `size_bytes` is that of its files; `blob_digest` of what was pulled."""
 
     chain_id: str

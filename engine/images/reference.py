@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from engine.errors import ImageProblem
 from engine.images.digest import parse_digest
+from engine.kernel.record import Record
 
 DEFAULT_DOMAIN = "docker.io"
 OFFICIAL = "library/"
@@ -21,8 +21,7 @@ _TAG = re.compile(r"[\w][\w.-]{0,127}", re.ASCII)
 _ID = re.compile(r"[0-9a-f]{64}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
+class Reference(Record):
     """A complete name: `docker.io/library/mysql:8`. With tag and digest, the digest decides."""
 
     domain: str

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from engine.errors import ImageProblem
 from engine.images.reference import DEFAULT_TAG, parse_reference
+from engine.kernel.record import Record
 
 TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
@@ -21,8 +21,7 @@ _PREFIXES: dict[str, Kind] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class Source(Record):
     """One image as it was asked for.
 
     name   unique and stable, under which the image is stored: a complete reference for a

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import os
 import random
+import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -408,3 +411,27 @@ def test_a_limit_that_outlasts_our_patience_is_reported_at_once(
         images.pull(f"{registry.host}/a:1")
     assert caught.value.code == "rate-limited"
     assert len(registry.requests) == 1
+
+
+def test_a_cancelled_task_stops_fetching_before_it_ends(images: Images, registry: Registry) -> None:
+    reference = registry.put("a/b", "1", two_layers(30_000_000))
+
+    async def cancelled_midway() -> None:
+        begun = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def progress(subject: str, text: str, done: int | None, total: int | None) -> None:
+            if text == "Downloading":
+                loop.call_soon_threadsafe(begun.set)
+                time.sleep(0.01)
+
+        task = asyncio.create_task(images.ensure_in_thread(reference, "missing", progress))
+        await begun.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(cancelled_midway())
+    assert images.find(reference) is None
+    assert not [t for t in threading.enumerate() if t.name.startswith("layer")]
+    assert images.pull(reference).config.cmd == ("sh",)
