@@ -134,18 +134,8 @@ def no_new_privileges(options: Iterable[str]) -> bool:
 def resources(wanted: Resources, name: str) -> dict[str, Any]:
     """`linux.resources`, with Docker's defaults and checks (engine.md A15.7)."""
     described: dict[str, Any] = {"devices": [{"allow": False, "access": "rwm"}, *_device_rules()]}
-    memory_bytes = wanted.memory_bytes
-    if memory_bytes:
-        if memory_bytes < _LEAST_MEMORY_BYTES:
-            raise ContainerProblem(
-                f"container {name}: a memory limit of {memory_bytes} bytes is too small to run in",
-                hint="the least is 6m",
-                code="memory-limit",
-            )
-        swap_bytes = wanted.memory_swap_bytes or 2 * memory_bytes
-        described["memory"] = {"limit": memory_bytes, "swap": swap_bytes}
-    if wanted.memory_reservation_bytes:
-        described.setdefault("memory", {})["reservation"] = wanted.memory_reservation_bytes
+    if memory := _memory(wanted, name):
+        described["memory"] = memory
     if wanted.cpus:
         try:
             quota_us = cpu.quota(wanted.cpus)
@@ -157,6 +147,30 @@ def resources(wanted: Resources, name: str) -> dict[str, Any]:
     if wanted.pids is not None:
         described["pids"] = {"limit": wanted.pids}
     return described
+
+
+def _memory(wanted: Resources, name: str) -> dict[str, int]:
+    """`memory`: limit, swap (both together; -1: any) and reservation, in bytes."""
+    limit, swap = wanted.memory_bytes, wanted.memory_swap_bytes
+    reservation = wanted.memory_reservation_bytes
+    if limit and limit < _LEAST_MEMORY_BYTES:
+        raise _memory_problem(name, f"a memory limit of {limit} bytes", "the least is 6m")
+    if swap and not limit:
+        raise _memory_problem(name, "a swap limit alone", "set the memory limit, too")
+    if limit and swap and 0 < swap < limit:
+        hint = "it is for memory and swap together: at least the memory limit, or -1"
+        raise _memory_problem(name, f"a swap limit of {swap} bytes", hint)
+    if limit and reservation and reservation > limit:
+        hint = "the reservation is what it keeps when memory is short: no more than the limit"
+        raise _memory_problem(name, f"a memory reservation of {reservation} bytes", hint)
+    described = {"limit": limit, "swap": swap or 2 * limit} if limit else {}
+    return described | ({"reservation": reservation} if reservation else {})
+
+
+def _memory_problem(name: str, what: str, hint: str) -> ContainerProblem:
+    return ContainerProblem(
+        f"container {name}: {what} cannot be set", hint=hint, code="memory-limit"
+    )
 
 
 def _device_rules() -> Iterable[dict[str, Any]]:

@@ -8,7 +8,6 @@ import os
 import re
 import sqlite3
 import time
-from dataclasses import asdict
 
 from engine.containers.logs import LogReader
 from engine.containers.observe import ALIVE, observe_container
@@ -305,7 +304,7 @@ class Containers:
     ) -> dict[str, object]:
         """The spec as JSON, each volume made and named; those of the image that are not
         mounted over become anonymous ones."""
-        described = asdict(spec)
+        described = spec.plain()
         targets = {os.path.normpath(mount.target) for mount in spec.mounts}
         described["mounts"] = list(described["mounts"]) + [
             {**_ANONYMOUS, "target": path} for path in image_volumes if path not in targets

@@ -150,6 +150,7 @@ class Monitor:
             exit_code=None,
             error=None,
             finished_at=None,
+            oom_killed=False,
             restart_count=self._restarts.count,
         )
         check = self._ours["health"]

@@ -6,7 +6,7 @@ engine decides.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from engine.kernel.record import Record
 
 TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     Health = Literal["starting", "healthy", "unhealthy"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mount:
+class Mount(Record):
     """One mount of a container, in the words of the overlay and OCI specifications.
 
     type       bind (a host path), volume (a named or, without source, an anonymous one), tmpfs
@@ -39,8 +38,7 @@ class Mount:
     mode: int | None = None  # tmpfs
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndpointSpec:
+class EndpointSpec(Record):
     """The wish to be on one network."""
 
     network: str  # name of the network
@@ -52,8 +50,7 @@ class EndpointSpec:
     gw_priority: int = 0  # who gives the default route
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PortSpec:
+class PortSpec(Record):
     """One published port.
 
     published  None: an ephemeral one; (8080, 8080): that one; (8000, 8010): the first that is free
@@ -65,16 +62,14 @@ class PortSpec:
     host_ip: str = "0.0.0.0"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestartPolicy:
+class RestartPolicy(Record):
     """When a container that ended is started again (engine.md C5)."""
 
     name: Literal["no", "always", "on-failure", "unless-stopped"] = "no"
     max_attempts: int = 0  # on-failure: 0 is without end
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HealthcheckSpec:
+class HealthcheckSpec(Record):
     """How a container is found healthy (engine.md C6). `test` as ("CMD", ...), ("CMD-SHELL", s)
     or ("NONE",)."""
 
@@ -86,8 +81,7 @@ class HealthcheckSpec:
     retries: int = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resources:
+class Resources(Record):
     """Limits by cgroup. None: no limit."""
 
     memory_bytes: int | None = None
@@ -98,16 +92,14 @@ class Resources:
     pids: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogSpec:
+class LogSpec(Record):
     """Rotation of the log file."""
 
     max_size_bytes: int = 10 * 1024 * 1024
     max_files: int = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContainerSpec:
+class ContainerSpec(Record):
     """All that is asked of one container.
 
     image      id of an image that is here (`sha256:...`), or a `rootfs:` reference
@@ -124,13 +116,13 @@ class ContainerSpec:
     lowers: tuple[str, ...] = ()
     entrypoint: tuple[str, ...] | None = None
     command: tuple[str, ...] | None = None
-    environment: Mapping[str, str | None] = field(default_factory=dict)  # None removes
+    environment: Mapping[str, str | None] = {}  # None removes
     working_dir: str | None = None
     user: str | None = None
     group_add: tuple[str, ...] = ()
     hostname: str | None = None
     domainname: str | None = None
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = {}
     mounts: tuple[Mount, ...] = ()
     network: Literal["networks", "none", "host"] = "networks"
     endpoints: tuple[EndpointSpec, ...] = ()
@@ -152,16 +144,15 @@ class ContainerSpec:
     cap_add: tuple[str, ...] = ()
     cap_drop: tuple[str, ...] = ()
     security_options: tuple[str, ...] = ()  # no-new-privileges, seccomp=unconfined
-    ulimits: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # soft, hard
-    sysctls: Mapping[str, str] = field(default_factory=dict)
+    ulimits: Mapping[str, tuple[int, int]] = {}  # soft, hard
+    sysctls: Mapping[str, str] = {}
     resources: Resources = Resources()
     shm_size_bytes: int = 64 * 1024 * 1024
     oom_score_adj: int = 0
     log: LogSpec = LogSpec()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublishedPort:
+class PublishedPort(Record):
     """A port as it is really published now."""
 
     host_ip: str
@@ -170,8 +161,7 @@ class PublishedPort:
     protocol: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attachment:
+class Attachment(Record):
     """A container's place on one network."""
 
     network_id: str
@@ -183,8 +173,7 @@ class Attachment:
     interface: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Container:
+class Container(Record):
     """One container as it is found: its record and what the kernel says of it."""
 
     id: str

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from engine.containers.record import build_record
@@ -123,7 +122,7 @@ def _attach(containers: Containers, container_id: str, spec: ContainerSpec) -> d
 
 def _attachments(network: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What of the endpoints is for others to see: the fields of Attachment."""
-    names = [field.name for field in fields(Attachment)]
+    names = Attachment.field_names()
     return [{name: endpoint[name] for name in names} for endpoint in network["endpoints"]]
 
 

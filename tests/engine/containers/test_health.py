@@ -1,0 +1,147 @@
+"""Health probes, run by the monitor (engine.md C6)."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from engine import HealthcheckSpec
+from tests.marks import needs_root
+
+if TYPE_CHECKING:
+    from engine import Container, Image
+    from tests.engine.containers.dock import Dock
+
+pytestmark = needs_root
+
+
+def check(*test: str, **timing: Any) -> HealthcheckSpec:
+    quick = {"interval_s": 0.1, "timeout_s": 5.0, "retries": 2}
+    return HealthcheckSpec(test=test or ("CMD", "test", "-e", "/well"), **(quick | timing))
+
+
+def log_of(dock: Dock, container: Container, length: int = 1) -> list[dict[str, Any]]:
+    """The results of at least `length` probes."""
+    dock.wait(container, lambda _: len(dock.state(container)["health"]["log"]) >= length)
+    log: list[dict[str, Any]] = dock.state(container)["health"]["log"]
+    return log
+
+
+def test_without_a_check_there_is_no_health(dock: Dock) -> None:
+    assert dock.idle().health is None
+    assert dock.idle(healthcheck=HealthcheckSpec(test=("NONE",))).health is None
+
+
+def test_a_container_becomes_healthy_unhealthy_and_healthy_again(dock: Dock) -> None:
+    container = dock.idle(healthcheck=check())
+    assert container.health == "starting"
+    assert dock.wait(container, lambda c: c.health == "unhealthy").status == "running"
+    dock.exec(container, "touch", "/well")
+    dock.wait(container, lambda c: c.health == "healthy")
+    assert dock.state(container)["health"]["failing_streak"] == 0
+    dock.exec(container, "rm", "/well")
+    dock.wait(container, lambda c: c.health == "unhealthy")
+    assert dock.state(container)["health"]["failing_streak"] >= 2
+
+
+def test_the_first_probe_comes_after_an_interval(dock: Dock) -> None:
+    container = dock.idle(healthcheck=check("CMD", "true", interval_s=0.5))
+    healthy = dock.wait(container, lambda c: c.health == "healthy")
+    assert time.time() - (healthy.started_at or 0) >= 0.5
+
+
+def test_failures_in_the_start_period_do_not_count(dock: Dock) -> None:
+    timing = {"start_period_s": 0.7, "start_interval_s": 0.05, "interval_s": 0.2, "retries": 1}
+    container = dock.idle(healthcheck=check("CMD", "false", **timing))
+    log_of(dock, container, 3)
+    assert dock.get(container).health == "starting"
+    unhealthy = dock.wait(container, lambda c: c.health == "unhealthy")
+    assert time.time() - (unhealthy.started_at or 0) >= 0.7
+
+
+def test_a_success_in_the_start_period_ends_it(dock: Dock) -> None:
+    timing = {"start_period_s": 60.0, "start_interval_s": 0.05, "interval_s": 0.1, "retries": 1}
+    container = dock.idle(healthcheck=check(**timing))
+    dock.exec(container, "touch", "/well")
+    dock.wait(container, lambda c: c.health == "healthy")
+    dock.exec(container, "rm", "/well")
+    dock.wait(container, lambda c: c.health == "unhealthy")
+
+
+def test_a_probe_that_takes_too_long_is_killed_and_has_failed(dock: Dock) -> None:
+    script = "echo begun; exec sleep 77"
+    container = dock.idle(healthcheck=check("CMD-SHELL", script, timeout_s=0.3, retries=1))
+    dock.wait(container, lambda c: c.health == "unhealthy")
+    first = log_of(dock, container)[0]
+    assert first["exit_code"] == -1
+    assert first["output"] == "Health check exceeded timeout (0.3s): begun\n"
+    dock.stop(container)
+
+
+def test_nothing_is_left_of_a_probe_that_was_killed(dock: Dock) -> None:
+    container = dock.idle(
+        healthcheck=check("CMD", "sleep", "77", timeout_s=0.2, retries=1, interval_s=0.5)
+    )
+    dock.wait(container, lambda c: c.health == "unhealthy")
+    assert b"77" not in dock.exec(container, "ps").stdout
+
+
+def test_output_is_cut_and_five_results_are_kept(dock: Dock) -> None:
+    script = "head -c 10000 /dev/zero | tr '\\0' x; echo err >&2"
+    container = dock.idle(healthcheck=check("CMD-SHELL", script, interval_s=0.02))
+    first = log_of(dock, container)[0]
+    dock.wait(container, lambda _: first not in dock.state(container)["health"]["log"])
+    log = log_of(dock, container)
+    assert len(log) == 5
+    assert log[-1]["output"] == "x" * 4096 + "..."
+    assert [entry["start"] for entry in log] == sorted(entry["start"] for entry in log)
+
+
+def test_a_test_that_cannot_run_has_failed(dock: Dock) -> None:
+    container = dock.idle(healthcheck=check("CMD", "no-such-test", retries=1))
+    dock.wait(container, lambda c: c.health == "unhealthy")
+    first = log_of(dock, container)[0]
+    assert first["exit_code"] == 127
+    assert "no-such-test: not found" in first["output"]
+
+
+def test_a_probe_is_as_the_container(dock: Dock) -> None:
+    script = "echo $A $(id -u) $(pwd) $(readlink /proc/self/fd/0)"
+    container = dock.idle(
+        healthcheck=check("CMD-SHELL", script),
+        environment={"A": "1"},
+        user="app",
+        working_dir="/tmp",
+    )
+    assert log_of(dock, container)[0]["output"] == "1 1000 /tmp /dev/null\n"
+
+
+def test_a_restart_begins_at_starting(dock: Dock) -> None:
+    container = dock.idle(healthcheck=check("CMD", "true"))
+    dock.wait(container, lambda c: c.health == "healthy")
+    assert dock.run(dock.engine.containers.restart(container.id)).health == "starting"
+    assert dock.stop(container).health is None
+
+
+def test_the_end_of_a_container_ends_its_probe(dock: Dock) -> None:
+    container = dock.idle(healthcheck=check("CMD", "sleep", "99", timeout_s=99.0))
+    time.sleep(0.3)
+    before = time.monotonic()
+    dock.stop(container)
+    assert time.monotonic() - before < 2
+    assert dock.cgroups(container) == []
+
+
+def test_the_images_check_is_used_and_can_be_replaced(dock: Dock, busybox: Image) -> None:
+    document = {
+        "config": {
+            "Cmd": ["sleep", "1000"],
+            "Healthcheck": {"Test": ["CMD-SHELL", "echo of the image"], "Interval": 100_000_000},
+        }
+    }
+    image = dock.engine.images.create(document, busybox.chain_ids)
+    container = dock.start(image=image.id)
+    assert log_of(dock, container)[0]["output"] == "of the image\n"
+    other = dock.start(image=image.id, healthcheck=check("CMD", "echo", "mine"))
+    assert log_of(dock, other)[0]["output"] == "mine\n"
+    assert dock.start(image=image.id, healthcheck=HealthcheckSpec(test=("NONE",))).health is None

@@ -1,0 +1,155 @@
+"""Restart policies and their back-off (engine.md C5)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine import ContainerProblem, RestartPolicy
+from engine.containers.restart import LONGEST_DELAY_S, Restarts
+from tests.marks import needs_root
+
+if TYPE_CHECKING:
+    from tests.engine.containers.dock import Dock
+
+ALWAYS = RestartPolicy(name="always")
+UNLESS_STOPPED = RestartPolicy(name="unless-stopped")
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "again"),
+    [
+        ("no", 1, False),
+        ("no", 0, False),
+        ("always", 0, True),
+        ("always", 137, True),
+        ("unless-stopped", 0, True),
+        ("on-failure", 0, False),
+        ("on-failure", 1, True),
+        ("on-failure", 143, True),
+    ],
+)
+def test_which_ends_are_followed_by_a_start(name: str, code: int, again: bool) -> None:
+    assert (Restarts(name, 0).delay(code, 0.0) is not None) == again
+
+
+def test_the_wait_doubles_to_a_minute_and_is_short_again_after_a_long_run() -> None:
+    restarts = Restarts("always", 0)
+    waits = [restarts.delay(0, 1.0) for _ in range(12)]
+    assert waits[:5] == [0.1, 0.2, 0.4, 0.8, 1.6]
+    assert waits[9:] == [51.2, LONGEST_DELAY_S, LONGEST_DELAY_S]
+    assert restarts.delay(0, 9.99) == LONGEST_DELAY_S
+    assert restarts.delay(0, 10.0) == 0.1
+    assert restarts.delay(0, 0.0) == 0.2
+
+
+def test_on_failure_counts_its_attempts_over_long_runs() -> None:
+    restarts = Restarts("on-failure", 3)
+    assert [restarts.delay(1, 100.0) is not None for _ in range(5)] == [True] * 3 + [False] * 2
+    assert restarts.count == 3
+
+
+@needs_root
+def test_on_failure_gives_up_after_its_attempts(dock: Dock) -> None:
+    policy = RestartPolicy(name="on-failure", max_attempts=2)
+    before = time.monotonic()
+    ended = dock.sh("echo run; exit 3", restart=policy)
+    assert ended.lines == ["run"] * 3
+    assert (ended.code, ended.container.restart_count) == (3, 2)
+    assert time.monotonic() - before >= 0.3  # 0.1 and 0.2
+
+
+@needs_root
+def test_a_start_by_hand_counts_anew(dock: Dock) -> None:
+    policy = RestartPolicy(name="on-failure", max_attempts=1)
+    container = dock.start("sh", "-c", "sleep 0.2; exit 1", restart=policy)
+    assert dock.end_of(container).container.restart_count == 1
+    assert dock.start_again(container).restart_count == 0
+    assert dock.wait(container, lambda c: c.restart_count == 1)
+
+
+@needs_root
+def test_a_restarted_container_keeps_its_files_and_its_network(dock: Dock) -> None:
+    script = "echo x >> /count; wc -l < /count; readlink /proc/self/ns/net; exit 1"
+    ended = dock.sh(script, restart=RestartPolicy(name="on-failure", max_attempts=1))
+    count, network, again, same = ended.lines
+    assert (count.strip(), again.strip()) == ("1", "2")
+    assert network == same
+
+
+@needs_root
+def test_between_two_runs_it_is_restarting_with_the_last_exit_code(dock: Dock) -> None:
+    container = dock.start("sh", "-c", "exit 4", restart=ALWAYS)
+    waiting = dock.wait(container, lambda c: c.restart_count >= 3 and c.status == "restarting")
+    assert (waiting.exit_code, waiting.pid) == (4, None)
+    with pytest.raises(ContainerProblem, match="restarting"):
+        dock.engine.containers.remove(container.id)
+    with pytest.raises(ContainerProblem, match="not running"):
+        dock.exec(container, "true")
+
+
+@needs_root
+def test_a_stop_ends_the_wait(dock: Dock) -> None:
+    container = dock.start("true", restart=ALWAYS)
+    dock.wait(container, lambda c: c.restart_count >= 4)
+    before = time.monotonic()
+    assert dock.stop(container).status == "exited"
+    assert time.monotonic() - before < 0.7
+
+
+@needs_root
+@pytest.mark.parametrize("policy", [ALWAYS, UNLESS_STOPPED], ids=lambda policy: policy.name)
+def test_what_was_stopped_by_hand_stays_so(dock: Dock, policy: RestartPolicy) -> None:
+    container = dock.idle(restart=policy)
+    dock.stop(container)
+    time.sleep(0.3)
+    found = dock.get(container)
+    assert (found.status, found.restart_count) == ("exited", 0)
+    assert dock.engine.containers.row(container.id)["manually_stopped"] == 1
+    dock.start_again(container)
+    assert dock.engine.containers.row(container.id)["manually_stopped"] == 0
+
+
+@needs_root
+def test_a_kill_by_hand_ends_the_restarts(dock: Dock) -> None:
+    container = dock.idle(restart=ALWAYS)
+    dock.kill(container)
+    assert dock.end_of(container).code == 137
+    assert dock.engine.containers.row(container.id)["manually_stopped"] == 1
+
+
+@needs_root
+def test_a_kill_ends_the_wait(dock: Dock) -> None:
+    container = dock.start("true", restart=ALWAYS)
+    dock.wait(container, lambda c: c.restart_count >= 4 and c.status == "restarting")
+    dock.kill(container)
+    assert dock.wait(container, lambda c: c.status == "exited").exit_code == 0
+
+
+@needs_root
+def test_a_signal_that_is_no_end_leaves_the_policy(dock: Dock) -> None:
+    script = "trap 'exit 1' USR1; echo ready; while :; do sleep 0.05; done"
+    container = dock.start("sh", "-c", script, restart=ALWAYS)
+    dock.wait_for_line(container, "ready")
+    dock.kill(container, "USR1")
+    assert dock.wait(container, lambda c: c.restart_count == 1)
+
+
+@needs_root
+def test_an_init_that_others_kill_is_started_again(dock: Dock) -> None:
+    container = dock.idle(restart=ALWAYS)
+    os.kill(container.pid or 0, signal.SIGKILL)
+    again = dock.wait(container, lambda c: c.restart_count == 1 and c.status == "running")
+    assert again.pid != container.pid
+
+
+@needs_root
+def test_a_restart_that_cannot_be_is_the_end(dock: Dock) -> None:
+    script = "rm /bin/sh; exit 1"
+    ended = dock.sh(script, restart=ALWAYS)
+    assert (ended.container.status, ended.code) == ("exited", 127)
+    assert "sh: not found" in (ended.container.error or "")
