@@ -13,6 +13,7 @@ import os
 import signal
 import sqlite3
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 GRACE_S = 3.0  # a monitor may still be cleaning up when the command that stopped it has returned
 CGROUPS = Path("/sys/fs/cgroup")
+PLACES = ("/run/netns/", "/run/buoy/", "/var/lib/buoy/", "/var/tmp/", f"{tempfile.gettempdir()}/")
 
 
 @contextlib.contextmanager
@@ -83,11 +85,12 @@ def put_away(roots: Roots, bridges: set[str]) -> None:
 
 
 def machine() -> dict[str, set[str]]:
-    """Every kernel object of the kinds that engines make, by kind, whoever made it."""
+    """What engines and tests have in the kernel now, by kind, whichever engine or test it was."""
+    pids = [pid for pid in _pids() if _is_of_tests(pid)]
     return {
-        "process": {f"{pid}: {_command(pid)}" for pid in _pids() if _is_ours(pid)},
-        "mount": {line.split()[4] for line in _mountinfo("self")},
-        "network namespace": _network_namespaces(),
+        "process": {f"{pid}: {_command(pid)}" for pid in pids},
+        "network namespace": _network_namespaces(pids),
+        "mount": {t for line in _mountinfo("self") if (t := line.split()[4]).startswith(PLACES)},
         "link": links(),
         "nft table": {name for name in tables() if name.split()[1].startswith("buoy")},
         "cgroup": set(cgroups_named("buoy*")),
@@ -182,9 +185,11 @@ def _read(pid: int, name: str) -> bytes:
         return b""
 
 
-def _is_ours(pid: int) -> bool:
+def _is_of_tests(pid: int) -> bool:
+    """A stage or a monitor, which have no environment, or what pytest has left its mark on."""
     words = _read(pid, "cmdline").split(b"\0")
-    return any(word.endswith((b"kernel/stage.py", b"containers/monitor.py")) for word in words)
+    stage = any(word.endswith(b"engine/containers/stage.py") for word in words)
+    return stage or b"PYTEST_CURRENT_TEST=" in _read(pid, "environ")
 
 
 def _mentions(pid: int, places: tuple[bytes, bytes], here: int) -> bool:
@@ -209,10 +214,11 @@ def _mountinfo(pid: str) -> list[str]:
     return Path(f"/proc/{pid}/mountinfo").read_text().splitlines()
 
 
-def _network_namespaces() -> set[str]:
-    found: dict[str, str] = {}
-    for pid in _pids():
+def _network_namespaces(pids: list[int]) -> set[str]:
+    """Those of the processes, but for the one that this process is in."""
+    own = Path("/proc/self/ns/net").readlink()
+    found: dict[Path, str] = {}
+    for pid in pids:
         with contextlib.suppress(OSError):
-            name = str(Path(f"/proc/{pid}/ns/net").readlink())
-            found.setdefault(name, f"of {pid}: {_command(pid)}")
-    return {f"{name} {holder}" for name, holder in found.items()}
+            found.setdefault(Path(f"/proc/{pid}/ns/net").readlink(), _command(pid))
+    return {f"{name} of {command}" for name, command in found.items() if name != own}
