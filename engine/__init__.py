@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from engine.errors import Problem as Problem
     from engine.errors import VolumeProblem as VolumeProblem
     from engine.images.image import Image as Image
+    from engine.kernel.record import Record as Record
     from engine.network.spec import Network as Network
     from engine.network.spec import NetworkSpec as NetworkSpec
     from engine.rootfs.volumes import Volume as Volume
@@ -64,6 +65,7 @@ _HOME = {
     "PortSpec": "engine.containers.spec",
     "Problem": "engine.errors",
     "PublishedPort": "engine.containers.spec",
+    "Record": "engine.kernel.record",
     "Resources": "engine.containers.spec",
     "RestartPolicy": "engine.containers.spec",
     "Roots": "engine.state.paths",

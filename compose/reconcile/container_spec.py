@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from compose import __version__
@@ -182,7 +181,7 @@ def _port(project: Project, service: Service, port: Port) -> PortSpec:
             code="not-built-yet",
         )
     spec = PortSpec(target=port.target, published=port.published, protocol=port.protocol)
-    return replace(spec, host_ip=port.host_ip) if port.host_ip else spec
+    return spec.replace(host_ip=port.host_ip) if port.host_ip else spec
 
 
 def _healthcheck(check: Healthcheck | None, image: Image) -> HealthcheckSpec | None:

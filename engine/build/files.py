@@ -41,7 +41,7 @@ def plan_workdir(
     ).replace("//", "/")
     if directory == "/":
         return state.with_config("WORKDIR /", working_dir="/"), None
-    config = dataclasses.replace(state.config, working_dir=directory)
+    config = state.config.replace(working_dir=directory)
     owner = state.config.user or _ROOT_OWNER
     lowers = job.engine.images.lowers(state.chain_ids)
 

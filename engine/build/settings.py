@@ -157,7 +157,7 @@ def _healthcheck(instruction: ins.Healthcheck, state: StageState, expander: Expa
 def _on_build(instruction: ins.OnBuild, state: StageState, expander: Expander) -> StageState:
     """Docker's history has no line for it."""
     triggers = (*state.config.on_build, instruction.trigger)
-    return dataclasses.replace(state, config=dataclasses.replace(state.config, on_build=triggers))
+    return dataclasses.replace(state, config=state.config.replace(on_build=triggers))
 
 
 _SETTERS: dict[type[ins.Instruction], Callable[[Any, StageState, Expander], StageState]] = {

@@ -107,7 +107,7 @@ class StageBuilder:
     async def _triggered(self, state: StageState) -> StageState:
         """ONBUILD instructions of the base, run here and not handed on."""
         triggers = state.config.on_build
-        config = dataclasses.replace(state.config, on_build=())
+        config = state.config.replace(on_build=())
         state = dataclasses.replace(state, config=config)
         for trigger in triggers:
             where = f"ONBUILD of {self._stage.start.image}"
@@ -202,7 +202,7 @@ def _with_variables(state: StageState) -> StageState:
     """With a PATH in the config, and what the base has in its environment as variables."""
     config = state.config
     if "PATH" not in state.environment:
-        config = dataclasses.replace(config, env=(f"PATH={DEFAULT_PATH}", *config.env))
+        config = config.replace(env=(f"PATH={DEFAULT_PATH}", *config.env))
     state = dataclasses.replace(state, config=config)
     return dataclasses.replace(state, variables={**state.environment, **state.variables})
 

@@ -76,7 +76,7 @@ class StageState:
         entry = HistoryEntry(created_by=created_by, created=None, empty_layer=True)
         return dataclasses.replace(
             self,
-            config=dataclasses.replace(self.config, **changes),  # type: ignore[arg-type]
+            config=self.config.replace(**changes),
             history=(*self.history, entry),
         )
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from dataclasses import dataclass, field
+
+from engine.kernel.record import Record
 
 TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
@@ -16,8 +17,7 @@ OPTION_MTU = "com.docker.network.driver.mtu"
 DEFAULT_MTU = 1500
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkSpec:
+class NetworkSpec(Record):
     """The wish for a network.
 
     subnet    `10.5.0.0/24`; None: the first free one of the pools
@@ -33,12 +33,11 @@ class NetworkSpec:
     subnet: str | None = None
     gateway: str | None = None
     ip_range: str | None = None
-    labels: Mapping[str, str] = field(default_factory=dict)
-    options: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = {}
+    options: Mapping[str, str] = {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Network:
+class Network(Record):
     """A network as recorded. `created_at` is seconds since the epoch."""
 
     id: str

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import dataclass, field
 
 from engine.errors import VolumeProblem
+from engine.kernel.record import Record
 from engine.state.db import transaction
 
 TYPE_CHECKING = False  # `typing` takes 3 ms
@@ -18,15 +18,14 @@ if TYPE_CHECKING:
     from engine.state.paths import Roots
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Volume:
+class Volume(Record):
     """A volume that exists. path: the directory its content is in."""
 
     name: str
     path: str
     driver: str = "local"
-    labels: Mapping[str, str] = field(default_factory=dict)
-    options: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = {}
+    options: Mapping[str, str] = {}
     anonymous: bool = False
     created_at: float = 0.0
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -127,7 +126,7 @@ def test_ports() -> None:
 def test_a_health_check_fills_its_gaps_from_the_image() -> None:
     below = HealthcheckConfig(test=("CMD", "ping"), interval_s=5.0)
     web = service("web", healthcheck=Healthcheck(retries=7))
-    picture = replace(PICTURE, config=ImageConfig(healthcheck=below))
+    picture = PICTURE.replace(config=ImageConfig(healthcheck=below))
     spec = container_spec(project(web), web, 1, picture)
     assert spec.healthcheck == HealthcheckSpec(test=("CMD", "ping"), interval_s=5.0, retries=7)
     assert spec_of().healthcheck is None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from compose.model.dependencies import Dependency
 from compose.reconcile import names
 from compose.reconcile.lifecycle import (
@@ -108,7 +106,7 @@ def test_services_in_a_circle_of_labels_are_still_stopped() -> None:
 
 def test_one_offs_are_stopped_by_down_with_orphans_alone() -> None:
     one_off = container(WEB)
-    one_off = replace(one_off, labels={**one_off.labels, names.ONE_OFF: "True"})
+    one_off = one_off.replace(labels={**one_off.labels, names.ONE_OFF: "True"})
     here = observed(one_off, network=None)
     assert plan_stop(here) == ()
     assert plan_down(here, DownOptions(known=("web",))) == ()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -66,7 +65,7 @@ def test_a_dependent_that_restarts_with_it_is_stopped_before_and_started_after()
 def test_a_new_image_recreates() -> None:
     db = service("db")
     old = container(db)
-    old = replace(old, labels={**old.labels, names.IMAGE: "sha256:old"})
+    old = old.replace(labels={**old.labels, names.IMAGE: "sha256:old"})
     assert lines(project(db), observed(old)) == [
         "#1 recreate container db-1: image changed",
         "#2 start container db-1: recreated [1]",
@@ -164,7 +163,7 @@ def test_scaling_up_continues_the_numbers() -> None:
 def test_scaling_down_takes_diverged_replicas_first_then_the_highest_numbers() -> None:
     web = service("web")
     stale = container(web, 1)
-    stale = replace(stale, labels={**stale.labels, names.CONFIG_HASH: "old"})
+    stale = stale.replace(labels={**stale.labels, names.CONFIG_HASH: "old"})
     here = observed(stale, container(web, 2), container(web, 3))
     assert lines(project(web), here) == [
         "#1 stop container web-3: scaled to 1",
@@ -206,7 +205,7 @@ def test_a_recreation_interrupted_before_the_old_one_went_is_cleared_away() -> N
     web = service("web")
     old = container(web)
     half = container(web, id="f" * 64, name=f"{old.id[:12]}_shop-web-1", status="created")
-    half = replace(half, labels={**half.labels, names.REPLACE: old.id})
+    half = half.replace(labels={**half.labels, names.REPLACE: old.id})
     assert lines(project(web), observed(old, half)) == [
         f"#1 remove container {old.id[:12]}_shop-web-1: left by an interrupted command"
     ]
@@ -216,7 +215,7 @@ def test_a_half_made_replacement_is_cleared_away_before_the_next_one_is_made() -
     web = service("web")
     old = container(web)
     half = container(web, id="f" * 64, name=f"{old.id[:12]}_shop-web-1", status="created")
-    half = replace(half, labels={**half.labels, names.REPLACE: old.id})
+    half = half.replace(labels={**half.labels, names.REPLACE: old.id})
     assert lines(project(web.replace(digest="web-2")), observed(old, half)) == [
         f"#1 remove container {old.id[:12]}_shop-web-1: left by an interrupted command",
         "#2 recreate container web-1: configuration changed [1]",
@@ -227,7 +226,7 @@ def test_a_half_made_replacement_is_cleared_away_before_the_next_one_is_made() -
 def test_a_recreation_interrupted_before_the_renaming_is_finished() -> None:
     web = service("web")
     half = container(web, id="f" * 64, name="0123456789ab_shop-web-1", status="created")
-    half = replace(half, labels={**half.labels, names.REPLACE: "0123456789ab" + "0" * 52})
+    half = half.replace(labels={**half.labels, names.REPLACE: "0123456789ab" + "0" * 52})
     assert lines(project(web), observed(half)) == [
         "#1 rename container web-1: left by an interrupted command",
         "#2 start container web-1: created [1]",
