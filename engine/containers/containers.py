@@ -9,7 +9,6 @@ import re
 import sqlite3
 import time
 
-from engine.containers.logs import LogReader
 from engine.containers.observe import ALIVE, observe_container
 from engine.errors import ContainerProblem
 from engine.state.db import transaction
@@ -253,12 +252,15 @@ class Containers:
         until_s: float | None = None,
     ) -> Iterator[LogLine]:
         """The log as it is now, oldest first. Times are seconds since the epoch."""
+        from engine.containers.logs import LogReader
+
         directory = self.roots.container(self.row(name_or_id)["id"])
         with contextlib.closing(LogReader(directory)) as reader:
             yield from _select(reader.read(), tail, _stamp(since_s), _stamp(until_s))
 
     async def follow(self, name_or_id: str, *, tail: int | None = None) -> AsyncIterator[LogLine]:
         """The log, and what comes to it, until the container has ended for good or is removed."""
+        from engine.containers.logs import LogReader
         from engine.containers.watching import Changes
 
         container_id = self.row(name_or_id)["id"]
