@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+
+from engine.kernel.record import Record
 
 _ARCHITECTURES = {
     "x86_64": ("amd64", ""),
@@ -21,8 +22,7 @@ _ARCHITECTURES = {
 _IMPLIED_VARIANTS = {("arm", ""): "v7", ("arm64", "v8"): "", ("amd64", "v1"): ""}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Platform:
+class Platform(Record):
     """An operating system and a processor, in Go's words: linux/arm64/v8."""
 
     os: str
