@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from engine.images.image import Image
     from engine.state.paths import Roots
 
+EMPTY_LOWER = "lower"  # of an image without layers: an overlay needs one
 OCI_VERSION = "1.2.0"
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -48,6 +49,7 @@ def build_record(
     argv = command(spec, config)
     hierarchies = Hierarchies.detect()
     lowers = list(spec.lowers or (image.lowers if image else ()))
+    lowers = lowers or [f"{roots.container(container_id)}/{EMPTY_LOWER}"]
     record: dict[str, Any] = {
         "ociVersion": OCI_VERSION,
         "process": _process(container_id, spec, config, argv, granted),

@@ -7,7 +7,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from engine.containers.record import build_record
+from engine.containers.record import EMPTY_LOWER, build_record
 from engine.containers.spec import (
     Attachment,
     ContainerSpec,
@@ -134,8 +134,9 @@ def _make_directories(containers: Containers, container_id: str) -> None:
         os.makedirs(f"{base}/containers", mode=0o711, exist_ok=True)
     for path in (directory, run_directory):
         os.makedirs(path, mode=0o710, exist_ok=True)
-    for path in (f"{directory}/upper", f"{directory}/work", f"{run_directory}/rootfs"):
-        os.makedirs(path, mode=0o755, exist_ok=True)
+    for name in ("upper", "work", EMPTY_LOWER):
+        os.makedirs(f"{directory}/{name}", mode=0o755, exist_ok=True)
+    os.makedirs(f"{run_directory}/rootfs", mode=0o755, exist_ok=True)
 
 
 def _write_files(
