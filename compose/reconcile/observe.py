@@ -19,6 +19,7 @@ class Observed(Record):
     containers  its containers in the order of their numbers, one-offs too
     networks    by name: those with the project's label, and those that the file names
     volumes     by name, likewise
+    lost        names of networks whose bridge or firewall rules somebody took away
     images      references that services use -> id of the image, for those that are here
     """
 
@@ -26,6 +27,7 @@ class Observed(Record):
     containers: tuple[Container, ...] = ()
     networks: Mapping[str, Network] = {}
     volumes: Mapping[str, Volume] = {}
+    lost: frozenset[str] = frozenset()
     images: Mapping[str, str] = {}
 
     def of_service(self, service: str) -> tuple[Container, ...]:
@@ -70,14 +72,16 @@ def observe_containers(engine: Engine, name: str) -> Observed:
 
 def observe(engine: Engine, name: str, project: Project | None = None) -> Observed:
     """All that exists of the project `name`, by label; with `project` also what its file names."""
-    networks = {network.name for network in project.networks.values()} if project else set()
+    wanted = {network.name for network in project.networks.values()} if project else set()
     volumes = {volume.name for volume in project.volumes.values()} if project else set()
+    networks = [
+        network
+        for network in engine.networks.list()
+        if network.name in wanted or network.labels.get(names.PROJECT) == name
+    ]
     return observe_containers(engine, name).replace(
-        networks={
-            network.name: network
-            for network in engine.networks.list()
-            if network.name in networks or network.labels.get(names.PROJECT) == name
-        },
+        networks={network.name: network for network in networks},
+        lost=frozenset(network.name for network in networks if not engine.networks.is_up(network)),
         volumes={
             volume.name: volume
             for volume in engine.volumes.list()

@@ -101,6 +101,9 @@ class Performer:
         self._engine.networks.remove(step.name)
         create_network(self._engine, self._known_project(), step.name)
 
+    async def _restore_network(self, step: Step) -> None:
+        self._engine.networks.ensure_up(self._engine.networks.get(step.name))
+
     async def _remove_network(self, step: Step) -> str | None:
         try:
             self._engine.networks.remove(step.name)

@@ -72,6 +72,9 @@ class ResourceSteps:
             self.networks[key] = self._steps.add("create", "network", network.name, "missing")
         elif found.labels.get(names.CONFIG_HASH, network.digest) != network.digest:
             self._recreate_network(key, network.name)
+        elif network.name in self._observed.lost:
+            cause = "its bridge or firewall rules are gone"
+            self.networks[key] = self._steps.add("restore", "network", network.name, cause)
 
     def _recreate_network(self, key: str, name: str) -> None:
         users = [

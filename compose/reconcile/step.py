@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         "create",
         "recreate",
         "rename",
+        "restore",
         "start",
         "stop",
         "restart",

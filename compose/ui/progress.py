@@ -24,6 +24,7 @@ WORDS = {
     "create": Words("Creating", "Created"),
     "recreate": Words("Recreate", "Recreated"),
     "rename": Words("Renaming", "Renamed"),
+    "restore": Words("Restoring", "Restored"),
     "start": Words("Starting", "Started"),
     "stop": Words("Stopping", "Stopped"),
     "restart": Words("Restarting", "Restarted"),

@@ -201,6 +201,14 @@ def test_a_changed_network_also_starts_users_that_are_not_named() -> None:
     ]
 
 
+def test_a_network_that_the_kernel_lost_is_restored_under_its_users() -> None:
+    web = service("web")
+    here = observed(container(web)).replace(lost=frozenset({"shop_default"}))
+    assert lines(project(web), here) == [
+        "#1 restore network shop_default: its bridge or firewall rules are gone"
+    ]
+
+
 def test_a_recreation_interrupted_before_the_old_one_went_is_cleared_away() -> None:
     web = service("web")
     old = container(web)
