@@ -95,11 +95,10 @@ async def _run_on_pipes(
     if spec.interactive:
         _copy_in_thread(0, input_fd)
     with session, _closing(pipes[0][0], pipes[1][0]):
-        outputs = asyncio.gather(_relay(pipes[0][0], 1), _relay(pipes[1][0], 2))
+        outputs = [asyncio.ensure_future(_relay(pipes[n][0], n + 1)) for n in range(2)]
         code = await _outcome(session)
         # a process left behind in the container may hold the pipes for ever
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(outputs, timeout=_DRAIN_S)
+        await asyncio.wait(outputs, timeout=_DRAIN_S)
     return code
 
 
