@@ -96,6 +96,16 @@ def test_exec_in_a_service_that_does_not_run(buoy: Buoy) -> None:
     assert "error: not-running\nservice `web` is not running" in said
 
 
+@pytest.mark.usefixtures("busybox")
+def test_exec_of_a_command_that_does_not_exist(buoy: Buoy) -> None:
+    buoy.write("compose.yaml", SERVICE + "    stop_grace_period: 0s\n")
+    buoy.run("up", "-d")
+    done = buoy.run("exec", "-T", "web", "nosuch", check=False)
+    assert done.exit_code == 127
+    assert done.stderr.splitlines()[0] == "error: command-not-found"
+    assert len(done.stderr.splitlines()) == 2
+
+
 def test_no_file_at_all(buoy: Buoy) -> None:
     done = buoy.run("up", "-d", check=False)
     assert done.exit_code == 1
