@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import socket
+import sys
 
 from engine.containers import process
 from engine.kernel import capabilities, mounts
@@ -79,11 +80,18 @@ class Init:
             self._report("mount", str(error))
         except OSError as error:
             self._report("start", str(error))
-        os._exit(1)
+        except BaseException as error:
+            self._report("init", f"init failed: {type(error).__name__}: {error}")
+            raise
+        finally:
+            os._exit(1)
 
     def _report(self, code: str, what: str, exit_code: int = process.UNKNOWN_FAILURE) -> None:
         report = {"code": code, "what": what, "exit_code": exit_code}
-        self._sync.send(json.dumps(report).encode())
+        try:
+            self._sync.send(json.dumps(report).encode())
+        except OSError:  # the monitor is gone, and this process with it
+            return
 
     def _prepare(self, stdio: tuple[int, int, int]) -> None:
         set_dumpable(False)
@@ -126,6 +134,7 @@ class Init:
         mounts.pivot_root(".", ".")
         mounts.unmount(".")
         os.chdir("/")
+        sys.meta_path.clear()  # an import would now run what the image has at our library's path
         os.close(root_fd)
 
     def _settle(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sys
 
 from engine.containers import process
 from engine.kernel.namespaces import (
@@ -79,6 +80,7 @@ def _enter(target: dict[str, Any], described: dict[str, Any]) -> bytes | None:
     process.set_limits(described["rlimits"])
     process.set_oom_score(described["oomScoreAdj"])
     setns(pidfd, _NAMESPACES)
+    sys.meta_path.clear()  # an import would now run what the image has at our library's path
     os.close(pidfd)
     return filter_program
 

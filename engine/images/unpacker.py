@@ -49,6 +49,7 @@ def _confine(directory: str, total_bytes: int) -> None:
     mounts.pivot_root(".", ".")
     mounts.unmount(".")
     os.chdir("/")
+    sys.meta_path.clear()  # an import would now run what the layer has at our library's path
     os.umask(0)
     for limit, value in (
         (resource.RLIMIT_AS, _MEMORY_BYTES),
