@@ -96,9 +96,11 @@ def _work(run_directory: str, sandbox: Sandbox | None, report: socket.socket, fi
         packet, fds = work.do()
         socket.send_fds(report, [packet], fds)
     except OSError as error:
-        work.undo()
-        report.send(json.dumps({"code": "start", "what": str(error)}).encode())
-    os._exit(0)
+        message = json.dumps({"code": "start", "what": str(error)}).encode()
+        _attempt(work.undo)
+        _attempt(lambda: report.send(message))  # the monitor may be the one that was killed
+    finally:
+        os._exit(0)
 
 
 class _Work:
@@ -122,7 +124,7 @@ class _Work:
                 self._sandbox.make()
         init_socket, sync = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         stdio, fds = self._make_stdio()
-        self._pid = self._fork(init_socket, stdio)
+        self._pid = self._fork(init_socket, sync, stdio)
         self._cgroup.attach(self._pid)
         if self._sandbox is not None:
             self._sandbox.register()
@@ -147,8 +149,13 @@ class _Work:
             for step in (self._close_sandbox, self._cgroup.remove):
                 _attempt(step)
 
-    def _fork(self, init_socket: socket.socket, stdio: tuple[int, int, int]) -> int:
-        """Init, process 1 of a new pid namespace."""
+    def _fork(
+        self, init_socket: socket.socket, sync: socket.socket, stdio: tuple[int, int, int]
+    ) -> int:
+        """Init, process 1 of a new pid namespace.
+
+        It keeps its own end of the socket alone: it has to see the end of a monitor.
+        """
         program = self._ours["seccomp"]
         filter_program = None
         if program:
@@ -159,6 +166,7 @@ class _Work:
         unshare(CLONE_NEWPID)
         pid = os.fork()
         if pid == 0:
+            sync.close()
             init.run(stdio)
         return pid
 

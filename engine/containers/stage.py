@@ -40,12 +40,15 @@ def main(command_fd: int) -> None:
     command = socket.socket(fileno=command_fd)
     command.set_inheritable(False)
     close_from(command_fd + 1)  # what our command was given to hold, as a lock, is not ours to keep
-    taken_fd = os.eventfd(0, os.EFD_CLOEXEC)
     _settle()
     while _has_request(command):
+        taken_fd, taking_fd = os.pipe2(os.O_CLOEXEC)
         if os.fork() == 0:
-            _serve(command, taken_fd)
-        os.eventfd_read(taken_fd)
+            os.close(taken_fd)
+            _serve(command, taking_fd)
+        os.close(taking_fd)
+        os.read(taken_fd, 1)  # ends with a child that was killed, too: the next one takes it
+        os.close(taken_fd)
 
 
 def _has_request(command: socket.socket) -> bool:
@@ -77,12 +80,12 @@ def _terminate(number: int, frame: object) -> None:
     os.eventfd_write(_termination_fd, 1)
 
 
-def _serve(command: socket.socket, taken_fd: int) -> None:
+def _serve(command: socket.socket, taking_fd: int) -> None:
     """In the forked child; never returns."""
     try:
         packet, fds, _, _ = socket.recv_fds(command, _PACKET_BYTES, 4)
-        os.eventfd_write(taken_fd, 1)
-        os.close(taken_fd)
+        os.write(taking_fd, b"1")
+        os.close(taking_fd)
         request = json.loads(packet)
         command.close()
         if request["do"] == "launch":

@@ -7,6 +7,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
+from engine.containers.observe import ALIVE
 from engine.containers.record import EMPTY_LOWER, build_record
 from engine.containers.spec import (
     Attachment,
@@ -19,8 +20,15 @@ from engine.containers.spec import (
     Resources,
     RestartPolicy,
 )
-from engine.containers.statefile import CONFIG_NAME, lock_holder, read_json, write_json
+from engine.containers.statefile import (
+    CONFIG_NAME,
+    STATE_NAME,
+    lock_holder,
+    read_json,
+    write_json,
+)
 from engine.containers.stopping import clean_up
+from engine.containers.watching import Changes
 from engine.errors import ContainerProblem
 
 if TYPE_CHECKING:
@@ -36,7 +44,7 @@ async def start(containers: Containers, row: sqlite3.Row) -> None:
     roots, parts = containers.roots, containers.parts
     container_id = row["id"]
     run_directory = roots.container_run(container_id)
-    if lock_holder(run_directory) is not None:
+    if await _is_started(containers, container_id):
         return
     spec = load_spec(row["spec"], name=row["name"])
     network = _attach(containers, container_id, spec)
@@ -55,11 +63,27 @@ async def start(containers: Containers, row: sqlite3.Row) -> None:
             raise _port_taken(containers, row["name"], outcome)
         if outcome["code"] == "monitor-killed":
             clean_up(containers, container_id)
+        if outcome["code"] == "already-running" and await _is_started(containers, container_id):
+            return  # another command was quicker
         raise _problem(row["name"], outcome)
     containers.db.execute(  # afterwards: one that has not begun has not been lost either
         "UPDATE containers SET started_at = ?, manually_stopped = 0 WHERE id = ?",
         (started_at, container_id),
     )
+
+
+async def _is_started(containers: Containers, container_id: str) -> bool:
+    """Whether it runs. A monitor that is still starting, or already ending, is waited for."""
+    run_directory = containers.roots.container_run(container_id)
+    if lock_holder(run_directory) is None:
+        return False
+    with Changes(containers.roots, container_id) as changes:
+        while (monitor := lock_holder(run_directory)) is not None:
+            state = read_json(f"{run_directory}/{STATE_NAME}") or {}
+            if state.get("monitor") == monitor and state["status"] in ALIVE:
+                return True
+            await changes.wait()
+    return False
 
 
 async def execute(containers: Containers, row: sqlite3.Row, spec: ExecSpec) -> int:

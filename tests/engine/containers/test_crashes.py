@@ -1,0 +1,300 @@
+"""Whoever is killed, whenever: what the next command finds and puts right."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from engine import ContainerProblem, EndpointSpec, Engine, NetworkSpec, PortSpec, RestartPolicy
+from tests.engine.containers.dock import Dock
+from tests.leaks import processes_of
+from tests.marks import needs_root
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from engine import Container
+
+pytestmark = needs_root
+
+
+@pytest.fixture
+def later(dock: Dock) -> Iterator[Dock]:
+    """The same containers, as the next command finds them."""
+    engine = Engine(dock.engine.roots)
+    yield Dock(engine, dock.runner, dock.image)
+    dock.runner.run(engine.close())
+
+
+@pytest.fixture
+def networked(dock: Dock) -> dict[str, Any]:
+    """What to ask for, to be on a network with a published port."""
+    dock.engine.networks.create(NetworkSpec(name="net"))
+    return {
+        "network": "networks",
+        "endpoints": (EndpointSpec(network="net", aliases=("web",)),),
+        "ports": (PortSpec(target=80, host_ip="127.0.0.1"),),
+        "address_owner": "a/b/1",
+    }
+
+
+def kill_process(pid: int | None) -> None:
+    """SIGKILL, and wait until it is gone, whoever its parent is."""
+    assert pid
+    pidfd = os.pidfd_open(pid)
+    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    wait_until(lambda: _is_gone(pidfd))
+    os.close(pidfd)
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def elements(dock: Dock) -> str:
+    """Our table of the firewall."""
+    table = ["nft", "list", "table", "ip", dock.engine.roots.kernel_name]
+    return subprocess.run(table, capture_output=True, text=True, check=True).stdout
+
+
+# --- the monitor
+
+
+def test_init_dies_with_its_monitor_and_the_next_command_says_so(dock: Dock, later: Dock) -> None:
+    container = dock.idle(restart=RestartPolicy(name="always"))
+    init = os.pidfd_open(container.pid or 0)
+    kill_process(dock.monitor(container))
+    wait_until(lambda: _is_gone(init))
+    os.close(init)
+    found = later.get(container)
+    assert (found.status, found.exit_code, found.pid) == ("exited", 137, None)
+    assert found.error == "its monitor was killed, and it with it"
+
+
+def test_whoever_waits_hears_of_a_killed_monitor(dock: Dock) -> None:
+    container = dock.idle()
+    monitor = dock.monitor(container)
+    containers = dock.engine.containers
+
+    async def kill_meanwhile() -> Container:
+        waiting = asyncio.create_task(containers.wait(container.id, lambda c: c.status == "exited"))
+        await asyncio.sleep(0.1)
+        os.kill(monitor or 0, signal.SIGKILL)
+        return await waiting
+
+    assert dock.run(kill_meanwhile()).exit_code == 137
+
+
+def test_a_container_whose_monitor_was_killed_starts_again(
+    dock: Dock, later: Dock, networked: dict[str, Any]
+) -> None:
+    container = dock.idle(**networked)
+    dock.exec(container, "touch", "/kept")
+    kill_process(dock.monitor(container))
+    again = later.start_again(container)
+    assert again.status == "running"
+    assert again.attachments[0].address == container.attachments[0].address
+    assert later.exec(again, "ls", "/kept").code == 0
+    assert later.exec(again, "nslookup", "web", "127.0.0.11").code == 0
+
+
+def test_the_same_command_starts_it_again(dock: Dock, networked: dict[str, Any]) -> None:
+    container = dock.idle(**networked)
+    kill_process(dock.monitor(container))
+    assert dock.start_again(container).status == "running"
+
+
+def test_nothing_is_left_of_a_container_whose_monitor_was_killed(
+    dock: Dock, later: Dock, networked: dict[str, Any]
+) -> None:
+    container = dock.idle(**networked)
+    address = container.attachments[0].address
+    network = dock.engine.networks.get("net")
+    assert address in elements(dock)
+    assert [e.container_id for e in dock.engine.networks.endpoints(network)] == [container.id]
+    kill_process(dock.monitor(container))
+    later.engine.containers.mend()
+    assert address not in elements(later)
+    assert later.engine.networks.endpoints(network) == []
+    assert later.cgroups(container) == []
+    later.engine.containers.remove(container.id)
+    assert later.engine.containers.find(container.id) is None
+
+
+def test_what_init_had_started_does_not_outlive_the_monitor(dock: Dock) -> None:
+    container = dock.start("sh", "-c", "setsid sleep 1000 & setsid sleep 1000 & echo up; wait")
+    dock.wait_for_line(container, "up")
+    kill_process(dock.monitor(container))
+    wait_until(lambda: [p for p in processes_of(dock.engine.roots) if p != _stage(dock)] == [])
+
+
+def test_a_monitor_that_is_asked_to_end_stops_its_container(dock: Dock) -> None:
+    container = dock.start(
+        "sh", "-c", "trap 'exit 4' TERM; echo up; while :; do sleep 0.1; done", stop_grace_s=10.0
+    )
+    dock.wait_for_line(container, "up")
+    os.kill(dock.monitor(container) or 0, signal.SIGTERM)
+    assert dock.end_of(container).code == 4
+
+
+# --- init
+
+
+def test_an_init_that_is_killed_gives_137(dock: Dock) -> None:
+    container = dock.idle()
+    kill_process(container.pid)
+    ended = dock.end_of(container).container
+    assert (ended.exit_code, ended.oom_killed, ended.error) == (137, False, None)
+    wait_until(lambda: dock.cgroups(container) == [])
+
+
+# --- the command
+
+
+def test_containers_run_on_when_their_command_and_stage_are_killed(dock: Dock) -> None:
+    container = dock.idle()
+    kill_process(_stage(dock))
+    assert dock.get(container).status == "running"
+    assert dock.stop(container).exit_code == 137
+
+
+def test_a_command_whose_stage_was_killed_says_so(dock: Dock) -> None:
+    container = dock.create("true")
+    kill_process(_stage(dock))
+    with pytest.raises(ContainerProblem, match="killed"):
+        dock.start_again(container)
+    dock.engine.containers.close()
+    assert dock.end_of(dock.start_again(container)).code == 0
+
+
+STARTER = """
+import asyncio, sys
+from engine import Engine, Roots
+root, run_root, *ids = sys.argv[1:]
+async def main():
+    engine = Engine(Roots(root, run_root))
+    print("begun", flush=True)
+    await asyncio.gather(*(engine.containers.start(id) for id in ids))
+    print("started", flush=True)
+    await asyncio.sleep(60)
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.05, 0.08, 0.1, 0.12, 0.15, 0.2])
+@pytest.mark.parametrize("whole_group", [False, True], ids=["command", "command-and-stage"])
+def test_a_start_that_is_killed_midway_is_put_right_by_the_next(
+    dock: Dock, networked: dict[str, Any], after_s: float, whole_group: bool
+) -> None:
+    networked.pop("address_owner")
+    made = [dock.create("sleep", "1000", **networked) for _ in range(4)]
+    roots = dock.engine.roots
+    command = [sys.executable, "-c", STARTER, roots.root, roots.run_root, *(c.id for c in made)]
+    starter = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
+    assert starter.stdout
+    assert starter.stdout.readline() == b"begun\n"
+    time.sleep(after_s)
+    os.killpg(starter.pid, signal.SIGKILL) if whole_group else starter.kill()
+    starter.wait()
+    starter.stdout.close()
+    later = Engine(roots)
+    try:
+        next_dock = Dock(later, dock.runner, dock.image)
+        for container in made:
+            assert next_dock.start_again(container).status == "running"
+        for container in made:
+            assert next_dock.stop(container).status == "exited"
+            assert next_dock.cgroups(container) == []
+    finally:
+        dock.runner.run(later.close())
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.002, 0.004, 0.006, 0.01])
+def test_a_monitor_that_is_killed_while_it_starts_is_noticed(
+    dock: Dock, networked: dict[str, Any], after_s: float
+) -> None:
+    container = dock.create("sleep", "1000", **networked)
+    containers = dock.engine.containers
+    stage = containers.stage.pid
+
+    async def kill_meanwhile() -> object:
+        starting = asyncio.create_task(containers.start(container.id))
+        await asyncio.sleep(0)  # the request is on its way
+        wait_until(lambda: bool(_children(stage)))
+        await asyncio.sleep(after_s)
+        for pid in _children(stage):
+            os.kill(pid, signal.SIGKILL)
+        return (await asyncio.gather(starting, return_exceptions=True))[0]
+
+    problem = dock.run(kill_meanwhile())
+    if isinstance(problem, ContainerProblem):
+        assert "killed" in problem.what
+        assert dock.get(container).status == "created"
+        assert dock.cgroups(container) == []
+        assert dock.engine.networks.endpoints(dock.engine.networks.get("net")) == []
+    assert dock.start_again(container).status == "running"
+
+
+# --- the host
+
+
+def test_after_a_reboot_what_ran_is_known_to_have_ended(dock: Dock) -> None:
+    """The volatile directory is gone; the end of one container had been written down."""
+    ran, ended, new = dock.idle(), dock.sh("exit 6").container, dock.create("true")
+    kill_process(dock.monitor(ran))
+    for container in (ran, ended):
+        directory = Path(dock.run_directory(container))
+        for path in directory.iterdir():
+            path.rmdir() if path.is_dir() else path.unlink()
+        directory.rmdir()
+    found = {c.id: (c.status, c.exit_code) for c in dock.engine.containers.list()}
+    assert found[ran.id] == ("exited", 255)
+    assert found[ended.id] == ("exited", 6)
+    assert found[new.id] == ("created", None)
+    later = Engine(dock.engine.roots)
+    later.containers.mend()
+    again = Dock(later, dock.runner, dock.image)
+    assert again.start_again(ran).status == "running"
+    dock.runner.run(later.close())
+
+
+def test_a_half_written_state_is_no_state(dock: Dock) -> None:
+    container = dock.sh("exit 3").container
+    state = Path(dock.run_directory(container)) / "state.json"
+    state.write_text(state.read_text()[:20])
+    assert (dock.get(container).status, dock.get(container).exit_code) == ("exited", 3)
+
+
+def _stage(dock: Dock) -> int:
+    return dock.engine.containers.stage.pid
+
+
+def _children(pid: int) -> list[int]:
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(word) for word in text.split()]
+
+
+def _is_gone(pidfd: int) -> bool:
+    try:
+        signal.pidfd_send_signal(pidfd, 0)
+    except ProcessLookupError:
+        return True
+    return _is_zombie(pidfd)
+
+
+def _is_zombie(pidfd: int) -> bool:
+    """Readable: it has ended, and its parent does not know yet."""
+    import select
+
+    return bool(select.select([pidfd], [], [], 0)[0])
