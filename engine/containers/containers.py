@@ -16,6 +16,7 @@ from engine.state.db import transaction
 TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
     import builtins
+    import threading
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
     from typing import Protocol
 
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 _SHORTEST_PREFIX = 4
+_DOOMED = "container-"  # in the temporary directory: to be deleted
 
 
 class Containers:
@@ -52,6 +54,7 @@ class Containers:
         self.roots, self.db, self.parts = roots, db, parts
         self._stage: Stage | None = None
         self._mended = False
+        self._deleting: builtins.list[threading.Thread] = []
 
     @property
     def stage(self) -> Stage:
@@ -67,6 +70,8 @@ class Containers:
         if self._stage is not None:
             self._stage.close()
             self._stage = None
+        for thread in self._deleting:
+            thread.join()
 
     # --- finding
 
@@ -318,15 +323,13 @@ class Containers:
 
     def _delete_directories(self, container_id: str) -> None:
         """The durable one is renamed first: half of it would look like a container."""
-        import shutil
-
         directory = self.roots.container(container_id)
-        doomed = f"{self.roots.temporary}/container-{container_id}"
+        doomed = f"{self.roots.temporary}/{_DOOMED}{container_id}"
         os.makedirs(self.roots.temporary, mode=0o700, exist_ok=True)
         with contextlib.suppress(FileNotFoundError):
             os.rename(directory, doomed)
-        shutil.rmtree(doomed, ignore_errors=True)
-        shutil.rmtree(self.roots.container_run(container_id), ignore_errors=True)
+        run_directory = self.roots.container_run(container_id)
+        self._deleting.append(_delete_in_background(self.roots.temporary, run_directory))
 
     def _remove_anonymous(self, names: set[str]) -> None:
         for name in names:
@@ -367,6 +370,25 @@ def _check_name(name: str) -> None:
             hint="letters, digits, `_`, `.` and `-`, with a letter or digit first",
             code="container-name",
         )
+
+
+def _delete_in_background(temporary: str, run_directory: str) -> threading.Thread:
+    """Unlinking waits for the disk (20 ms a container): the command goes on meanwhile.
+
+    What a killed command has left goes as well.
+    """
+    import shutil
+    import threading
+
+    def delete() -> None:
+        shutil.rmtree(run_directory, ignore_errors=True)
+        for name in os.listdir(temporary):
+            if name.startswith(_DOOMED):
+                shutil.rmtree(f"{temporary}/{name}", ignore_errors=True)
+
+    thread = threading.Thread(target=delete)
+    thread.start()
+    return thread
 
 
 def _new_id() -> str:
