@@ -323,13 +323,15 @@ class Containers:
 
     def _delete_directories(self, container_id: str) -> None:
         """The durable one is renamed first: half of it would look like a container."""
+        import shutil
+
         directory = self.roots.container(container_id)
         doomed = f"{self.roots.temporary}/{_DOOMED}{container_id}"
         os.makedirs(self.roots.temporary, mode=0o700, exist_ok=True)
         with contextlib.suppress(FileNotFoundError):
             os.rename(directory, doomed)
-        run_directory = self.roots.container_run(container_id)
-        self._deleting.append(_delete_in_background(self.roots.temporary, run_directory))
+        shutil.rmtree(self.roots.container_run(container_id), ignore_errors=True)
+        self._deleting.append(_delete_in_background(self.roots.temporary))
 
     def _remove_anonymous(self, names: set[str]) -> None:
         for name in names:
@@ -372,7 +374,7 @@ def _check_name(name: str) -> None:
         )
 
 
-def _delete_in_background(temporary: str, run_directory: str) -> threading.Thread:
+def _delete_in_background(temporary: str) -> threading.Thread:
     """Unlinking waits for the disk (20 ms a container): the command goes on meanwhile.
 
     What a killed command has left goes as well.
@@ -381,7 +383,6 @@ def _delete_in_background(temporary: str, run_directory: str) -> threading.Threa
     import threading
 
     def delete() -> None:
-        shutil.rmtree(run_directory, ignore_errors=True)
         for name in os.listdir(temporary):
             if name.startswith(_DOOMED):
                 shutil.rmtree(f"{temporary}/{name}", ignore_errors=True)
