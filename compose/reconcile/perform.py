@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from compose.model.record import Record
 from compose.reconcile import names
+from compose.reconcile.blame import place_of
 from compose.reconcile.conditions import wait_for
 from compose.reconcile.container_spec import container_spec
 from compose.reconcile.resources import create_network, create_volume
@@ -62,10 +63,18 @@ class Performer:
         self._made: dict[tuple[str, int], str] = {}  # replica -> id of the container made here
 
     async def __call__(self, step: Step) -> str | None:
-        """Make `step` true; the word for what came of it, where it is not the action's own."""
+        """Make `step` true; the word for what came of it, where it is not the action's own.
+
+        A Problem of the engine gets the place in the file that asked for it.
+        """
         action: Callable[[Step], Awaitable[str | None]]
         action = getattr(self, f"_{step.action}_{step.kind}")
-        return await action(step)
+        try:
+            return await action(step)
+        except Problem as problem:
+            if problem.where is None and self._project is not None:
+                problem.where = place_of(self._project, step, problem.code)
+            raise
 
     def container_of(self, step: Step) -> str:
         """Id of the container a step is about, made in this run or before."""

@@ -1,0 +1,40 @@
+"""The place in the file that asked for what the engine could not do."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from compose.model import Project
+    from compose.reconcile.step import Step
+
+# The engine's problem code -> the key of the service that it is about.
+_KEYS = {
+    "bind-source-missing": "volumes",
+    "capability-not-available": "cap_add",
+    "command-not-found": "command",
+    "cpus": "cpus",
+    "memory-limit": "mem_limit",
+    "mount": "volumes",
+    "mount-target": "volumes",
+    "no-command": "image",
+    "no-such-image": "image",
+    "not-executable": "command",
+    "port-taken": "ports",
+    "sysctl": "sysctls",
+    "sysctl-not-allowed": "sysctls",
+    "ulimit": "ulimits",
+    "unknown-capability": "cap_add",
+    "unknown-signal": "stop_signal",
+    "unknown-ulimit": "ulimits",
+    "unknown-user": "user",
+    "working-directory": "working_dir",
+}
+_OF_KIND = {"image": "image", "network": "networks", "volume": "volumes"}
+
+
+def place_of(project: Project, step: Step, code: str) -> str | None:
+    """`file:line:column` of the key behind a failed step, or of what is around it."""
+    if not step.service:
+        return None
+    key = _KEYS.get(code) or _OF_KIND.get(step.kind, "")
+    return project.where(f"services.{step.service}.{key}".rstrip("."))
