@@ -143,10 +143,11 @@ def _decision(
 
 
 def describe_status(container: Container) -> str:
-    """`created`, `exited (1)`."""
+    """`created`, `exited (1)`, `exited (137), its monitor was killed`."""
     if container.exit_code is None or container.status == "created":
         return container.status
-    return f"{container.status} ({container.exit_code})"
+    why = f", {container.error}" if container.error else ""
+    return f"{container.status} ({container.exit_code}){why}"
 
 
 def find_orphans(project: Project, observed: Observed) -> list[Container]:
