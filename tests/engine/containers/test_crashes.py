@@ -79,7 +79,7 @@ def test_init_dies_with_its_monitor_and_the_next_command_says_so(dock: Dock, lat
     os.close(init)
     found = later.get(container)
     assert (found.status, found.exit_code, found.pid) == ("exited", 137, None)
-    assert found.error == "its monitor was killed, and it with it"
+    assert found.error == "its monitor was killed"
 
 
 def test_whoever_waits_hears_of_a_killed_monitor(dock: Dock) -> None:
