@@ -35,6 +35,8 @@ _ALLOWED_BELOW_PROC = frozenset(
     ]
 )
 
+_MOST_LINKS = 40  # as the kernel
+
 
 class MountError(Exception):
     """A mount that could not be made: `target`, `source` and the reason."""
@@ -122,16 +124,19 @@ def _check_target(root_fd: int, target_fd: int, destination: str, fstype: str) -
         raise OSError(errno.ELOOP, f"it is a symbolic link in the image, to {found or '/'}")
 
 
-def ensure_target(root_fd: int, path: str, *, directory: bool) -> int:
+def ensure_target(root_fd: int, path: str, *, directory: bool, links: int = 0) -> int:
     """An O_PATH descriptor of `path` inside the root, made if it is missing.
 
-    Parents are made with mode 0755; the last component becomes a directory or an empty file.
+    Parents are made with mode 0755; the last component becomes a directory or an empty file. What
+    symbolic links lead to is made inside the root, too.
+
+    links  how many have been followed so far
     """
     try:
         return open_in_root(root_fd, os.fsencode(path), os.O_PATH)
     except FileNotFoundError:
         pass
-    parent_fd = ensure_directory(root_fd, os.path.dirname(path))
+    parent_fd = ensure_target(root_fd, os.path.dirname(path), directory=True, links=links)
     name = os.path.basename(path)
     try:
         if directory:
@@ -140,14 +145,14 @@ def ensure_target(root_fd: int, path: str, *, directory: bool) -> int:
             flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
             os.close(os.open(name, flags, 0o644, dir_fd=parent_fd))
     except FileExistsError:
-        return _behind_link(root_fd, parent_fd, path, directory)
+        return _behind_link(root_fd, parent_fd, path, directory, links)
     finally:
         os.close(parent_fd)
     return open_in_root(root_fd, os.fsencode(path), os.O_PATH)
 
 
-def _behind_link(root_fd: int, parent_fd: int, path: str, directory: bool) -> int:
-    """`path` exists but leads nowhere: a dangling symlink, whose target is made, inside the root.
+def _behind_link(root_fd: int, parent_fd: int, path: str, directory: bool, links: int) -> int:
+    """`path` exists but leads nowhere: a dangling symbolic link.
 
     Or another container on the same volume was quicker, and all is well.
     """
@@ -155,26 +160,16 @@ def _behind_link(root_fd: int, parent_fd: int, path: str, directory: bool) -> in
         linked = os.readlink(os.path.basename(path), dir_fd=parent_fd)
     except OSError:
         return open_in_root(root_fd, os.fsencode(path), os.O_PATH)
+    if links >= _MOST_LINKS:
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
     target = os.path.normpath(os.path.join("/", os.path.dirname(path), linked))
-    if target == path:
-        raise OSError(errno.ELOOP, "it is a symbolic link to itself")
-    return ensure_target(root_fd, target, directory=directory)
+    return ensure_target(root_fd, target, directory=directory, links=links + 1)
 
 
 def ensure_directory(root_fd: int, path: str) -> int:
-    """An O_PATH descriptor of the directory `path` inside the root; what is missing is made."""
-    made = "/"
-    for name in path.split("/"):
-        if not name:
-            continue
-        made = f"{made.rstrip('/')}/{name}"
-        try:
-            os.close(open_in_root(root_fd, os.fsencode(made), os.O_PATH | os.O_DIRECTORY))
-        except FileNotFoundError:
-            parent = os.fsencode(os.path.dirname(made))
-            parent_fd = open_in_root(root_fd, parent, os.O_PATH | os.O_DIRECTORY)
-            try:
-                os.mkdir(name, 0o755, dir_fd=parent_fd)
-            finally:
-                os.close(parent_fd)
-    return open_in_root(root_fd, os.fsencode(made), os.O_PATH | os.O_DIRECTORY)
+    """The same for a directory; NotADirectoryError if it is something else."""
+    fd = ensure_target(root_fd, path.rstrip("/") or "/", directory=True)
+    if not stat.S_ISDIR(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    return fd
