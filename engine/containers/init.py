@@ -98,11 +98,11 @@ class Init:
         os.setsid()
         for target, fd in enumerate(stdio):
             os.dup2(fd, target)
-        process.set_limits(self._config["process"]["rlimits"])
-        process.set_oom_score(self._config["process"]["oomScoreAdj"])
         if self._sync.recv(16) != _GO:  # the monitor is gone
             os._exit(1)
         die_with_parent(0)  # it is our parent by now, outside of our pid namespace
+        process.set_limits(self._config["process"]["rlimits"])
+        process.set_oom_score(self._config["process"]["oomScoreAdj"])
         if self._netns_fd is not None:
             setns(self._netns_fd, CLONE_NEWNET)
         flags = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWCGROUP

@@ -42,7 +42,7 @@ class Launching:
         loop.add_reader(self._sync.fileno(), self._receive)
         try:
             self._sync.send(b"go")
-        except BrokenPipeError:  # it could not even set its limits: what it said is there to read
+        except BrokenPipeError:  # it was killed
             return
 
     def finish(self) -> dict[str, Any] | None:
@@ -61,6 +61,8 @@ class Launching:
                 message, fds, _, _ = socket.recv_fds(self._sync, _PACKET_BYTES, 1)
             except BlockingIOError:
                 return
+            except ConnectionResetError:  # it was killed before it had read `go`
+                continue
             if fds:
                 os.set_blocking(fds[0], False)
                 self._terminal(fds[0])
