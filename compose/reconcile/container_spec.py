@@ -41,6 +41,7 @@ def container_spec(
     """The container that replica `number` of `service` is to be.
 
     anonymous  target -> volume, of the container that this one replaces: what is in them stays
+               where the service or the image still has an anonymous volume there
     replaces   id of that container; the name is a temporary one until it is gone
     """
     name = names.container_name(project, service, number)
@@ -61,7 +62,7 @@ def container_spec(
         hostname=service.hostname,
         domainname=service.domainname,
         labels=labels,
-        mounts=tuple(_mounts(project, service, anonymous)),
+        mounts=tuple(_mounts(project, service, image, anonymous)),
         network=_network_mode(service),
         endpoints=_endpoints(project, service),
         address_owner=f"{project.name}/{service.name}/{number}",
@@ -108,7 +109,9 @@ def container_labels(
     }
 
 
-def _mounts(project: Project, service: Service, anonymous: Mapping[str, str]) -> Iterator[Mount]:
+def _mounts(
+    project: Project, service: Service, image: Image, anonymous: Mapping[str, str]
+) -> Iterator[Mount]:
     for mount in (*service.mounts, *service.tmpfs):
         yield Mount(
             type=mount.type,
@@ -124,9 +127,9 @@ def _mounts(project: Project, service: Service, anonymous: Mapping[str, str]) ->
             mode=mount.mode,
         )
     declared = {mount.target for mount in (*service.mounts, *service.tmpfs)}
-    for target, volume in anonymous.items():
-        if target not in declared:  # an image's VOLUME
-            yield Mount(type="volume", target=target, source=volume)
+    for target in image.config.volumes:
+        if target in anonymous and target not in declared:
+            yield Mount(type="volume", target=target, source=anonymous[target])
 
 
 def _source(project: Project, mount: ServiceMount, anonymous: Mapping[str, str]) -> str:

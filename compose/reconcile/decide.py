@@ -80,7 +80,7 @@ def divergence(
     """Why the container is not what the service asks for; None when it is."""
     labels = container.labels
     if labels.get(names.CONFIG_HASH) != service.digest:
-        return "configuration changed"
+        return _changed_configuration(project, service, container, observed)
     image = observed.images.get(service.image_name)
     if image is not None and labels.get(names.IMAGE) != image:
         return "image changed"
@@ -96,6 +96,20 @@ def divergence(
             if (volume.name, mount.target) not in mounted:
                 return f"volume {mount.source} is not mounted"
     return None
+
+
+def _changed_configuration(
+    project: Project, service: Service, container: Container, observed: Observed
+) -> str:
+    """`configuration changed: environment FOO, ports`."""
+    origin = observed.origins.get(container.id)
+    if origin is None:
+        return "configuration changed"
+    from compose.reconcile.differences import differences  # loads the engine's specifications
+
+    number = names.number_of(container)
+    found = differences(project, service, number, origin.spec, origin.image)
+    return ": ".join(["configuration changed", *([", ".join(found)] if found else [])])
 
 
 def _decide_existing(

@@ -10,7 +10,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from compose.model import Project
-    from engine import Container, Engine, Network, Volume
+    from engine import Container, ContainerSpec, Engine, Image, Network, Volume
+
+
+class Origin(Record):
+    """What a container was made from."""
+
+    spec: ContainerSpec
+    image: Image
 
 
 class Observed(Record):
@@ -21,6 +28,7 @@ class Observed(Record):
     volumes     by name, likewise
     lost        names of networks whose bridge or firewall rules somebody took away
     images      references that services use -> id of the image, for those that are here
+    origins     id of a container -> what it was made from, for those whose service has changed
     """
 
     project: str
@@ -29,6 +37,7 @@ class Observed(Record):
     volumes: Mapping[str, Volume] = {}
     lost: frozenset[str] = frozenset()
     images: Mapping[str, str] = {}
+    origins: Mapping[str, Origin] = {}
 
     def of_service(self, service: str) -> tuple[Container, ...]:
         """The service's containers, without one-offs."""
@@ -79,7 +88,8 @@ def observe(engine: Engine, name: str, project: Project | None = None) -> Observ
         for network in engine.networks.list()
         if network.name in wanted or network.labels.get(names.PROJECT) == name
     ]
-    return observe_containers(engine, name).replace(
+    observed = observe_containers(engine, name)
+    return observed.replace(
         networks={network.name: network for network in networks},
         lost=frozenset(network.name for network in networks if not engine.networks.is_up(network)),
         volumes={
@@ -88,6 +98,7 @@ def observe(engine: Engine, name: str, project: Project | None = None) -> Observ
             if volume.name in volumes or volume.labels.get(names.PROJECT) == name
         },
         images=_observe_images(engine, project) if project else {},
+        origins=_observe_origins(engine, project, observed) if project else {},
     )
 
 
@@ -95,3 +106,15 @@ def _observe_images(engine: Engine, project: Project) -> dict[str, str]:
     references = {service.image_name for service in project.services.values()}
     found = {reference: engine.images.find(reference) for reference in references}
     return {reference: image.id for reference, image in found.items() if image is not None}
+
+
+def _observe_origins(engine: Engine, project: Project, observed: Observed) -> dict[str, Origin]:
+    origins = {}
+    for service in project.services.values():
+        for container in observed.of_service(service.name):
+            if container.labels.get(names.CONFIG_HASH) != service.digest:
+                spec = engine.containers.spec(container.id)
+                image = engine.images.find(spec.image)
+                if image is not None:
+                    origins[container.id] = Origin(spec=spec, image=image)
+    return origins

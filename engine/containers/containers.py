@@ -101,6 +101,13 @@ class Containers:
             raise ContainerProblem(f"no such container: {name_or_id}", code="no-such-container")
         return row
 
+    def spec(self, name_or_id: str) -> ContainerSpec:
+        """What a container was made from. Raises ContainerProblem where there is none."""
+        from engine.containers.starting import load_spec
+
+        row = self.row(name_or_id)
+        return load_spec(row["spec"], name=row["name"])
+
     def users_of_volume(self, name: str) -> builtins.list[str]:
         """Names of the containers that mount a volume, stopped ones too."""
         rows = self.db.execute("SELECT name, spec FROM containers")

@@ -100,10 +100,11 @@ def test_volumes_are_named_by_the_project() -> None:
     )
 
 
-def test_a_replacement_takes_over_anonymous_volumes() -> None:
+def test_a_replacement_takes_over_the_anonymous_volumes_it_still_has() -> None:
     web = service("web", mounts=(ServiceMount(type="volume", target="/cache"),))
-    kept = {"/cache": "c" * 64, "/image": "d" * 64}
-    mounts = container_spec(project(web), web, 1, PICTURE, anonymous=kept).mounts
+    kept = {"/cache": "c" * 64, "/image": "d" * 64, "/gone": "e" * 64}
+    picture = PICTURE.replace(config=ImageConfig(volumes=("/image", "/new")))
+    mounts = container_spec(project(web), web, 1, picture, anonymous=kept).mounts
     assert [(mount.source, mount.target) for mount in mounts] == [
         ("c" * 64, "/cache"),
         ("d" * 64, "/image"),

@@ -1,0 +1,140 @@
+"""What of a service has changed since a container of it was made, in the words of the file. Pure.
+
+Both sides are compared as the engine's ContainerSpec: what a container was made from is on record,
+the file that it came from is not.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compose.reconcile import names
+from compose.reconcile.container_spec import container_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import Any
+
+    from compose.model import Project, Service
+    from engine import ContainerSpec, EndpointSpec, Image, Mount, Resources
+
+    Compare = Callable[[Any, Any], Iterable[str]]
+
+_WORDS = {
+    "name": "container_name",
+    "reference": "image",
+    "dns_options": "dns_opt",
+    "security_options": "security_opt",
+    "shm_size_bytes": "shm_size",
+    "stop_grace_s": "stop_grace_period",
+    "log": "logging",
+    "network": "network_mode",
+}
+_RESOURCES = {
+    "memory_bytes": "mem_limit",
+    "memory_reservation_bytes": "mem_reservation",
+    "memory_swap_bytes": "memswap_limit",
+    "pids": "pids_limit",
+}
+_DERIVED = ("image", "lowers", "address_owner")  # no key of the file says them
+
+
+def differences(
+    project: Project, service: Service, number: int, stored: ContainerSpec, image: Image
+) -> tuple[str, ...]:
+    """`("environment FOO", "ports")`: what would be otherwise in a new container.
+
+    number  of the replica that was made as `stored`
+    image   that it was made of: what a new one changes is not the configuration
+    """
+    named = {volume.name for volume in project.volumes.values()}
+    anonymous = {
+        mount.target: mount.source
+        for mount in stored.mounts
+        if mount.type == "volume" and mount.source not in named
+    }
+    desired = container_spec(project, service, number, image, anonymous=anonymous)
+    if stored.name.endswith(f"_{desired.name}"):  # the replacement of an interrupted recreation
+        stored = stored.replace(name=desired.name)
+    compare = {**_COMPARE, "endpoints": _endpoints_in(project)}
+    found: list[str] = []
+    for field, old in stored.values().items():
+        new = getattr(desired, field)
+        if field not in _DERIVED and new != old:
+            found += compare.get(field, _whole(_WORDS.get(field, field)))(old, new)
+    return tuple(dict.fromkeys(found))
+
+
+def _whole(word: str) -> Compare:
+    return lambda old, new: (word,)
+
+
+def _keys_of(word: str) -> Compare:
+    """`environment FOO, BAR`: which keys of a mapping."""
+
+    def compare(old: Mapping[str, object], new: Mapping[str, object]) -> Iterator[str]:
+        changed = [key for key in {**old, **new} if _entry(old, key) != _entry(new, key)]
+        users = [key for key in changed if not key.startswith(names.PREFIX)]
+        if users:
+            yield f"{word} {', '.join(users)}"
+
+    return compare
+
+
+def _entry(mapping: Mapping[str, object], key: str) -> tuple[object, ...]:
+    """A key without a value differs from one that is not there."""
+    return (mapping[key],) if key in mapping else ()
+
+
+def _mounts(old: tuple[Mount, ...], new: tuple[Mount, ...]) -> Iterator[str]:
+    """By target; their order says nothing."""
+    before = {mount.target: mount for mount in old}
+    after = {mount.target: mount for mount in new}
+    for target in {**before, **after}:
+        mounts = before.get(target), after.get(target)
+        if mounts[0] != mounts[1]:
+            tmpfs = all(mount is None or mount.type == "tmpfs" for mount in mounts)
+            yield f"{'tmpfs' if tmpfs else 'volumes'} {target}"
+
+
+def _endpoints_in(project: Project) -> Compare:
+    keys = {network.name: key for key, network in project.networks.items()}
+
+    def compare(old: tuple[EndpointSpec, ...], new: tuple[EndpointSpec, ...]) -> Iterator[str]:
+        before = {endpoint.network: endpoint for endpoint in old}
+        after = {endpoint.network: endpoint for endpoint in new}
+        if _links(old) != _links(new):
+            yield "links"
+        for name in {**before, **after}:
+            pair = [
+                one.replace(links=()) if one else None
+                for one in (before.get(name), after.get(name))
+            ]
+            if pair[0] != pair[1]:
+                yield f"networks {keys.get(name, name)}"
+
+    return compare
+
+
+def _without_links(endpoint: EndpointSpec | None) -> EndpointSpec | None:
+    return endpoint.replace(links=()) if endpoint else None
+
+
+def _links(endpoints: Iterable[EndpointSpec]) -> set[tuple[str, str]]:
+    return {link for endpoint in endpoints for link in endpoint.links}
+
+
+def _resources(old: Resources, new: Resources) -> Iterator[str]:
+    for field, value in old.values().items():
+        if getattr(new, field) != value:
+            yield _RESOURCES.get(field, field)
+
+
+_COMPARE: dict[str, Compare] = {
+    "environment": _keys_of("environment"),
+    "labels": _keys_of("labels"),
+    "sysctls": _keys_of("sysctls"),
+    "ulimits": _keys_of("ulimits"),
+    "mounts": _mounts,
+    "resources": _resources,
+}
