@@ -52,6 +52,11 @@ class Engine:
 
         return Networks(self.roots, self.db)
 
+    @property
+    def notices(self) -> list[str]:
+        """What the user should hear of networks, so far (`Networks.notices`)."""
+        return self.networks.notices if "networks" in self.__dict__ else []
+
     @cached_property
     def volumes(self) -> Volumes:
         """Named and anonymous volumes."""

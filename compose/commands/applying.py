@@ -40,8 +40,6 @@ async def apply(
     with step_report(context.console, steps, title) as report:
         perform = Performer(context.engine, project, settings, detail=report.detail)
         await execute(steps, perform, report, parallel_limit(context.options.parallel))
-    for notice in context.engine.networks.notices:
-        context.console.warn(notice)
 
 
 def parallel_limit(given: int | None) -> int:

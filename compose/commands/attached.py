@@ -122,6 +122,7 @@ class AttachedRun:
         perform = Performer(self._engine, self._project, self._settings)
         report = _StartReport(self, perform)
         await execute(steps, perform, report, parallel_limit(self._context.options.parallel))
+        self._context.show_notices()
 
     def started(self, service: str, container_id: str) -> None:
         """A container was started: follow it if its service is shown."""

@@ -27,6 +27,7 @@ class Context:
         self.options = options
         self.console = Console(options.ansi, options.progress)
         self._engine: Engine | None = None
+        self._notices_shown = 0
 
     @property
     def engine(self) -> Engine:
@@ -84,6 +85,13 @@ class Context:
                 name = names.short_name(container.name, project.name)
                 self.console.status(f" Container {name}  Running")
 
+    def show_notices(self) -> None:
+        """Say what the engine has noticed about the host since this was last called."""
+        notices = self._engine.notices if self._engine is not None else []
+        for notice in notices[self._notices_shown :]:
+            self.console.warn(notice)
+        self._notices_shown = len(notices)
+
     def complete(self, result: int | Coroutine[None, None, int]) -> int:
         """Run what a verb's `run` returned to its end and let go of the engine."""
         if isinstance(result, int):
@@ -96,6 +104,7 @@ class Context:
         try:
             return await work
         finally:
+            self.show_notices()
             if self._engine is not None:
                 await self._engine.close()
 

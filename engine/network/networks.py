@@ -40,8 +40,8 @@ _SUBNET_LOCK = "/run/lock/buoy-subnets"  # of the machine: engines with other ro
 class Networks:
     """Networks of the engine at `roots`.
 
-    notices   what was changed on the host for them, or could not be answered, in plain words;
-              the caller shows and clears them
+    notices   what was changed on the host for them, or could not be answered, in plain words,
+              each once; for the caller to show
     """
 
     def __init__(self, roots: Roots, database: sqlite3.Connection) -> None:
