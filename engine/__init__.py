@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from engine.errors import Problem as Problem
     from engine.errors import VolumeProblem as VolumeProblem
     from engine.images.image import Image as Image
+    from engine.images.registry.resolve import pin_reference as pin_reference
     from engine.kernel.record import Record as Record
     from engine.network.spec import Network as Network
     from engine.network.spec import NetworkSpec as NetworkSpec
@@ -72,6 +73,7 @@ _HOME = {
     "Volume": "engine.rootfs.volumes",
     "VolumeProblem": "engine.errors",
     "build_image": "engine.build.build",
+    "pin_reference": "engine.images.registry.resolve",
 }
 
 __all__ = list(_HOME)

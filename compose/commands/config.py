@@ -7,85 +7,116 @@ from compose.graph.selection import only
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable
+    from typing import Any
 
     from compose.commands.context import Context
     from compose.model import Project
 
 HELP = "Check the project file and print what it comes to."
+ASPECTS = ("services", "volumes", "networks", "images", "profiles", "variables", "environment")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `buoy config`."""
     add = parser.add_argument
     add("services", nargs="*", metavar="SERVICE", help="these, and what they depend on")
-    add("--format", choices=("yaml", "json"), default="yaml")
+    add("--format", choices=("yaml", "json"), help="default: yaml")
     add("-q", "--quiet", action="store_true", help="check only")
     add("-o", "--output", metavar="FILE", help="write there instead of to stdout")
-    lists = parser.add_mutually_exclusive_group()
-    for name in ("services", "volumes", "networks", "images", "profiles"):
-        help_text = f"the {name} alone, one a line"
-        lists.add_argument(f"--{name}", dest=f"list_{name}", action="store_true", help=help_text)
-    lists.add_argument("--hash", metavar="SERVICES", help="digests of services: a,b or *")
+    pin = "pin the images: asks their registries"
+    add("--resolve-image-digests", action="store_true", help=pin)
+    _add_aspects(parser)
+    switch = parser.add_argument_group("what is left undone")
+    for name, help_text in (
+        ("interpolate", "leave variables in the text"),
+        ("normalize", "leave out what the files do not say: names, the default network"),
+        ("consistency", "do not check that names lead somewhere"),
+        ("env-resolution", "leave env_file as it is, do not read it"),
+    ):
+        switch.add_argument(f"--no-{name}", action="store_true", help=help_text)
+
+
+def _add_aspects(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("one aspect alone").add_mutually_exclusive_group()
+    told = {
+        "images": "the images, one a line",
+        "variables": "the variables of the files, with their defaults",
+        "environment": "the variables that are known, and their values",
+    }
+    for name in ASPECTS:
+        help_text = told.get(name, f"the names of the {name}, one a line")
+        group.add_argument(f"--{name}", dest=f"list_{name}", action="store_true", help=help_text)
+    group.add_argument("--hash", metavar="SERVICES", help="digests of services: a,b or *")
+    group.add_argument(
+        "--lock-image-digests", action="store_true", help="a file that pins the images, alone"
+    )
 
 
 def run(args: argparse.Namespace, context: Context) -> int:
     """Print the project, or one aspect of it: 0 when it is without problems."""
-    whole = context.load_project(args)
-    for notice in whole.warnings:
-        where = f"{notice.where}: " if notice.where else ""
-        context.console.warn(f"{where}{notice.what}")
-    project = only(whole, args.services)
-    if args.quiet and not args.output:
-        return 0
-    text = format_lines(_lines(args, project)) if _asks_list(args) else _document(args, project)
+    if args.no_interpolate or args.list_variables:
+        text = _template(args, context)
+    else:
+        project = _load(args, context)
+        text = "" if args.quiet and not args.output else _text(args, project)
     if args.output:
         with open(args.output, "w", encoding="utf-8") as file:  # noqa: PTH123
             file.write(text)
-    else:
+    elif text and not args.quiet:
         context.console.out(text.rstrip("\n"))
     return 0
 
 
-def _asks_list(args: argparse.Namespace) -> bool:
-    names = ("services", "volumes", "networks", "images", "profiles")
-    return args.hash is not None or any(getattr(args, f"list_{name}") for name in names)
+def _load(args: argparse.Namespace, context: Context) -> Project:
+    whole = context.load_project(args)
+    for notice in whole.warnings:
+        where = f"{notice.where}: " if notice.where else ""
+        context.console.warn(f"{where}{notice.what}")
+    return only(whole, args.services)
 
 
-def _lines(args: argparse.Namespace, project: Project) -> Iterable[str]:
-    """What the options for one aspect ask for."""
-    services = project.services
-    if args.hash is not None:
-        chosen = sorted(services) if args.hash == "*" else args.hash.split(",")
-        only(project, chosen)  # refuses names of no service
-        return [f"{name} {services[name].digest}" for name in chosen]
-    if args.list_services:
-        return project.dependencies.services()
-    if args.list_volumes:
-        return sorted(project.volumes)
-    if args.list_networks:
-        return sorted(project.networks)
-    if args.list_images:
-        return [service.image_name for _, service in sorted(services.items())]
-    every = (*services.values(), *project.disabled.values())
-    return sorted({profile for service in every for profile in service.profiles})
+def _template(args: argparse.Namespace, context: Context) -> str:
+    """What can be told without the values of variables."""
+    from compose.commands.config_aspects import variables
+    from compose.commands.loading import load_options
+    from compose.model.load import load_template
+    from compose.source.tree import plain
+
+    loaded = load_template(load_options(args))
+    if args.list_variables:
+        return variables(loaded.tree, args.format)
+    return _document({"name": loaded.name, **plain(loaded.tree)}, args.format)
 
 
-def format_lines(lines: Iterable[str]) -> str:
-    """Each on a line of its own."""
-    return "".join(f"{line}\n" for line in lines)
+def _text(args: argparse.Namespace, project: Project) -> str:
+    if args.hash is not None or any(getattr(args, f"list_{name}") for name in ASPECTS):
+        from compose.commands.config_aspects import lines
 
+        return "".join(f"{line}\n" for line in lines(args, project))
 
-def _document(args: argparse.Namespace, project: Project) -> str:
+    from compose.commands.config_images import locked, with_digests
     from compose.model.plain import escaped, plain_project
 
-    plain = escaped(plain_project(project))
-    if args.format == "json":
-        import json
+    if args.lock_image_digests:
+        return _document(locked(project), args.format)
+    plain = plain_project(project)
+    if args.no_normalize:
+        from compose.model.written import as_written
 
+        plain = as_written(plain, project.positions)
+    if args.resolve_image_digests:
+        with_digests(plain, project)
+    if args.format == "json":
         for service in plain["services"].values():  # there, if null, as with docker compose
             service.setdefault("command", None)
             service.setdefault("entrypoint", None)
+    return _document(escaped(plain), args.format)
+
+
+def _document(plain: dict[str, Any], form: str | None) -> str:
+    if form == "json":
+        import json
+
         return json.dumps(plain, indent=2, ensure_ascii=False) + "\n"
 
     from compose.source.write import to_yaml

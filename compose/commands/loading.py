@@ -23,6 +23,8 @@ def load_options(args: argparse.Namespace) -> LoadOptions:
         env_files=tuple(args.env_files),
         profiles=tuple(args.profiles),
         services=tuple(services) if isinstance(services, list) else (),
+        consistency=not getattr(args, "no_consistency", False),
+        read_env_files=not getattr(args, "no_env_resolution", False),
     )
 
 

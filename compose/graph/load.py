@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 def load_ordered(options: LoadOptions) -> Project:
     """The project with its graph, without networks and volumes that no service uses.
 
+    Where consistency is not asked for, there is no graph: what is needed may not be there.
+
     Raises a ProjectProblem, or an ExceptionGroup of several.
     """
-    return without_unused(with_dependencies(load_project(options)))
+    project = load_project(options)
+    return without_unused(with_dependencies(project) if options.consistency else project)

@@ -17,7 +17,7 @@ from compose.model.positions import Positions
 from compose.model.project import Inputs, Notice, Project
 from compose.model.record import Record
 from compose.model.resources import Logging, Resources, RestartPolicy
-from compose.model.service import Link, Service
+from compose.model.service import EnvFile, Link, Service
 from compose.model.volume import Volume
 
 TYPE_CHECKING = False
@@ -28,8 +28,19 @@ _KIND = "\0record"  # a key that no file can hold beside the names of fields
 _CLASSES: dict[str, type[Record]] = {
     cls.__name__: cls
     for cls in (
-        *(Build, Dependencies, Dependency, Edge, Healthcheck, Inputs, Link, Logging, Mount),
-        *(Network, Node, Notice, Port, Positions, Project, Resources, RestartPolicy, Service),
+        *(Build, Dependencies, Dependency, Edge, EnvFile, Healthcheck, Inputs, Link, Logging),
+        *(
+            Mount,
+            Network,
+            Node,
+            Notice,
+            Port,
+            Positions,
+            Project,
+            Resources,
+            RestartPolicy,
+            Service,
+        ),
         *(ServiceNetwork, Volume),
     )
 }

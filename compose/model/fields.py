@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from compose.errors import InvalidValue, NotBuilt, ProjectProblem
-from compose.source.tree import Map, Path, Seq, Value, dotted, locate
+from compose.source.tree import Map, Path, Seq, Value, dotted, locate, plain
 from compose.source.values import parse_duration, parse_size, text_of
 
 if TYPE_CHECKING:
@@ -133,12 +133,4 @@ class Fields:
     def extensions(self) -> dict[str, object]:
         """The `x-` keys."""
         extensions = {key: value for key, value in self.tree.items() if key.startswith("x-")}
-        plain: dict[str, object] = _plain(extensions)
-        return plain
-
-
-def _plain(value: Any) -> Any:
-    """A tree as dicts and lists without positions."""
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    return [_plain(inner) for inner in value] if isinstance(value, list) else value
+        return {key: plain(value) for key, value in extensions.items()}

@@ -37,9 +37,23 @@ def load_project(options: LoadOptions) -> Project:
     loaded = load(found, _given_name(options, found.environment))
     reading = _Reading(options, found, loaded)
     project = reading.project()
-    problems = [*loaded.problems, *check(project, loaded.declared, loaded.broken)]
+    problems = list(loaded.problems)
+    if options.consistency:
+        problems += check(project, loaded.declared, loaded.broken)
     raise_all(problems)
     return project
+
+
+def load_template(options: LoadOptions) -> Loaded:
+    """The files of a project merged and in long forms, their variables left in the text.
+
+    Raises as `load_project`, for what can be known without the values.
+    """
+    surroundings = Surroundings(options.working_directory, options.environment)
+    found = discover(surroundings, options.files, options.project_directory, options.env_files)
+    loaded = load(found, _given_name(options, found.environment), variables=False)
+    raise_all(loaded.problems)
+    return loaded
 
 
 def _given_name(options: LoadOptions, environment: Environment) -> str | None:
@@ -101,6 +115,7 @@ class _Reading:
                     self._found.directory,
                     self._environment,
                     enabled=_enabled(fields.texts("profiles"), profiles),
+                    read_files=self._options.read_env_files,
                 )
             )
             for name, fields in self._fields.named("services")

@@ -18,6 +18,8 @@ class LoadOptions(Record):
     services            named on the command line: their profiles are active
     working_directory   absolute; relative paths of the options are resolved against it
     environment         variables of the process
+    consistency         False: do not check that names lead somewhere, and make no graph
+    read_env_files      False: leave `env_file` of services unread
     """
 
     working_directory: str
@@ -28,3 +30,5 @@ class LoadOptions(Record):
     env_files: tuple[str, ...] = ()
     profiles: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
+    consistency: bool = True
+    read_env_files: bool = True

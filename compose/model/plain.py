@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from compose.model.ports import Port
     from compose.model.project import Project
     from compose.model.resources import RestartPolicy
-    from compose.model.service import Service
+    from compose.model.service import EnvFile, Service
     from compose.model.volume import Volume
 
 Plain = dict[str, Any]
@@ -62,6 +62,7 @@ def _process(service: Service) -> Plain:
         build=None if service.build is None else _build(service.build),
         container_name=service.container_name,
         depends_on={name: _dependency(one) for name, one in service.depends_on.items()},
+        env_file=[_env_file(file) for file in service.env_files],
         environment=dict(service.environment),
         group_add=list(service.group_add),
         healthcheck=None if service.healthcheck is None else _healthcheck(service.healthcheck),
@@ -147,6 +148,11 @@ def _build(build: Build) -> Plain:
         tags=list(build.tags),
         target=build.target,
     )
+
+
+def _env_file(file: EnvFile) -> Plain:
+    required = {} if file.required else {"required": False}
+    return _given(path=file.path, format=file.format) | required
 
 
 def _dependency(dependency: Dependency) -> Plain:

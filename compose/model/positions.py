@@ -13,6 +13,10 @@ class Positions(Record):
 
     table: str = ""
 
+    def paths(self) -> set[str]:
+        """The paths of all nodes that the files have."""
+        return {line.partition("\t")[0] for line in self.table.splitlines()}
+
     def find(self, path: str) -> str | None:
         """Position of `services.web.image`, or of the nearest node around it that has one."""
         known = dict(line.split("\t") for line in self.table.splitlines())

@@ -5,18 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compose.errors import EnvFileSyntax, FileMissing
+from compose.model.service import EnvFile
 from compose.source.dotenv import parse_dotenv, parse_raw
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from compose.model.fields import Fields
     from compose.source.discover import Environment
     from compose.source.template import Lookup
 
 
 def read_environment(
-    fields: Fields, directory: str, environment: Environment
+    fields: Fields, directory: str, environment: Environment, *, files: bool = True
 ) -> dict[str, str | None]:
     """The resolved variables of a service, sorted by name.
+
+    files   False: those of `environment` alone
 
     A key of `environment` without a value takes it from the project's environment; where that has
     none it stays None, which takes the variable out of the image's and env_file's.
@@ -32,7 +37,7 @@ def read_environment(
         found = own.get(name) if found is None else found
         return values.get(name) if found is None else found
 
-    for file in fields.each("env_file"):
+    for file in fields.each("env_file") if files else ():
         path = environment.surroundings.within(directory, file.text("path") or "")
         text = environment.surroundings.read(path)
         if text is not None:
@@ -42,6 +47,16 @@ def read_environment(
             what = f"{fields.name()}: env_file {shown} cannot be read"
             file.note(FileMissing, what, hint="`required: false` accepts its absence")
     return dict(sorted({**values, **own}.items()))
+
+
+def unread_files(fields: Fields, directory: str, environment: Environment) -> Iterator[EnvFile]:
+    """The environment files of a service as they are named, with absolute paths."""
+    for file in fields.each("env_file"):
+        yield EnvFile(
+            path=environment.surroundings.within(directory, file.text("path") or ""),
+            required=file.flag("required", default=True),
+            format=file.text("format"),
+        )
 
 
 def _parsed(

@@ -9,7 +9,7 @@ from compose.errors import Conflict, InvalidValue
 from compose.model.dependencies import Dependency
 from compose.model.network import ServiceNetwork
 from compose.model.read_build import read_build
-from compose.model.read_environment import read_environment
+from compose.model.read_environment import read_environment, unread_files
 from compose.model.read_limits import (
     read_healthcheck,
     read_logging,
@@ -40,12 +40,14 @@ def read_service(
     environment: Environment,
     *,
     enabled: bool = True,
+    read_files: bool = True,
 ) -> Service:
     """One service, all but its digest.
 
     project, directory, environment   of the project
     enabled   False: no profile enables it; its environment files are not opened, so that they may
               be missing
+    read_files False: nor are those of an enabled one, and it keeps them
     """
     _check_platform(fields)
     build, check = fields.given("build"), fields.given("healthcheck")
@@ -61,7 +63,10 @@ def read_service(
         platform=fields.text("platform"),
         command=fields.words("command"),
         entrypoint=fields.words("entrypoint"),
-        environment=read_environment(fields, directory, environment) if enabled else {},
+        environment=read_environment(fields, directory, environment, files=read_files)
+        if enabled
+        else {},
+        env_files=() if read_files else tuple(unread_files(fields, directory, environment)),
         working_dir=fields.text("working_dir"),
         user=fields.text("user"),
         group_add=fields.texts("group_add"),

@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 DEFAULT_GRACE_S = 10.0
 
 
+class EnvFile(Record):
+    """A file of variables (Compose: services.env_file). The path is absolute."""
+
+    path: str
+    required: bool = True
+    format: str | None = None
+
+
 class Link(Record):
     """A further name, known to one service alone, of another (Compose: services.links)."""
 
@@ -35,6 +43,7 @@ class Service(Record):
     image_name       the reference its containers use: `image`, else `<project>-<name>`
     command, entrypoint   None: the image's; () clears it
     environment      env_file below environment; None takes the variable out of the image's
+    env_files        those that were left unread; the others are in `environment`
     networks         by key of `Project.networks`; empty when `network_mode` is given
     depends_on       by service name, with those implied by links and namespaces
     scale            number of containers
@@ -51,6 +60,7 @@ class Service(Record):
     command: tuple[str, ...] | None = None
     entrypoint: tuple[str, ...] | None = None
     environment: Mapping[str, str | None] = {}
+    env_files: tuple[EnvFile, ...] = ()
     working_dir: str | None = None
     user: str | None = None
     group_add: tuple[str, ...] = ()

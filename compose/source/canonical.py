@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 class Canonical:
     """What rewriting a tree came to.
 
+    variables  False: they are still in the text, and texts that have some stay as they are
     problems   short forms that cannot be understood; their nodes are left out of the tree
     notices    (position, sentence) of what was dropped from them
     """
 
-    def __init__(self, tree: Map) -> None:
+    def __init__(self, tree: Map, *, variables: bool = True) -> None:
+        self._variables = variables
         self.problems: list[ProjectProblem] = []
         self.notices: list[tuple[Mark, str]] = []
         self._visit(tree, ())
@@ -41,7 +43,7 @@ class Canonical:
                 self._visit(value[index], (*path, index))
 
     def _rewritten(self, value: Value, mark: Mark, path: Path) -> Value:
-        rewrite = _REWRITES.find(path)
+        rewrite = None if self._stays(value) else _REWRITES.find(path)
         try:
             value = value if rewrite is None else rewrite(self, value, mark, path)
         except ValueError as error:
@@ -52,6 +54,9 @@ class Canonical:
 
     def _refuse(self, error: ValueError, mark: Mark, path: Path) -> None:
         self.problems.append(InvalidValue(f"{dotted(path)}: {error}", where=str(mark)))
+
+    def _stays(self, value: Value) -> bool:
+        return not self._variables and isinstance(value, str) and "$" in value
 
     def words(self, value: Value, mark: Mark, path: Path) -> Value:
         """The string form of a command as a list."""
@@ -87,6 +92,8 @@ class Canonical:
         def convert(item: Value, at: Mark) -> list[Value]:
             if isinstance(item, Map):
                 target = str(item["target"])
+                if self._stays(target):
+                    return [item]
                 if not target.startswith("/"):
                     raise ValueError(f"`{target}` is not an absolute path in the container")
                 item["target"] = clean(target)
@@ -137,7 +144,7 @@ class Canonical:
         expanded = Seq(value.mark)
         for index, (item, mark) in enumerate(value.items()):
             try:
-                for result in convert(item, mark):
+                for result in [item] if self._stays(item) else convert(item, mark):
                     expanded.add(result, mark)
             except ValueError as error:
                 self._refuse(error, mark, (*path, index))

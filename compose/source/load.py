@@ -14,7 +14,7 @@ from compose.source.names import normalized_name
 from compose.source.schema import Finding, validate
 from compose.source.support import refused, without_effect
 from compose.source.template import Malformed, Unset, substitute
-from compose.source.tree import Map, Path, Seq, Value
+from compose.source.tree import Map, Path, Seq, find
 from compose.source.yaml import parse_documents
 
 if TYPE_CHECKING:
@@ -42,10 +42,11 @@ class Loaded:
     notices: list[tuple[str, str, str]] = field(default_factory=list)
 
 
-def load(found: Found, name: str | None) -> Loaded:
+def load(found: Found, name: str | None, *, variables: bool = True) -> Loaded:
     """Read, interpolate, merge and check the files of a project.
 
-    name   as given by -p or COMPOSE_PROJECT_NAME; None: from the files or the directory
+    name        as given by -p or COMPOSE_PROJECT_NAME; None: from the files or the directory
+    variables   False: leave them in the text, and texts that have some in their short form
 
     Raises what makes the rest unreadable: YamlSyntax and the like, problems with variables.
     """
@@ -56,11 +57,11 @@ def load(found: Found, name: str | None) -> Loaded:
         text = f"the project is named `{loaded.name}` after a link to `{found.real_name}`"
         loaded.notices.append(("linked-directory", text, found.directory))
     found.environment.fixed["COMPOSE_PROJECT_NAME"] = loaded.name
-    _resolve(documents, found.environment, loaded)
+    _resolve(documents, found.environment, loaded, variables=variables)
     for document in documents:
         loaded.problems += merge(loaded.tree, document)
-    _check(loaded)
-    canonical = Canonical(loaded.tree)
+    _check(loaded, variables=variables)
+    canonical = Canonical(loaded.tree, variables=variables)
     loaded.problems += canonical.problems
     for mark, sentence in (*canonical.notices, *without_effect(loaded.tree)):
         loaded.notices.append(("no-effect", sentence, str(mark)))
@@ -102,16 +103,19 @@ def _required(name: str, what: str, where: str | None) -> str:
     return name
 
 
-def _resolve(documents: Sequence[Map], environment: Environment, loaded: Loaded) -> None:
+def _resolve(
+    documents: Sequence[Map], environment: Environment, loaded: Loaded, *, variables: bool
+) -> None:
     """Variables and types of every document. Raises all problems with them together."""
     problems: list[ProjectProblem] = []
     for document in documents:
-        problems += interpolate(document, environment.find, environment.missing)
+        if variables:
+            problems += interpolate(document, environment.find, environment.missing)
         problems += cast(document, loaded.notices)
     raise_all(problems)
 
 
-def _check(loaded: Loaded) -> None:
+def _check(loaded: Loaded, *, variables: bool) -> None:
     """The schema, and keys that are not built; takes what is wrong out of the tree."""
     tree = loaded.tree
     for section in ("services", "networks", "volumes"):
@@ -120,9 +124,18 @@ def _check(loaded: Loaded) -> None:
     if isinstance(tree.get("version"), str):
         sentence = "`version` is obsolete and has no effect"
         loaded.notices.append(("obsolete-key", sentence, str(tree.keys_at["version"])))
-    _remove(loaded, validate(tree))
+    findings = validate(tree)
+    if not variables:
+        findings = [one for one in findings if not _has_variable(tree, one.path)]
+    _remove(loaded, findings)
     _remove(loaded, refused(tree))
     tree.drop("version")
+
+
+def _has_variable(tree: Map, path: Path) -> bool:
+    """Whether what a text at `path` will be is not decided yet."""
+    value = find(tree, path)
+    return isinstance(value, str) and "$" in value
 
 
 def _remove(loaded: Loaded, findings: Sequence[Finding]) -> None:
@@ -147,12 +160,7 @@ def _order(path: Path) -> tuple[tuple[int, str], ...]:
 
 
 def _drop(tree: Map, path: Path) -> None:
-    node: Value = tree
-    for part in path[:-1]:
-        if isinstance(node, Map):
-            node = node.get(str(part))
-        elif isinstance(node, Seq) and isinstance(part, int):
-            node = node[part]
+    node = find(tree, path[:-1])
     last = path[-1] if path else None
     if isinstance(node, Map) and isinstance(last, str):
         node.drop(last)

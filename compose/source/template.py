@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     Lookup = Callable[[str], str | None]
     Missing = Callable[[str], None]
 
 _NAME = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*")
 _OPERATOR = re.compile(r":?[-+?]")
+_BRACE = re.compile(r"[{}]")
+MAX_DEPTH = 100  # of defaults in defaults
 
 
 class Malformed(Exception):
@@ -27,69 +29,91 @@ class Unset(Exception):
         self.name, self.message = name, message
 
 
-def substitute(text: str, lookup: Lookup, missing: Missing) -> str:
+class Reference(NamedTuple):
+    """A variable in a text.
+
+    operator   `-`, `:-`, `+`, `:+`, `?` or `:?`; empty for `$NAME` and `${NAME}`
+    rest       what follows the operator: a template itself
+    """
+
+    name: str
+    operator: str = ""
+    rest: str = ""
+
+
+def scan(text: str) -> Iterator[str | Reference]:
+    """The literal parts of `text` and the variables between them, in order.
+
+    `$$` is a dollar sign; so is one that no name or brace follows. Raises Malformed.
+    """
+    position = 0
+    while (dollar := text.find("$", position)) >= 0:
+        yield text[position:dollar]
+        following = text[dollar + 1 : dollar + 2]
+        if name := _NAME.match(text, dollar + 1):
+            yield Reference(name[0])
+            position = name.end()
+        elif following == "{":
+            close = _closing(text, dollar + 1)
+            yield _braced(text[dollar + 2 : close])
+            position = close + 1
+        else:
+            yield "$"
+            position = dollar + (2 if following == "$" else 1)
+    yield text[position:]
+
+
+def substitute(text: str, lookup: Lookup, missing: Missing, depth: int = 0) -> str:
     """`text` with its variables replaced.
 
     lookup    value of a variable, None when it is not set
     missing   told the name of each variable that is replaced by nothing, being unset
+    depth     how many defaults this text is inside of
 
-    A part that is not needed (the default of a variable that is set) is not evaluated. `$$` is a
-    dollar sign; so is one that no name or brace follows. Raises Malformed and Unset.
+    A part that is not needed (the default of a variable that is set) is not evaluated. Raises
+    Malformed and Unset.
     """
-    parts: list[str] = []
-    position = 0
-    while (dollar := text.find("$", position)) >= 0:
-        parts.append(text[position:dollar])
-        following = text[dollar + 1 : dollar + 2]
-        if name := _NAME.match(text, dollar + 1):
-            parts.append(_value(name[0], lookup, missing))
-            position = name.end()
-        elif following == "{":
-            close = _closing(text, dollar + 1)
-            parts.append(_braced(text[dollar + 2 : close], lookup, missing))
-            position = close + 1
-        else:
-            parts.append("$")
-            position = dollar + (2 if following == "$" else 1)
-    return "".join([*parts, text[position:]])
+    if depth > MAX_DEPTH:
+        raise Malformed(f"variables are nested more than {MAX_DEPTH} deep")
+    return "".join(
+        part if isinstance(part, str) else _value(part, lookup, missing, depth)
+        for part in scan(text)
+    )
 
 
-def _value(name: str, lookup: Lookup, missing: Missing) -> str:
+def _value(reference: Reference, lookup: Lookup, missing: Missing, depth: int) -> str:
+    name, operator, rest = reference
     value = lookup(name)
-    if value is None:
-        missing(name)
-        return ""
-    return value
+    if not operator:
+        if value is None:
+            missing(name)
+        return value or ""
+    is_set = bool(value) if operator.startswith(":") else value is not None
+    match operator[-1], is_set:
+        case ("+", True) | ("-", False):
+            return substitute(rest, lookup, missing, depth + 1)
+        case "?", False:
+            raise Unset(name, substitute(rest, lookup, missing, depth + 1))
+    return value or ""
 
 
 def _closing(text: str, start: int) -> int:
     """Index of the brace that closes the one at `start`; braces in between are counted."""
     depth = 0
-    for index in range(start, len(text)):
-        if text[index] == "{":
-            depth += 1
-        elif text[index] == "}":
-            depth -= 1
-            if depth == 0:
-                return index
+    for brace in _BRACE.finditer(text, start):
+        depth += 1 if brace[0] == "{" else -1
+        if depth == 0:
+            return brace.start()
     raise Malformed(f"`{text[start - 1 :]}` is not closed")
 
 
-def _braced(inner: str, lookup: Lookup, missing: Missing) -> str:
+def _braced(inner: str) -> Reference:
     name = _NAME.match(inner)
-    if name is None or (name.end() < len(inner) and not _OPERATOR.match(inner, name.end())):
+    operator = _OPERATOR.match(inner, name.end()) if name else None
+    if name is None or (name.end() < len(inner) and operator is None):
         raise Malformed(f"`${{{inner}}}` is not of the form `${{NAME}}` or `${{NAME:-default}}`")
     if "\n" in inner:
         raise Malformed(f"`${{{name[0]}` goes over the end of a line")
-    operator = _OPERATOR.match(inner, name.end())
     if operator is None:
-        return _value(name[0], lookup, missing)
-    value = lookup(name[0])
-    is_set = bool(value) if operator[0].startswith(":") else value is not None
-    rest = inner[operator.end() :]
-    match operator[0][-1], is_set:
-        case ("+", True) | ("-", False):
-            return substitute(rest, lookup, missing)
-        case "?", False:
-            raise Unset(name[0], substitute(rest, lookup, missing))
-    return value or ""
+        return Reference(name[0])
+    return Reference(name[0], operator[0], inner[operator.end() :])

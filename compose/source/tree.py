@@ -6,7 +6,7 @@ positions of their entries lie beside the values.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,6 +108,26 @@ def dotted(path: Path) -> str:
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}"
     return text.removeprefix(".")
+
+
+def find(tree: Map, path: Path) -> Value:
+    """The node at `path`; None where there is none."""
+    node: Value = tree
+    for part in path:
+        if isinstance(node, Map):
+            node = node.get(str(part))
+        elif isinstance(node, Seq) and isinstance(part, int) and part < len(node):
+            node = node[part]
+        else:
+            return None
+    return node
+
+
+def plain(value: Value) -> Any:
+    """A tree as dicts and lists without positions."""
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    return [plain(inner) for inner in value] if isinstance(value, list) else value
 
 
 def locate(tree: Map, path: Path, *, key: bool = False) -> Mark:

@@ -14,6 +14,7 @@ from engine.images.manifest import ACCEPTED, DEEPEST_INDEX, Index, choose, parse
 from engine.images.platform import Platform, candidates, host_platform
 from engine.images.registry.errors import RegistryUnreachable
 from engine.images.registry.http import Interrupted, read_body
+from engine.images.registry.resolve import tag_digest
 from engine.images.registry.transport import ATTEMPTS, Transport, wait_before_retry
 
 if TYPE_CHECKING:
@@ -72,22 +73,14 @@ class _Pull:
         row = self._store.records.find_reference(str(self._reference))
         if row is None or row["digest"] is None:
             return None
-        if self._reference.digest is None and self._tag_digest() != row["digest"]:
-            return None
+        if self._reference.digest is None:
+            said = tag_digest(self._transport, self._reference)
+            if said != row["digest"]:
+                return None
         self._store.records.add_reference(
             str(self._reference), row["image_id"], digest=row["digest"]
         )
         return str(row["image_id"])
-
-    def _tag_digest(self) -> str | None:
-        response = self._transport.get(
-            f"manifests/{self._reference.selector}",
-            {"Accept": ", ".join(ACCEPTED)},
-            subject=self._reference.familiar,
-            method="HEAD",
-        )
-        read_body(response)
-        return response.headers.get("Docker-Content-Digest")
 
     def _manifest(self) -> tuple[bytes, Manifest, str]:
         """The manifest for this host, its bytes, and the digest of what the reference names."""
