@@ -7,9 +7,12 @@ the lock by which others know that the container has a monitor.
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import json
 import os
 import signal
+import socket
 import time
 
 from engine.cgroups.cgroup import Cgroup
@@ -28,10 +31,27 @@ from engine.network.sandbox import Sandbox
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
 _CHUNK_BYTES = 65536
+
+
+class Reply:
+    """The way back to the command that waits for a start: it hears of it once."""
+
+    def __init__(self, peer_fd: int) -> None:
+        self._peer = socket.socket(fileno=peer_fd)
+        self._peer.set_inheritable(False)
+
+    def send(self, **outcome: object) -> None:
+        """Tell and hang up; the command may have been killed, or have heard before."""
+        with contextlib.suppress(OSError):
+            self._peer.send(json.dumps(outcome).encode())
+        self.close()
+
+    def close(self) -> None:
+        """Hang up; may be repeated."""
+        self._peer.close()
 
 
 class Monitor:
@@ -39,7 +59,7 @@ class Monitor:
 
     ours            the `buoy` section of the record
     termination_fd  readable once the monitor itself has been asked to end (SIGTERM)
-    report          is told of the first start: pid=..., or code=..., what=...
+    reply           the command hears by it of the first start: pid=..., or code=..., what=...
     """
 
     def __init__(
@@ -47,9 +67,9 @@ class Monitor:
         run_directory: str,
         ours: dict[str, Any],
         termination_fd: int,
-        report: Callable[..., object],
+        reply: Reply,
     ) -> None:
-        self._run_directory, self._ours, self._report = run_directory, ours, report
+        self._run_directory, self._ours, self._reply = run_directory, ours, reply
         self._termination_fd = termination_fd
         self._loop = Loop()
         self._restarts = Restarts(**ours["restart"])
@@ -157,8 +177,19 @@ class Monitor:
         if check:
             config = f"{self._run_directory}/{statefile.CONFIG_NAME}"
             self._health = Health(self._loop, check, target, config, self._reap, self._write_state)
-        self._write_state()
-        self._report(pid=prepared.pid)
+        self._tell(prepared.pid)
+
+    def _tell(self, pid: int) -> None:
+        """Write the state and report the start; by a child, whose memory does not stay."""
+        child = os.fork()
+        if child == 0:
+            try:
+                self._write_state()
+                self._reply.send(pid=pid)
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        self._reply.close()
 
     def _watch_output(self, stream: str, fd: int) -> None:
         os.set_blocking(fd, False)
@@ -306,7 +337,7 @@ class Monitor:
             pid=None,
         )
         self._finish(final=self._state["status"])
-        self._report(**error)
+        self._reply.send(**error)
 
     def _finish(self, final: str = "exited") -> None:
         """Clean up, say so, and let the loop end."""
@@ -344,16 +375,14 @@ class Monitor:
         statefile.write_json(self._run_directory, statefile.STATE_NAME, self._state)
 
 
-def monitor(
-    run_directory: str, ours: dict[str, Any], termination_fd: int, report: Callable[..., object]
-) -> None:
+def monitor(run_directory: str, ours: dict[str, Any], termination_fd: int, reply: Reply) -> None:
     """Become the monitor of the container whose launch record is in `run_directory`."""
     if statefile.take_lock(run_directory) is None:
-        report(code="already-running", what="the container has a monitor already")
+        reply.send(code="already-running", what="the container has a monitor already")
         return
     os.setsid()
     os.chdir("/")
     become_subreaper()
     set_name(f"buoy:{ours['name']}")
     gc.disable()
-    Monitor(run_directory, ours, termination_fd, report).run()
+    Monitor(run_directory, ours, termination_fd, reply).run()

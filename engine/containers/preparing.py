@@ -7,7 +7,7 @@ record, cgroups, netlink, nftables) is given back at once, and a monitor stays a
 
 from __future__ import annotations
 
-import json
+import marshal
 import os
 import signal
 import socket
@@ -78,7 +78,7 @@ def prepare(run_directory: str, sandbox: Sandbox | None, *, first: bool) -> Prep
     os.waitpid(child, 0)  # from here on, init is our child
     message: dict[str, Any] = {"code": "start", "what": "the preparation was killed"}
     if packet:
-        message = json.loads(packet)
+        message = marshal.loads(packet)
     if "code" in message:
         raise PreparationFailed(message)
     named = dict(zip(message["names"], fds, strict=False))
@@ -96,7 +96,7 @@ def _work(run_directory: str, sandbox: Sandbox | None, report: socket.socket, fi
         packet, fds = work.do()
         socket.send_fds(report, [packet], fds)
     except OSError as error:
-        message = json.dumps({"code": "start", "what": str(error)}).encode()
+        message = marshal.dumps({"code": "start", "what": str(error)})
         _attempt(work.undo)
         _attempt(lambda: report.send(message))  # the monitor may be the one that was killed
     finally:
@@ -138,7 +138,7 @@ class _Work:
         network: list[int] = []
         if self._sandbox is not None and self._first:
             message["links"], network = self._sandbox.hand_over()
-        return json.dumps(message).encode(), [sync.detach(), *fds.values(), *network]
+        return marshal.dumps(message), [sync.detach(), *fds.values(), *network]
 
     def undo(self) -> None:
         """Nothing stays of a start that failed; of a restart, cgroup and network do."""

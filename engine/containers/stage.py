@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
+import marshal
 import os
 import signal
 import socket
@@ -18,7 +19,7 @@ import sys
 sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
 from engine.containers.join import run_inside
-from engine.containers.monitor import monitor
+from engine.containers.monitor import Reply, monitor
 from engine.kernel.process import close_from
 
 TYPE_CHECKING = False
@@ -86,7 +87,7 @@ def _serve(command: socket.socket, taking_fd: int) -> None:
         packet, fds, _, _ = socket.recv_fds(command, _PACKET_BYTES, 4)
         os.write(taking_fd, b"1")
         os.close(taking_fd)
-        request = json.loads(packet)
+        request = marshal.loads(packet)
         command.close()
         if request["do"] == "launch":
             _launch(request, fds[0])
@@ -99,20 +100,13 @@ def _serve(command: socket.socket, taking_fd: int) -> None:
 def _launch(request: dict[str, Any], reply_fd: int) -> None:
     """Become the monitor of a container; the command hears once how the start went."""
     global _termination_fd
-    reply = socket.socket(fileno=reply_fd)
-    reply.set_inheritable(False)
+    reply = Reply(reply_fd)
     _termination_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-
-    def report(**outcome: object) -> None:
-        # the command may have been killed, or have heard of the first start
-        with contextlib.suppress(OSError):
-            reply.send(json.dumps(outcome).encode())
-        reply.close()
-
     try:
-        monitor(request["run_directory"], request["ours"], _termination_fd, report)
+        monitor(request["run_directory"], request["ours"], _termination_fd, reply)
     except BaseException as error:
-        report(code="monitor", what=f"the monitor failed: {type(error).__name__}: {error}")
+        what = f"the monitor failed: {type(error).__name__}: {error}"
+        reply.send(code="monitor", what=what)
         raise
     os._exit(0)
 
