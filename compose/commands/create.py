@@ -30,7 +30,7 @@ async def run(args: argparse.Namespace, context: Context) -> int:
     options = up_options(args, project, start=False)
     settings = Settings(pull=args.pull, quiet=args.quiet_pull)
     services = selected_services(project, options.services).values()
-    refreshing = plan_images(services, build=args.build, pull=args.pull)
+    refreshing = plan_images(services, build=args.build, no_build=args.no_build, pull=args.pull)
     await apply(context, refreshing, settings, project, title="create")
     observed = context.observe(project)
     context.warn_of(project, observed, options)

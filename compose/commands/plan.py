@@ -39,7 +39,9 @@ def run(args: argparse.Namespace, context: Context) -> int:
     observed = _observe(context, project)
     context.warn_of(project, observed, options)
     services = selected_services(project, options.services, dependencies=not options.no_deps)
-    refreshing = plan_images(services.values(), build=args.build, pull=args.pull)
+    refreshing = plan_images(
+        services.values(), build=args.build, no_build=args.no_build, pull=args.pull
+    )
     steps = plan_up(project, observed, options)
     if refreshing:
         context.console.out(f"images first:\n{format_plan(refreshing)}\nthen, as things are now:")

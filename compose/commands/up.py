@@ -54,7 +54,9 @@ def run(args: argparse.Namespace, context: Context) -> int | Coroutine[None, Non
     project = context.load_project(args)
     options = up_options(args, project, start=not args.no_start)
     services = selected_services(project, options.services, dependencies=not options.no_deps)
-    refreshing = plan_images(services.values(), build=args.build, pull=args.pull)
+    refreshing = plan_images(
+        services.values(), build=args.build, no_build=args.no_build, pull=args.pull
+    )
     if args.detach or args.wait or args.no_start:
         if refreshing:
             return _refresh_and_apply(args, context, project, options, refreshing)

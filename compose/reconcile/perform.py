@@ -11,7 +11,7 @@ from compose.reconcile.blame import place_of
 from compose.reconcile.conditions import wait_for
 from compose.reconcile.container_spec import container_spec
 from compose.reconcile.resources import create_network, create_volume
-from engine.errors import Problem
+from engine.errors import ImageProblem, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -85,6 +85,18 @@ class Performer:
     async def _pull_image(self, step: Step) -> None:
         policy = self._settings.pull or self._service(step).pull_policy or "missing"
         await self._engine.images.ensure_in_thread(step.name, policy, self._progress(step))
+
+    async def _fetch_image(self, step: Step) -> str | None:
+        try:
+            await self._pull_image(step)
+        except ImageProblem as problem:
+            if self._engine.images.find(step.name) is not None:
+                self._tell(step, f"kept as it is: {problem}", None, None)
+                return "Kept"
+            self._tell(step, f"cannot be pulled, so it is built: {problem}", None, None)
+            await self._build_image(step)
+            return "Built"
+        return None
 
     async def _build_image(self, step: Step) -> None:
         from compose.reconcile.build_spec import build_spec

@@ -18,15 +18,21 @@ SETTLED_POLICIES = ("missing", "if_not_present", "never", "build")
 
 
 def plan_images(
-    services: Iterable[Service], *, build: bool = False, pull: str | None = None
+    services: Iterable[Service],
+    *,
+    build: bool = False,
+    no_build: bool = False,
+    pull: str | None = None,
 ) -> tuple[Step, ...]:
     """Builds asked for by `build` or a policy, pulls by `pull` or a policy; empty when none.
 
-    pull  policy above the services' own: always, missing, never, build
+    no_build  never build: services are as if they had no `build`
+    pull      policy above the services' own: always, missing, never, build
     """
     steps = StepList()
     done: set[str] = set()
     for service in services:
+        service = service.replace(build=None) if no_build else service
         policy = pull or service.pull_policy or "missing"
         action, cause = _refresh(service, policy, build=build)
         if action and service.image_name not in done:
@@ -38,6 +44,6 @@ def plan_images(
 def _refresh(service: Service, policy: str, *, build: bool) -> tuple[str, str]:
     if service.build and (build or policy == "build"):
         return "build", "--build" if build else "pull policy build"
-    if policy not in SETTLED_POLICIES and not (service.build and service.image is None):
-        return "pull", f"pull policy {policy}"
-    return "", ""
+    if policy in SETTLED_POLICIES or (service.build and service.image is None):
+        return "", ""
+    return "fetch" if service.build else "pull", f"pull policy {policy}"

@@ -104,10 +104,18 @@ class ResourceSteps:
     def _image(self, service: Service) -> None:
         reference = service.image_name
         if reference not in self._observed.images and reference not in self.images:
-            action: Action = "build" if service.build and self._build else "pull"
+            action, cause = self._way_to_image(service)
             self.images[reference] = self._steps.add(
-                action, "image", reference, "missing", service=service.name
+                action, "image", reference, cause, service=service.name
             )
+
+    def _way_to_image(self, service: Service) -> tuple[Action, str]:
+        """How a missing image is come by: what has a name of its own may be in a registry."""
+        if not service.build or not self._build:
+            return "pull", "missing"
+        if service.image is None or service.pull_policy in ("build", "never"):
+            return "build", "missing"
+        return "fetch", "missing; built if it cannot be pulled"
 
 
 def _volume_keys(service: Service) -> list[str]:

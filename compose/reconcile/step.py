@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     Action = Literal[
         "pull",
         "build",
+        "fetch",
         "create",
         "recreate",
         "rename",
@@ -36,6 +37,8 @@ class Step(Record):
     service    the container's service, or that whose image it is
     number     of the replica, from 1; 0 where there is none
     target     id of the observed container that the step acts on
+
+    To `fetch` an image is to pull it, and to build it where it cannot be pulled.
     """
 
     id: int

@@ -21,6 +21,7 @@ class Words(NamedTuple):
 WORDS = {
     "pull": Words("Pulling", "Pulled"),
     "build": Words("Building", "Built"),
+    "fetch": Words("Pulling", "Pulled"),
     "create": Words("Creating", "Created"),
     "recreate": Words("Recreate", "Recreated"),
     "rename": Words("Renaming", "Renamed"),
@@ -68,7 +69,7 @@ class PlainSteps:
         pass
 
     def started(self, step: Step) -> None:
-        if step.action in ("pull", "build"):
+        if step.kind == "image" and step.action != "remove":
             self._line(step, WORDS[step.action].doing)
 
     def done(self, step: Step, word: str | None) -> None:

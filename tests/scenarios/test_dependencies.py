@@ -52,7 +52,7 @@ def test_a_service_is_not_started_when_what_it_needs_is_unhealthy(buoy: Buoy) ->
     buoy.write("compose.yaml", HEALTHY.format(test="false", grace="0s"))
     done = buoy.run("up", "-d", check=False)
     assert done.exit_code == 1
-    assert "error: dependency-failed\ncontainer db-1 is unhealthy" in done.stderr
+    assert "error: dependency-failed\ncompose.yaml:3:3: container db-1 is unhealthy" in done.stderr
     assert buoy.run("ps", "--services").lines == ["db"]
 
 

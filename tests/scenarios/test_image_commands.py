@@ -78,6 +78,20 @@ def test_services_are_pulled(buoy: Buoy) -> None:
         assert registry.paths("HEAD") == ["/v2/a/b/manifests/1"]
 
 
+def test_an_image_that_can_be_built_is_pulled_first(buoy: Buoy) -> None:
+    with Registry() as registry:
+        there = registry.put("there", "1", build([tar(file("a", "a"))]))
+        gone = f"{registry.host}/gone:1"
+        buoy.write("Dockerfile", "FROM scratch\nCOPY Dockerfile /a\n")
+        services = {"a": {"image": gone, "build": "."}, "b": {"image": there, "build": "."}}
+        buoy.write("compose.yaml", json.dumps({"services": services}))
+        done = buoy.run("create")
+        assert f" Image {gone}  Built" in done.stderr.splitlines()
+        assert f" Image {there}  Pulled" in done.stderr.splitlines()
+        kept = buoy.run("create", "--pull", "always")
+        assert f" Image {gone}  Kept" in kept.stderr.splitlines()
+
+
 def test_a_failed_pull_does_not_stop_the_others(buoy: Buoy) -> None:
     with Registry() as registry:
         there = registry.put("there", "1", build([tar(file("a", "a"))]))
