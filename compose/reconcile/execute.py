@@ -34,10 +34,12 @@ async def execute(
     """Perform each step after its `needs`, at most `parallel` at once; waits take no slot.
 
     A failure skips the steps that need the failed one, and theirs; all others go on. What failed
-    is raised at the end, together, as an ExceptionGroup. Cancelled, it cancels what is under way
+    is raised at the end, together, as an ExceptionGroup; but not a wait that all who need it
+    tolerate to fail (`depends_on.required: false`). Cancelled, it cancels what is under way
     (`perform` undoes its half-made things) and starts nothing more.
     """
     slots = asyncio.Semaphore(parallel)
+    optional = _optional_waits(steps)
     outcomes: dict[int, asyncio.Task[bool]] = {}
     errors: list[Exception] = []
 
@@ -53,7 +55,8 @@ async def execute(
         try:
             word = await perform(step)
         except Exception as error:  # noqa: BLE001 - raised below, with the others
-            errors.append(error)
+            if step.id not in optional:
+                errors.append(error)
             report.failed(step, error)
             return False
         report.done(step, word)
@@ -73,3 +76,10 @@ async def execute(
             outcomes[step.id] = group.create_task(run(step), name=str(step))
     if errors:
         raise ExceptionGroup("some steps failed", errors)
+
+
+def _optional_waits(steps: Sequence[Step]) -> set[int]:
+    tolerated = {need for step in steps for need in step.tolerates}
+    required = {need for step in steps for need in step.needs if need not in step.tolerates}
+    waits = {step.id for step in steps if step.action == "wait"}
+    return (waits & tolerated) - required

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -84,6 +85,21 @@ def test_a_tolerated_failure_lets_the_next_step_run() -> None:
     with pytest.raises(ExceptionGroup):
         asyncio.run(execute([step(1, "db"), tolerant], perform, record))
     assert "done web" in record.lines
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_wait_that_nobody_insists_on_may_fail(fails: bool) -> None:
+    async def perform(at: Step) -> None:
+        if at.action == "wait":
+            raise OSError("unhealthy")
+
+    wait = step(1, "db", action="wait")
+    web = step(2, "web", 1).replace(tolerates=(1,))
+    strict = [step(3, "job", 1)] if fails else []
+    record = Record()
+    with pytest.raises(ExceptionGroup) if fails else contextlib.nullcontext():
+        asyncio.run(execute([wait, web, *strict], perform, record))
+    assert {"failed db: unhealthy", "done web"} <= set(record.lines)
 
 
 def test_no_more_steps_at_once_than_allowed_and_waits_do_not_count() -> None:
