@@ -7,6 +7,7 @@ ProjectProblem
 +-- UnknownKey, MissingKey, InvalidValue, NotBuilt      the format
 +-- UnknownService, UnknownNetwork, UnknownVolume       names that lead nowhere
 +-- NoImage, Conflict, TargetTwice                      keys that do not go together
++-- ExtendsCycle, IncludeCycle                          files and services made from others
 +-- DependencyCycle, DependencyDisabled                 the graph
 
 Several at once are raised as one ExceptionGroup.
@@ -139,6 +140,18 @@ class TargetTwice(ProjectProblem):
     """Two mounts of one service on the same target."""
 
     code = "mount-target-twice"
+
+
+class ExtendsCycle(ProjectProblem):
+    """Services that extend each other in a circle."""
+
+    code = "extends-cycle"
+
+
+class IncludeCycle(ProjectProblem):
+    """Files that include each other in a circle."""
+
+    code = "include-cycle"
 
 
 class DependencyCycle(ProjectProblem):

@@ -1,19 +1,20 @@
-"""A merged, valid tree brought to its long forms: each key in one shape, lists without doubles."""
+"""A merged, valid tree brought to its long forms: each key in one shape."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from compose.errors import InvalidValue
-from compose.source.forms import KEY_VALUES
+from compose.source.expand import expand_device, expand_mount, expand_port, mapping_of
+from compose.source.forms import HOOKS, HOSTS, KEY_VALUES
 from compose.source.paths import PathTable, below, each
-from compose.source.shorthand import clean, parse_host, parse_mount, parse_port
+from compose.source.shorthand import clean, parse_host
 from compose.source.tree import Map, Mark, Path, Seq, Value, dotted
 from compose.source.values import text_of
 from compose.source.words import split_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from compose.errors import ProjectProblem
 
@@ -45,12 +46,10 @@ class Canonical:
     def _rewritten(self, value: Value, mark: Mark, path: Path) -> Value:
         rewrite = None if self._stays(value) else _REWRITES.find(path)
         try:
-            value = value if rewrite is None else rewrite(self, value, mark, path)
+            return value if rewrite is None else rewrite(self, value, mark, path)
         except ValueError as error:
             self._refuse(error, mark, path)
             return None
-        key = _UNIQUE.find(path)
-        return value if key is None or not isinstance(value, Seq) else _thinned(value, key)
 
     def _refuse(self, error: ValueError, mark: Mark, path: Path) -> None:
         self.problems.append(InvalidValue(f"{dotted(path)}: {error}", where=str(mark)))
@@ -98,27 +97,33 @@ class Canonical:
                     raise ValueError(f"`{target}` is not an absolute path in the container")
                 item["target"] = clean(target)
                 return [item]
-            return [self._mount(str(item), at, path)]
+            return [expand_mount(str(item), at)[0]]  # as good as never: `relative` was first
 
         return self._each(value, path, convert)
 
-    def _mount(self, text: str, mark: Mark, path: Path) -> Map:
-        short = parse_mount(text)
-        for option in short.unknown:
-            self.notices.append((mark, f"`{dotted(path)}`: `{option}` in `{text}` has no effect"))
-        mapping = Map(mark)
-        mapping.put("type", short.type, mark)
-        if short.source:
-            mapping.put("source", short.source, mark)
-        mapping.put("target", short.target, mark)
-        if short.read_only:
-            mapping.put("read_only", value=True, mark=mark)
-        if short.type == "bind":
-            bind = _mapping({"propagation": short.propagation, "selinux": short.selinux}, mark)
-            mapping.put("bind", bind, mark)
-        elif short.nocopy:
-            mapping.put("volume", _mapping({"nocopy": True}, mark), mark)
-        return mapping
+    def devices(self, value: Value, mark: Mark, path: Path) -> Value:
+        """Short devices as mappings."""
+
+        def convert(item: Value, at: Mark) -> list[Value]:
+            return [item if isinstance(item, Map) else expand_device(str(item), at)]
+
+        return self._each(value, path, convert)
+
+    def gpus(self, value: Value, mark: Mark, path: Path) -> Value:
+        """`all` as a request for all."""
+        if not isinstance(value, str):
+            return value
+        sequence = Seq(mark)
+        sequence.add(mapping_of({"count": value}, mark), mark)
+        return sequence
+
+    def sources(self, value: Value, mark: Mark, path: Path) -> Value:
+        """Names of secrets and configs as mappings."""
+
+        def convert(item: Value, at: Mark) -> list[Value]:
+            return [item if isinstance(item, Map) else mapping_of({"source": item}, at)]
+
+        return self._each(value, path, convert)
 
     def hosts(self, value: Value, mark: Mark, path: Path) -> Value:
         """Entries of /etc/hosts as `NAME=ADDRESS`, one address each."""
@@ -132,7 +137,7 @@ class Canonical:
         """Environment files as mappings."""
 
         def convert(item: Value, at: Mark) -> list[Value]:
-            return [item if isinstance(item, Map) else _mapping({"path": item}, at)]
+            return [item if isinstance(item, Map) else mapping_of({"path": item}, at)]
 
         return self._each(value, path, convert)
 
@@ -154,17 +159,8 @@ class Canonical:
 def _port(item: Value, mark: Mark) -> list[Value]:
     if isinstance(item, Map):
         return [item]
-    ports = parse_port(text_of(item) if isinstance(item, int | float) else str(item))
-    return [_mapping(port._asdict(), mark) for port in ports]
-
-
-def _mapping(values: Mapping[str, Value], mark: Mark) -> Map:
-    """A mapping of the values that are not None, all at one position."""
-    mapping = Map(mark)
-    for key, value in values.items():
-        if value is not None:
-            mapping.put(key, value, mark)
-    return mapping
+    text = text_of(item) if isinstance(item, int | float) else str(item)
+    return list(expand_port(text, mark))
 
 
 def _sequence(values: list[str], mark: Mark) -> Seq:
@@ -174,58 +170,25 @@ def _sequence(values: list[str], mark: Mark) -> Seq:
     return sequence
 
 
-def _thinned(sequence: Seq, key: Callable[[Value], object]) -> Seq:
-    """A list in which a later entry replaces an earlier one of the same key, at its position."""
-    last: dict[object, tuple[Value, Mark]] = {}
-    for value, mark in sequence.items():
-        last[key(value)] = value, mark
-    thinned = Seq(sequence.mark)
-    for value, mark in last.values():
-        thinned.add(value, mark)
-    return thinned
-
-
-def _before_equals(value: Value) -> str:
-    return str(value).partition("=")[0]
-
-
-def _port_key(value: Value) -> object:
-    if not isinstance(value, Map):
-        return id(value)
-    published = value.get("published")
-    return (
-        value.get("host_ip") or "0.0.0.0",
-        None if published is None else str(published),
-        value["target"],
-        value.get("protocol") or "tcp",
-    )
-
-
-def _field(name: str) -> Callable[[Value], object]:
-    return lambda value: value.get(name) if isinstance(value, Map) else value
-
-
+_SERVICE = "services.*"
+_OPTIONS = [
+    *below(_SERVICE, "logging.options networks.*.driver_opts gpus.[].options storage_opt"),
+    "services.*.deploy.resources.reservations.devices.[].options",
+    *("networks.*.driver_opts", "networks.*.ipam.options", "volumes.*.driver_opts"),
+    *("networks.*.ipam.config.[].aux_addresses", "secrets.*.driver_opts"),
+]
 _REWRITES: PathTable[Callable[[Canonical, Value, Mark, Path], Value]] = PathTable(
     {
-        **each(below("services.*", "command entrypoint"), Canonical.words),
-        **each(KEY_VALUES, Canonical.texts),
-        **each(["services.*.logging.options", "networks.*.driver_opts"], Canonical.texts),
-        **each(["volumes.*.driver_opts"], Canonical.texts),
+        **each(below(_SERVICE, "command entrypoint"), Canonical.words),
+        **each([f"{hook}.command" for hook in HOOKS], Canonical.words),
+        **each([*KEY_VALUES, *_OPTIONS], Canonical.texts),
         "services.*.healthcheck.test": Canonical.test,
         "services.*.ports": Canonical.ports,
         "services.*.volumes": Canonical.mounts,
-        "services.*.extra_hosts": Canonical.hosts,
+        "services.*.devices": Canonical.devices,
+        "services.*.gpus": Canonical.gpus,
+        **each(HOSTS, Canonical.hosts),
+        **each(below(_SERVICE, "secrets configs build.secrets"), Canonical.sources),
         "services.*.env_file": Canonical.files,
-    }
-)
-_UNIQUE: PathTable[Callable[[Value], object]] = PathTable(
-    {
-        **each(below("services.*", "cap_add cap_drop dns dns_opt dns_search"), _before_equals),
-        **each(below("services.*", "links profiles tmpfs build.tags"), _before_equals),
-        **each(below("services.*", "networks.*.aliases"), _before_equals),
-        **each(below("services.*", "expose"), str),
-        "services.*.ports": _port_key,
-        "services.*.volumes": _field("target"),
-        "services.*.env_file": _field("path"),
     }
 )

@@ -48,6 +48,23 @@ class Environment:
         """Remember a variable that was replaced by nothing."""
         self.unset.setdefault(name, where)
 
+    def inner(self) -> Environment:
+        """That of an included project: this one's variables, to which `add` adds others."""
+        return Environment(
+            surroundings=self.surroundings,
+            values=dict(self.values),
+            fixed=self.fixed,
+            unset=self.unset,
+        )
+
+    def add(self, paths: Sequence[str]) -> None:
+        """Add the variables of environment files that exist, the later above the earlier ones,
+        all below what is known already. Raises EnvFileSyntax."""
+        known, added = self.values, dict[str, str]()
+        for path in paths:
+            added |= self.parse(path, self.surroundings.read(path) or "")
+            self.values = {**added, **known}
+
     def parse(self, path: str, text: str) -> dict[str, str]:
         """The variables of one more environment file. Raises EnvFileSyntax."""
         shown = self.surroundings.shown(path)

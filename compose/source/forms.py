@@ -14,18 +14,35 @@ from compose.source.tree import Map, Mark, Path, Seq, Value
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+HOOKS = below("services.*", "pre_start.[] post_start.[] pre_stop.[] develop.watch.[].exec")
 KEY_VALUES = [
+    *[f"{hook}.environment" for hook in HOOKS],
     *below("services.*", "annotations environment labels sysctls volumes.[].volume.labels"),
-    *below("services.*.build", "args additional_contexts labels"),
+    *below("services.*.build", "args additional_contexts labels ssh"),
     *("services.*.deploy.labels", "networks.*.labels", "volumes.*.labels"),
     *("secrets.*.labels", "configs.*.labels"),
 ]
 STRING_LISTS = below("services.*", "dns dns_search env_file label_file tmpfs")
+STRING_LISTS += ["services.*.build.no_cache_filter", "include.[].path", "include.[].env_file"]
+STRING_LISTS += below("services.*.develop.watch.[]", "ignore include")
 HOSTS = ["services.*.extra_hosts", "services.*.build.extra_hosts"]
 
 
-def in_one_form(value: Value, mark: Mark, path: Path) -> Value:
-    """The value at `path` in the form that merging and reading work on."""
+def bring_into_form(value: Value, path: Path = ()) -> None:
+    """Every node below `value` in the form that merging and reading work on, in place."""
+    if isinstance(value, Map):
+        for key in list(value):
+            inner = (*path, key)
+            value[key] = _in_form(value[key], value.values_at[key], inner)
+            bring_into_form(value[key], inner)
+    elif isinstance(value, Seq):
+        for index, (item, mark) in enumerate(list(value.items())):
+            inner = (*path, index)
+            value[index] = _in_form(item, mark, inner)
+            bring_into_form(value[index], inner)
+
+
+def _in_form(value: Value, mark: Mark, path: Path) -> Value:
     convert = _FORMS.find(path)
     return value if convert is None else convert(value, mark)
 

@@ -2,44 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from compose.errors import InvalidProjectName, InvalidValue, ProjectProblem, raise_all
+from compose.errors import InvalidProjectName, raise_all
 from compose.source.canonical import Canonical
-from compose.source.cast import cast
-from compose.source.interpolate import interpolate
+from compose.source.documents import prepare, read_documents
+from compose.source.extends import extend
+from compose.source.include import with_included
+from compose.source.loaded import Loaded
 from compose.source.merge import merge
 from compose.source.names import normalized_name
 from compose.source.schema import Finding, validate
+from compose.source.scope import Scope
 from compose.source.support import refused, without_effect
 from compose.source.template import Malformed, Unset, substitute
 from compose.source.tree import Map, Path, Seq, find
-from compose.source.yaml import parse_documents
+from compose.source.unique import thin_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from compose.source.discover import Environment, Found
-
-
-@dataclass(slots=True, kw_only=True)
-class Loaded:
-    """A project file as a tree.
-
-    tree       merged, in long forms; nodes with a problem are left out
-    problems   what is wrong so far; checks that come later add to them
-    broken     services that lost a node to a problem
-    declared   names of everything the file has below each top-level key, broken or not
-    notices    (code, sentence, position) of what should be known but stops nothing
-    """
-
-    name: str
-    tree: Map
-    problems: list[ProjectProblem] = field(default_factory=list)
-    broken: set[str] = field(default_factory=set)
-    declared: dict[str, set[str]] = field(default_factory=dict)
-    notices: list[tuple[str, str, str]] = field(default_factory=list)
 
 
 def load(found: Found, name: str | None, *, variables: bool = True) -> Loaded:
@@ -50,31 +33,35 @@ def load(found: Found, name: str | None, *, variables: bool = True) -> Loaded:
 
     Raises what makes the rest unreadable: YamlSyntax and the like, problems with variables.
     """
-    documents = [document for path in found.files for document in _documents(found, path)]
-    chosen = name or _own_name(documents, found.environment)
+    environment = found.environment
+    files = [(path, read_documents(path, environment.surroundings)) for path in found.files]
+    documents = [document for _, contents in files for document in contents]
+    chosen = name or _own_name(documents, environment)
     loaded = Loaded(name=chosen or _directory_name(found), tree=Map(documents[0].mark))
     if chosen is None and found.real_name is not None:
         text = f"the project is named `{loaded.name}` after a link to `{found.real_name}`"
         loaded.notices.append(("linked-directory", text, found.directory))
-    found.environment.fixed["COMPOSE_PROJECT_NAME"] = loaded.name
-    _resolve(documents, found.environment, loaded, variables=variables)
-    for document in documents:
-        loaded.problems += merge(loaded.tree, document)
+    environment.fixed["COMPOSE_PROJECT_NAME"] = loaded.name
+    scope = Scope(directory=found.directory, environment=environment, variables=variables)
+    for path, contents in files:
+        _assemble(loaded.tree, path, contents, scope, loaded)
+    raise_all(loaded.unreadable)
     _check(loaded, variables=variables)
     canonical = Canonical(loaded.tree, variables=variables)
+    thin_out(loaded.tree)  # again: written out, more of them are equal
     loaded.problems += canonical.problems
     for mark, sentence in (*canonical.notices, *without_effect(loaded.tree)):
         loaded.notices.append(("no-effect", sentence, str(mark)))
     return loaded
 
 
-def _documents(found: Found, path: str) -> list[Map]:
-    surroundings = found.environment.surroundings
-    shown = "stdin" if path == "-" else surroundings.shown(path)
-    documents = parse_documents(surroundings.read(path) or "", shown)
-    if not documents:
-        raise InvalidValue("the project file is empty", where=shown, hint="it begins `services:`")
-    return documents
+def _assemble(tree: Map, path: str, documents: Sequence[Map], scope: Scope, loaded: Loaded) -> None:
+    """Merge the documents of a file, with what they include and extend, onto `tree`."""
+    for document in documents:
+        prepare(document, scope, loaded)
+        whole = with_included(document, path, scope, loaded, _assemble)
+        extend(whole, tree, scope, loaded)
+        loaded.problems += merge(tree, whole)
 
 
 def _own_name(documents: Sequence[Map], environment: Environment) -> str | None:
@@ -103,27 +90,16 @@ def _required(name: str, what: str, where: str | None) -> str:
     return name
 
 
-def _resolve(
-    documents: Sequence[Map], environment: Environment, loaded: Loaded, *, variables: bool
-) -> None:
-    """Variables and types of every document. Raises all problems with them together."""
-    problems: list[ProjectProblem] = []
-    for document in documents:
-        if variables:
-            problems += interpolate(document, environment.find, environment.missing)
-        problems += cast(document, loaded.notices)
-    raise_all(problems)
-
-
 def _check(loaded: Loaded, *, variables: bool) -> None:
     """The schema, and keys that are not built; takes what is wrong out of the tree."""
     tree = loaded.tree
-    for section in ("services", "networks", "volumes"):
+    for section in ("services", "networks", "volumes", "configs", "secrets", "models"):
         entries = tree.get(section)
         loaded.declared[section] = set(entries) if isinstance(entries, Map) else set()
     if isinstance(tree.get("version"), str):
         sentence = "`version` is obsolete and has no effect"
         loaded.notices.append(("obsolete-key", sentence, str(tree.keys_at["version"])))
+    thin_out(tree)
     findings = validate(tree)
     if not variables:
         findings = [one for one in findings if not _has_variable(tree, one.path)]
@@ -139,8 +115,11 @@ def _has_variable(tree: Map, path: Path) -> bool:
 
 
 def _remove(loaded: Loaded, findings: Sequence[Finding]) -> None:
+    known = {(problem.code, problem.where) for problem in loaded.problems}
     for path, problem in findings:
-        loaded.problems.append(problem)
+        if (problem.code, problem.where) not in known:  # inherited, it is there several times
+            loaded.problems.append(problem)
+            known.add((problem.code, problem.where))
         if path[:1] == ("services",) and len(path) > 1:
             loaded.broken.add(str(path[1]))
     # items of lists from the last: the positions of the others stay

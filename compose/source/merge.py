@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compose.errors import Conflict
-from compose.source.forms import HOSTS, in_one_form
+from compose.source.forms import HOSTS
 from compose.source.paths import PathTable, below, each
 from compose.source.tree import Map, Mark, Path, Seq, Value, dotted
 
@@ -20,10 +20,11 @@ _REPLACED: PathTable[bool] = PathTable(
 
 
 def merge(base: Map, over: Map) -> list[ProjectProblem]:
-    """Merge `over` onto `base`, in place. The first document is merged onto an empty one.
+    """Merge `over` onto `base`, in place. Both are in one form (`forms`).
 
     Mappings are merged by key, lists appended, scalars replaced; null keeps what is there. Lists
-    whose entries have a key are thinned out later, in `canonical`. Returns Conflict problems.
+    whose entries have a key are thinned out later, in `unique`. `base` takes over the directives of
+    `over`: they count for what it is merged onto itself. Returns Conflict problems.
     """
     merger = _Merger()
     merger.mapping(base, over, ())
@@ -35,30 +36,14 @@ class _Merger:
         self.problems: list[ProjectProblem] = []
 
     def mapping(self, base: Map, over: Map, path: Path) -> None:
-        for key, directive in over.directives.items():
-            if directive in ("reset", "override"):
-                base.drop(key)
+        for key in over.directives:
+            base.drop(key)
+        base.directives.update(over.directives)
         for key, value in over.items():
-            mark = over.values_at[key]
-            inner = (*path, key)
-            value = self._bare(in_one_form(value, mark, inner), inner)
             if key in base:
-                self._onto(base, key, value, over, inner)
+                self._onto(base, key, value, over, (*path, key))
             else:
-                base.put(key, value, mark, over.keys_at[key])
-
-    def _bare(self, value: Value, path: Path) -> Value:
-        """What has nothing to be merged onto: directives carried out, all in one form."""
-        if isinstance(value, Map):
-            fresh = Map(value.mark)
-            self.mapping(fresh, value, path)
-            fresh.directives.update(value.directives)
-            return fresh
-        if isinstance(value, Seq):
-            for index, (item, mark) in enumerate(list(value.items())):
-                at = (*path, index)
-                value[index] = self._bare(in_one_form(item, mark, at), at)
-        return value
+                base.take(key, over)
 
     def _onto(self, base: Map, key: str, value: Value, over: Map, path: Path) -> None:
         existing = base[key]
@@ -82,7 +67,7 @@ class _Merger:
         what = "a mapping" if isinstance(existing, Map) else "a list"
         self.problems.append(
             Conflict(
-                f"{dotted(path)} is {what} in an earlier file and cannot be overridden by this",
+                f"{dotted(path)} is {what} in what this is merged onto: this cannot override it",
                 where=str(mark),
                 hint="tag the value with `!override` to replace the earlier one",
             )

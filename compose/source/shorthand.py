@@ -38,6 +38,14 @@ class ShortMount(NamedTuple):
     unknown: tuple[str, ...] = ()
 
 
+class ShortDevice(NamedTuple):
+    """A device of the host: its path or the name that a vendor's CDI file gives it."""
+
+    source: str
+    target: str
+    permissions: str
+
+
 def parse_port(text: str) -> list[ShortPort]:
     """The ports of `[[ADDRESS:]HOST[-END]:]CONTAINER[-END][/PROTOCOL]`.
 
@@ -137,6 +145,15 @@ def _with_options(mount: ShortMount, options: list[str]) -> ShortMount:
         elif option not in WITHOUT_EFFECT:
             unknown.append(option)
     return mount._replace(unknown=tuple(unknown))
+
+
+def parse_device(text: str) -> ShortDevice:
+    """The device of `SOURCE[:TARGET[:PERMISSIONS]]`."""
+    source, *rest = text.split(":")
+    if not source or not all(rest) or len(rest) > 2:
+        raise ValueError(f"`{text}` is not of the form `SOURCE[:TARGET[:PERMISSIONS]]`")
+    target, permissions = (*rest, *(source, "rwm")[len(rest) :])
+    return ShortDevice(source, target, permissions)
 
 
 def clean(target: str) -> str:

@@ -22,8 +22,8 @@ _DEPLOY = "services.*.deploy"
 _NOT_BUILT: PathTable[bool] = PathTable(
     each(
         [
-            *("include", "configs", "secrets", "models"),
-            *below(_SERVICE, "extends provider use_api_socket label_file models runtime"),
+            *("configs", "secrets", "models"),
+            *below(_SERVICE, "provider use_api_socket label_file models runtime"),
             *below(_SERVICE, "external_links volumes_from pre_start post_start pre_stop"),
             *below(_SERVICE, "develop configs secrets pull_refresh_after"),
             *below(_SERVICE, "cpu_period cpu_quota cpu_rt_period cpu_rt_runtime cpuset"),

@@ -84,6 +84,7 @@ def copy(value: Value) -> Value:
         for key, inner in value.items():
             duplicate.put(key, copy(inner), value.values_at[key], value.keys_at[key])
         duplicate.directives.update(value.directives)
+        duplicate.keys_at.update(value.keys_at)
         return duplicate
     if isinstance(value, Seq):
         sequence = Seq(value.mark)
@@ -91,6 +92,22 @@ def copy(value: Value) -> Value:
             sequence.add(copy(inner), mark)
         return sequence
     return value
+
+
+def settled(value: Value) -> Value:
+    """A copy in which `!reset` and `!override` have done their work."""
+    duplicate = copy(value)
+    _settle(duplicate)
+    return duplicate
+
+
+def _settle(value: Value) -> None:
+    if isinstance(value, Map):
+        value.directives.clear()
+    for inner in (
+        value.values() if isinstance(value, Map) else value if isinstance(value, Seq) else ()
+    ):
+        _settle(inner)
 
 
 def size(value: Value) -> int:

@@ -1,0 +1,119 @@
+"""Relative paths of a document made absolute (compose-file.md 17).
+
+Before anything is merged: each file's paths start from a directory of its own.
+"""
+
+from __future__ import annotations
+
+import os.path
+import re
+from typing import TYPE_CHECKING
+
+from compose.source.expand import expand_mount
+from compose.source.paths import PathTable, below, each
+from compose.source.tree import Map, Mark, Path, Seq, Value, dotted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from compose.source.scope import Scope
+
+_WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
+REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://|git@|github\.com/", re.IGNORECASE)
+
+Notices = list[tuple[str, str, str]]
+
+
+def resolve_paths(document: Map, scope: Scope, notices: Notices) -> None:
+    """Make the relative paths of `document`, which is in one form, absolute, in place.
+
+    Short mounts become mappings on the way, `notices` being told of what is dropped from them;
+    those that cannot be understood stay as they are.
+    """
+    _Resolver(scope, notices).visit(document, ())
+
+
+class _Resolver:
+    def __init__(self, scope: Scope, notices: Notices) -> None:
+        self._scope, self._notices = scope, notices
+
+    def visit(self, value: Value, path: Path) -> None:
+        if isinstance(value, Map):
+            for key in list(value):
+                inner = (*path, key)
+                value[key] = self._resolved(value[key], inner)
+                self.visit(value[key], inner)
+        elif isinstance(value, Seq):
+            for index, (item, mark) in enumerate(list(value.items())):
+                inner = (*path, index)
+                if path[-1] == "volumes" and isinstance(item, str):
+                    value[index] = self._mount(item, mark, inner)
+                else:
+                    value[index] = self._resolved(item, inner)
+                self.visit(value[index], inner)
+
+    def _resolved(self, value: Value, path: Path) -> Value:
+        resolve = _RESOLVED.find(path)
+        return value if resolve is None else resolve(self, value)
+
+    def path(self, value: Value) -> Value:
+        """A path, but not one of Windows or one that begins with a variable."""
+        if not isinstance(value, str) or not value or _WINDOWS.match(value):
+            return value
+        if not self._scope.variables and value.startswith("$"):
+            return value
+        return self._scope.absolute(value)
+
+    def place(self, value: Value) -> Value:
+        """A path, a URL, or another service."""
+        if isinstance(value, str) and (REMOTE.match(value) or value.startswith("service:")):
+            return value
+        return self.path(value)
+
+    def followed(self, value: Value) -> Value:
+        """A path, its symbolic links resolved."""
+        absolute = self.path(value)
+        return os.path.realpath(absolute) if isinstance(absolute, str) and absolute else absolute
+
+    def mount(self, value: Value) -> Value:
+        """The source of a bind mount in long form."""
+        if isinstance(value, Map) and value.get("type") == "bind" and "source" in value:
+            value["source"] = self.path(value["source"])
+        return value
+
+    def _mount(self, text: str, mark: Mark, path: Path) -> Value:
+        """A short mount as a mapping with an absolute source."""
+        if not self._scope.variables and "$" in text:
+            return text
+        try:
+            mapping, unknown = expand_mount(text, mark)
+        except ValueError:
+            return text
+        for option in unknown:
+            what = f"`{dotted(path[:-1])}`: `{option}` in `{text}` has no effect"
+            self._notices.append(("no-effect", what, str(mark)))
+        return self.mount(mapping)
+
+    def volume(self, value: Value) -> Value:
+        """The device of a volume that is a directory of the host."""
+        options = value.get("driver_opts") if isinstance(value, Map) else None
+        if isinstance(value, Map) and value.get("driver") == "local" and isinstance(options, Map):
+            words = str(options.get("o") or "").split(",")
+            if "bind" in words and "device" in options:
+                options["device"] = self.path(options["device"])
+        return value
+
+
+_RESOLVED: PathTable[Callable[[_Resolver, Value], Value]] = PathTable(
+    {
+        "services.*.build.context": _Resolver.place,
+        "services.*.build.additional_contexts.*": _Resolver.place,
+        "services.*.build.ssh.*": _Resolver.path,
+        "services.*.develop.watch.[].path": _Resolver.followed,
+        "services.*.volumes.[]": _Resolver.mount,
+        **each(below("services.*", "env_file.[] env_file.[].path label_file.[]"), _Resolver.path),
+        "services.*.extends.file": _Resolver.place,
+        "volumes.*": _Resolver.volume,
+        **each(["configs.*.file", "secrets.*.file"], _Resolver.path),
+    }
+)
