@@ -60,7 +60,7 @@ class Cgroup:
         return sorted(found)
 
     def kill(self) -> None:
-        """SIGKILL for everything in the group, forks in progress included."""
+        """SIGKILL for everything in the group, forks in progress included; accepts absence."""
         unified = self.directories.get(V2)
         if unified is not None and os.path.exists(f"{unified}/cgroup.kill"):
             write_value(unified, "cgroup.kill", "1")
@@ -138,7 +138,10 @@ class Cgroup:
         return warnings
 
     def _freeze(self) -> bool:
-        return freezer.set_frozen(self.directories, frozen=True)
+        try:
+            return freezer.set_frozen(self.directories, frozen=True)
+        except FileNotFoundError:  # removed already, in this hierarchy
+            return False
 
     def _thaw(self) -> None:
         freezer.set_frozen(self.directories, frozen=False)
