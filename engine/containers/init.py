@@ -81,7 +81,7 @@ class Init:
         except OSError as error:
             self._report("start", str(error))
         except BaseException as error:
-            self._report("init", f"init failed: {type(error).__name__}: {error}")
+            self._report("init", f"init failed: {type(error).__name__}: {error}{_place(error)}")
             raise
         finally:
             os._exit(1)
@@ -202,6 +202,14 @@ class Init:
                 continue
             if (status := _reap(child)) is not None:
                 os._exit(status if status >= 0 else 128 - status)
+
+
+def _place(error: BaseException) -> str:
+    """Where it was raised: there is no traceback to be had, nothing can be imported here."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
 
 
 def _forward(pid: int, number: int) -> None:

@@ -117,6 +117,18 @@ class Monitor:
                 self._sandbox.serve(self._loop)
             self._loop.run()
 
+    def fail(self, error: BaseException) -> None:
+        """Leave word of a bug. The state stays that of a container whose monitor is gone: who
+        finds it so cleans up. A child that got here has no word in it."""
+        if os.getpid() != self._state["monitor"]:
+            return
+        from engine.containers.failure import note_failure
+
+        self._state["error"] = what = note_failure(self._ours["directory"], error)
+        with contextlib.suppress(OSError):
+            self._write_state()
+        self._reply.send(code="monitor", what=what)
+
     def _prepare_for_good(self) -> None:
         """What lasts over restarts and is the monitor's own: ports, log, control socket."""
         record = self._ours["network"]
@@ -385,4 +397,9 @@ def monitor(run_directory: str, ours: dict[str, Any], termination_fd: int, reply
     become_subreaper()
     set_name(f"buoy:{ours['name']}")
     gc.disable()
-    Monitor(run_directory, ours, termination_fd, reply).run()
+    watching = Monitor(run_directory, ours, termination_fd, reply)
+    try:
+        watching.run()
+    except BaseException as error:
+        watching.fail(error)
+        raise

@@ -60,7 +60,7 @@ def observe_state(roots: Roots, container_id: str, started_at: float | None) -> 
             # read again: a monitor that ended meanwhile has written so before it let go of the lock
             state = read_json(f"{run_directory}/{STATE_NAME}") or state
             if state["status"] in ALIVE:
-                return _lost(state, KILLED, "its monitor was killed")
+                return _lost(state, KILLED, state.get("error") or "its monitor was killed")
         return state
     if started_at is None:
         return {"status": "created"}

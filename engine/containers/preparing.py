@@ -65,7 +65,7 @@ def prepare(run_directory: str, sandbox: Sandbox | None, *, first: bool) -> Prep
     """Make cgroup and network (on the `first` start), and fork init.
 
     The caller must be a subreaper and have a single thread. Raises PreparationFailed, with
-    nothing left of it.
+    nothing left of it; RuntimeError for a bug, with the traceback of the process that found it.
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     child = os.fork()
@@ -79,6 +79,10 @@ def prepare(run_directory: str, sandbox: Sandbox | None, *, first: bool) -> Prep
     message: dict[str, Any] = {"code": "start", "what": "the preparation was killed"}
     if packet:
         message = marshal.loads(packet)
+    if "bug" in message:
+        bug = RuntimeError(message["bug"])
+        bug.add_note(message["traceback"])
+        raise bug
     if "code" in message:
         raise PreparationFailed(message)
     named = dict(zip(message["names"], fds, strict=False))
@@ -91,16 +95,28 @@ def prepare(run_directory: str, sandbox: Sandbox | None, *, first: bool) -> Prep
 
 def _work(run_directory: str, sandbox: Sandbox | None, report: socket.socket, first: bool) -> None:
     """In the child; never returns."""
-    work = _Work(run_directory, sandbox, first)
     try:
-        packet, fds = work.do()
-        socket.send_fds(report, [packet], fds)
-    except OSError as error:
-        message = marshal.dumps({"code": "start", "what": str(error)})
-        _attempt(work.undo)
+        work = _Work(run_directory, sandbox, first)
+        try:
+            packet, fds = work.do()
+            socket.send_fds(report, [packet], fds)
+        except BaseException:
+            _attempt(work.undo)
+            raise
+    except BaseException as error:  # noqa: BLE001 - the monitor raises it again
+        message = marshal.dumps(_described(error))
         _attempt(lambda: report.send(message))  # the monitor may be the one that was killed
     finally:
         os._exit(0)
+
+
+def _described(error: BaseException) -> dict[str, str]:
+    if isinstance(error, OSError):
+        return {"code": "start", "what": str(error)}
+    import traceback
+
+    what = f"{type(error).__name__}: {error}"
+    return {"bug": what, "traceback": "".join(traceback.format_exception(error))}
 
 
 class _Work:

@@ -100,14 +100,8 @@ def _serve(command: socket.socket, taking_fd: int) -> None:
 def _launch(request: dict[str, Any], reply_fd: int) -> None:
     """Become the monitor of a container; the command hears once how the start went."""
     global _termination_fd
-    reply = Reply(reply_fd)
     _termination_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-    try:
-        monitor(request["run_directory"], request["ours"], _termination_fd, reply)
-    except BaseException as error:
-        what = f"the monitor failed: {type(error).__name__}: {error}"
-        reply.send(code="monitor", what=what)
-        raise
+    monitor(request["run_directory"], request["ours"], _termination_fd, Reply(reply_fd))
     os._exit(0)
 
 

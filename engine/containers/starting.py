@@ -27,7 +27,7 @@ from engine.containers.statefile import (
     read_json,
     write_json,
 )
-from engine.containers.stopping import clean_up
+from engine.containers.stopping import clean_up, end_of_monitor
 from engine.containers.watching import Changes
 from engine.errors import ContainerProblem
 
@@ -61,7 +61,8 @@ async def start(containers: Containers, row: sqlite3.Row) -> None:
     if "code" in outcome:
         if outcome["code"] == "port-taken":
             raise _port_taken(containers, row["name"], outcome)
-        if outcome["code"] == "monitor-killed":
+        if outcome["code"] in ("monitor-killed", "monitor"):
+            await end_of_monitor(roots, container_id)
             clean_up(containers, container_id)
         if outcome["code"] == "already-running" and await _is_started(containers, container_id):
             return  # another command was quicker

@@ -35,6 +35,13 @@ async def stop(roots: Roots, container_id: str, grace_s: float | None, signal: s
         await _end_of(monitor)
 
 
+async def end_of_monitor(roots: Roots, container_id: str) -> None:
+    """Until the container has no monitor."""
+    monitor = lock_holder(roots.container_run(container_id))
+    if monitor is not None:
+        await _end_of(monitor)
+
+
 async def kill(roots: Roots, container_id: str, signal: str) -> bool:
     """Send a signal; False where nothing runs."""
     request = {"do": "kill", "signal": signal_number(signal)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from engine import ContainerProblem, EndpointSpec, Engine, NetworkSpec, PortSpec, RestartPolicy
+from engine.containers.control import connect
 from tests.engine.containers.dock import Dock
 from tests.leaks import processes_of
 from tests.marks import needs_root
@@ -55,6 +57,15 @@ def kill_process(pid: int | None) -> None:
     os.close(pidfd)
 
 
+def request(dock: Dock, container: Container, what: dict[str, Any]) -> None:
+    """Ask a monitor for something, and wait until it has hung up."""
+    client = connect(dock.run_directory(container))
+    assert client
+    with client:
+        client.send(json.dumps(what).encode())
+        client.recv(1 << 16)
+
+
 def wait_until(true: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 10
     while not true():
@@ -80,6 +91,33 @@ def test_init_dies_with_its_monitor_and_the_next_command_says_so(dock: Dock, lat
     found = later.get(container)
     assert (found.status, found.exit_code, found.pid) == ("exited", 137, None)
     assert found.error == "its monitor was killed"
+
+
+def test_a_monitor_that_fails_leaves_its_traceback(dock: Dock, later: Dock) -> None:
+    container = dock.idle()
+    request(dock, container, {"do": "kill", "signal": "a bug"})
+    later.wait(container, lambda c: c.status == "exited")
+    found = later.get(container)
+    log = Path(dock.engine.roots.container(container.id), "monitor.log")
+    assert found.exit_code == 137
+    assert (found.error or "").startswith("its monitor failed: TypeError: ")
+    assert str(log) in (found.error or "")
+    assert "engine/containers/monitor.py" in log.read_text()
+    assert later.start_again(container).error is None
+
+
+def test_a_preparation_that_fails_leaves_its_traceback(dock: Dock) -> None:
+    container = dock.sh("true").container
+    config = Path(dock.run_directory(container), "config.json")
+    record = json.loads(config.read_text())
+    config.write_text(json.dumps(record | {"linux": None}))
+    stage = dock.engine.containers.stage
+    outcome = dock.run(stage.launch(dock.run_directory(container), record["buoy"]))
+    log = Path(dock.engine.roots.container(container.id), "monitor.log")
+    assert outcome["code"] == "monitor"
+    assert "its monitor failed: RuntimeError: TypeError: " in outcome["what"]
+    assert "engine/containers/preparing.py" in log.read_text()
+    assert dock.end_of(dock.start_again(container)).code == 0
 
 
 def test_whoever_waits_hears_of_a_killed_monitor(dock: Dock) -> None:
