@@ -18,6 +18,7 @@ VERBS = {
     "create": "Create containers, without starting them",
     "down": "Stop and remove containers and networks",
     "exec": "Run a command in a running container",
+    "graph": "Show services, what they need and what they use",
     "image": "Manage images: ls, rm, import, load, tag",
     "images": "List the images that the containers use",
     "kill": "Send a signal to running containers",
