@@ -1,0 +1,1 @@
+"""A project as text, Mermaid, Graphviz dot or SVG."""

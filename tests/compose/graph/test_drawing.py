@@ -1,0 +1,65 @@
+"""A project as boxes and arrows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compose.graph.drawing import Drawing, draw
+
+if TYPE_CHECKING:
+    from tests.compose.projects import Files
+
+SHOP = """
+services:
+  web:
+    image: nginx:1
+    ports: ["8080:80", "9000-9010:90/udp", "443"]
+    depends_on:
+      api: {condition: service_healthy, restart: true}
+      cache: {condition: service_started, required: false}
+    networks: [front]
+    volumes: ["./site:/html:ro"]
+  api:
+    build: ./api
+    scale: 2
+    depends_on: [db]
+    networks: {front: , back: {ipv4_address: 10.9.0.7}}
+  db: {image: postgres:16, networks: [back], volumes: ["data:/data", "/anonymous"]}
+  cache: {image: redis, networks: [back]}
+networks: {front: , back: {ipam: {config: [{subnet: 10.9.0.0/16}]}}}
+volumes: {data: }
+"""
+
+
+def drawing(files: Files, text: str = SHOP) -> Drawing:
+    return draw(files.load(text))
+
+
+def test_every_box_comes_after_what_it_needs_of_other_services(files: Files) -> None:
+    names = [box.name for box in drawing(files).boxes if box.kind == "service"]
+    assert names == ["cache", "db", "api", "web"]
+
+
+def test_boxes_say_what_they_are(files: Files) -> None:
+    notes = {box.key: box.note for box in drawing(files).boxes}
+    assert notes["service web"] == "8080→80, 9000-9010→90/udp, *→443"
+    assert notes["image shop-api"] == "built from ./api"
+    assert notes["network back"] == "10.9.0.0/16"
+    assert {"replica api-1", "replica api-2", "volume data", "bind ./site"} <= notes.keys()
+    assert "replica web-1" not in notes
+
+
+def test_arrows_say_how_one_needs_the_other(files: Files) -> None:
+    arrows = {(one.needing, one.needed): one for one in drawing(files).arrows}
+    healthy = arrows["service web", "service api"]
+    assert (healthy.label, healthy.optional) == ("healthy, restarts with it", False)
+    assert arrows["service web", "service cache"].optional
+    assert arrows["service web", "bind ./site"].label == "/html (ro)"
+    assert arrows["service api", "network back"].label == "10.9.0.7"
+    assert ("service api", "replica api-2") in arrows
+
+
+def test_every_arrow_is_between_boxes(files: Files) -> None:
+    drawn = drawing(files)
+    keys = {box.key for box in drawn.boxes}
+    assert all({one.needing, one.needed} <= keys for one in drawn.arrows)
