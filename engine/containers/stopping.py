@@ -124,12 +124,13 @@ async def _ask(roots: Roots, container_id: str, request: dict[str, Any]) -> dict
         return None
     with client:
         client.setblocking(False)
-        client.send(json.dumps(request).encode())
-        packet = await _receive(client)
+        packet = await _exchange(client, json.dumps(request).encode())
     return json.loads(packet) if packet else None
 
 
-async def _receive(client: socket.socket) -> bytes:
-    with contextlib.suppress(ConnectionResetError):
+async def _exchange(client: socket.socket, packet: bytes) -> bytes:
+    """The answer; nothing from a monitor that is just ending."""
+    with contextlib.suppress(ConnectionError):
+        client.send(packet)
         return await asyncio.get_running_loop().sock_recv(client, _PACKET_BYTES)
     return b""
