@@ -9,22 +9,23 @@ from compose.model.checks import check
 from compose.model.digest import network_with_digest, volume_with_digest, with_digest
 from compose.model.fields import Fields
 from compose.model.network import Network
-from compose.model.positions import Positions
+from compose.model.origins import positions_of
 from compose.model.project import Inputs, Notice, Project
 from compose.model.read_network import read_network, read_volume
 from compose.model.read_service import read_service
 from compose.source.discover import Environment, Found, discover
-from compose.source.load import Loaded, load
+from compose.source.load import load
 from compose.source.names import checked_name
 from compose.source.surroundings import Surroundings
-from compose.source.tree import dotted, walk
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from compose.model.options import LoadOptions
+    from compose.model.positions import Positions
     from compose.model.service import Service
     from compose.model.volume import Volume
+    from compose.source.loaded import Loaded
 
 
 def load_project(options: LoadOptions) -> Project:
@@ -138,9 +139,7 @@ class _Reading:
         }
 
     def _positions(self) -> Positions:
-        tree = self._loaded.tree
-        nodes = ((dotted(path), mark) for path, mark in walk(tree, tree.mark))
-        return Positions(table="\n".join(f"{path}\t{mark}" for path, mark in nodes if path))
+        return positions_of(self._loaded.tree, self._environment.services)
 
     def _warnings(self) -> tuple[Notice, ...]:
         notices = [

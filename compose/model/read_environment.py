@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from compose.errors import EnvFileSyntax, FileMissing
 from compose.model.service import EnvFile
-from compose.source.dotenv import parse_dotenv, parse_raw
+from compose.source.dotenv import Setting, read_dotenv, read_raw, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,43 +17,74 @@ if TYPE_CHECKING:
 
 
 def read_environment(
-    fields: Fields, directory: str, environment: Environment, *, files: bool = True
+    fields: Fields, environment: Environment, *, files: bool = True
 ) -> dict[str, str | None]:
     """The resolved variables of a service, sorted by name.
 
-    files   False: those of `environment` alone
+    files   False: leave environment files unread
 
     A key of `environment` without a value takes it from the project's environment; where that has
-    none it stays None, which takes the variable out of the image's and env_file's.
+    none it is None, which takes the variable out of the image's and env_file's.
     """
-    own = {
-        name: environment.find(name) if value is None else value
-        for name, value in fields.pairs("environment").items()
-    }
-    values: dict[str, str | None] = {}
+    pairs = fields.pairs("environment").items()
+    own = [_own(fields, name, value, environment) for name, value in pairs]
+    given = {one.name: one.value for one in own}
+    values: dict[str, str] = {}
 
     def lookup(name: str) -> str | None:
         found = environment.find(name)
-        found = own.get(name) if found is None else found
+        found = given.get(name) if found is None else found
         return values.get(name) if found is None else found
 
+    found: list[Setting] = []
     for file in fields.each("env_file") if files else ():
-        path = environment.surroundings.within(directory, file.text("path") or "")
+        path = file.text("path") or ""
         text = environment.surroundings.read(path)
         if text is not None:
-            values |= _parsed(file, path, text, environment, lookup)
+            settings = _parsed(file, path, text, environment, lookup)
+            values |= values_of(settings)
+            found += settings
         elif file.flag("required", default=True):
             shown = environment.surroundings.shown(path)
             what = f"{fields.name()}: env_file {shown} cannot be read"
             file.note(FileMissing, what, hint="`required: false` accepts its absence")
-    return dict(sorted({**values, **own}.items()))
+    found += own
+    environment.services[fields.name()] = found
+    return dict(sorted({one.name: one.value for one in found}.items()))
 
 
-def unread_files(fields: Fields, directory: str, environment: Environment) -> Iterator[EnvFile]:
-    """The environment files of a service as they are named, with absolute paths."""
+def _own(fields: Fields, name: str, value: str | None, environment: Environment) -> Setting:
+    where = fields.where("environment", name, key=True)
+    if value is not None:
+        return Setting(name, value, where)
+    return Setting(name, environment.find(name), where, environment.origin(name))
+
+
+def read_labels(fields: Fields, environment: Environment) -> dict[str, str]:
+    """The labels of a service: those of `label_file`, and `labels` above them.
+
+    Values in the files can refer to labels that come before them, and to nothing else.
+    """
+    values: dict[str, str] = {}
+    for index, path in enumerate(fields.texts("label_file")):
+        text = environment.surroundings.read(path)
+        shown = environment.surroundings.shown(path)
+        if text is None:
+            what = f"{fields.name()}: label_file {shown} cannot be read"
+            fields.note(FileMissing, what, "label_file", index)
+            continue
+        try:
+            values |= parse_dotenv(text, shown, values.get, lambda name: None)
+        except EnvFileSyntax as problem:
+            fields.problems.append(problem)
+    return dict(sorted({**values, **fields.labels()}.items()))
+
+
+def unread_files(fields: Fields) -> Iterator[EnvFile]:
+    """The environment files of a service as they are named."""
     for file in fields.each("env_file"):
         yield EnvFile(
-            path=environment.surroundings.within(directory, file.text("path") or ""),
+            path=file.text("path") or "",
             required=file.flag("required", default=True),
             format=file.text("format"),
         )
@@ -61,12 +92,12 @@ def unread_files(fields: Fields, directory: str, environment: Environment) -> It
 
 def _parsed(
     file: Fields, path: str, text: str, environment: Environment, lookup: Lookup
-) -> dict[str, str]:
-    if file.text("format") == "raw":
-        return parse_raw(text, lookup)
+) -> list[Setting]:
     shown = environment.surroundings.shown(path)
+    if file.text("format") == "raw":
+        return read_raw(text, shown, lookup)
     try:
-        return parse_dotenv(text, shown, lookup, lambda name: environment.missing(name, shown))
+        return read_dotenv(text, shown, lookup, lambda name: environment.missing(name, shown))
     except EnvFileSyntax as problem:
         file.problems.append(problem)
-        return {}
+        return []

@@ -148,6 +148,8 @@ class Canonical:
             return value
         expanded = Seq(value.mark)
         for index, (item, mark) in enumerate(value.items()):
+            if index in value.former:
+                expanded.former[len(expanded)] = value.former[index]
             try:
                 for result in [item] if self._stays(item) else convert(item, mark):
                     expanded.add(result, mark)

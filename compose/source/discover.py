@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from compose.errors import FileMissing, NoProjectFile, NotBuilt
-from compose.source.dotenv import parse_dotenv
+from compose.source.dotenv import Setting, read_dotenv, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +27,8 @@ OVERRIDES = (
 class Environment:
     """The variables of a project: the process's above those of environment files.
 
+    settings   every line of the files that sets one
+    services   by path of a service, all that sets a variable of it, the weakest first
     fixed   above both: the name of the project, once it is known
     unset   variables that were replaced by nothing, with where that was first
     """
@@ -34,6 +36,8 @@ class Environment:
     surroundings: Surroundings
     files: list[str] = field(default_factory=list)
     values: dict[str, str] = field(default_factory=dict)
+    settings: list[Setting] = field(default_factory=list)
+    services: dict[str, list[Setting]] = field(default_factory=dict)
     fixed: dict[str, str] = field(default_factory=dict)
     unset: dict[str, str] = field(default_factory=dict)
 
@@ -44,6 +48,14 @@ class Environment:
         value = self.surroundings.variable(name)
         return self.values.get(name) if value is None else value
 
+    def origin(self, name: str) -> str | None:
+        """Where the value of a variable comes from: `shell`, `file:line:column`, or nowhere."""
+        if self.surroundings.variable(name) is not None:
+            return "shell"
+        value = self.values.get(name)
+        found = (one.where for one in self.settings if (one.name, one.value) == (name, value))
+        return next(found, None)
+
     def missing(self, name: str, where: str) -> None:
         """Remember a variable that was replaced by nothing."""
         self.unset.setdefault(name, where)
@@ -53,6 +65,7 @@ class Environment:
         return Environment(
             surroundings=self.surroundings,
             values=dict(self.values),
+            settings=list(self.settings),
             fixed=self.fixed,
             unset=self.unset,
         )
@@ -69,7 +82,9 @@ class Environment:
         """The variables of one more environment file. Raises EnvFileSyntax."""
         shown = self.surroundings.shown(path)
         self.files.append(path)
-        return parse_dotenv(text, shown, self.find, lambda name: self.missing(name, shown))
+        settings = read_dotenv(text, shown, self.find, lambda name: self.missing(name, shown))
+        self.settings += settings
+        return values_of(settings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from compose.errors import EnvFileSyntax
 from compose.source.template import Malformed, Unset, substitute
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 _KEY = re.compile(r"[A-Za-z0-9_.\-\[\]]+")
 _BLANK = re.compile(r"[ \t\r\f\v]*")
@@ -32,6 +32,18 @@ _ESCAPES = {
 }
 
 
+class Setting(NamedTuple):
+    """A line that sets a variable, or with None takes it out; `where` as `file:line:column`.
+
+    passed_from   a variable that is passed on: `shell`, or the place in an environment file
+    """
+
+    name: str
+    value: str | None
+    where: str
+    passed_from: str | None = None
+
+
 def parse_dotenv(
     text: str, file: str, lookup: Callable[[str], str | None], missing: Callable[[str], None]
 ) -> dict[str, str]:
@@ -44,20 +56,32 @@ def parse_dotenv(
     A key alone takes its value from `lookup`, and is left out when there is none.
     Raises EnvFileSyntax.
     """
+    return values_of(read_dotenv(text, file, lookup, missing))
+
+
+def values_of(settings: Iterable[Setting]) -> dict[str, str]:
+    """The variables that are set: of a repeated name the last value."""
+    return {one.name: one.value for one in settings if one.value is not None}
+
+
+def read_dotenv(
+    text: str, file: str, lookup: Callable[[str], str | None], missing: Callable[[str], None]
+) -> list[Setting]:
+    """As `parse_dotenv`, with the place of every setting, repeated names included."""
     return _Parser(text, file, lookup, missing).parse()
 
 
-def parse_raw(text: str, lookup: Callable[[str], str | None]) -> dict[str, str]:
-    """The variables of a file in `format: raw`: no quotes, no expansion, `KEY` alone inherits."""
-    values: dict[str, str] = {}
-    for line in text.removeprefix("\ufeff").splitlines():
+def read_raw(text: str, file: str, lookup: Callable[[str], str | None]) -> list[Setting]:
+    """The settings of a file in `format: raw`: no quotes, no expansion, `KEY` alone inherits."""
+    settings: list[Setting] = []
+    for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         key, separator, value = line.partition("=")
         found = value if separator else lookup(key.strip())
         if found is not None:
-            values[key.strip()] = found
-    return values
+            settings.append(Setting(key.strip(), found, f"{file}:{number}:1"))
+    return settings
 
 
 class _Parser:
@@ -73,11 +97,17 @@ class _Parser:
         self._outside, self._missing = lookup, missing
         self._position = 0
         self._values: dict[str, str] = {}
+        self._settings: list[Setting] = []
+        self._counted = 0, 1  # a position, and its line
 
-    def parse(self) -> dict[str, str]:
+    def parse(self) -> list[Setting]:
         while self._skip(_SKIPPED) < len(self._text):
             self._entry()
-        return self._values
+        return self._settings
+
+    def _set(self, name: str, value: str, start: int) -> None:
+        self._values[name] = value
+        self._settings.append(Setting(name, value, self._where(start)))
 
     def _lookup(self, name: str) -> str | None:
         value = self._outside(name)
@@ -94,19 +124,19 @@ class _Parser:
         self._skip(_BLANK)
         separator = self._text[self._position : self._position + 1]
         if separator in ("", "\n"):
-            self._inherit(key)
+            self._inherit(key, start)
         elif separator in "=:":
             self._position += 1
             self._skip(_BLANK)
-            self._values[key] = self._value()
+            self._set(key, self._value(), start)
         else:
             line = self._text[start:].partition("\n")[0]
             raise self._problem(f"`{separator}` cannot stand in the name of a variable: `{line}`")
 
-    def _inherit(self, key: str) -> None:
+    def _inherit(self, key: str, start: int) -> None:
         value = self._lookup(key)
         if value is not None:
-            self._values[key] = value
+            self._set(key, value, start)
 
     def _value(self) -> str:
         match self._text[self._position : self._position + 1]:
@@ -163,10 +193,14 @@ class _Parser:
         return self._position
 
     def _problem(self, what: str, hint: str | None = None) -> EnvFileSyntax:
-        before = self._text[: self._position]
-        line = before.count("\n") + 1
-        column = self._position - (before.rfind("\n") + 1) + 1
-        return EnvFileSyntax(what, where=f"{self._file}:{line}:{column}", hint=hint)
+        return EnvFileSyntax(what, where=self._where(self._position), hint=hint)
+
+    def _where(self, position: int) -> str:
+        begin, line = self._counted if self._counted[0] <= position else (0, 1)
+        line += self._text.count("\n", begin, position)
+        self._counted = position, line
+        column = position - self._text.rfind("\n", 0, position)
+        return f"{self._file}:{line}:{column}"
 
 
 def _unescaped(text: str) -> str:

@@ -37,7 +37,8 @@ class _Merger:
 
     def mapping(self, base: Map, over: Map, path: Path) -> None:
         for key in over.directives:
-            base.drop(key)
+            if key in base:
+                base.retire(key)
         base.directives.update(over.directives)
         for key, value in over.items():
             if key in base:
@@ -50,7 +51,7 @@ class _Merger:
         special = _SPECIAL.find(path)
         if _REPLACED.find(path) or not isinstance(existing, Map | Seq):
             if value is not None or _REPLACED.find(path):
-                base.put(key, value, over.values_at[key], over.keys_at[key])
+                base.override(key, over)
         elif value is None:
             return
         elif special is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 Scalar: TypeAlias = str | int | float | bool | None
 Value: TypeAlias = "Scalar | Map | Seq"
@@ -28,11 +28,19 @@ class Mark(NamedTuple):
         return f"{self.file}:{self.line}:{self.column}"
 
 
+class Former(NamedTuple):
+    """A value that another one has taken the place of, and where it is written."""
+
+    value: Value
+    mark: Mark
+
+
 class Map(dict[str, Value]):
     """A mapping.
 
     keys_at, values_at   where each key and each value begins
     directives           keys tagged `!reset` (they have no value here) or `!override`
+    former               what merging has overridden, the last one first
     """
 
     def __init__(self, mark: Mark) -> None:
@@ -41,6 +49,7 @@ class Map(dict[str, Value]):
         self.keys_at: dict[str, Mark] = {}
         self.values_at: dict[str, Mark] = {}
         self.directives: dict[str, Directive] = {}
+        self.former: dict[str, tuple[Former, ...]] = {}
 
     def put(self, key: str, value: Value, mark: Mark, key_mark: Mark | None = None) -> None:
         """Set an entry and its position."""
@@ -51,6 +60,19 @@ class Map(dict[str, Value]):
     def take(self, key: str, other: Map) -> None:
         """Copy an entry of `other`, with its positions."""
         self.put(key, other[key], other.values_at[key], other.keys_at[key])
+        if key in other.former:
+            self.former[key] = (*other.former[key], *self.former.get(key, ()))
+
+    def override(self, key: str, other: Map) -> None:
+        """As `take`, remembering the entry that is here."""
+        self.retire(key)
+        self.take(key, other)
+
+    def retire(self, key: str) -> None:
+        """Remove an entry, and remember what it was."""
+        former = Former(self[key], self.values_at[key])
+        self.former[key] = (former, *self.former.get(key, ()))
+        self.drop(key)
 
     def drop(self, key: str) -> None:
         """Remove an entry; its absence is accepted."""
@@ -60,12 +82,17 @@ class Map(dict[str, Value]):
 
 
 class Seq(list[Value]):
-    """A sequence; `values_at` has the position of each item."""
+    """A sequence.
+
+    values_at   the position of each item
+    former      by index, what an item has taken the place of, the last one first
+    """
 
     def __init__(self, mark: Mark) -> None:
         super().__init__()
         self.mark = mark
         self.values_at: list[Mark] = []
+        self.former: dict[int, tuple[Former, ...]] = {}
 
     def add(self, value: Value, mark: Mark) -> None:
         """Append an item and its position."""
@@ -85,11 +112,13 @@ def copy(value: Value) -> Value:
             duplicate.put(key, copy(inner), value.values_at[key], value.keys_at[key])
         duplicate.directives.update(value.directives)
         duplicate.keys_at.update(value.keys_at)
+        duplicate.former.update(value.former)
         return duplicate
     if isinstance(value, Seq):
         sequence = Seq(value.mark)
         for inner, mark in value.items():
             sequence.add(copy(inner), mark)
+        sequence.former.update(value.former)
         return sequence
     return value
 
@@ -176,3 +205,16 @@ def walk(value: Value, mark: Mark, path: Path = ()) -> Iterator[tuple[Path, Mark
     elif isinstance(value, Seq):
         for index, (inner, at) in enumerate(value.items()):
             yield from walk(inner, at, (*path, index))
+
+
+def overridden(value: Value, path: Path = ()) -> Iterator[tuple[Path, Former]]:
+    """What merging has put other values in the place of, the last one first for each node."""
+    entries: Iterable[tuple[str | int, Value]]
+    entries = value.items() if isinstance(value, Map) else ()
+    if isinstance(value, Seq):
+        entries = enumerate(value)
+    former: Any = value.former if isinstance(value, Map | Seq) else {}
+    for key, inner in entries:
+        for one in former.get(key, ()):
+            yield (*path, key), one
+        yield from overridden(inner, (*path, key))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compose.source.paths import PathTable, below, each
-from compose.source.tree import Map, Mark, Path, Seq, Value
+from compose.source.tree import Former, Map, Path, Seq, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -28,11 +28,15 @@ def thin_out(value: Value, path: Path = ()) -> None:
 
 
 def _thin(sequence: Seq, key_of: Callable[[Value], Hashable]) -> None:
-    last: dict[Hashable, tuple[Value, Mark]] = {}
-    for value, mark in sequence.items():
-        last[key_of(value)] = value, mark
-    sequence[:] = [value for value, _ in last.values()]
-    sequence.values_at[:] = [mark for _, mark in last.values()]
+    last: dict[Hashable, list[Former]] = {}
+    for index, (value, mark) in enumerate(sequence.items()):
+        entry = [Former(value, mark), *sequence.former.get(index, ())]
+        last[key_of(value)] = [*entry, *last.get(key_of(value), ())]
+    if len(last) < len(sequence):
+        sequence[:] = [newest.value for newest, *_ in last.values()]
+        sequence.values_at[:] = [newest.mark for newest, *_ in last.values()]
+        former = {index: tuple(rest) for index, (_, *rest) in enumerate(last.values()) if rest}
+        sequence.former = former
 
 
 def _before_equals(value: Value) -> Hashable:

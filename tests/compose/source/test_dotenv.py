@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compose.errors import EnvFileSyntax
-from compose.source.dotenv import parse_dotenv, parse_raw
+from compose.source.dotenv import parse_dotenv, read_raw
 
 OUTSIDE = {"SHELL_VAR": "outside", "BOTH": "outside"}
 
@@ -77,7 +77,8 @@ def test_a_problem_has_its_line_and_column(text: str, where: str) -> None:
 
 def test_raw_format_takes_values_as_they_are() -> None:
     text = 'A="$B" # x\nSHELL_VAR\n# comment\nNONE\n'
-    assert parse_raw(text, OUTSIDE.get) == {"A": '"$B" # x', "SHELL_VAR": "outside"}
+    settings = read_raw(text, "f", OUTSIDE.get)
+    assert settings == [("A", '"$B" # x', "f:1:1", None), ("SHELL_VAR", "outside", "f:2:1", None)]
 
 
 keys = st.from_regex(r"[A-Za-z_][A-Za-z0-9_.]{0,8}", fullmatch=True)
