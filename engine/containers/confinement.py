@@ -6,6 +6,7 @@ import resource
 from typing import TYPE_CHECKING, Any
 
 from engine.cgroups import cpu
+from engine.containers import devices
 from engine.errors import ContainerProblem
 from engine.kernel import capabilities
 
@@ -22,18 +23,6 @@ _IPC_SYSCTLS = frozenset(
         *("msgmax", "msgmnb", "msgmni", "sem", "shmall", "shmmax", "shmmni"),
         "shm_rmid_forced",
     )
-)
-
-# Always allowed: making nodes of any kind, and the devices that every container has.
-_DEVICES = (
-    ("c", None, None, "m"),
-    ("b", None, None, "m"),
-    *(("c", 1, minor, "rwm") for minor in (3, 5, 7, 8, 9)),
-    ("c", 5, 0, "rwm"),
-    ("c", 5, 1, "rwm"),
-    ("c", 5, 2, "rwm"),
-    ("c", 136, None, "rwm"),
-    ("c", 10, 200, "rwm"),
 )
 
 
@@ -127,13 +116,15 @@ def _sysctl(spec: ContainerSpec, word: str, own_hostname: bool) -> str:
 
 
 def no_new_privileges(options: Iterable[str]) -> bool:
+    """Whether `security_opt` asks for it: `no-new-privileges`, with or without `:true`."""
     words = [option.replace("=", ":") for option in options]
     return "no-new-privileges" in words or "no-new-privileges:true" in words
 
 
-def resources(wanted: Resources, name: str) -> dict[str, Any]:
+def resources(spec: ContainerSpec) -> dict[str, Any]:
     """`linux.resources`, with Docker's defaults and checks (engine.md A15.7)."""
-    described: dict[str, Any] = {"devices": [{"allow": False, "access": "rwm"}, *_device_rules()]}
+    wanted, name = spec.resources, spec.name
+    described: dict[str, Any] = {"devices": devices.rules(privileged=spec.privileged)}
     if memory := _memory(wanted, name):
         described["memory"] = memory
     if wanted.cpus:
@@ -171,13 +162,3 @@ def _memory_problem(name: str, what: str, hint: str) -> ContainerProblem:
     return ContainerProblem(
         f"container {name}: {what} cannot be set", hint=hint, code="memory-limit"
     )
-
-
-def _device_rules() -> Iterable[dict[str, Any]]:
-    for kind, major, minor, access in _DEVICES:
-        rule: dict[str, Any] = {"allow": True, "type": kind, "access": access}
-        if major is not None:
-            rule["major"] = major
-        if minor is not None:
-            rule["minor"] = minor
-        yield rule

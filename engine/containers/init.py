@@ -123,7 +123,7 @@ class Init:
             else:
                 make_mount(root_fd, entry)
         if not self._ours["own_dev"]:
-            dev.make_devices(root_fd)
+            dev.make_devices(root_fd, self._config["linux"]["devices"])
         try:
             os.close(ensure_directory(root_fd, self._config["process"]["cwd"]))
         except OSError as error:

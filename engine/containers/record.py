@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from engine.cgroups.hierarchy import Hierarchies
-from engine.containers import confinement, seccomp
+from engine.containers import confinement, devices, seccomp
 from engine.containers.mounts import default_mounts, user_mounts
 from engine.containers.signals import signal_number
 from engine.errors import ContainerProblem
@@ -154,8 +154,9 @@ def _linux(
     return {
         "namespaces": [{"type": kind} for kind in kinds],
         "cgroupsPath": f"/{roots.kernel_name}/{container_id}",
-        "resources": confinement.resources(spec.resources, spec.name),
+        "resources": confinement.resources(spec),
         "sysctl": confinement.sysctls(spec, own_hostname=_has_own_names(spec)),
+        "devices": devices.host_devices() if spec.privileged else [],
         "maskedPaths": _hidden(roots, lowers) + ([] if unconfined else list(masks.MASKED)),
         "readonlyPaths": [] if unconfined else list(masks.READ_ONLY),
     }

@@ -7,6 +7,10 @@ import stat
 
 from engine.rootfs.mounts import ensure_directory
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 # name -> major, minor; all of them 0666 (engine.md A3.1)
 NODES = {
     "null": (1, 3),
@@ -25,26 +29,20 @@ _LINKS = {
 }
 
 
-def make_devices(root_fd: int) -> None:
+def make_devices(root_fd: int, extra: list[dict[str, Any]]) -> None:
     """Make NODES and the usual links in the freshly mounted /dev; existing names are left alone.
 
     A user may have mounted over one of them: `/dev/urandom:/dev/random`.
 
-    Each node is opened again without following links and checked before its mode is set: between
-    making and opening, another container on a shared mount could have swapped it.
+    extra  `linux.devices` of the OCI runtime configuration, below /dev
     """
     mask = os.umask(0)
     dev_fd = ensure_directory(root_fd, "/dev")
     try:
         for name, (major, minor) in NODES.items():
-            device = os.makedev(major, minor)
-            try:
-                os.mknod(name, stat.S_IFCHR | 0o666, device, dir_fd=dev_fd)
-            except FileExistsError:
-                continue
-            found = os.stat(name, dir_fd=dev_fd, follow_symlinks=False)
-            if not stat.S_ISCHR(found.st_mode) or found.st_rdev != device:
-                raise OSError(f"/dev/{name} is not the device that was made")
+            _make_node(dev_fd, name, stat.S_IFCHR | 0o666, os.makedev(major, minor))
+        for device in extra:
+            _make_extra(root_fd, device)
         links = dict(_LINKS, core="/proc/kcore") if os.path.exists("/proc/kcore") else _LINKS
         for name, target in links.items():
             if name not in os.listdir(f"/proc/self/fd/{dev_fd}"):
@@ -52,3 +50,29 @@ def make_devices(root_fd: int) -> None:
     finally:
         os.close(dev_fd)
         os.umask(mask)
+
+
+def _make_extra(root_fd: int, device: dict[str, Any]) -> None:
+    kind = stat.S_IFBLK if device["type"] == "b" else stat.S_IFCHR
+    directory_fd = ensure_directory(root_fd, os.path.dirname(device["path"]))
+    try:
+        name = os.path.basename(device["path"])
+        number = os.makedev(device["major"], device["minor"])
+        if _make_node(directory_fd, name, kind | device["fileMode"], number):
+            owner = device["uid"], device["gid"]
+            os.chown(name, *owner, dir_fd=directory_fd, follow_symlinks=False)
+    finally:
+        os.close(directory_fd)
+
+
+def _make_node(directory_fd: int, name: str, mode: int, device: int) -> bool:
+    """False where the name is taken. The node is looked at again without following links:
+    between, another container on a shared mount could have swapped it."""
+    try:
+        os.mknod(name, mode, device, dir_fd=directory_fd)
+    except FileExistsError:
+        return False
+    found = os.stat(name, dir_fd=directory_fd, follow_symlinks=False)
+    if stat.S_IFMT(found.st_mode) != stat.S_IFMT(mode) or found.st_rdev != device:
+        raise OSError(f"/dev/{name} is not the device that was made")
+    return True

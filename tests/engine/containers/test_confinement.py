@@ -167,6 +167,12 @@ def test_capabilities_are_those_granted_and_no_more(
     assert _names(fields["CapInh"]) == _names(fields["CapAmb"]) == set()
 
 
+def test_privileged_opens_the_hosts_devices(dock: Dock) -> None:
+    reading = "head -c 1 /dev/kmsg >/dev/null && echo read"
+    assert "read" in dock.sh(reading, privileged=True).stdout
+    assert "read" not in dock.sh(f"mknod /dev/kmsg c 1 11; {reading}").stdout
+
+
 def test_the_default_is_dockers(dock: Dock) -> None:
     fields = status_of(dock.sh("cat /proc/self/status").stdout)
     assert int(fields["CapEff"], 16) == DEFAULT_CAPABILITIES

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine import ContainerProblem, Resources, RestartPolicy
+from engine import ContainerProblem, ContainerSpec, Resources, RestartPolicy
 from engine.containers import confinement
 from tests.marks import needs_root
 
@@ -92,12 +92,14 @@ def test_an_exec_counts_against_the_containers_limits(dock: Dock) -> None:
 )
 def test_limits_that_make_no_sense_are_refused(asked: dict[str, Any], message: str) -> None:
     with pytest.raises(ContainerProblem, match=message):
-        confinement.resources(Resources(**asked), "web")
+        confinement.resources(ContainerSpec(name="web", image="", resources=Resources(**asked)))
 
 
 def test_memory_comes_with_as_much_swap_unless_said() -> None:
     def memory(**asked: int) -> object:
-        return confinement.resources(Resources(**asked), "web")["memory"]
+        return confinement.resources(
+            ContainerSpec(name="web", image="", resources=Resources(**asked))
+        )["memory"]
 
     assert memory(memory_bytes=16 * MIB) == {"limit": 16 * MIB, "swap": 32 * MIB}
     assert memory(memory_bytes=16 * MIB, memory_swap_bytes=-1) == {"limit": 16 * MIB, "swap": -1}
