@@ -8,11 +8,13 @@ import time
 from typing import TYPE_CHECKING
 
 from compose.commands.applying import apply, parallel_limit
+from compose.commands.following import Following
 from compose.commands.target import check_services
 from compose.reconcile import names
 from compose.reconcile.conditions import ENDED
 from compose.reconcile.execute import execute
 from compose.reconcile.lifecycle import plan_kill, plan_stop
+from compose.reconcile.observe import observe_containers
 from compose.reconcile.perform import Performer, Settings
 from compose.reconcile.plan import plan_up, selected_services
 from compose.ui.logs import LogPrinter, stamp_of
@@ -20,7 +22,7 @@ from compose.ui.progress import PlainSteps, QuietSteps
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from compose.commands.context import Context
     from compose.model import Project
@@ -85,7 +87,15 @@ class AttachedRun:
             timestamps=args.timestamps,
             stderr=True,
         )
-        self._begun = stamp_of(time.time())
+        self._begun_s = time.time()
+        self._following = Following(
+            self._engine,
+            self._printer,
+            project.name,
+            since=stamp_of(self._begun_s),
+            on_restart=self._announce_restart,
+            on_end=self._ended,
+        )
         self._exit_code: int | None = None
         self._stopping = False
 
@@ -101,10 +111,9 @@ class AttachedRun:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._interrupted)
         async with asyncio.TaskGroup() as self._group:
-            for container in self._shown(observed):
-                if container.status in ("running", "restarting"):
-                    self._follow(container.id)
+            self._group.create_task(self._following.run(self._running, self._is_starting))
             self._starting = self._group.create_task(self._start(steps))
+            self._starting.add_done_callback(lambda _: self._following.look())
         return self._exit_code or 0
 
     def _observe(self) -> Observed:
@@ -120,43 +129,31 @@ class AttachedRun:
 
     async def _start(self, steps: Sequence[Step]) -> None:
         perform = Performer(self._engine, self._project, self._settings)
-        report = _StartReport(self, perform)
+        report = QuietSteps(self._context.console)
         await execute(steps, perform, report, parallel_limit(self._context.options.parallel))
         self._context.show_notices()
 
-    def started(self, service: str, container_id: str) -> None:
-        """A container was started: follow it if its service is shown."""
-        if service in self._followed:
-            self._follow(container_id)
+    def _is_starting(self) -> bool:
+        return not self._starting.done()
 
     # Following
 
-    def _follow(self, container_id: str) -> None:
-        self._group.create_task(self._show_logs(container_id))
-        self._group.create_task(self._announce_restarts(container_id))
+    def _running(self) -> list[Container]:
+        """What is shown, without what had ended before this run."""
+        observed = observe_containers(self._engine, self._project.name)
+        return [
+            container
+            for container in self._shown(observed)
+            if container.status not in ENDED or (container.started_at or 0.0) >= self._begun_s
+        ]
 
-    async def _show_logs(self, container_id: str) -> None:
-        name = self._short_name(self._engine.containers.get(container_id))
-        async for line in self._engine.containers.follow(container_id):
-            if line.stamp >= self._begun:
-                self._printer.line(name, line)
-        container = self._engine.containers.find(container_id)
-        if container is not None:
-            self._printer.event(name, f"exited with code {container.exit_code}")
-            self._ended(container)
+    def _announce_restart(self, name: str, exit_code: int) -> None:
+        self._printer.event(name, f"exited with code {exit_code} (restarting)")
 
-    async def _announce_restarts(self, container_id: str) -> None:
-        container = self._engine.containers.get(container_id)
-        name, seen = self._short_name(container), container.restart_count
-        while container.status not in ENDED:
-            container = await self._engine.containers.wait(container_id, _has_moved_on(seen))
-            if container.restart_count > seen:
-                seen = container.restart_count
-                self._printer.event(name, f"exited with code {container.exit_code} (restarting)")
-
-    def _ended(self, container: Container) -> None:
-        """One container ended for good: stop all where that was asked for."""
+    def _ended(self, name: str, container: Container) -> None:
+        """One container ended for good: say so, and stop all where that was asked for."""
         args, code = self._args, container.exit_code or 0
+        self._printer.event(name, f"exited with code {code}")
         service = container.labels.get(names.SERVICE)
         failing = args.abort_on_container_failure
         aborting = args.abort_on_container_exit or (args.exit_code_from and not failing)
@@ -201,21 +198,6 @@ class AttachedRun:
 
     def _still_runs(self) -> bool:
         return bool(plan_stop(self._observe(), tuple(self._services)))
-
-
-def _has_moved_on(restarts: int) -> Callable[[Container], bool]:
-    return lambda now: now.status in ENDED or now.restart_count > restarts
-
-
-class _StartReport(QuietSteps):
-    """Tells the run what has started; failures are raised when all is done."""
-
-    def __init__(self, run: AttachedRun, perform: Performer) -> None:
-        self._run, self._perform = run, perform
-
-    def done(self, step: Step, word: str | None) -> None:
-        if step.action == "start":
-            self._run.started(step.service, self._perform.container_of(step))
 
 
 def followed_services(args: argparse.Namespace, project: Project) -> list[str]:

@@ -6,8 +6,9 @@ import time
 from typing import TYPE_CHECKING
 
 from compose.commands.parsing import UsageProblem
-from compose.commands.target import find_target
+from compose.commands.target import check_services, find_target
 from compose.reconcile import names
+from compose.reconcile.observe import observe_containers
 from compose.ui.logs import LogPrinter, stamp_of
 
 if TYPE_CHECKING:
@@ -16,18 +17,20 @@ if TYPE_CHECKING:
 
     from compose.commands.context import Context
     from compose.commands.target import Target
+    from compose.reconcile.observe import Observed
     from engine import Container, Engine, LogLine
 
 HELP = """Show what the containers wrote.
 
-Lines of several containers are merged by the time at which they were written."""
+Lines of several containers are merged by the time at which they were written. With -f, containers
+that are started later are shown, too."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `buoy logs`."""
     add = parser.add_argument
     add("services", nargs="*", metavar="SERVICE")
-    add("-f", "--follow", action="store_true", help="go on until the containers end")
+    add("-f", "--follow", action="store_true", help="go on for as long as one of them runs")
     add("-n", "--tail", default="all", metavar="N", help="the last N lines of each container")
     add("--since", metavar="TIME", help="2026-01-02T15:04:05Z, or an age as 42m")
     add("--until", metavar="TIME", help="likewise")
@@ -40,7 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, context: Context) -> int | Coroutine[None, None, int]:
     """Print the lines: 0."""
     target = find_target(context, args)
-    containers = _chosen(args, target)
+    if args.index and len(args.services) != 1:
+        raise UsageProblem("--index needs exactly one SERVICE")
+    check_services(args.services, target.services)
+    containers = _chosen(args, target, target.observed)
     shown = {target.short_name(container): container for container in containers}
     printer = LogPrinter(
         context.console,
@@ -50,7 +56,7 @@ def run(args: argparse.Namespace, context: Context) -> int | Coroutine[None, Non
         timestamps=args.timestamps,
     )
     if args.follow:
-        return _follow(args, context, shown, printer)
+        return _follow(args, context, target, printer)
     for name, line in merged(_read(args, context.engine, shown)):
         printer.line(name, line)
     return 0
@@ -63,22 +69,18 @@ def merged(streams: Iterable[Iterator[tuple[str, LogLine]]]) -> Iterator[tuple[s
     return heapq.merge(*streams, key=lambda entry: entry[1].stamp)
 
 
-def _chosen(args: argparse.Namespace, target: Target) -> list[Container]:
-    if args.index and len(args.services) != 1:
-        raise UsageProblem("--index needs exactly one SERVICE")
+def _chosen(args: argparse.Namespace, target: Target, observed: Observed) -> list[Container]:
+    """Those of the named services; none named: of all but those with `attach: false`."""
     defined = target.project.services if target.project else {}
+    wanted = args.services or [
+        name for name in observed.services() if name not in defined or defined[name].attach
+    ]
     return [
         container
-        for container in target.containers(args.services)
+        for name in wanted
+        for container in observed.of_service(name)
         if args.index in (0, names.number_of(container))
-        and (args.services or _collected(container, defined))
     ]
-
-
-def _collected(container: Container, defined: object) -> bool:
-    """False for services with `attach: false`."""
-    service = container.labels.get(names.SERVICE, "")
-    return not isinstance(defined, dict) or service not in defined or defined[service].attach
 
 
 def _read(
@@ -98,24 +100,14 @@ def _named(name: str, lines: Iterable[LogLine]) -> Iterator[tuple[str, LogLine]]
 
 
 async def _follow(
-    args: argparse.Namespace,
-    context: Context,
-    shown: dict[str, Container],
-    printer: LogPrinter,
+    args: argparse.Namespace, context: Context, target: Target, printer: LogPrinter
 ) -> int:
-    import asyncio
+    from compose.commands.following import Following
 
     since = stamp_of(parse_moment(args.since, time.time())) if args.since else ""
-    tail = parse_tail(args.tail)
-
-    async def follow(name: str, container: Container) -> None:
-        async for line in context.engine.containers.follow(container.id, tail=tail):
-            if line.stamp >= since:
-                printer.line(name, line)
-
-    async with asyncio.TaskGroup() as group:
-        for name, container in shown.items():
-            group.create_task(follow(name, container))
+    engine = context.engine
+    following = Following(engine, printer, target.name, since=since, tail=parse_tail(args.tail))
+    await following.run(lambda: _chosen(args, target, observe_containers(engine, target.name)))
     return 0
 
 

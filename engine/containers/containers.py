@@ -10,6 +10,7 @@ import sqlite3
 import time
 
 from engine.containers.observe import ALIVE, observe_container
+from engine.containers.statefile import RESTART_NAME, lock_holder
 from engine.errors import ContainerProblem
 from engine.state.db import transaction
 
@@ -17,13 +18,14 @@ TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
     import builtins
     import threading
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
     from typing import Protocol
 
     from engine.containers.exec import ExecSpec
     from engine.containers.launch import Stage
     from engine.containers.logs import LogLine
     from engine.containers.spec import Container, ContainerSpec
+    from engine.containers.watching import Starts
     from engine.images.images import Images
     from engine.network.networks import Networks
     from engine.rootfs.volumes import Volumes
@@ -231,8 +233,17 @@ class Containers:
 
     async def restart(self, name_or_id: str, *, grace_s: float | None = None) -> Container:
         """Stop and start again: the same container, with what is recorded of it."""
-        await self.stop(name_or_id, grace_s=grace_s)
-        return await self.start(name_or_id)
+        from engine.containers.stopping import restarting
+
+        container_id = self.row(name_or_id)["id"]
+        with restarting(self.roots, container_id):
+            await self.stop(container_id, grace_s=grace_s)
+            return await self.start(container_id)
+
+    def is_restarting(self, container_id: str) -> bool:
+        """Whether somebody has stopped it only to start it again."""
+        run_directory = self.roots.container_run(container_id)
+        return lock_holder(run_directory, RESTART_NAME) is not None
 
     async def exec(self, name_or_id: str, spec: ExecSpec) -> int:
         """Run a further process inside, relayed to our stdio; its exit code.
@@ -272,6 +283,21 @@ class Containers:
 
     async def follow(self, name_or_id: str, *, tail: int | None = None) -> AsyncIterator[LogLine]:
         """The log, and what comes to it, until the container has ended for good or is removed."""
+        async with contextlib.aclosing(self.watch_log(name_or_id)) as changes:
+            async for _, lines in changes:
+                for line in _select(lines, tail, None, None):
+                    yield line
+                tail = None
+
+    async def watch_log(
+        self, name_or_id: str
+    ) -> AsyncGenerator[tuple[Container | None, Iterator[LogLine]], None]:
+        """A container with what has come to its log: at once, then after each change of either.
+
+        All that it wrote before it was as it is given is among the lines, which are to be read
+        before the next pair. The last pair is that of a container that has ended for good, or
+        None for one that was removed.
+        """
         from engine.containers.logs import LogReader
         from engine.containers.watching import Changes
 
@@ -282,16 +308,18 @@ class Containers:
             Changes(self.roots, container_id, logs=True) as changes,
             contextlib.closing(LogReader(directory)) as reader,
         ):
-            for line in _select(reader.read(), tail, None, None):
-                yield line
             while True:
                 container = self.find(container_id)
-                ended = container is None or container.status in ("exited", "dead")
-                for line in reader.read():
-                    yield line
-                if ended:
+                yield container, reader.read()
+                if container is None or container.status in ("exited", "dead"):
                     return
                 await changes.wait()
+
+    def starts(self) -> Starts:
+        """To be told of containers that are started; a context manager."""
+        from engine.containers.watching import Starts
+
+        return Starts(self.roots)
 
     # --- putting right
 

@@ -270,7 +270,11 @@ class Monitor:
         if delay_s is None:
             self._finish()
             return
-        self._state.update(status="restarting", restart_count=self._restarts.count)
+        self._state.update(
+            status="restarting",
+            restart_count=self._restarts.count,
+            previous_exit_code=exit_code,
+        )
         self._write_state()
         self._waiting = self._loop.call_later(delay_s, self._launch)
 

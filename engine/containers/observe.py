@@ -35,6 +35,7 @@ def observe_container(roots: Roots, row: sqlite3.Row) -> Container:
         command=tuple(state.get("command", ())),
         pid=state.get("pid"),
         exit_code=state.get("exit_code"),
+        previous_exit_code=state.get("previous_exit_code"),
         started_at=state.get("started_at"),
         finished_at=state.get("finished_at"),
         health=health["status"] if health and state["status"] == "running" else None,

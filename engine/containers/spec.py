@@ -186,6 +186,7 @@ class Container(Record):
     command: tuple[str, ...] = ()  # argv as it runs
     pid: int | None = None  # of init, in the host's pid namespace
     exit_code: int | None = None
+    previous_exit_code: int | None = None  # of the run before, where it was restarted by policy
     started_at: float | None = None
     finished_at: float | None = None
     health: Health | None = None

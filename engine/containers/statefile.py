@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 STATE_NAME = "state.json"  # in the run directory, while a container runs and after
 LAST_STATE_NAME = "last.json"  # in the durable directory, from its end on
+LOCK_NAME = "lock"  # held by the monitor
+RESTART_NAME = "restarting"  # held by who stops a container to start it again
 CONFIG_NAME = "config.json"  # the launch record, in the run directory
 _FLOCK = struct.Struct("hhqqi4x")  # struct flock, 64 bits
 _F_GETLK = fcntl.F_GETLK
@@ -48,12 +50,13 @@ def read_json(path: str) -> dict[str, Any] | None:
     return value
 
 
-def take_lock(run_directory: str) -> int | None:
+def take_lock(run_directory: str, name: str = LOCK_NAME) -> int | None:
     """Become the monitor of this container; None if it has one. The lock goes with the process.
 
+    name  RESTART_NAME: become the one who restarts it
     A POSIX lock on purpose: forks do not inherit it, and the kernel tells who holds it.
     """
-    fd = os.open(f"{run_directory}/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fd = os.open(f"{run_directory}/{name}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -62,10 +65,10 @@ def take_lock(run_directory: str) -> int | None:
     return fd
 
 
-def lock_holder(run_directory: str) -> int | None:
-    """Pid of the container's monitor, None if it has none."""
+def lock_holder(run_directory: str, name: str = LOCK_NAME) -> int | None:
+    """Pid of the container's monitor (or, by name, of who restarts it), None if it has none."""
     try:
-        fd = os.open(f"{run_directory}/lock", os.O_RDWR | os.O_CLOEXEC)
+        fd = os.open(f"{run_directory}/{name}", os.O_RDWR | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         return None
     try:

@@ -14,11 +14,19 @@ from engine.cgroups.hierarchy import Hierarchies
 from engine.containers.control import connect
 from engine.containers.observe import ALIVE, observe_state
 from engine.containers.signals import signal_number
-from engine.containers.statefile import LAST_STATE_NAME, STATE_NAME, lock_holder, write_json
+from engine.containers.statefile import (
+    LAST_STATE_NAME,
+    RESTART_NAME,
+    STATE_NAME,
+    lock_holder,
+    take_lock,
+    write_json,
+)
 from engine.kernel.process import start_time
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Iterator
 
     from engine.containers.containers import Containers
     from engine.state.paths import Roots
@@ -33,6 +41,21 @@ async def stop(roots: Roots, container_id: str, grace_s: float | None, signal: s
     await _ask(roots, container_id, {"do": "stop", "grace_s": grace_s, "signal": number})
     if monitor is not None:
         await _end_of(monitor)
+
+
+@contextlib.contextmanager
+def restarting(roots: Roots, container_id: str) -> Iterator[None]:
+    """Stopped within, the container is about to be started again: who follows it stays."""
+    run_directory = roots.container_run(container_id)
+    os.makedirs(run_directory, mode=0o710, exist_ok=True)
+    lock_fd = take_lock(run_directory, RESTART_NAME)
+    try:
+        yield
+    finally:
+        if lock_fd is not None:
+            os.close(lock_fd)
+            with contextlib.suppress(FileNotFoundError):  # which is how it is noticed
+                os.unlink(f"{run_directory}/{RESTART_NAME}")
 
 
 async def end_of_monitor(roots: Roots, container_id: str) -> None:

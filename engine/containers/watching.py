@@ -8,7 +8,14 @@ import os
 from typing import TYPE_CHECKING
 
 from engine.containers.statefile import lock_holder
-from engine.kernel.inotify import IN_CREATE, IN_DELETE_SELF, IN_MODIFY, IN_MOVED_TO, Watch
+from engine.kernel.inotify import (
+    IN_CREATE,
+    IN_DELETE,
+    IN_DELETE_SELF,
+    IN_MODIFY,
+    IN_MOVED_TO,
+    Watch,
+)
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -74,3 +81,45 @@ class Changes:
             asyncio.get_running_loop().remove_reader(self._monitor_fd)
             os.close(self._monitor_fd)
             self._monitor_fd = None
+
+
+class Starts:
+    """Tells when a container of the engine may have been started, be it for the first time, or
+    its restart has ended."""
+
+    def __init__(self, roots: Roots) -> None:
+        self._directory = f"{roots.run_root}/containers"
+        os.makedirs(self._directory, mode=0o711, exist_ok=True)
+        self._watch = Watch([self._directory], IN_CREATE)
+        self._event = asyncio.Event()
+        self._look()
+
+    def __enter__(self) -> Starts:
+        asyncio.get_running_loop().add_reader(self._watch.fileno(), self._look)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        asyncio.get_running_loop().remove_reader(self._watch.fileno())
+        self._watch.close()
+
+    async def wait(self) -> None:
+        """Until one may have been started, or `tell` called, since this last returned."""
+        await self._event.wait()
+        self._event.clear()
+
+    def tell(self) -> None:
+        """Let `wait` return."""
+        self._event.set()
+
+    def _look(self) -> None:
+        """Every run directory is watched for its state: a container may be started again."""
+        self._watch.drain()
+        for name in os.listdir(self._directory):
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                self._watch.add(f"{self._directory}/{name}", IN_MOVED_TO | IN_DELETE)
+        self._event.set()

@@ -9,6 +9,7 @@ from engine.kernel.libc import KernelCallError, libc
 IN_MODIFY = 0x2
 IN_MOVED_TO = 0x80
 IN_CREATE = 0x100
+IN_DELETE = 0x200
 IN_DELETE_SELF = 0x400
 _NONBLOCK_CLOEXEC = os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -20,11 +21,17 @@ class Watch:
         self._fd: int = libc.inotify_init1(_NONBLOCK_CLOEXEC)
         if self._fd < 0:
             raise KernelCallError("inotify_init1")
-        for directory in directories:
-            if libc.inotify_add_watch(self._fd, os.fsencode(directory), mask) < 0:
-                error = KernelCallError("inotify_add_watch", directory=directory)
-                self.close()
-                raise error
+        try:
+            for directory in directories:
+                self.add(directory, mask)
+        except KernelCallError:
+            self.close()
+            raise
+
+    def add(self, directory: str, mask: int) -> None:
+        """Watch a further directory; one that is watched already gets this mask."""
+        if libc.inotify_add_watch(self._fd, os.fsencode(directory), mask) < 0:
+            raise KernelCallError("inotify_add_watch", directory=directory)
 
     def fileno(self) -> int:
         """For a loop."""

@@ -121,14 +121,39 @@ def test_earlier_lines_are_not_shown_again(buoy: Buoy) -> None:
     assert buoy.run("up").lines.count("a-1  | once") == 1
 
 
-def test_a_restart_is_told(buoy: Buoy) -> None:
+def test_every_restart_is_told_and_the_end_last(buoy: Buoy) -> None:
     buoy.write(
         "compose.yaml",
         """
 services:
-  flaky: {image: busybox, command: "sh -c 'exit 4'", restart: "on-failure:1"}
+  flaky: {image: busybox, command: "sh -c 'echo up; exit 4'", restart: "on-failure:2"}
 """,
     )
     lines = buoy.run("up").lines
-    assert "flaky-1 exited with code 4 (restarting)" in lines
+    assert lines.count("flaky-1  | up") == 3
+    assert lines.count("flaky-1 exited with code 4 (restarting)") == 2
     assert lines[-1] == "flaky-1 exited with code 4"
+
+
+def test_what_another_command_recreates_or_adds_is_followed(buoy: Buoy) -> None:
+    buoy.write("compose.yaml", PATIENT)
+    process = buoy.start("up")
+    read_until(process, "web-1  | up")
+    buoy.run("up", "-d", "--force-recreate")
+    read_until(process, "web-1 exited with code 0")
+    read_until(process, "web-1  | up")
+    buoy.run("up", "-d", "--scale", "web=2")
+    read_until(process, "web-2  | up")
+    process.send_signal(signal.SIGINT)
+    rest = process.communicate(timeout=20)[0]
+    assert "web-2 exited with code 0" in rest
+    assert buoy.run("ps", "-q").lines == []
+
+
+def test_a_lost_terminal_leaves_the_containers_running(buoy: Buoy) -> None:
+    buoy.write("compose.yaml", PATIENT)
+    process = buoy.start("up")
+    read_until(process, "web-1  | up")
+    process.send_signal(signal.SIGHUP)
+    process.communicate(timeout=20)
+    assert buoy.run("ps", "--services").lines == ["web"]
