@@ -17,6 +17,7 @@ VERBS = {
     "config": "Check the project file and print what it comes to",
     "create": "Create containers, without starting them",
     "down": "Stop and remove containers and networks",
+    "env": "Show the variables of a service and where they come from",
     "exec": "Run a command in a running container",
     "graph": "Show services, what they need and what they use",
     "image": "Manage images: ls, rm, import, load, tag",

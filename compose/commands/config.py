@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--format", choices=("yaml", "json"), help="default: yaml")
     add("-q", "--quiet", action="store_true", help="check only")
     add("-o", "--output", metavar="FILE", help="write there instead of to stdout")
+    add("--origin", action="store_true", help="beside each value, where it comes from")
     pin = "pin the images: asks their registries"
     add("--resolve-image-digests", action="store_true", help=pin)
     _add_aspects(parser)
@@ -110,6 +111,11 @@ def _text(args: argparse.Namespace, project: Project) -> str:
         for service in plain["services"].values():  # there, if null, as with docker compose
             service.setdefault("command", None)
             service.setdefault("entrypoint", None)
+    if args.origin:
+        from compose.commands.config_origin import to_commented_yaml, to_origin_json
+
+        shown = to_origin_json if args.format == "json" else to_commented_yaml
+        return shown(escaped(plain), project.positions)
     return _document(escaped(plain), args.format)
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from compose.__main__ import main
 from compose.source.yaml import parse_documents
 from tests.engine.images.registry import Registry
 from tests.engine.images.tars import build
@@ -31,19 +31,9 @@ services:
 
 
 @pytest.fixture
-def config(
-    files: Files, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Config:
-    """`buoy config ARGS...` in the project directory: its standard output."""
-    monkeypatch.chdir(files.directory)
-    monkeypatch.setenv("BUOY_ROOT", str(files.directory.parent / "root"))
-
-    def run(*args: str, code: int = 0) -> str:
-        assert main(["config", *args]) == code
-        captured = capsys.readouterr()
-        return captured.out if code == 0 else captured.err
-
-    return run
+def config(buoy: Callable[..., str]) -> Config:
+    """`buoy config ARGS...`."""
+    return partial(buoy, "config")
 
 
 @pytest.fixture
