@@ -67,6 +67,7 @@ def container_spec(
         endpoints=_endpoints(project, service),
         address_owner=f"{project.name}/{service.name}/{number}",
         ports=tuple(_port(project, service, port) for port in service.ports),
+        expose=service.expose,
         extra_hosts=service.extra_hosts,
         dns=service.dns,
         dns_search=service.dns_search,

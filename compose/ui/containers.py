@@ -53,14 +53,17 @@ def format_host_port(port: PublishedPort) -> str:
 
 
 def format_ports(container: Container) -> str:
-    """`0.0.0.0:8080->80/tcp`; neighbours as a range: `0.0.0.0:8000-8002->8000-8002/tcp`."""
+    """`0.0.0.0:8080->80/tcp`; neighbours as a range: `0.0.0.0:8000-8002->8000-8002/tcp`.
+
+    Then what is exposed and not published: `443/tcp`.
+    """
     runs: list[list[PublishedPort]] = []
     for port in sorted(container.ports, key=_port_order):
         if runs and _follows(runs[-1][-1], port):
             runs[-1].append(port)
         else:
             runs.append([port])
-    return ", ".join(map(_format_run, runs))
+    return ", ".join((*map(_format_run, runs), *_unpublished_runs(container)))
 
 
 def json_line(container: Container, now_s: float, *, full: bool = False) -> str:
@@ -69,6 +72,22 @@ def json_line(container: Container, now_s: float, *, full: bool = False) -> str:
 
     fields = _json_fields(container, now_s, full=full)
     return json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
+
+
+def _unpublished(container: Container) -> list[tuple[int, str]]:
+    published = {(port.target, port.protocol) for port in container.ports}
+    return [entry for entry in container.exposed if entry not in published]
+
+
+def _unpublished_runs(container: Container) -> Iterable[str]:
+    runs: list[list[tuple[int, str]]] = []
+    for port, protocol in sorted(_unpublished(container), key=lambda one: (one[1], one[0])):
+        if runs and runs[-1][-1] == (port - 1, protocol):
+            runs[-1].append((port, protocol))
+        else:
+            runs.append([(port, protocol)])
+    for (first, protocol), *more in runs:
+        yield f"{first}-{more[-1][0]}/{protocol}" if more else f"{first}/{protocol}"
 
 
 def _port_order(port: PublishedPort) -> tuple[str, str, int, int]:
@@ -108,7 +127,7 @@ def _json_fields(container: Container, now_s: float, *, full: bool) -> dict[str,
         "Status": format_status(container, now_s),
         "Health": container.health or "",
         "ExitCode": container.exit_code or 0,
-        "Publishers": list(_publishers(container.ports)),
+        "Publishers": list(_publishers(container)),
         "Ports": format_ports(container),
         "Labels": ",".join(f"{key}={value}" for key, value in labels.items()),
         "Mounts": ",".join(mount.source or mount.target for mount in container.mounts),
@@ -118,14 +137,12 @@ def _json_fields(container: Container, now_s: float, *, full: bool) -> dict[str,
     }
 
 
-def _publishers(ports: Iterable[PublishedPort]) -> Iterable[dict[str, Any]]:
-    for port in ports:
-        yield {
-            "URL": port.host_ip,
-            "TargetPort": port.target,
-            "PublishedPort": port.published,
-            "Protocol": port.protocol,
-        }
+def _publishers(container: Container) -> Iterable[dict[str, Any]]:
+    """What is exposed alone has no URL, and 0 for a port."""
+    published = [(one.host_ip, one.target, one.published, one.protocol) for one in container.ports]
+    exposed = [("", target, 0, protocol) for target, protocol in _unpublished(container)]
+    keys = ("URL", "TargetPort", "PublishedPort", "Protocol")
+    return (dict(zip(keys, values, strict=True)) for values in (*published, *exposed))
 
 
 def _format_time(seconds: float) -> str:

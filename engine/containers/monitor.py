@@ -91,6 +91,7 @@ class Monitor:
             "monitor": os.getpid(),
             "command": ours["argv"],
             "attachments": ours["attachments"],
+            "exposed": ours["exposed"],
         }
 
     def run(self) -> None:

@@ -23,7 +23,7 @@ def observe_container(roots: Roots, row: sqlite3.Row) -> Container:
     """One container, from its row in `containers`."""
     state = observe_state(roots, row["id"], row["started_at"])
     spec = json.loads(row["spec"])
-    health = state.get("health")
+    health, alive = state.get("health"), state["status"] in ALIVE
     return Container(
         id=row["id"],
         name=row["name"],
@@ -42,7 +42,8 @@ def observe_container(roots: Roots, row: sqlite3.Row) -> Container:
         restart_count=state.get("restart_count", 0),
         oom_killed=state.get("oom_killed", False),
         error=state.get("error"),
-        ports=tuple(PublishedPort(**port) for port in state.get("ports", ())),
+        ports=tuple(PublishedPort(**port) for port in state.get("ports", ()) if alive),
+        exposed=tuple((port, protocol) for port, protocol in state.get("exposed", ()) if alive),
         attachments=tuple(Attachment(**one) for one in state.get("attachments", ())),
         mounts=tuple(Mount(**_without_lists(mount)) for mount in spec["mounts"]),
     )

@@ -206,12 +206,31 @@ def _ours(
         "init": spec.init,
         "own_dev": any(mount.target == "/dev" for mount in spec.mounts),
         "stdin_open": spec.stdin_open,
+        "exposed": _exposed(spec, config),
         "log": {
             "directory": directory,
             "max_size_bytes": spec.log.max_size_bytes,
             "max_files": spec.log.max_files,
         },
     }
+
+
+def _exposed(spec: ContainerSpec, config: ImageConfig) -> list[tuple[int, str]]:
+    """`8000-8010/udp` and the like, one by one. Raises ContainerProblem for what is no port."""
+    if spec.network != "networks":
+        return []
+    found = set()
+    for text in (*config.exposed_ports, *spec.expose):
+        ports, _, protocol = text.partition("/")
+        first, _, last = ports.partition("-")
+        if not (first.isdecimal() and (last or first).isdecimal()):
+            raise ContainerProblem(
+                f"container {spec.name}: `{text}` is not a port to expose",
+                hint="as in 3306, 53/udp or 8000-8010",
+                code="invalid-port",
+            )
+        found |= {(port, protocol or "tcp") for port in range(int(first), int(last or first) + 1)}
+    return sorted(found)
 
 
 def _joint(hierarchies: Hierarchies) -> Iterable[str]:

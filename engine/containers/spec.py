@@ -128,6 +128,7 @@ class ContainerSpec(Record):
     endpoints: tuple[EndpointSpec, ...] = ()
     address_owner: str | None = None
     ports: tuple[PortSpec, ...] = ()
+    expose: tuple[str, ...] = ()  # "3306", "8000-8010/udp": said of it, beside what the image says
     extra_hosts: tuple[tuple[str, str], ...] = ()
     dns: tuple[str, ...] = ()
     dns_search: tuple[str, ...] = ()
@@ -194,5 +195,6 @@ class Container(Record):
     oom_killed: bool = False
     error: str | None = None
     ports: tuple[PublishedPort, ...] = ()
+    exposed: tuple[tuple[int, str], ...] = ()  # (3306, "tcp"): what it listens on, as is said
     attachments: tuple[Attachment, ...] = ()
     mounts: tuple[Mount, ...] = ()

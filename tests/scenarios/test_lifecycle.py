@@ -180,17 +180,22 @@ services:
     image: busybox
     command: sleep 1000
     ports: ["127.0.0.1::80", "127.0.0.1::53/udp"]
+    expose: ["80", "8000-8001"]
     stop_grace_period: 0s
 """,
     )
     buoy.run("up", "-d")
     host, _, port = buoy.run("port", "web", "80").stdout.strip().rpartition(":")
     assert host == "127.0.0.1"
-    assert f"127.0.0.1:{port}->80/tcp" in buoy.run("ps").stdout
+    ps = buoy.run("ps").stdout
+    assert f"127.0.0.1:{port}->80/tcp" in ps
+    assert ps.endswith(", 8000-8001/tcp\n")
     buoy.run("port", "--protocol", "udp", "web", "53")
     missing = buoy.run("port", "web", "81", check=False)
     assert missing.exit_code == 1
     assert "it publishes" in missing.stderr
+    buoy.run("stop")
+    assert "tcp" not in buoy.run("ps", "-a").stdout
 
 
 def test_projects_and_volumes_are_listed(buoy: Buoy) -> None:

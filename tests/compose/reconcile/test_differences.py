@@ -70,7 +70,7 @@ def test_the_same_service_has_no_differences() -> None:
             ("volumes /data", "volumes /cache", "volumes /var"),
         ),
         ({"tmpfs": (ServiceMount(type="tmpfs", target="/tmp"),)}, ("tmpfs /tmp",)),
-        ({"ports": ()}, ("ports",)),
+        ({"ports": (), "expose": ("81",)}, ("ports", "expose")),
         ({"networks": {"front": ServiceNetwork()}}, ("networks default", "networks front")),
         ({"networks": {"default": ServiceNetwork(aliases=("w",))}}, ("networks default",)),
         ({"links": (Link(service="db", alias="mysql"),)}, ("links",)),

@@ -74,6 +74,15 @@ def test_ports_in_a_row_are_shown_as_a_range() -> None:
     )
 
 
+def test_what_is_exposed_and_not_published_comes_last() -> None:
+    exposed = ((80, "tcp"), (443, "tcp"), (444, "tcp"), (53, "udp"))
+    web = container(ports=(port(80, 8080),), exposed=exposed)
+    assert format_ports(web) == "0.0.0.0:8080->80/tcp, 443-444/tcp, 53/udp"
+    assert format_ports(container(exposed=((3306, "tcp"),))) == "3306/tcp"
+    shown = json.loads(json_line(container(exposed=((3306, "tcp"),)), NOW_S))["Publishers"]
+    assert shown == [{"URL": "", "TargetPort": 3306, "PublishedPort": 0, "Protocol": "tcp"}]
+
+
 def test_the_json_line_has_the_keys_of_docker_compose() -> None:
     line = json.loads(json_line(container(ports=(port(80, 8080),)), NOW_S))
     assert list(line) == [
