@@ -5,7 +5,8 @@ ProjectProblem
 +-- YamlSyntax, DuplicateKey, KeyNotString              the text
 +-- EnvFileSyntax, BadVariable, RequiredVariable        variables
 +-- UnknownKey, MissingKey, InvalidValue, NotBuilt      the format
-+-- UnknownService, UnknownNetwork, UnknownVolume       names that lead nowhere
++-- UnknownService, UnknownNetwork, UnknownVolume,
+|   UnknownConfig, UnknownSecret, UnknownModel          names that lead nowhere
 +-- NoImage, Conflict, TargetTwice                      keys that do not go together
 +-- ExtendsCycle, IncludeCycle                          files and services made from others
 +-- DependencyCycle, DependencyDisabled                 the graph
@@ -101,9 +102,23 @@ class InvalidValue(ProjectProblem):
 
 
 class NotBuilt(ProjectProblem):
-    """A key that Compose has and Buoy does not have yet: refused rather than ignored."""
+    """What Compose has and Buoy does not have yet: refused rather than ignored.
+
+    path   leads to the node in the project's tree; () where the files cannot be read without it
+    """
 
     code = "not-built-yet"
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str | None = None,
+        hint: str | None = None,
+        path: tuple[str | int, ...] = (),
+    ) -> None:
+        super().__init__(what, where=where, hint=hint)
+        self.path = path
 
 
 class UnknownService(ProjectProblem):
@@ -122,6 +137,24 @@ class UnknownVolume(ProjectProblem):
     """A service mounts a named volume that is not defined."""
 
     code = "unknown-volume"
+
+
+class UnknownConfig(ProjectProblem):
+    """A service uses a config that is not defined."""
+
+    code = "unknown-config"
+
+
+class UnknownSecret(ProjectProblem):
+    """A service or build uses a secret that is not defined."""
+
+    code = "unknown-secret"
+
+
+class UnknownModel(ProjectProblem):
+    """A service uses a language model that is not defined."""
+
+    code = "unknown-model"
 
 
 class NoImage(ProjectProblem):

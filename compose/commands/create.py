@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compose.commands.up_options import add_creation_arguments, up_options
+from compose.reconcile.built import check_built
 from compose.reconcile.plan import plan_up, selected_services
 from compose.reconcile.plan_images import plan_images
 
@@ -30,6 +31,7 @@ async def run(args: argparse.Namespace, context: Context) -> int:
     options = up_options(args, project, start=False)
     settings = Settings(pull=args.pull, quiet=args.quiet_pull)
     services = selected_services(project, options.services).values()
+    check_built(project, services)
     refreshing = plan_images(services, build=args.build, no_build=args.no_build, pull=args.pull)
     await apply(context, refreshing, settings, project, title="create")
     observed = context.observe(project)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from compose.commands.parsing import UsageProblem
 from compose.commands.up_options import add_creation_arguments, up_options
+from compose.reconcile.built import check_built
 from compose.reconcile.plan import plan_up, selected_services
 from compose.reconcile.plan_images import plan_images
 
@@ -54,6 +55,7 @@ def run(args: argparse.Namespace, context: Context) -> int | Coroutine[None, Non
     project = context.load_project(args)
     options = up_options(args, project, start=not args.no_start)
     services = selected_services(project, options.services, dependencies=not options.no_deps)
+    check_built(project, services.values())
     refreshing = plan_images(
         services.values(), build=args.build, no_build=args.no_build, pull=args.pull
     )

@@ -7,15 +7,21 @@ from compose.model.record import Record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
+
+    from compose.model.files import FileReference
 
 
 class Build(Record):
     """How the image of a service is built (Compose: services.build).
 
-    context     absolute directory
+    context     absolute directory, or a URL
     dockerfile  relative to the context, or absolute; not used when `dockerfile_inline` is given
     args        a variable without a value that the project's environment does not know is left out
     tags        further references for the result, beside the service's image
+    additional_contexts   name -> absolute directory, URL, or `service:NAME`
+    ssh         id -> path of a key or socket; empty: the agent's
+    others      keys that change nothing here, as written, kept for `config`
     """
 
     context: str
@@ -28,3 +34,15 @@ class Build(Record):
     no_cache: bool = False
     pull: bool = False
     network: str | None = None
+    additional_contexts: Mapping[str, str] = {}
+    extra_hosts: tuple[tuple[str, str], ...] = ()
+    shm_size_bytes: int | None = None
+    ulimits: Mapping[str, tuple[int, int]] = {}  # soft, hard
+    no_cache_filter: tuple[str, ...] = ()
+    secrets: tuple[FileReference, ...] = ()
+    ssh: Mapping[str, str] = {}
+    platforms: tuple[str, ...] = ()
+    privileged: bool = False
+    entitlements: tuple[str, ...] = ()
+    others: Mapping[str, Any] = {}
+    extensions: Mapping[str, Any] = {}

@@ -10,7 +10,10 @@ from compose.errors import (
     NoImage,
     ProjectProblem,
     TargetTwice,
+    UnknownConfig,
+    UnknownModel,
     UnknownNetwork,
+    UnknownSecret,
     UnknownService,
     UnknownVolume,
     nearest,
@@ -28,16 +31,18 @@ def check(
 ) -> Iterator[ProjectProblem]:
     """The problems of the enabled services of a project, one check a rule.
 
-    declared   names of services, networks and volumes that the files define, usable or not
+    declared   names by section, as `services`, that the files define, usable or not
     broken     services of which a part was left out because of another problem
     """
     yield from _container_names(project)
     for service in project.services.values():
-        if service.name not in broken and service.image is None and service.build is None:
+        if service.name not in broken and not (service.image or service.build or service.provider):
             yield _no_image(project, service)
         yield from _dependencies(project, service, declared.get("services", set()))
         yield from _networks(project, service, declared.get("networks", set()))
         yield from _volumes(project, service, declared.get("volumes", set()))
+        yield from _references(project, service, declared)
+        yield from _contexts(project, service, declared.get("services", set()))
         yield from _targets(project, service)
 
 
@@ -110,6 +115,46 @@ def _volumes(project: Project, service: Service, declared: Set[str]) -> Iterator
             where=project.where(f"services.{service.name}.volumes[{index}]"),
             hint=hint or f"add `{mount.source}:` below `volumes:` at the top level",
         )
+
+
+def _references(
+    project: Project, service: Service, declared: Mapping[str, Set[str]]
+) -> Iterator[ProjectProblem]:
+    """Configs, secrets and models that are used and not defined."""
+    build = service.build.secrets if service.build else ()
+    own = f"services.{service.name}"
+    used: list[tuple[type[ProjectProblem], str, str, str]] = [
+        *((UnknownConfig, f"{own}.configs", "config", one.source) for one in service.configs),
+        *((UnknownSecret, f"{own}.secrets", "secret", one.source) for one in service.secrets),
+        *((UnknownSecret, f"{own}.build.secrets", "secret", one.source) for one in build),
+        *((UnknownModel, f"{own}.models", "model", key) for key in service.models),
+    ]
+    for problem, path, kind, key in used:
+        known = declared.get(f"{kind}s", set())
+        if key not in known:
+            yield problem(
+                f"service `{service.name}` uses {kind} `{key}`, which is not defined",
+                where=project.where(f"{path}.{key}"),
+                hint=nearest(key, known) or f"add `{key}:` below `{kind}s:` at the top level",
+            )
+
+
+def _contexts(project: Project, service: Service, declared: Set[str]) -> Iterator[ProjectProblem]:
+    """Images of other services that a build starts from: those must be built."""
+    contexts = service.build.additional_contexts if service.build else {}
+    for name, place in contexts.items():
+        kind, _, needed = place.partition(":")
+        if kind != "service":
+            continue
+        where = project.where(f"services.{service.name}.build.additional_contexts.{name}")
+        other = project.services.get(needed) or project.disabled.get(needed)
+        if needed not in declared:
+            what = f"service `{service.name}` is built from `{needed}`, which is not defined"
+            yield UnknownService(what, where=where, hint=nearest(needed, declared))
+        elif other is not None and other.build is None:
+            what = f"service `{service.name}` is built from `{needed}`, which has no `build`"
+            hint = f"`docker-image://{other.image_name}` takes an image that exists"
+            yield Conflict(what, where=where, hint=hint)
 
 
 def _targets(project: Project, service: Service) -> Iterator[ProjectProblem]:

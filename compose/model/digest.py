@@ -6,26 +6,51 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from compose.model.plain import plain_network, plain_service, plain_volume
+from compose.model.plain import plain_service
+from compose.model.plain_resources import plain_network, plain_volume
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from compose.model.files import FileSource
     from compose.model.network import Network
     from compose.model.service import Service
     from compose.model.volume import Volume
 
 # What does not change a container that exists: how its image comes about, how many there are, what
 # comes first, and what only people or our own output care for.
-_IGNORED = frozenset(("build", "pull_policy", "scale", "depends_on", "profiles", "attach"))
+_IGNORED = frozenset(
+    ("build", "pull_policy", "scale", "depends_on", "profiles", "attach", "develop")
+)
 
 
-def with_digest(service: Service) -> Service:
-    """The service with its digest."""
+def with_digest(service: Service, sources: Mapping[str, Mapping[str, FileSource]]) -> Service:
+    """The service with its digest.
+
+    sources   the secrets and configs of the project: what is in those that a service uses counts
+
+    Of `deploy` counts what it comes to for a container, which the service has in other fields.
+    """
     plain = {
         key: value
-        for key, value in plain_service(service).items()
+        for key, value in plain_service(service.replace(deploy=None)).items()
         if key not in _IGNORED and not key.startswith("x-")
     }
-    return service.replace(digest=_digest(plain))
+    used = {"secrets": service.secrets, "configs": service.configs}
+    files = {
+        f"{section}.{reference.source}": _source(sources[section].get(reference.source))
+        for section, references in used.items()
+        for reference in references
+    }
+    return service.replace(digest=_digest(plain | files))
+
+
+def _source(source: FileSource | None) -> tuple[str | None, str]:
+    """Where a secret or config comes from, and a digest of its text: not the text itself."""
+    if source is None:
+        return None, ""
+    text = "" if source.content is None else source.content
+    return source.file, hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def network_with_digest(network: Network) -> Network:

@@ -7,43 +7,16 @@ from __future__ import annotations
 
 import json
 
-from compose.model.build import Build
-from compose.model.dependencies import Dependencies, Dependency, Edge, Node
-from compose.model.healthcheck import Healthcheck
-from compose.model.mounts import Mount
-from compose.model.network import Network, ServiceNetwork
-from compose.model.ports import Port
-from compose.model.positions import Positions
-from compose.model.project import Inputs, Notice, Project
+from compose import model
 from compose.model.record import Record
-from compose.model.resources import Logging, Resources, RestartPolicy
-from compose.model.service import EnvFile, Link, Service
-from compose.model.volume import Volume
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 _KIND = "\0record"  # a key that no file can hold beside the names of fields
-_CLASSES: dict[str, type[Record]] = {
-    cls.__name__: cls
-    for cls in (
-        *(Build, Dependencies, Dependency, Edge, EnvFile, Healthcheck, Inputs, Link, Logging),
-        *(
-            Mount,
-            Network,
-            Node,
-            Notice,
-            Port,
-            Positions,
-            Project,
-            Resources,
-            RestartPolicy,
-            Service,
-        ),
-        *(ServiceNetwork, Volume),
-    )
-}
+_AS_WRITTEN = ("extensions", "others")  # fields that keep their lists
+_classes: dict[str, type[Record]] = {}  # those met so far: most projects need few
 
 
 def encode(record: Record) -> str:
@@ -61,7 +34,8 @@ def _plain(value: Any) -> Any:
 
 
 def decode(text: str) -> Any:
-    """The record of a text from `encode`. Raises ValueError, TypeError or KeyError for others."""
+    """The record of a text from `encode`. Raises ValueError, TypeError, KeyError or AttributeError
+    for others."""
     return json.loads(text, object_hook=_restored)
 
 
@@ -72,9 +46,11 @@ def _restored(values: dict[str, Any]) -> Any:
     for name, value in values.items():
         if type(value) is list:
             values[name] = _tuple(value)
-        elif type(value) is dict and name != "extensions":  # those keep their lists
+        elif type(value) is dict and name not in _AS_WRITTEN:
             values[name] = {key: _tuple(v) if type(v) is list else v for key, v in value.items()}
-    return _CLASSES[kind](**values)
+    if kind not in _classes:
+        _classes[kind] = getattr(model, kind)
+    return _classes[kind](**values)
 
 
 def _tuple(items: list[Any]) -> tuple[Any, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from compose.errors import InvalidValue, NotBuilt, ProjectProblem
+from compose.errors import Conflict, InvalidValue, NotBuilt, ProjectProblem
 from compose.source.tree import Map, Path, Seq, Value, dotted, locate, plain
 from compose.source.values import parse_duration, parse_size, text_of
 
@@ -44,7 +44,20 @@ class Fields:
 
     def not_built(self, what: str, *inner: str | int, hint: str | None = None) -> None:
         """Remember that a value is one that Compose has and Buoy does not have yet."""
-        self.note(NotBuilt, f"`{self.name(*inner)}`: {what} is not built yet", *inner, hint=hint)
+        text = f"`{self.name(*inner)}`: {what} is not built yet"
+        where, path = self.where(*inner), (*self.path, *inner)
+        self.problems.append(NotBuilt(text, where=where, hint=hint, path=path))
+
+    def external(self) -> tuple[bool, str | None]:
+        """Whether a resource is external, and the name that the old form of that gives."""
+        old = self.given("external")
+        if old is None:
+            return self.flag("external"), None
+        name = old.text("name")
+        if name and "name" in self and self.text("name") != name:
+            what = f"{self.name()}: `name` and `external.name` differ"
+            self.note(Conflict, what, "external", "name")
+        return True, name
 
     def text(self, key: str) -> str | None:
         """A string; a number is written out."""
@@ -84,6 +97,18 @@ class Fields:
             return parse(value)
         except ValueError as error:
             self.note(InvalidValue, f"{self.name(key)}: {error}", key)
+            return None
+
+    def mode(self, key: str) -> int | None:
+        """Permissions: a number as it is, a string in octal."""
+        written = self.tree.get(key)
+        if not isinstance(written, str):
+            return self.integer(key)
+        try:
+            return int(written, 8)
+        except ValueError:
+            what = f"{self.name(key)}: `{written}` is not octal, as `0755`"
+            self.note(InvalidValue, what, key)
             return None
 
     def texts(self, key: str) -> tuple[str, ...]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from compose.errors import raise_all
+from compose.errors import NotBuilt, raise_all
 from compose.model.checks import check
 from compose.model.digest import network_with_digest, volume_with_digest, with_digest
 from compose.model.fields import Fields
 from compose.model.network import Network
 from compose.model.origins import positions_of
-from compose.model.project import Inputs, Notice, Project
+from compose.model.project import Inputs, Limitation, Notice, Project
+from compose.model.read_files import read_source
+from compose.model.read_models import read_model
 from compose.model.read_network import read_network, read_volume
 from compose.model.read_service import read_service
 from compose.source.discover import Environment, Found, discover
@@ -19,13 +21,15 @@ from compose.source.names import checked_name
 from compose.source.surroundings import Surroundings
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
+    from compose.model.files import FileSource
     from compose.model.options import LoadOptions
     from compose.model.positions import Positions
     from compose.model.service import Service
     from compose.model.volume import Volume
     from compose.source.loaded import Loaded
+    from engine.errors import Problem
 
 
 def load_project(options: LoadOptions) -> Project:
@@ -38,7 +42,7 @@ def load_project(options: LoadOptions) -> Project:
     loaded = load(found, _given_name(options, found.environment))
     reading = _Reading(options, found, loaded)
     project = reading.project()
-    problems = list(loaded.problems)
+    problems = [one for one in loaded.problems if not _is_limit(one)]
     if options.consistency:
         problems += check(project, loaded.declared, loaded.broken)
     raise_all(problems)
@@ -53,8 +57,13 @@ def load_template(options: LoadOptions) -> Loaded:
     surroundings = Surroundings(options.working_directory, options.environment)
     found = discover(surroundings, options.files, options.project_directory, options.env_files)
     loaded = load(found, _given_name(options, found.environment), variables=False)
-    raise_all(loaded.problems)
+    raise_all([one for one in loaded.problems if not _is_limit(one)])
     return loaded
+
+
+def _is_limit(problem: Problem) -> bool:
+    """Whether the project can be loaded all the same: what needs it is refused later."""
+    return isinstance(problem, NotBuilt) and bool(problem.path)
 
 
 def _given_name(options: LoadOptions, environment: Environment) -> str | None:
@@ -74,7 +83,8 @@ class _Reading:
 
     def project(self) -> Project:
         profiles = self._profiles()
-        services = self._services(profiles)
+        sources = {section: self._sources(section) for section in ("secrets", "configs")}
+        services = self._services(profiles, sources)
         positions = self._positions()
         enabled = {name: one for name, one in services.items() if _enabled(one.profiles, profiles)}
         return Project(
@@ -88,9 +98,13 @@ class _Reading:
             disabled={name: one for name, one in services.items() if name not in enabled},
             networks=self._networks(services.values()),
             volumes=self._volumes(),
+            configs=sources["configs"],
+            secrets=sources["secrets"],
+            models={key: read_model(key, one) for key, one in self._fields.named("models")},
             extensions=self._fields.extensions(),
             positions=positions,
             warnings=(*self._warnings(), *_ports_without_network(enabled.values(), positions)),
+            not_built=self._limitations(),
             inputs=self._inputs(),
         )
 
@@ -106,7 +120,9 @@ class _Reading:
         ]
         return tuple(dict.fromkeys([*asked, *named]))
 
-    def _services(self, profiles: Collection[str]) -> dict[str, Service]:
+    def _services(
+        self, profiles: Collection[str], sources: Mapping[str, Mapping[str, FileSource]]
+    ) -> dict[str, Service]:
         return {
             name: with_digest(
                 read_service(
@@ -117,7 +133,8 @@ class _Reading:
                     self._environment,
                     enabled=_enabled(fields.texts("profiles"), profiles),
                     read_files=self._options.read_env_files,
-                )
+                ),
+                sources,
             )
             for name, fields in self._fields.named("services")
         }
@@ -137,6 +154,20 @@ class _Reading:
             key: volume_with_digest(read_volume(key, fields, self._loaded.name))
             for key, fields in self._fields.named("volumes")
         }
+
+    def _sources(self, section: str) -> dict[str, FileSource]:
+        return {
+            key: read_source(key, fields, self._loaded.name, self._loaded.values)
+            for key, fields in self._fields.named(section)
+        }
+
+    def _limitations(self) -> tuple[Limitation, ...]:
+        """All that was found not to be built, now that everything has been read."""
+        return tuple(
+            Limitation(path=one.path, what=one.what, where=one.where, hint=one.hint)
+            for one in self._loaded.problems
+            if isinstance(one, NotBuilt) and one.path
+        )
 
     def _positions(self) -> Positions:
         return positions_of(self._loaded.tree, self._environment.services)

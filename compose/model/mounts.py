@@ -13,20 +13,26 @@ if TYPE_CHECKING:
 class Mount(Record):
     """One mount (Compose: services.volumes and services.tmpfs). Sizes in bytes.
 
-    type        bind: a host path; volume: a named one or, without source, an anonymous one; tmpfs
-    source      bind: absolute path; volume: key in `Project.volumes`, empty for an anonymous one
+    type        bind: a host path; volume: a named one or, without source, an anonymous one; tmpfs;
+                image: the content of an image; npipe and cluster are of other systems
+    source      bind: absolute path; volume: key in `Project.volumes`, empty for an anonymous one;
+                image: a reference or a service
+    recursive   bind: what is mounted below the source comes along
+    read_only_below   bind: whether that is read-only too; None: as far as the kernel can
     target      absolute path inside
     options     tmpfs only: mount options as written, as `uid=1000`
-    selinux     bind: `z` or `Z`, kept for `config`
+    subpath     volume, image: the directory in it that is mounted
+    selinux, consistency   kept for `config`
     """
 
-    type: Literal["bind", "volume", "tmpfs"]
+    type: Literal["bind", "volume", "tmpfs", "image", "npipe", "cluster"]
     target: str
     source: str = ""
     read_only: bool = False
     create_host_path: bool = True  # bind: make a missing source a directory
     propagation: str = "rprivate"
     recursive: bool = True
+    read_only_below: bool | None = None
     selinux: str | None = None
     nocopy: bool = False  # volume: do not fill an empty one from the image
     subpath: str | None = None
@@ -34,3 +40,4 @@ class Mount(Record):
     size_bytes: int | None = None
     mode: int | None = None
     options: tuple[str, ...] = ()
+    consistency: str | None = None

@@ -7,6 +7,16 @@ from compose.model.record import Record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
+
+
+class Subnet(Record):
+    """Addresses of a network (Compose: networks.<key>.ipam.config)."""
+
+    subnet: str | None = None
+    gateway: str | None = None
+    ip_range: str | None = None
+    aux_addresses: Mapping[str, str] = {}
 
 
 class Network(Record):
@@ -14,6 +24,8 @@ class Network(Record):
 
     key       its name in the file
     name      its name in the engine: `<project>_<key>` unless the file says another
+    aux_addresses     name -> address that is given to no container
+    further_subnets   beside `subnet` with its gateway, range and addresses
     external  made by somebody else: neither created nor removed
     digest    of all that decides how it is made; a network with another one is made anew
     """
@@ -27,8 +39,15 @@ class Network(Record):
     subnet: str | None = None
     gateway: str | None = None
     ip_range: str | None = None
+    aux_addresses: Mapping[str, str] = {}
+    further_subnets: tuple[Subnet, ...] = ()
+    ipam_driver: str | None = None
+    ipam_options: Mapping[str, str] = {}
     attachable: bool = False
+    enable_ipv4: bool = True
+    enable_ipv6: bool = False
     labels: Mapping[str, str] = {}
+    extensions: Mapping[str, Any] = {}
     digest: str = ""
 
 
@@ -42,6 +61,10 @@ class ServiceNetwork(Record):
 
     aliases: tuple[str, ...] = ()
     ipv4_address: str | None = None
+    ipv6_address: str | None = None
+    link_local_ips: tuple[str, ...] = ()
     mac_address: str | None = None
+    interface_name: str | None = None
+    driver_opts: Mapping[str, str] = {}
     priority: int = 0
     gw_priority: int = 0

@@ -5,47 +5,54 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from compose.model.deploy import Deploy
+from compose.model.plain_parts import given, plain_life, plain_machine, size
+from compose.model.plain_resources import (
+    plain_model,
+    plain_network,
+    plain_source,
+    plain_volume,
+)
 from compose.model.service import DEFAULT_GRACE_S
 from compose.source.values import format_duration
 
 if TYPE_CHECKING:
     from compose.model.build import Build
     from compose.model.dependencies import Dependency
+    from compose.model.files import FileReference
     from compose.model.healthcheck import Healthcheck
     from compose.model.mounts import Mount
-    from compose.model.network import Network, ServiceNetwork
+    from compose.model.network import ServiceNetwork
     from compose.model.ports import Port
     from compose.model.project import Project
     from compose.model.resources import RestartPolicy
     from compose.model.service import EnvFile, Service
-    from compose.model.volume import Volume
 
 Plain = dict[str, Any]
 
 
 def plain_project(project: Project) -> Plain:
     """A whole project, without what is disabled."""
-    return _given(
+    return given(
         name=project.name,
         services={name: plain_service(one) for name, one in sorted(project.services.items())},
         networks={key: plain_network(one) for key, one in sorted(project.networks.items())},
         volumes={key: plain_volume(one) for key, one in sorted(project.volumes.items())},
+        secrets={key: plain_source(one) for key, one in sorted(project.secrets.items())},
+        configs={
+            key: plain_source(one) | given(content=one.content if not one.environment else None)
+            for key, one in sorted(project.configs.items())
+        },
+        models={key: plain_model(one) for key, one in sorted(project.models.items())},
         **project.extensions,
     )
-
-
-def _given(**values: Any) -> Plain:
-    """The values that say something."""
-    return {
-        key: value
-        for key, value in values.items()
-        if value is not None and value is not False and value not in ({}, [])
-    }
 
 
 def plain_service(service: Service) -> Plain:
     """A service, keys sorted."""
     values = _process(service) | _surroundings(service) | _limits(service)
+    values |= dict(service.namespaces)
+    values |= given(**service.others) | plain_machine(service) | plain_life(service)
     return dict(sorted(values.items())) | dict(service.extensions)
 
 
@@ -56,8 +63,8 @@ def _process(service: Service) -> Plain:
         for key, value in (("command", service.command), ("entrypoint", service.entrypoint))
         if value is not None
     }
-    grace_s = service.stop_grace_period_s
-    return words | _given(
+    grace_s, deploy = service.stop_grace_period_s, service.deploy or Deploy()
+    return words | given(
         attach=None if service.attach else "false",
         build=None if service.build is None else _build(service.build),
         container_name=service.container_name,
@@ -71,8 +78,8 @@ def _process(service: Service) -> Plain:
         platform=service.platform,
         profiles=list(service.profiles),
         pull_policy=service.pull_policy,
-        restart=_restart(service.restart),
-        scale=None if service.scale == 1 else service.scale,
+        restart=None if deploy.restart_policy else _restart(service.restart),
+        scale=None if service.scale == 1 or deploy.replicas is not None else service.scale,
         stdin_open=service.stdin_open,
         stop_grace_period=None if grace_s == DEFAULT_GRACE_S else format_duration(grace_s),
         stop_signal=service.stop_signal,
@@ -84,50 +91,61 @@ def _process(service: Service) -> Plain:
 
 def _surroundings(service: Service) -> Plain:
     """What it sees: labels, names, networks, ports and mounts."""
-    return _given(
+    return given(
         annotations=dict(service.annotations),
+        configs=[_reference(one) for one in service.configs],
         dns=list(service.dns),
         dns_opt=list(service.dns_opt),
         dns_search=list(service.dns_search),
         domainname=service.domainname,
         expose=list(service.expose),
-        extra_hosts=sorted(f"{name}={address}" for name, address in service.extra_hosts),
+        extra_hosts=_hosts(service.extra_hosts),
         hostname=service.hostname,
         labels=dict(service.labels),
+        external_links=list(service.external_links),
         links=[f"{link.service}:{link.alias}" for link in service.links],
+        mac_address=service.mac_address,
         network_mode=service.network_mode,
         networks={key: _place(place) for key, place in sorted(service.networks.items())},
         ports=[_port(port) for port in service.ports],
+        secrets=[_reference(one) for one in service.secrets],
         tmpfs=[":".join([m.target, ",".join(m.options)]).rstrip(":") for m in service.tmpfs],
         volumes=[_mount(mount) for mount in service.mounts],
+        volumes_from=list(service.volumes_from),
     )
 
 
 def _limits(service: Service) -> Plain:
-    """What it may do and use."""
+    """What it may do and use; what `deploy` says is printed there."""
     limits, logging = service.resources, service.logging
-    return _given(
+    deploy = service.deploy or Deploy()
+    quota = limits.cpu_quota_us
+    own_cpus = None if deploy.limits or (quota and quota > 0) else limits.cpus
+    return given(
         cap_add=list(service.cap_add),
         cap_drop=list(service.cap_drop),
+        cpu_period=limits.cpu_period_us,
+        cpu_quota=limits.cpu_quota_us,
+        cpu_rt_period=limits.cpu_rt_period_us,
+        cpu_rt_runtime=limits.cpu_rt_runtime_us,
         cpu_shares=limits.cpu_shares,
-        cpus=limits.cpus,
-        logging=_given(driver=logging.driver, options=dict(logging.options)),
-        mem_limit=_size(limits.memory_bytes),
-        mem_reservation=_size(limits.memory_reservation_bytes),
-        memswap_limit=_size(limits.memory_swap_bytes),
+        cpus=own_cpus,
+        cpuset=limits.cpuset,
+        logging=given(driver=logging.driver, options=dict(logging.options)),
+        mem_limit=None if deploy.limits else size(limits.memory_bytes),
+        mem_reservation=None if deploy.reservations else size(limits.memory_reservation_bytes),
+        mem_swappiness=limits.swappiness,
+        memswap_limit=size(limits.memory_swap_bytes),
+        oom_kill_disable=limits.oom_kill_disable,
         oom_score_adj=service.oom_score_adj or None,
-        pids_limit=limits.pids,
+        pids_limit=None if deploy.limits else limits.pids,
         privileged=service.privileged,
         read_only=service.read_only,
         security_opt=list(service.security_opt),
-        shm_size=_size(service.shm_size_bytes),
+        shm_size=size(service.shm_size_bytes),
         sysctls=dict(service.sysctls),
         ulimits={name: _ulimit(pair) for name, pair in service.ulimits.items()},
     )
-
-
-def _size(size_bytes: int | None) -> str | None:
-    return None if size_bytes is None else str(size_bytes)
 
 
 def _ulimit(pair: tuple[int, int]) -> int | Plain:
@@ -136,23 +154,48 @@ def _ulimit(pair: tuple[int, int]) -> int | Plain:
 
 
 def _build(build: Build) -> Plain:
-    return _given(
+    """A build, with the keys that change nothing here."""
+    values = given(
         context=build.context,
         dockerfile=None if build.dockerfile_inline else build.dockerfile,
         dockerfile_inline=build.dockerfile_inline,
+        additional_contexts=dict(build.additional_contexts),
         args=dict(build.args),
+        entitlements=list(build.entitlements),
+        extra_hosts=_hosts(build.extra_hosts),
         labels=dict(build.labels),
         network=build.network,
         no_cache=build.no_cache,
+        no_cache_filter=list(build.no_cache_filter),
+        platforms=list(build.platforms),
+        privileged=build.privileged,
         pull=build.pull,
+        secrets=[_reference(one) for one in build.secrets],
+        shm_size=size(build.shm_size_bytes),
+        ssh=[f"{name}={path}" if path else name for name, path in build.ssh.items()],
         tags=list(build.tags),
         target=build.target,
+        ulimits={name: _ulimit(pair) for name, pair in build.ulimits.items()},
     )
+    return values | given(**build.others) | dict(build.extensions)
+
+
+def _hosts(hosts: tuple[tuple[str, str], ...]) -> list[str]:
+    return sorted(f"{name}={address}" for name, address in hosts)
+
+
+def _reference(reference: FileReference) -> Plain:
+    ids = {
+        key: None if one is None else str(one)
+        for key, one in (("uid", reference.uid), ("gid", reference.gid))
+    }
+    mode = None if reference.mode is None else f"{reference.mode:04o}"
+    return given(source=reference.source, target=reference.target, **ids, mode=mode)
 
 
 def _env_file(file: EnvFile) -> Plain:
     required = {} if file.required else {"required": False}
-    return _given(path=file.path, format=file.format) | required
+    return given(path=file.path, format=file.format) | required
 
 
 def _dependency(dependency: Dependency) -> Plain:
@@ -168,7 +211,7 @@ def _healthcheck(check: Healthcheck) -> Plain:
         for key, value in check.given().items()
         if key.endswith("_s")
     }
-    return _given(
+    return given(
         test=None if check.test is None else list(check.test), **spans, retries=check.retries
     )
 
@@ -181,12 +224,13 @@ def _restart(policy: RestartPolicy) -> str | None:
 
 def _place(place: ServiceNetwork) -> Plain | None:
     values = place.given()
-    return {**values, **({"aliases": list(place.aliases)} if place.aliases else {})} or None
+    lists = {key: list(value) for key, value in values.items() if isinstance(value, tuple)}
+    return {**values, **lists} or None
 
 
 def _port(port: Port) -> Plain:
     first, last = port.published or (None, None)
-    return _given(
+    return given(
         name=port.name,
         mode=port.mode,
         host_ip=port.host_ip,
@@ -198,46 +242,31 @@ def _port(port: Port) -> Plain:
 
 
 def _mount(mount: Mount) -> Plain:
-    return _given(
+    subpath = mount.subpath
+    return given(
         type=mount.type,
         source=mount.source or None,
         target=mount.target,
         read_only=mount.read_only,
-        bind=_given(
+        bind=given(
             create_host_path=None if mount.create_host_path else "false",
             propagation=None if mount.propagation == "rprivate" else mount.propagation,
-            recursive=None if mount.recursive else "disabled",
+            recursive=_recursive(mount),
             selinux=mount.selinux,
         ),
-        volume=_given(nocopy=mount.nocopy),
-        tmpfs=_given(size=_size(mount.size_bytes), mode=mount.mode),
+        volume=given(nocopy=mount.nocopy, subpath=subpath, labels=dict(mount.labels))
+        if mount.type != "image"
+        else None,
+        image=given(subpath=subpath) if mount.type == "image" else None,
+        consistency=mount.consistency,
+        tmpfs=given(size=size(mount.size_bytes), mode=mount.mode),
     )
 
 
-def plain_network(network: Network) -> Plain:
-    """A network."""
-    subnet = _given(subnet=network.subnet, gateway=network.gateway, ip_range=network.ip_range)
-    return _given(
-        name=network.name,
-        driver=None if network.driver == "bridge" else network.driver,
-        driver_opts=dict(network.driver_opts),
-        external=network.external,
-        internal=network.internal,
-        attachable=network.attachable,
-        ipam={"config": [subnet]} if subnet else None,
-        labels=dict(network.labels),
-    )
-
-
-def plain_volume(volume: Volume) -> Plain:
-    """A volume."""
-    return _given(
-        name=volume.name,
-        driver=None if volume.driver == "local" else volume.driver,
-        driver_opts=dict(volume.driver_opts),
-        external=volume.external,
-        labels=dict(volume.labels),
-    )
+def _recursive(mount: Mount) -> str | None:
+    if not mount.recursive:
+        return "disabled"
+    return {None: None, False: "writable", True: "readonly"}[mount.read_only_below]
 
 
 def escaped(value: Any) -> Any:

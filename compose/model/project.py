@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from compose.model.files import FileSource
+    from compose.model.models import LanguageModel
     from compose.model.network import Network
     from compose.model.service import Service
     from compose.model.volume import Volume
@@ -24,6 +26,16 @@ class Notice(Record):
     code: str
     what: str
     where: str | None = None
+
+
+class Limitation(Record):
+    """Something that the files ask for and Buoy cannot do yet: what needs it is refused, not
+    misunderstood. `path` leads to the node, as ("services", "web", "runtime")."""
+
+    path: tuple[str | int, ...]
+    what: str
+    where: str | None = None
+    hint: str | None = None
 
 
 class Inputs(Record):
@@ -46,6 +58,7 @@ class Project(Record):
     environment         their variables; the process environment goes above them
     services            the enabled ones; those that no active profile enables are in `disabled`
     networks, volumes   by key; `default` is among them when a service uses it
+    not_built           whatever cannot be carried out, of all services and resources
     dependencies        computed by `compose.graph`
     """
 
@@ -59,10 +72,14 @@ class Project(Record):
     disabled: Mapping[str, Service] = {}
     networks: Mapping[str, Network] = {}
     volumes: Mapping[str, Volume] = {}
+    configs: Mapping[str, FileSource] = {}
+    secrets: Mapping[str, FileSource] = {}
+    models: Mapping[str, LanguageModel] = {}
     extensions: Mapping[str, Any] = {}
     dependencies: Dependencies = Dependencies()
     positions: Positions = Positions()
     warnings: tuple[Notice, ...] = ()
+    not_built: tuple[Limitation, ...] = ()
     inputs: Inputs = Inputs()
 
     def where(self, path: str) -> str | None:

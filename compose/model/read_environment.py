@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from compose.errors import EnvFileSyntax, FileMissing
 from compose.model.service import EnvFile
-from compose.source.dotenv import Setting, read_dotenv, read_raw, values_of
+from compose.source.dotenv import Setting, parse_dotenv, read_dotenv, read_raw, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,41 +12,74 @@ from compose.source.values import parse_size
 if TYPE_CHECKING:
     from compose.model.fields import Fields
 
+DEFAULT_PERIOD_US = 100_000
 _CONDITIONS = {"none": "no", "any": "always", "on-failure": "on-failure"}
 _DRIVERS = (None, "json-file", "local", "default")
 
 
 def read_resources(fields: Fields) -> Resources:
     """Limits of a service; those of `deploy` go above those of the service."""
-    limits = fields.inside("deploy").inside("resources").inside("limits")
-    reservations = fields.inside("deploy").inside("resources").inside("reservations")
-    memory = _agreed(fields, "mem_limit", limits.size("memory"), fields.size("mem_limit"))
-    reservation = _agreed(
-        fields, "mem_reservation", reservations.size("memory"), fields.size("mem_reservation")
-    )
-    cpus = _agreed(fields, "cpus", limits.number("cpus"), fields.number("cpus"))
-    pids = _agreed(fields, "pids_limit", limits.integer("pids"), fields.integer("pids_limit"))
+    resources = fields.inside("deploy").inside("resources")
+    limits, reserved = resources.given("limits"), resources.given("reservations")
+    memory = _agreed(fields, "mem_limit", fields.size("mem_limit"), limits, "memory")
+    reservation = fields.size("mem_reservation")
+    reservation = _agreed(fields, "mem_reservation", reservation, reserved, "memory")
+    pids = _agreed(fields, "pids_limit", fields.integer("pids_limit"), limits, "pids")
     return Resources(
-        memory_bytes=int(memory) if memory else None,
-        memory_reservation_bytes=int(reservation) if reservation else None,
+        memory_bytes=memory,
+        memory_reservation_bytes=reservation,
         memory_swap_bytes=fields.size("memswap_limit") or None,
-        cpus=cpus or None,
+        cpus=_cpus(fields, limits),
         cpu_shares=fields.integer("cpu_shares") or None,
-        pids=int(pids) if pids and pids > 0 else None,
+        pids=pids if pids and pids > 0 else None,
+        cpu_period_us=fields.integer("cpu_period") or None,
+        cpu_quota_us=fields.integer("cpu_quota") or None,
+        cpu_rt_period_us=fields.integer("cpu_rt_period") or None,
+        cpu_rt_runtime_us=fields.integer("cpu_rt_runtime") or None,
+        cpuset=fields.text("cpuset") or None,
+        swappiness=fields.integer("mem_swappiness"),
+        oom_kill_disable=fields.flag("oom_kill_disable"),
     )
 
 
-def _agreed(fields: Fields, key: str, deployed: float | None, own: float | None) -> float | None:
-    """The value of `deploy`, else the service's own; it is a conflict when they differ."""
-    if deployed is not None and own is not None and deployed != own:
-        fields.note(Conflict, f"{fields.name(key)} differs from its value in `deploy`", key)
-    return own if deployed is None else deployed
+def _agreed(
+    fields: Fields, key: str, own: int | None, block: Fields | None, name: str
+) -> int | None:
+    """The value of a block of `deploy`, else the service's own; a conflict where they differ.
+
+    A block that leaves the value out differs as well: that is how the reference reads it.
+    """
+    if block is None:
+        return own or None
+    deployed = block.integer(name) if name == "pids" else block.size(name)
+    if own and own != (deployed or 0):
+        _differs(fields, key, block, name)
+    return deployed or own or None
+
+
+def _cpus(fields: Fields, limits: Fields | None) -> float | None:
+    own = fields.number("cpus")
+    period, quota = fields.integer("cpu_period"), fields.integer("cpu_quota")
+    deployed = limits.number("cpus") if limits else None
+    if limits and own and own != (deployed or 0):
+        _differs(fields, "cpus", limits, "cpus")
+    if quota and quota > 0 and not own and not deployed:
+        return quota / (period or DEFAULT_PERIOD_US)
+    return deployed or own or None
+
+
+def _differs(fields: Fields, key: str, block: Fields, name: str) -> None:
+    what = f"{fields.name(key)} differs from {block.name(name)}"
+    fields.note(Conflict, what, key, hint="write one of them, or the same in both")
 
 
 def read_scale(fields: Fields) -> int:
     """The number of containers."""
-    deployed = fields.inside("deploy").integer("replicas")
-    scale = _agreed(fields, "scale", deployed, fields.integer("scale"))
+    deploy = fields.inside("deploy")
+    own, deployed = fields.integer("scale"), deploy.integer("replicas")
+    if own is not None and deployed is not None and own != deployed:
+        _differs(fields, "scale", deploy, "replicas")
+    scale = own if deployed is None else deployed
     if scale is not None and scale < 0:
         fields.note(InvalidValue, f"{fields.name()}: {scale} containers are fewer than none")
         return 0

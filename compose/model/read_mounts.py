@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from compose.model.fields import Fields
-    from compose.source.surroundings import Surroundings
 
 _NOT_BUILT = ("image", "npipe", "cluster")
+_READ_ONLY_BELOW = {"writable": False, "readonly": True}
 
 
 def read_ports(fields: Fields) -> Iterator[Port]:
@@ -49,53 +49,42 @@ def _port(fields: Fields) -> Port:
     )
 
 
-def read_mounts(fields: Fields, directory: str, surroundings: Surroundings) -> Iterator[Mount]:
-    """The mounts of `volumes`; paths of the host are resolved against `directory`."""
+def read_mounts(fields: Fields) -> Iterator[Mount]:
+    """The mounts of `volumes`."""
     for mount in fields.each("volumes"):
-        kind = mount.text("type") or "volume"
+        kind, source = mount.text("type") or "volume", mount.text("source") or ""
         if kind in _NOT_BUILT:
             mount.not_built(f"a mount of type `{kind}`", "type")
-            continue
-        source = mount.text("source") or ""
-        if kind == "bind":
-            if not source:
-                mount.note(MissingKey, f"{mount.name()}: a bind mount needs a `source`")
-            source = surroundings.within(directory, source)
-        try:
-            yield _mount(mount, kind, source)
-        except ValueError as error:
-            mount.note(InvalidValue, f"{mount.name()}: {error}")
+        if kind == "bind" and not source:
+            mount.note(MissingKey, f"{mount.name()}: a bind mount needs a `source`")
+        elif kind == "bind" and not source.startswith("/"):
+            mount.not_built(f"`{source}`, a path of Windows", "source")
+        yield _mount(mount, kind, source)
 
 
 def _mount(fields: Fields, kind: str, source: str) -> Mount:
-    bind, tmpfs = fields.inside("bind"), fields.inside("tmpfs")
+    bind, volume, tmpfs = fields.inside("bind"), fields.inside("volume"), fields.inside("tmpfs")
     recursive = bind.text("recursive") or "enabled"
-    if recursive in ("writable", "readonly"):
+    if recursive in _READ_ONLY_BELOW:
         bind.not_built(f"`{recursive}`", "recursive")
+    known = cast('Literal["bind", "volume", "tmpfs", "image", "npipe", "cluster"]', kind)
     return Mount(
-        type=cast('Literal["bind", "volume", "tmpfs"]', kind),
+        type=known,
         target=fields.text("target") or "",
         source="" if kind == "tmpfs" else source,
         read_only=fields.flag("read_only"),
         create_host_path=bind.flag("create_host_path", default=True),
         propagation=bind.text("propagation") or "rprivate",
         recursive=recursive != "disabled",
+        read_only_below=_READ_ONLY_BELOW.get(recursive),
         selinux=bind.text("selinux"),
-        nocopy=fields.inside("volume").flag("nocopy"),
+        nocopy=volume.flag("nocopy"),
+        subpath=volume.text("subpath") or fields.inside("image").text("subpath"),
+        labels=volume.labels(),
         size_bytes=tmpfs.size("size") or None,
-        mode=_mode(tmpfs),
+        mode=tmpfs.mode("mode"),
+        consistency=fields.text("consistency"),
     )
-
-
-def _mode(fields: Fields) -> int | None:
-    """Permissions: a number as it is, a string in octal."""
-    written = fields.tree.get("mode")
-    if not isinstance(written, str):
-        return fields.integer("mode")
-    try:
-        return int(written, 8)
-    except ValueError:
-        raise ValueError(f"mode `{written}` is not octal, as `0755`") from None
 
 
 def read_tmpfs(fields: Fields) -> Iterator[Mount]:

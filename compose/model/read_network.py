@@ -6,7 +6,7 @@ import ipaddress
 from typing import TYPE_CHECKING
 
 from compose.errors import Conflict, InvalidValue
-from compose.model.network import Network, ServiceNetwork
+from compose.model.network import Network, ServiceNetwork, Subnet
 from compose.model.volume import Volume
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ _CIDR = "as `172.28.0.0/16`"
 
 def read_network(key: str, fields: Fields, project: str) -> Network:
     """One of the networks; `project` is the name of the project."""
-    external, name = _external(fields)
+    external, name = fields.external()
     driver = fields.text("driver") or "bridge"
     if driver not in ("bridge", "default") and not external:
         fields.not_built(f"driver `{driver}`", "driver", hint="`bridge` is")
@@ -25,7 +25,8 @@ def read_network(key: str, fields: Fields, project: str) -> Network:
         fields.not_built("IPv6", "enable_ipv6")
     if not fields.flag("enable_ipv4", default=True):
         fields.not_built("a network without IPv4", "enable_ipv4")
-    subnet, gateway, ip_range = _addresses(fields.inside("ipam"))
+    ipam = fields.inside("ipam")
+    first, *further = _subnets(ipam) or [Subnet()]
     return Network(
         key=key,
         name=fields.text("name") or name or (key if external else f"{project}_{key}"),
@@ -33,50 +34,48 @@ def read_network(key: str, fields: Fields, project: str) -> Network:
         internal=fields.flag("internal"),
         driver="bridge" if driver == "default" else driver,
         driver_opts=fields.labels("driver_opts"),
-        subnet=subnet,
-        gateway=gateway,
-        ip_range=ip_range,
+        **first.values(),
+        further_subnets=tuple(further),
+        ipam_driver=ipam.text("driver"),
+        ipam_options=ipam.labels("options"),
         attachable=fields.flag("attachable"),
+        enable_ipv4=fields.flag("enable_ipv4", default=True),
+        enable_ipv6=fields.flag("enable_ipv6"),
         labels=fields.labels(),
+        extensions=fields.extensions(),
     )
 
 
-def _external(fields: Fields) -> tuple[bool, str | None]:
-    """Whether it is external, and the name that the old form gives."""
-    old = fields.given("external")
-    if old is None:
-        return fields.flag("external"), None
-    name = old.text("name")
-    if name and "name" in fields and fields.text("name") != name:
-        what = f"{fields.name()}: `name` and `external.name` differ"
-        fields.note(Conflict, what, "external", "name")
-    return True, name
-
-
-def _addresses(ipam: Fields) -> tuple[str | None, str | None, str | None]:
-    """Subnet, gateway and range of a network."""
+def _subnets(ipam: Fields) -> list[Subnet]:
+    """The subnets of a network."""
     if ipam.text("driver") not in (None, "default"):
         ipam.not_built(f"IPAM driver `{ipam.text('driver')}`", "driver")
     configs = list(ipam.each("config"))
     if len(configs) > 1:
         ipam.not_built("a network of several subnets", "config", 1)
-    if not configs:
-        return None, None, None
-    config = configs[0]
+    return [_subnet(config) for config in configs]
+
+
+def _subnet(config: Fields) -> Subnet:
     subnet = _network_of(config, "subnet")
     _network_of(config, "ip_range")
     gateway = config.text("gateway")
     if gateway is not None:
         _check_address(config, "gateway", gateway)
-        if subnet is None:
+        if "subnet" not in config:
             config.note(Conflict, f"{config.name()}: `gateway` needs a `subnet`", "gateway")
-        elif _is_address(gateway) and ipaddress.ip_address(gateway) not in subnet:
+        elif subnet and _is_address(gateway) and ipaddress.ip_address(gateway) not in subnet:
             what = f"{config.name('gateway')}: {gateway} is not in {subnet}"
             config.note(InvalidValue, what, "gateway")
-    return config.text("subnet"), gateway, config.text("ip_range")
+    return Subnet(
+        subnet=config.text("subnet"),
+        gateway=gateway,
+        ip_range=config.text("ip_range"),
+        aux_addresses=config.labels("aux_addresses"),
+    )
 
 
-def _network_of(config: Fields, key: str) -> ipaddress.IPv4Network | None:
+def _network_of(config: Fields, key: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
     text = config.text(key)
     if text is None:
         return None
@@ -88,7 +87,6 @@ def _network_of(config: Fields, key: str) -> ipaddress.IPv4Network | None:
         return None
     if isinstance(network, ipaddress.IPv6Network):
         config.not_built("an IPv6 subnet", key)
-        return None
     return network
 
 
@@ -107,13 +105,18 @@ def _check_address(fields: Fields, key: str, text: str) -> None:
 
 def read_service_network(fields: Fields) -> ServiceNetwork:
     """A service's place on one network."""
-    address = fields.text("ipv4_address")
-    if address is not None:
-        _check_address(fields, "ipv4_address", address)
+    for key in ("ipv4_address", "ipv6_address"):
+        address = fields.text(key)
+        if address is not None:
+            _check_address(fields, key, address)
     return ServiceNetwork(
         aliases=fields.texts("aliases"),
-        ipv4_address=address,
+        ipv4_address=fields.text("ipv4_address"),
+        ipv6_address=fields.text("ipv6_address"),
+        link_local_ips=fields.texts("link_local_ips"),
         mac_address=fields.text("mac_address"),
+        interface_name=fields.text("interface_name"),
+        driver_opts=fields.labels("driver_opts"),
         priority=fields.integer("priority") or 0,
         gw_priority=fields.integer("gw_priority") or 0,
     )
@@ -121,7 +124,7 @@ def read_service_network(fields: Fields) -> ServiceNetwork:
 
 def read_volume(key: str, fields: Fields, project: str) -> Volume:
     """One of the volumes; `project` is the name of the project."""
-    external, name = _external(fields)
+    external, name = fields.external()
     driver = fields.text("driver") or "local"
     others = sorted({"driver", "driver_opts", "labels"} & set(fields.tree))
     if external and others:
@@ -139,4 +142,5 @@ def read_volume(key: str, fields: Fields, project: str) -> Volume:
         driver="local" if driver == "default" else driver,
         driver_opts=fields.labels("driver_opts"),
         labels=fields.labels(),
+        extensions=fields.extensions(),
     )

@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Literal, cast
 from compose.errors import Conflict, InvalidValue
 from compose.model.dependencies import Dependency
 from compose.model.network import ServiceNetwork
-from compose.model.read_build import read_build
-from compose.model.read_environment import read_environment, unread_files
+from compose.model.read_build import read_build, read_hosts
+from compose.model.read_deploy import read_deploy, read_others
+from compose.model.read_devices import read_block_io, read_devices, read_requests
+from compose.model.read_environment import read_environment, read_labels, unread_files
+from compose.model.read_files import CONFIGS, SECRETS, read_references
+from compose.model.read_hooks import read_hooks, read_watch
 from compose.model.read_limits import (
     read_healthcheck,
     read_logging,
@@ -18,6 +22,7 @@ from compose.model.read_limits import (
     read_scale,
     read_ulimits,
 )
+from compose.model.read_models import read_bindings, read_provider
 from compose.model.read_mounts import read_mounts, read_ports, read_tmpfs
 from compose.model.read_network import read_service_network
 from compose.model.service import DEFAULT_GRACE_S, Link, Service
@@ -29,6 +34,13 @@ if TYPE_CHECKING:
     from compose.model.fields import Fields
     from compose.source.discover import Environment
 
+_OTHERS = ("cpu_count", "cpu_percent", "credential_spec", "isolation", "pull_refresh_after")
+_NAMESPACES = ("cgroup", "ipc", "pid", "userns_mode", "uts")
+_OWN = {  # what a namespace is anyway
+    "cgroup": ("private",),
+    "ipc": ("private", "shareable"),
+    "userns_mode": ("host",),
+}
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
 
 
@@ -50,6 +62,7 @@ def read_service(
     read_files False: nor are those of an enabled one, and it keeps them
     """
     _check_platform(fields)
+    _check_namespaces(fields)
     build, check = fields.given("build"), fields.given("healthcheck")
     image = fields.text("image")
     grace_s = fields.seconds("stop_grace_period")
@@ -63,21 +76,19 @@ def read_service(
         platform=fields.text("platform"),
         command=fields.words("command"),
         entrypoint=fields.words("entrypoint"),
-        environment=read_environment(fields, directory, environment, files=read_files)
-        if enabled
-        else {},
-        env_files=() if read_files else tuple(unread_files(fields, directory, environment)),
+        environment=read_environment(fields, environment, files=read_files) if enabled else {},
+        env_files=() if read_files else tuple(unread_files(fields)),
         working_dir=fields.text("working_dir"),
         user=fields.text("user"),
         group_add=fields.texts("group_add"),
         hostname=fields.text("hostname"),
         domainname=fields.text("domainname"),
         container_name=fields.text("container_name"),
-        labels=fields.labels(),
+        labels=read_labels(fields, environment) if enabled else fields.labels(),
         annotations=fields.labels("annotations"),
         ports=tuple(read_ports(fields)),
         expose=fields.texts("expose"),
-        mounts=tuple(read_mounts(fields, directory, environment.surroundings)),
+        mounts=tuple(read_mounts(fields)),
         tmpfs=tuple(read_tmpfs(fields)),
         networks=_networks(fields),
         network_mode=mode,
@@ -85,7 +96,7 @@ def read_service(
         dns=tuple(_name_servers(fields)),
         dns_search=fields.texts("dns_search"),
         dns_opt=fields.texts("dns_opt"),
-        extra_hosts=_hosts(fields),
+        extra_hosts=read_hosts(fields),
         depends_on=_depends_on(fields),
         healthcheck=None if check is None else read_healthcheck(check),
         restart=read_restart(fields),
@@ -105,9 +116,31 @@ def read_service(
         resources=read_resources(fields),
         shm_size_bytes=fields.size("shm_size"),
         oom_score_adj=fields.integer("oom_score_adj") or 0,
+        namespaces=_namespaces(fields),
+        cgroup_parent=fields.text("cgroup_parent"),
+        runtime=fields.text("runtime"),
+        devices=read_devices(fields),
+        device_cgroup_rules=fields.texts("device_cgroup_rules"),
+        gpus=tuple(read_requests(fields, "gpus")),
+        block_io=read_block_io(fields),
+        storage_opt=fields.labels("storage_opt"),
+        mac_address=fields.text("mac_address"),
+        volumes_from=fields.texts("volumes_from"),
+        external_links=fields.texts("external_links"),
+        configs=tuple(read_references(fields, "configs", CONFIGS)),
+        secrets=tuple(read_references(fields, "secrets", SECRETS)),
+        pre_start=read_hooks(fields, "pre_start"),
+        post_start=read_hooks(fields, "post_start"),
+        pre_stop=read_hooks(fields, "pre_stop"),
+        watch=tuple(read_watch(fields)),
+        models=read_bindings(fields),
+        provider=read_provider(fields),
+        use_api_socket=fields.flag("use_api_socket"),
+        deploy=read_deploy(fields),
         logging=read_logging(fields.inside("logging")),
         profiles=fields.texts("profiles"),
         scale=read_scale(fields),
+        others=read_others(fields, _OTHERS),
         extensions=fields.extensions(),
     )
 
@@ -123,6 +156,18 @@ def _check_platform(fields: Fields) -> None:
     host = f"linux/{_ARCHITECTURES.get(own, own)}"
     if f"{system}/{_ARCHITECTURES.get(machine, machine)}" != host:
         fields.not_built(f"`{wanted}`", "platform", hint=f"this host is {host}")
+
+
+def _namespaces(fields: Fields) -> dict[str, str]:
+    found = {key: fields.text(key) for key in _NAMESPACES}
+    return {key: value for key, value in found.items() if value}
+
+
+def _check_namespaces(fields: Fields) -> None:
+    """Name those that would be shared with somebody."""
+    for key, value in _namespaces(fields).items():
+        if value not in _OWN.get(key, ()):
+            fields.not_built(f"`{value}`", key)
 
 
 def _pull_policy(fields: Fields) -> str | None:
@@ -156,11 +201,6 @@ def _link(text: str) -> Link:
     return Link(service=service, alias=alias or service)
 
 
-def _hosts(fields: Fields) -> tuple[tuple[str, str], ...]:
-    pairs = (text.partition("=") for text in fields.texts("extra_hosts"))
-    return tuple((name, address) for name, _, address in pairs)
-
-
 def _depends_on(fields: Fields) -> dict[str, Dependency]:
     """Dependencies by service: those of depends_on, then those that links and namespaces imply."""
     found = {}
@@ -176,6 +216,8 @@ def _depends_on(fields: Fields) -> dict[str, Dependency]:
         )
     for name, key in _implied(fields):
         found.setdefault(name, Dependency(restart=True, implied_by=key))
+    for name in _lenders(fields):
+        found.setdefault(name, Dependency(implied_by="volumes_from"))
     return dict(sorted(found.items()))
 
 
@@ -187,3 +229,9 @@ def _implied(fields: Fields) -> list[tuple[str, str]]:
         if kind == "service":
             implied.append((name, key))
     return implied
+
+
+def _lenders(fields: Fields) -> list[str]:
+    """The services that `volumes_from` names."""
+    entries = (text.partition(":") for text in fields.texts("volumes_from"))
+    return [name for name, _, _ in entries if name != "container"]

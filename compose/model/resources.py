@@ -14,7 +14,11 @@ class Resources(Record):
     """Limits of each container (Compose: mem_limit, cpus ... and deploy.resources). None: no limit.
 
     memory_swap_bytes   memory and swap together; -1 unlimited
+    cpus                a quota in a period counts as its quotient
     cpu_shares          weight relative to other containers
+    cpu_rt_*_us         of real-time processes
+    cpuset              the processors it may use, as `0-3,5`
+    swappiness          0 to 100: how soon memory that is not used is swapped out
     """
 
     memory_bytes: int | None = None
@@ -23,6 +27,13 @@ class Resources(Record):
     cpus: float | None = None
     cpu_shares: int | None = None
     pids: int | None = None
+    cpu_period_us: int | None = None
+    cpu_quota_us: int | None = None
+    cpu_rt_period_us: int | None = None
+    cpu_rt_runtime_us: int | None = None
+    cpuset: str | None = None
+    swappiness: int | None = None
+    oom_kill_disable: bool = False
 
 
 class RestartPolicy(Record):

@@ -12,7 +12,12 @@ if TYPE_CHECKING:
 
     from compose.model.build import Build
     from compose.model.dependencies import Dependency
+    from compose.model.deploy import Deploy
+    from compose.model.devices import BlockIO, Device, DeviceRequest
+    from compose.model.files import FileReference
     from compose.model.healthcheck import Healthcheck
+    from compose.model.hooks import Hook, WatchRule
+    from compose.model.models import ModelBinding, Provider
     from compose.model.mounts import Mount
     from compose.model.network import ServiceNetwork
     from compose.model.ports import Port
@@ -47,6 +52,9 @@ class Service(Record):
     networks         by key of `Project.networks`; empty when `network_mode` is given
     depends_on       by service name, with those implied by links and namespaces
     scale            number of containers
+    namespaces       ipc, pid, uts, cgroup and userns: `host`, `private`, `service:NAME` ...
+    deploy           as written; what of it counts is in scale, resources and restart
+    others           keys that change nothing here, as written, kept for `config`
     extensions       its `x-` keys, kept for `config`
     digest           of all that decides how its containers are made (`compose.model.digest`)
     """
@@ -99,8 +107,30 @@ class Service(Record):
     resources: Resources = Resources()
     shm_size_bytes: int | None = None
     oom_score_adj: int = 0
+    namespaces: Mapping[str, str] = {}
+    cgroup_parent: str | None = None
+    runtime: str | None = None
+    devices: tuple[Device, ...] = ()
+    device_cgroup_rules: tuple[str, ...] = ()
+    gpus: tuple[DeviceRequest, ...] = ()
+    block_io: BlockIO | None = None
+    storage_opt: Mapping[str, str] = {}
+    mac_address: str | None = None
+    volumes_from: tuple[str, ...] = ()
+    external_links: tuple[str, ...] = ()
+    configs: tuple[FileReference, ...] = ()
+    secrets: tuple[FileReference, ...] = ()
+    pre_start: tuple[Hook, ...] = ()
+    post_start: tuple[Hook, ...] = ()
+    pre_stop: tuple[Hook, ...] = ()
+    watch: tuple[WatchRule, ...] = ()
+    models: Mapping[str, ModelBinding | None] = {}
+    provider: Provider | None = None
+    use_api_socket: bool = False
+    deploy: Deploy | None = None
     logging: Logging = Logging()
     profiles: tuple[str, ...] = ()
     scale: int = 1
+    others: Mapping[str, Any] = {}
     extensions: Mapping[str, Any] = {}
     digest: str = ""

@@ -7,6 +7,7 @@ from compose.model.record import Record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
 
 class Volume(Record):
@@ -23,4 +24,5 @@ class Volume(Record):
     driver: str = "local"
     driver_opts: Mapping[str, str] = {}
     labels: Mapping[str, str] = {}
+    extensions: Mapping[str, Any] = {}
     digest: str = ""

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 
 from compose import __version__
 from compose.reconcile import names
+from compose.reconcile.built import check_build_built
 from engine import BuildSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from compose.model import Project, Service
+
+MIB = 1024 * 1024
 
 
 def build_spec(
@@ -22,9 +25,13 @@ def build_spec(
     no_cache: bool = False,
     pull: bool = False,
 ) -> BuildSpec:
-    """The build of a service that has one; the keywords are those of the command line, and win."""
+    """The build of a service that has one; the keywords are those of the command line, and win.
+
+    Raises NotBuilt for what Buoy cannot do yet.
+    """
     build = service.build
     assert build is not None  # the caller has looked
+    check_build_built(project, service)
     labels = {
         names.PROJECT: project.name,
         names.SERVICE: service.name,
@@ -41,4 +48,8 @@ def build_spec(
         no_cache=build.no_cache or no_cache,
         pull=build.pull or pull,
         network=build.network or "default",
+        extra_hosts=build.extra_hosts,
+        shm_size_bytes=build.shm_size_bytes or 64 * MIB,
+        ulimits=build.ulimits,
+        additional_contexts=build.additional_contexts,
     )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from compose import __version__
 from compose.reconcile import names
+from compose.reconcile.files import used_files
 from engine import (
     ContainerSpec,
     EndpointSpec,
@@ -86,11 +87,17 @@ def container_spec(
         security_options=service.security_opt,
         ulimits=service.ulimits,
         sysctls=service.sysctls,
-        resources=Resources(**service.resources.values()),
+        resources=_resources(service),
         shm_size_bytes=service.shm_size_bytes or 64 * MIB,
         oom_score_adj=service.oom_score_adj,
         log=_log(service),
     )
+
+
+def _resources(service: Service) -> Resources:
+    """The limits that the engine has: the others are among the project's `not_built`."""
+    wanted = service.resources
+    return Resources(**{name: getattr(wanted, name) for name in Resources.field_names()})
 
 
 def container_labels(
@@ -114,6 +121,7 @@ def _mounts(
     project: Project, service: Service, image: Image, anonymous: Mapping[str, str]
 ) -> Iterator[Mount]:
     for mount in (*service.mounts, *service.tmpfs):
+        assert mount.type in ("bind", "volume", "tmpfs"), mount  # `check_built` was asked
         yield Mount(
             type=mount.type,
             target=mount.target,
@@ -127,6 +135,15 @@ def _mounts(
             size_bytes=mount.size_bytes,
             mode=mount.mode,
         )
+    for reference, source, _ in used_files(project, service):
+        if source.file is not None:
+            yield Mount(
+                type="bind",
+                target=reference.target,
+                source=source.file,
+                read_only=True,
+                create_host_path=False,
+            )
     declared = {mount.target for mount in (*service.mounts, *service.tmpfs)}
     for target in image.config.volumes:
         if target in anonymous and target not in declared:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from compose.model.record import Record
+from compose.reconcile.built import check_built
 from compose.reconcile.decide import decide
 from compose.reconcile.plan_containers import ContainerSteps
 from compose.reconcile.plan_resources import ResourceSteps
@@ -58,9 +59,11 @@ def selected_services(
 def plan_up(project: Project, observed: Observed, options: UpOptions) -> tuple[Step, ...]:
     """The steps from what is observed to what is desired; empty when nothing differs.
 
-    Raises Problem where an external network or volume is missing.
+    Raises NotBuilt for what Buoy cannot do yet, Problem where an external network or volume is
+    missing.
     """
     services = selected_services(project, options.services, dependencies=not options.no_deps)
+    check_built(project, services.values())
     decisions = {
         name: _decide(project, service, observed, options) for name, service in services.items()
     }

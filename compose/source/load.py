@@ -14,7 +14,7 @@ from compose.source.merge import merge
 from compose.source.names import normalized_name
 from compose.source.schema import Finding, validate
 from compose.source.scope import Scope
-from compose.source.support import refused, without_effect
+from compose.source.support import not_built, without_effect
 from compose.source.template import Malformed, Unset, substitute
 from compose.source.tree import Map, Path, Seq, find
 from compose.source.unique import thin_out
@@ -49,7 +49,7 @@ def load(found: Found, name: str | None, *, variables: bool = True) -> Loaded:
     _check(loaded, variables=variables)
     canonical = Canonical(loaded.tree, variables=variables)
     thin_out(loaded.tree)  # again: written out, more of them are equal
-    loaded.problems += canonical.problems
+    loaded.problems += [*canonical.problems, *not_built(loaded.tree)]
     for mark, sentence in (*canonical.notices, *without_effect(loaded.tree)):
         loaded.notices.append(("no-effect", sentence, str(mark)))
     return loaded
@@ -91,7 +91,7 @@ def _required(name: str, what: str, where: str | None) -> str:
 
 
 def _check(loaded: Loaded, *, variables: bool) -> None:
-    """The schema, and keys that are not built; takes what is wrong out of the tree."""
+    """The schema; takes what is wrong out of the tree."""
     tree = loaded.tree
     for section in ("services", "networks", "volumes", "configs", "secrets", "models"):
         entries = tree.get(section)
@@ -104,7 +104,6 @@ def _check(loaded: Loaded, *, variables: bool) -> None:
     if not variables:
         findings = [one for one in findings if not _has_variable(tree, one.path)]
     _remove(loaded, findings)
-    _remove(loaded, refused(tree))
     tree.drop("version")
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 PROTOCOLS = ("tcp", "udp", "sctp")
 PROPAGATIONS = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
 WITHOUT_EFFECT = ("cached", "delegated", "consistent")  # of Docker Desktop
+_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _RANGE = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
 
 
@@ -113,20 +114,22 @@ def parse_port_range(text: str) -> range:
 def parse_mount(text: str) -> ShortMount:
     """The mount of `[SOURCE:]TARGET[:OPTIONS]`.
 
-    A source that begins with `.`, `/` or `~` is a path of the host, any other one is a volume.
+    A source that begins with `.`, `/`, `~` or a drive of Windows is a path of the host, any other
+    one is a volume.
     """
     parts = text.split(":")
     if not all(parts):
         raise ValueError(f"`{text}` has an empty part")
-    if len(parts[0]) == 1 and len(parts) > 2 and parts[2][0] in "/\\":
-        raise ValueError(f"`{parts[0]}:{parts[1]}` is a path of Windows")
+    if len(parts) > 2 and _DRIVE.match(text) and parts[2][0] in "/\\":  # not `v:/w:ro`
+        parts[:2] = [f"{parts[0]}:{parts[1]}"]
     if len(parts) > 3:
         raise ValueError(f"`{text}` has more than three parts")
     source = parts[0] if len(parts) > 1 else ""
     target = parts[min(len(parts) - 1, 1)]
     if not target.startswith("/"):
         raise ValueError(f"`{target}` is not an absolute path in the container")
-    kind = "bind" if source.startswith((".", "/", "~")) else "volume"
+    is_path = source.startswith((".", "/", "~", "\\")) or bool(_DRIVE.match(source))
+    kind = "bind" if is_path else "volume"
     options = parts[2].split(",") if len(parts) == 3 else []
     return _with_options(ShortMount(kind, source, clean(target)), options)
 

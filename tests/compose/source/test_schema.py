@@ -106,31 +106,6 @@ def test_services_at_the_top_level_are_recognised(files: Files) -> None:
     assert problem.hint == "this looks like a service: indent it below `services:`"
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "services: {web: {image: x, secrets: [s]}}",
-        "services: {web: {image: x, gpus: all}}",
-        "services: {web: {image: x, devices: [/dev/fuse]}}",
-        "services: {web: {image: x, develop: {}}}",
-        "services: {web: {image: x, network_mode: 'service:db'}, db: {image: x}}",
-        "services: {web: {image: x, logging: {driver: syslog}}}",
-        "services: {web: {image: x, volumes: [{type: image, source: y, target: /x}]}}",
-        "services: {web: {image: x, platform: plan9/mips}}",
-        "services: {web: {build: {context: ., ssh: [default]}}}",
-        "services: {web: {build: 'https://example.org/x.git'}}",
-        "services: {web: {image: x}}\nnetworks: {default: {driver: macvlan}}",
-        "services: {web: {image: x}}\nnetworks: {default: {enable_ipv6: true}}",
-        "services: {web: {image: x}}\nsecrets: {s: {file: ./s}}",
-        "services: {web: {image: x}}\nvolumes: {v: {driver: nfs}}",
-    ],
-)
-def test_what_compose_has_and_buoy_has_not_is_refused_by_name(files: Files, text: str) -> None:
-    problem = files.problem(text)
-    assert problem.code == "not-built-yet"
-    assert problem.where is not None
-
-
 def test_what_has_no_effect_is_named_in_a_warning(files: Files) -> None:
     project = files.load(
         """

@@ -1,0 +1,72 @@
+"""Networks, volumes, secrets, configs and models as plain values in the words of a Compose file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compose.model.network import Subnet
+from compose.model.plain_parts import given
+
+if TYPE_CHECKING:
+    from compose.model.files import FileSource
+    from compose.model.models import LanguageModel
+    from compose.model.network import Network
+    from compose.model.plain_parts import Plain
+    from compose.model.volume import Volume
+
+
+def plain_network(network: Network) -> Plain:
+    """A network."""
+    first = Subnet(**{name: getattr(network, name) for name in Subnet.field_names()})
+    subnets = [one.given() for one in (first, *network.further_subnets) if one.given()]
+    ipam = given(driver=network.ipam_driver, options=dict(network.ipam_options), config=subnets)
+    values = given(
+        name=network.name,
+        driver=None if network.driver == "bridge" else network.driver,
+        driver_opts=dict(network.driver_opts),
+        external=network.external,
+        internal=network.internal,
+        attachable=network.attachable,
+        enable_ipv6=network.enable_ipv6,
+        ipam=ipam or None,
+        labels=dict(network.labels),
+    )
+    four = {} if network.enable_ipv4 else {"enable_ipv4": False}
+    return values | four | dict(network.extensions)
+
+
+def plain_volume(volume: Volume) -> Plain:
+    """A volume."""
+    values = given(
+        name=volume.name,
+        driver=None if volume.driver == "local" else volume.driver,
+        driver_opts=dict(volume.driver_opts),
+        external=volume.external,
+        labels=dict(volume.labels),
+    )
+    return values | dict(volume.extensions)
+
+
+def plain_source(source: FileSource) -> Plain:
+    """A secret or config, without what is in it."""
+    values = given(
+        name=source.name,
+        file=source.file,
+        environment=source.environment,
+        external=source.external,
+        driver=source.driver,
+        driver_opts=dict(source.driver_opts),
+        template_driver=source.template_driver,
+        labels=dict(source.labels),
+    )
+    return values | dict(source.extensions)
+
+
+def plain_model(model: LanguageModel) -> Plain:
+    """A language model."""
+    return given(
+        name=model.name,
+        model=model.model,
+        context_size=model.context_size,
+        runtime_flags=list(model.runtime_flags),
+    )

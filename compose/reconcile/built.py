@@ -1,0 +1,52 @@
+"""Refusing what Buoy cannot do yet, before anything is changed."""
+
+from __future__ import annotations
+
+from compose.errors import NotBuilt, raise_all
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from compose.errors import ProjectProblem
+    from compose.model import Project, Service
+
+
+def check_built(project: Project, services: Iterable[Service]) -> None:
+    """Raise, for all at once, where containers of `services` need what cannot be had.
+
+    NotBuilt for what Compose has and Buoy has not, RequiredVariable for what is to be made of a
+    variable that is not set.
+    """
+    wanted: set[tuple[str, ...]] = set()
+    problems: list[ProjectProblem] = []
+    for service in services:
+        wanted |= {("services", service.name), *_used(service)}
+        if service.secrets or service.configs:
+            from compose.reconcile.files import unset_variables
+
+            problems += unset_variables(project, service)
+    raise_all([*_limits(project, wanted), *problems])
+
+
+def check_build_built(project: Project, service: Service) -> None:
+    """The same for the build of a service."""
+    raise_all(list(_limits(project, {("services", service.name, "build")})))
+
+
+def _used(service: Service) -> set[tuple[str, ...]]:
+    """Paths of the resources that a service uses."""
+    volumes = [mount.source for mount in service.mounts if mount.type == "volume"]
+    used = {
+        "networks": service.networks,
+        "volumes": volumes,
+        "configs": [reference.source for reference in service.configs],
+        "secrets": [reference.source for reference in service.secrets],
+    }
+    return {(section, key) for section, keys in used.items() for key in keys}
+
+
+def _limits(project: Project, wanted: set[tuple[str, ...]]) -> Iterator[NotBuilt]:
+    for one in project.not_built:
+        if one.path[:2] in wanted or one.path[:3] in wanted:
+            yield NotBuilt(one.what, where=one.where, hint=one.hint, path=one.path)

@@ -1,0 +1,34 @@
+"""Secrets and configs of a service, as what its containers mount."""
+
+from __future__ import annotations
+
+from compose.errors import RequiredVariable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compose.model import FileReference, FileSource, Project, Service
+
+
+def used_files(
+    project: Project, service: Service
+) -> Iterator[tuple[FileReference, FileSource, bool]]:
+    """What a service uses, where that comes from, and whether it is secret."""
+    for reference in service.secrets:
+        if reference.source in project.secrets:
+            yield reference, project.secrets[reference.source], True
+    for reference in service.configs:
+        if reference.source in project.configs:
+            yield reference, project.configs[reference.source], False
+
+
+def unset_variables(project: Project, service: Service) -> Iterator[RequiredVariable]:
+    """A problem for each variable that something in the containers is to be made of, and that has
+    no value."""
+    for _, source, secret in used_files(project, service):
+        if source.environment is not None and source.content is None:
+            path = f"{'secrets' if secret else 'configs'}.{source.key}.environment"
+            what = f"{path}: required variable `{source.environment}` is not set"
+            hint = f"set {source.environment}, or take a `file`"
+            yield RequiredVariable(what, where=project.where(path), hint=hint)

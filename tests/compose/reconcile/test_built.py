@@ -1,0 +1,119 @@
+"""What Compose has and Buoy has not is refused when it is needed, and not before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from compose.errors import NotBuilt
+from compose.reconcile.built import check_build_built, check_built
+from engine.errors import Problem
+
+if TYPE_CHECKING:
+    from compose.model import Project
+    from tests.compose.projects import Files
+
+
+def refused(project: Project) -> list[Problem]:
+    """What `up` would say of all services."""
+    try:
+        check_built(project, project.services.values())
+    except Problem as problem:
+        return [problem]
+    except ExceptionGroup as group:
+        return [one for one in group.exceptions if isinstance(one, Problem)]
+    return []
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "gpus: all",
+        "devices: [/dev/fuse]",
+        "runtime: runsc",
+        "ipc: host",
+        "pid: 'service:db'",
+        "uts: host",
+        "cgroup: host",
+        "network_mode: 'service:db'",
+        "logging: {driver: syslog}",
+        "volumes: [{type: image, source: y, target: /x}]",
+        "volumes: [{type: volume, source: v, target: /x, volume: {subpath: a}}]",
+        "volumes: ['C:\\\\x:/x']",
+        "platform: plan9/mips",
+        "build: {context: ., ssh: [default]}",
+        "build: 'https://example.org/x.git'",
+        "networks: {net: {interface_name: eth9}}",
+        "networks: [lan]",
+        "networks: [six]",
+        "volumes: ['nfs:/x']",
+        "secrets: [outside]",
+        "configs: [templated]",
+        "volumes_from: [db]",
+        "external_links: [other]",
+        "post_start: [{command: a}]",
+        "blkio_config: {weight: 100}",
+        "use_api_socket: true",
+        "models: [llm]",
+        "deploy: {resources: {reservations: {devices: [{capabilities: [gpu]}]}}}",
+    ],
+)
+def test_it_loads_and_is_refused_by_name_with_its_place(files: Files, keys: str) -> None:
+    project = files.load(
+        f"""
+        services:
+          web:
+            image: x
+            {keys}
+          db: {{image: x}}
+        networks: {{net: , lan: {{driver: macvlan}}, six: {{enable_ipv6: true}}}}
+        volumes: {{v: , nfs: {{driver: nfs}}}}
+        secrets: {{outside: {{external: true}}}}
+        configs: {{templated: {{file: ./x, template_driver: golang}}}}
+        models: {{llm: {{model: ai/x}}}}
+        """
+    )
+    (problem,) = refused(project)
+    assert problem.code == "not-built-yet"
+    assert problem.where is not None
+
+
+def test_all_of_it_is_told_at_once(files: Files) -> None:
+    project = files.load(
+        "services: {a: {image: x, gpus: all, runtime: y}, b: {image: x, uts: host}}"
+    )
+    assert [problem.where for problem in refused(project)] == [
+        "compose.yaml:1:26",
+        "compose.yaml:1:37",
+        "compose.yaml:1:69",
+    ]
+
+
+def test_services_that_do_not_need_it_go_on(files: Files) -> None:
+    project = files.load(
+        "services: {a: {image: x, gpus: all}, b: {image: x}}\nvolumes: {v: {driver: nfs}}"
+    )
+    check_built(project, [project.services["b"]])
+    with pytest.raises(NotBuilt):
+        check_built(project, [project.services["a"]])
+
+
+def test_what_only_a_build_needs_is_refused_by_builds(files: Files) -> None:
+    project = files.load("services: {a: {build: {context: ., privileged: true}, gpus: all}}")
+    with pytest.raises(NotBuilt, match="privileged"):
+        check_build_built(project, project.services["a"])
+
+
+def test_what_is_watched_keeps_nothing_from_starting(files: Files) -> None:
+    project = files.load(
+        "services: {a: {build: ., develop: {watch: [{path: ., action: rebuild}]}}}"
+    )
+    assert refused(project) == []
+
+
+def test_a_secret_of_a_variable_that_is_not_set(files: Files) -> None:
+    text = "services: {a: {image: x, secrets: [s]}}\nsecrets: {s: {environment: TOKEN}}"
+    (problem,) = refused(files.load(text))
+    assert (problem.code, problem.where) == ("required-variable", "compose.yaml:2:15")
+    assert refused(files.load(text, {"TOKEN": ""})) == []
