@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, cast
 
-from compose.errors import Conflict, InvalidValue
+from compose.errors import Conflict, InvalidValue, nearest
 from compose.model.healthcheck import Healthcheck
 from compose.model.resources import Logging, Resources, RestartPolicy
 from compose.source.values import parse_size
@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from compose.model.fields import Fields
 
 DEFAULT_PERIOD_US = 100_000
-_CONDITIONS = {"none": "no", "any": "always", "on-failure": "on-failure"}
+_CONDITIONS = {
+    "none": "no",
+    "any": "always",
+    "on-failure": "on-failure",
+    # no words of the format, but Docker's engine knows them, and files have them
+    **{name: name for name in ("no", "always", "unless-stopped")},
+}
 _DRIVERS = (None, "json-file", "local", "default")
 
 
@@ -93,7 +99,11 @@ def read_restart(fields: Fields) -> RestartPolicy:
     """When containers are started again; `deploy.restart_policy` goes above `restart`."""
     policy = fields.inside("deploy").given("restart_policy")
     if policy is not None:
-        name = _CONDITIONS[policy.text("condition") or "any"]
+        condition = policy.text("condition") or "any"
+        name = _CONDITIONS.get(condition, "always")
+        if condition not in _CONDITIONS:
+            what = f"{policy.name('condition')}: `{condition}` is not none, on-failure or any"
+            policy.note(InvalidValue, what, "condition", hint=nearest(condition, _CONDITIONS))
         attempts = policy.integer("max_attempts") or 0
     else:
         name, _, count = (fields.text("restart") or "no").partition(":")

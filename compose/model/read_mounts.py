@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, cast
 from compose.errors import InvalidValue, MissingKey
 from compose.model.mounts import Mount
 from compose.model.ports import Port
-from compose.source.shorthand import clean, parse_address, parse_port_range
+from compose.source.shorthand import PROTOCOLS, clean, parse_address, parse_port_range
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,10 @@ def _port(fields: Fields) -> Port:
     published = parse_port_range(written) if written else range(0, 1)
     host_ip = fields.text("host_ip")
     any_free = published == range(0, 1)
-    protocol = cast('Literal["tcp", "udp", "sctp"]', fields.text("protocol") or "tcp")
+    named = (fields.text("protocol") or "tcp").lower()
+    if named not in PROTOCOLS:
+        raise ValueError(f"`{named}` is not one of {', '.join(PROTOCOLS)}")
+    protocol = cast('Literal["tcp", "udp", "sctp"]', named)
     if protocol == "sctp":
         fields.not_built("protocol `sctp`", hint="`tcp` and `udp` are")
     return Port(

@@ -75,6 +75,9 @@ def test_all_independent_problems_are_reported_together(files: Files) -> None:
         ("healthcheck: {test: [curl]}", "the list must begin with CMD"),
         ("environment: {'A ': 1}", "the name `A ` ends in a blank"),
         ("ports: [{target: 80, host_ip: x}]", "`x` is not an IP address"),
+        ("ports: [{target: 80, protocol: x}]", "`x` is not one of tcp, udp, sctp"),
+        ("deploy: {restart_policy: {condition: x}}", "`x` is not none, on-failure or any"),
+        ("gpus: some", "services.web.gpus: `some` is not valid"),
         ("dns: [1.1.1.1, one]", "services.web.dns[1]: `one` is not an IP address"),
     ],
 )
