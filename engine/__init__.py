@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from engine.containers.spec import Container as Container
     from engine.containers.spec import ContainerSpec as ContainerSpec
     from engine.containers.spec import EndpointSpec as EndpointSpec
+    from engine.containers.spec import FileSpec as FileSpec
     from engine.containers.spec import HealthcheckSpec as HealthcheckSpec
     from engine.containers.spec import LogSpec as LogSpec
     from engine.containers.spec import Mount as Mount
@@ -53,6 +54,7 @@ _HOME = {
     "EndpointSpec": "engine.containers.spec",
     "Engine": "engine.engine",
     "ExecSpec": "engine.containers.exec",
+    "FileSpec": "engine.containers.spec",
     "HealthcheckSpec": "engine.containers.spec",
     "Image": "engine.images.image",
     "ImageProblem": "engine.errors",

@@ -18,13 +18,13 @@ TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
     import builtins
     import threading
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping
     from typing import Protocol
 
     from engine.containers.exec import ExecSpec
     from engine.containers.launch import Stage
     from engine.containers.logs import LogLine
-    from engine.containers.spec import Container, ContainerSpec
+    from engine.containers.spec import Container, ContainerSpec, FileSpec
     from engine.containers.watching import Starts
     from engine.images.images import Images
     from engine.network.networks import Networks
@@ -122,6 +122,8 @@ class Containers:
 
         Raises ContainerProblem where the name is taken or not a name.
         """
+        from engine.containers.files import place_files
+
         self.mend()
         _check_name(spec.name)
         image = None if spec.lowers else self.parts.images.get(spec.image)
@@ -147,8 +149,20 @@ class Containers:
                     hint="remove or rename the other container",
                     code="name-taken",
                 ) from None
+        place_files(self.roots, container_id, spec.files)
         self._note("create", container_id, spec.name)
         return self.get(container_id)
+
+    def provide(self, name_or_id: str, files: Iterable[FileSpec]) -> None:
+        """Give a container the texts of its files again, by their targets: secret ones are lost
+        when the machine restarts."""
+        from engine.containers.files import place_files
+
+        texts = {file.target: file.content for file in files}
+        if texts:
+            row, spec = self.row(name_or_id), self.spec(name_or_id)
+            known = [one.replace(content=texts.get(one.target, one.content)) for one in spec.files]
+            place_files(self.roots, row["id"], known)
 
     def rename(self, name_or_id: str, name: str) -> None:
         """Give a container another name. Its present run keeps the old one in the DNS."""
@@ -346,7 +360,10 @@ class Containers:
     ) -> dict[str, object]:
         """The spec as JSON, each volume made and named; those of the image that are not
         mounted over become anonymous ones."""
+        from engine.containers.files import without_secrets
+
         described = spec.plain()
+        described["files"] = without_secrets(described["files"])
         targets = {os.path.normpath(mount.target) for mount in spec.mounts}
         described["mounts"] = list(described["mounts"]) + [
             {**_ANONYMOUS, "target": path} for path in image_volumes if path not in targets

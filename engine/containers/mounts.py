@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from engine.containers.files import file_mounts
 from engine.errors import ContainerProblem
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def user_mounts(
         _user_mount(roots, spec, mount, volumes.get(index))
         for index, mount in enumerate(spec.mounts)
     ]
+    asked += file_mounts(roots, container_id, spec.files)
     return entries + sorted(asked, key=lambda entry: entry["destination"].count("/"))
 
 

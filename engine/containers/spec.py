@@ -38,6 +38,22 @@ class Mount(Record):
     mode: int | None = None  # tmpfs
 
 
+class FileSpec(Record):
+    """A file that is made for the container and shown to it read-only.
+
+    target   absolute path inside
+    content  its text; None in what is stored of a secret one
+    secret   the text is kept in memory alone
+    """
+
+    target: str
+    content: str | None
+    uid: int = 0
+    gid: int = 0
+    mode: int = 0o444
+    secret: bool = False
+
+
 class EndpointSpec(Record):
     """The wish to be on one network."""
 
@@ -124,6 +140,7 @@ class ContainerSpec(Record):
     domainname: str | None = None
     labels: Mapping[str, str] = {}
     mounts: tuple[Mount, ...] = ()
+    files: tuple[FileSpec, ...] = ()
     network: Literal["networks", "none", "host"] = "networks"
     endpoints: tuple[EndpointSpec, ...] = ()
     address_owner: str | None = None

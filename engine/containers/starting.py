@@ -7,12 +7,14 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
+from engine.containers.files import place_files, require_files
 from engine.containers.observe import ALIVE
 from engine.containers.record import EMPTY_LOWER, build_record
 from engine.containers.spec import (
     Attachment,
     ContainerSpec,
     EndpointSpec,
+    FileSpec,
     HealthcheckSpec,
     LogSpec,
     Mount,
@@ -54,6 +56,8 @@ async def start(containers: Containers, row: sqlite3.Row) -> None:
     ours = record["buoy"]
     ours["argv"], ours["attachments"] = record["process"]["args"], _attachments(network)
     _make_directories(containers, container_id)
+    place_files(roots, container_id, spec.files)
+    require_files(roots, container_id, spec)
     _write_files(containers, container_id, spec, network)
     write_json(run_directory, CONFIG_NAME, record)
     started_at = time.time()
@@ -124,6 +128,7 @@ def load_spec(text: str, *, name: str) -> ContainerSpec:
         check = found["healthcheck"]
         found["healthcheck"] = HealthcheckSpec(**{**check, "test": tuple(check["test"])})
     found["mounts"] = tuple(Mount(**_tuples(mount)) for mount in found["mounts"])
+    found["files"] = tuple(FileSpec(**file) for file in found.get("files", ()))
     found["endpoints"] = tuple(EndpointSpec(**_tuples(one)) for one in found["endpoints"])
     found["ports"] = tuple(PortSpec(**_tuples(port)) for port in found["ports"])
     found["ulimits"] = {key: (soft, hard) for key, (soft, hard) in found["ulimits"].items()}
