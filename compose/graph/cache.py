@@ -2,7 +2,8 @@
 
 Reading one takes a few milliseconds and imports neither YAML, schema nor graph libraries. An entry
 holds the contents of all files and the values of all variables that took part, and is used only
-when each is the same now; so it can be stale in no way that a file's times could hide.
+when each is the same now; so it can be stale in no way that a file's times could hide. A project
+with secrets that are made of variables is not kept.
 """
 
 from __future__ import annotations
@@ -49,9 +50,14 @@ def _load(options: LoadOptions, directory: str) -> Project:
         from compose.graph.load import load_ordered
 
         project = load_ordered(options)
-        if "-" not in project.files:
+        if "-" not in project.files and not _is_secret(project):
             _write(directory, path, _entry(key, project))
     return project
+
+
+def _is_secret(project: Project) -> bool:
+    """Whether it holds secrets that are in memory alone: those made of variables."""
+    return any(one.content is not None for one in project.secrets.values())
 
 
 def _key(options: LoadOptions) -> str:

@@ -9,7 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from compose.model.dependencies import Node
+    from compose.model.files import FileReference
     from compose.model.project import Project
+    from compose.model.service import Service
 
 
 def only(project: Project, names: Iterable[str], *, dependencies: bool = True) -> Project:
@@ -46,13 +48,16 @@ def _unknown(project: Project, name: str) -> UnknownService:
 
 
 def without_unused(project: Project) -> Project:
-    """The project without networks, volumes and parts of the graph that no service uses."""
+    """The project without resources and parts of the graph that no service uses."""
     services = project.services.values()
     networks = {key for service in services for key in service.networks}
     volumes = {
         mount.source for service in services for mount in service.mounts if mount.type == "volume"
     }
     images = {service.image_name for service in services}
+    secrets = {one.source for service in services for one in _secrets(service)}
+    configs = {one.source for service in services for one in service.configs}
+    models = {key for service in services for key in service.models}
     kept = {"network": networks, "volume": volumes, "image": images}
 
     def is_kept(node: Node) -> bool:
@@ -62,8 +67,16 @@ def without_unused(project: Project) -> Project:
     return project.replace(
         networks={key: one for key, one in project.networks.items() if key in networks},
         volumes={key: one for key, one in project.volumes.items() if key in volumes},
+        secrets={key: one for key, one in project.secrets.items() if key in secrets},
+        configs={key: one for key, one in project.configs.items() if key in configs},
+        models={key: one for key, one in project.models.items() if key in models},
         dependencies=graph.replace(
             nodes=tuple(node for node in graph.nodes if is_kept(node)),
             edges=tuple(e for e in graph.edges if is_kept(e.needing) and is_kept(e.needed)),
         ),
     )
+
+
+def _secrets(service: Service) -> tuple[FileReference, ...]:
+    """Those of its containers and of its build."""
+    return (*service.secrets, *(service.build.secrets if service.build else ()))

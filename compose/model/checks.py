@@ -22,6 +22,7 @@ from compose.errors import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Set
 
+    from compose.model.files import FileReference
     from compose.model.project import Project
     from compose.model.service import Service
 
@@ -121,22 +122,29 @@ def _references(
     project: Project, service: Service, declared: Mapping[str, Set[str]]
 ) -> Iterator[ProjectProblem]:
     """Configs, secrets and models that are used and not defined."""
-    build = service.build.secrets if service.build else ()
     own = f"services.{service.name}"
     used: list[tuple[type[ProjectProblem], str, str, str]] = [
-        *((UnknownConfig, f"{own}.configs", "config", one.source) for one in service.configs),
-        *((UnknownSecret, f"{own}.secrets", "secret", one.source) for one in service.secrets),
-        *((UnknownSecret, f"{own}.build.secrets", "secret", one.source) for one in build),
-        *((UnknownModel, f"{own}.models", "model", key) for key in service.models),
+        (UnknownModel, "model", key, f"{own}.models.{key}") for key in service.models
     ]
-    for problem, path, kind, key in used:
+    for error, kind, path, references in (
+        (UnknownConfig, "config", f"{own}.configs", service.configs),
+        (UnknownSecret, "secret", f"{own}.secrets", service.secrets),
+        (UnknownSecret, "secret", f"{own}.build.secrets", _build_secrets(service)),
+    ):
+        for index, reference in enumerate(references):
+            used.append((error, kind, reference.source, f"{path}[{index}]"))
+    for problem, kind, key, path in used:
         known = declared.get(f"{kind}s", set())
         if key not in known:
             yield problem(
                 f"service `{service.name}` uses {kind} `{key}`, which is not defined",
-                where=project.where(f"{path}.{key}"),
+                where=project.where(path),
                 hint=nearest(key, known) or f"add `{key}:` below `{kind}s:` at the top level",
             )
+
+
+def _build_secrets(service: Service) -> tuple[FileReference, ...]:
+    return service.build.secrets if service.build else ()
 
 
 def _contexts(project: Project, service: Service, declared: Set[str]) -> Iterator[ProjectProblem]:

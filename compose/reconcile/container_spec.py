@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from compose import __version__
 from compose.reconcile import names
-from compose.reconcile.files import used_files
+from compose.reconcile.files import file_specs, used_files
 from engine import (
     ContainerSpec,
     EndpointSpec,
@@ -64,6 +64,7 @@ def container_spec(
         domainname=service.domainname,
         labels=labels,
         mounts=tuple(_mounts(project, service, image, anonymous)),
+        files=file_specs(project, service),
         network=_network_mode(service),
         endpoints=_endpoints(project, service),
         address_owner=f"{project.name}/{service.name}/{number}",

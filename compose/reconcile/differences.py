@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from compose.model import Project, Service
-    from engine import ContainerSpec, EndpointSpec, Image, Mount, Resources
+    from engine import ContainerSpec, EndpointSpec, FileSpec, Image, Mount, Resources
 
     Compare = Callable[[Any, Any], Iterable[str]]
 
@@ -130,11 +130,24 @@ def _resources(old: Resources, new: Resources) -> Iterator[str]:
             yield _RESOURCES.get(field, field)
 
 
+def _files(old: tuple[FileSpec, ...], new: tuple[FileSpec, ...]) -> Iterator[str]:
+    """By target; the text of a secret is not on record."""
+    before, after = ({one.target: _shown(one) for one in files} for files in (old, new))
+    for target in {**before, **after}:
+        if before.get(target) != after.get(target):
+            yield f"file {target}"
+
+
+def _shown(file: FileSpec) -> FileSpec:
+    return file.replace(content=None) if file.secret else file
+
+
 _COMPARE: dict[str, Compare] = {
     "environment": _keys_of("environment"),
     "labels": _keys_of("labels"),
     "sysctls": _keys_of("sysctls"),
     "ulimits": _keys_of("ulimits"),
     "mounts": _mounts,
+    "files": _files,
     "resources": _resources,
 }

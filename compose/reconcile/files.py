@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from compose.errors import RequiredVariable
+from engine import FileSpec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,3 +33,19 @@ def unset_variables(project: Project, service: Service) -> Iterator[RequiredVari
             what = f"{path}: required variable `{source.environment}` is not set"
             hint = f"set {source.environment}, or take a `file`"
             yield RequiredVariable(what, where=project.where(path), hint=hint)
+
+
+def file_specs(project: Project, service: Service) -> tuple[FileSpec, ...]:
+    """Those that are made for each container: of a variable, or of text in the project file."""
+    return tuple(
+        FileSpec(
+            target=reference.target,
+            content=source.content,
+            uid=reference.uid or 0,
+            gid=reference.gid or 0,
+            mode=0o444 if reference.mode is None else reference.mode,
+            secret=secret,
+        )
+        for reference, source, secret in used_files(project, service)
+        if source.file is None
+    )

@@ -10,6 +10,7 @@ from compose.reconcile import names
 from compose.reconcile.blame import place_of
 from compose.reconcile.conditions import wait_for
 from compose.reconcile.container_spec import container_spec
+from compose.reconcile.files import file_specs
 from compose.reconcile.resources import create_network, create_volume
 from engine.errors import ImageProblem, Problem
 
@@ -165,7 +166,11 @@ class Performer:
         self._rename(step, step.target)
 
     async def _start_container(self, step: Step) -> None:
-        await self._engine.containers.start(self.container_of(step))
+        container_id = self.container_of(step)
+        if self._project is not None and step.service in self._project.services:
+            files = file_specs(self._project, self._service(step))
+            self._engine.containers.provide(container_id, files)
+        await self._engine.containers.start(container_id)
 
     async def _stop_container(self, step: Step) -> None:
         await self._engine.containers.stop(step.target, grace_s=self._settings.grace_s)
