@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from compose.commands.applying import apply, parallel_limit
 from compose.commands.following import Following
 from compose.commands.target import check_services
+from compose.commands.volume_changes import settle_volumes
 from compose.reconcile import names
 from compose.reconcile.conditions import ENDED
 from compose.reconcile.execute import execute
@@ -48,6 +49,7 @@ async def up_attached(
         await apply(context, refreshing, settings, project, title="up")
     observed = context.observe(project)
     context.warn_of(project, observed, options)
+    options = settle_volumes(context, project, observed, options, yes=args.yes)
     if context.options.dry_run:
         steps = plan_up(project, observed, options)
         await apply(context, steps, settings, project, title="up")

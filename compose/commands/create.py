@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compose.commands.up_options import add_creation_arguments, up_options
+from compose.commands.volume_changes import settle_volumes
 from compose.reconcile.built import check_built
 from compose.reconcile.plan import plan_up, selected_services
 from compose.reconcile.plan_images import plan_images
@@ -36,6 +37,7 @@ async def run(args: argparse.Namespace, context: Context) -> int:
     await apply(context, refreshing, settings, project, title="create")
     observed = context.observe(project)
     context.warn_of(project, observed, options)
+    options = settle_volumes(context, project, observed, options, yes=args.yes)
     steps = plan_up(project, observed, options)
     await apply(context, steps, settings, project, title="create")
     return 0

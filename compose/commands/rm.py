@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from compose.commands.target import find_target
 from compose.reconcile.decide import UP
 from compose.reconcile.lifecycle import plan_remove
+from compose.ui.asking import agreed
 
 if TYPE_CHECKING:
     import argparse
@@ -37,15 +37,8 @@ async def run(args: argparse.Namespace, context: Context) -> int:
         context.console.status("No stopped containers")
         return 0
     names = ", ".join(target.short_name(one) for one in leaving)
-    if not (args.force or context.options.dry_run or _agreed(f"Going to remove {names}")):
+    if not (args.force or context.options.dry_run or agreed(f"Going to remove {names}")):
         return 0
     steps = plan_remove(target.observed, leaving)
     await apply(context, steps, Settings(volumes=args.volumes), target.project, title="rm")
     return 0
-
-
-def _agreed(what: str) -> bool:
-    """Ask on the terminal; no answer is no."""
-    sys.stderr.write(f"{what}\nAre you sure? [yN] ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from compose.commands.parsing import UsageProblem
 from compose.commands.up_options import add_creation_arguments, up_options
+from compose.commands.volume_changes import settle_volumes
 from compose.reconcile.built import check_built
 from compose.reconcile.plan import plan_up, selected_services
 from compose.reconcile.plan_images import plan_images
@@ -64,6 +65,7 @@ def run(args: argparse.Namespace, context: Context) -> int | Coroutine[None, Non
             return _refresh_and_apply(args, context, project, options, refreshing)
         observed = context.observe(project)
         context.warn_of(project, observed, options)
+        options = settle_volumes(context, project, observed, options, yes=args.yes)
         steps = plan_up(project, observed, options)
         if not steps:
             context.say_running(project, observed, services)
@@ -85,6 +87,7 @@ async def _refresh_and_apply(
     await _apply(args, context, project, refreshing)
     observed = context.observe(project)
     context.warn_of(project, observed, options)
+    options = settle_volumes(context, project, observed, options, yes=args.yes)
     return await _apply(args, context, project, plan_up(project, observed, options))
 
 

@@ -138,6 +138,10 @@ class Performer:
     async def _create_volume(self, step: Step) -> None:
         create_volume(self._engine, self._known_project(), step.name)
 
+    async def _recreate_volume(self, step: Step) -> None:
+        self._engine.volumes.remove(step.name)
+        create_volume(self._engine, self._known_project(), step.name)
+
     async def _remove_volume(self, step: Step) -> None:
         self._engine.volumes.remove(step.name)
 

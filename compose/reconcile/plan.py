@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from compose.model.record import Record
 from compose.reconcile.built import check_built
+from compose.reconcile.changed_volumes import changed_volumes, users_of
 from compose.reconcile.decide import decide
 from compose.reconcile.plan_containers import ContainerSteps
 from compose.reconcile.plan_resources import ResourceSteps
@@ -30,6 +31,8 @@ class UpOptions(Record):
     build                   False: an image that is missing is never built
     start                   False: create only
     wait                    end with waits until all is running or healthy
+    recreate_volumes        names of volumes to make anew if they are defined otherwise now; all
+                            containers that have them are of services planned for
     """
 
     services: tuple[str, ...] = ()
@@ -41,6 +44,11 @@ class UpOptions(Record):
     build: bool = True
     start: bool = True
     wait: bool = False
+    recreate_volumes: tuple[str, ...] = ()
+
+    def selected(self, project: Project) -> dict[str, Service]:
+        """The services that are planned for."""
+        return selected_services(project, self.services, dependencies=not self.no_deps)
 
 
 def selected_services(
@@ -62,16 +70,26 @@ def plan_up(project: Project, observed: Observed, options: UpOptions) -> tuple[S
     Raises NotBuilt for what Buoy cannot do yet, Problem where an external network or volume is
     missing.
     """
-    services = selected_services(project, options.services, dependencies=not options.no_deps)
+    services = options.selected(project)
     check_built(project, services.values())
+    recreated = [
+        change.volume.name
+        for change in changed_volumes(project, services.values(), observed)
+        if change.volume.name in options.recreate_volumes
+    ]
+    leaving = users_of(recreated, observed)
+    staying = tuple(one for one in observed.containers if one not in leaving)
     decisions = {
-        name: _decide(project, service, observed, options) for name, service in services.items()
+        name: _decide(project, service, observed.replace(containers=staying), options)
+        for name, service in services.items()
     }
     steps = StepList()
     containers = ContainerSteps(
         steps, project, observed, services, decisions, starting=options.start
     )
     resources = ResourceSteps(steps, project, observed, stop=containers.stop, build=options.build)
+    removals = [containers.remove(one, "its volume is recreated") for one in leaving]
+    resources.recreate_volumes(recreated, removals)
     resources.plan(services, changing=_changing(services, decisions))
     for service in services.values():
         containers.plan(service, resources.needed_by(service))

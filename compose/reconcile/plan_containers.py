@@ -66,10 +66,10 @@ class ContainerSteps:
         for decisions in self._decisions.values():
             for decision in decisions:
                 if decision.verdict == "remove" and decision.container is not None:
-                    self._remove(decision.container, decision.cause)
+                    self.remove(decision.container, decision.cause)
         if orphans:
             for container in find_orphans(self._project, self._observed):
-                self._remove(container, "orphan")
+                self.remove(container, "orphan")
 
     def plan_final_waits(self) -> None:
         """Waits of `--wait`: completed where another service asks for that, else healthy."""
@@ -89,10 +89,15 @@ class ContainerSteps:
             self._stops[container.id] = self._add_observed("stop", container, cause)
         return self._stops[container.id]
 
+    def remove(self, container: Container, cause: str) -> int:
+        """The step that removes a container; one that runs is stopped before."""
+        needs = [self.stop(container, cause)] if container.status in UP else []
+        return self._add_observed("remove", container, cause, needs)
+
     def _discard(self, decisions: Iterable[Decision]) -> list[int]:
         """Clear half-made replacements away: new ones would be given their names."""
         return [
-            self._remove(decision.container, decision.cause)
+            self.remove(decision.container, decision.cause)
             for decision in decisions
             if decision.verdict == "discard" and decision.container is not None
         ]
@@ -178,10 +183,6 @@ class ContainerSteps:
         return condition == "service_healthy" and container.health == "healthy"
 
     # Steps
-
-    def _remove(self, container: Container, cause: str) -> int:
-        needs = [self.stop(container, cause)] if container.status in UP else []
-        return self._add_observed("remove", container, cause, needs)
 
     def _add(
         self,

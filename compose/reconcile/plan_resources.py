@@ -46,6 +46,14 @@ class ResourceSteps:
         for service in changing:
             self._image(service)
 
+    def recreate_volumes(self, recreated: Iterable[str], removals: Iterable[int]) -> None:
+        """Volumes (names) that are made anew, once `removals` have removed their users."""
+        keys = {volume.name: key for key, volume in self._project.volumes.items()}
+        for name in recreated:
+            self.volumes[keys[name]] = self._steps.add(
+                "recreate", "volume", name, "configuration changed", needs=removals
+            )
+
     def needed_by(self, service: Service) -> list[int]:
         """The steps that make what a container of the service consists of."""
         made = [

@@ -51,22 +51,13 @@ class Volumes:
     ) -> Volume:
         """Make a volume, or return the one of that name; without a name it is an anonymous one.
 
-        Raises VolumeProblem for another driver than `local`, and for options: both would be
-        places elsewhere, which is not built.
+        Raises VolumeProblem as `check`.
         """
         import secrets
 
-        if driver != "local" or options:
-            raise VolumeProblem(
-                f"volume {name or ''}: driver `{driver}` with options is not built yet"
-                if options
-                else f"volume {name or ''}: there is no volume driver `{driver}`",
-                hint="leave out `driver` and `driver_opts`, or bind-mount a host path",
-                code="volume-driver",
-            )
+        self.check(name or "", driver, options)
         anonymous = name is None
         name = name or secrets.token_hex(32)
-        _check_name(name)
         path = self._roots.volume(name)
         os.makedirs(os.path.dirname(path), mode=0o711, exist_ok=True)
         os.makedirs(path, exist_ok=True)
@@ -77,6 +68,23 @@ class Volumes:
                 (name, driver, json.dumps(dict(labels or {})), "{}", anonymous, time.time()),
             )
         return self.get(name)
+
+    def check(self, name: str, driver: str, options: Mapping[str, str] | None = None) -> None:
+        """Whether a volume could be made.
+
+        Raises VolumeProblem for another driver than `local`, and for options: both would be
+        places elsewhere, which is not built; and for what cannot be a name.
+        """
+        if driver != "local" or options:
+            raise VolumeProblem(
+                f"volume {name}: driver `{driver}` with options is not built yet"
+                if options
+                else f"volume {name}: there is no volume driver `{driver}`",
+                hint="leave out `driver` and `driver_opts`, or bind-mount a host path",
+                code="volume-driver",
+            )
+        if name:
+            _check_name(name)
 
     def find(self, name: str) -> Volume | None:
         """The volume of that name."""

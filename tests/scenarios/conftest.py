@@ -79,15 +79,17 @@ class Buoy:
             pytest.fail(f"buoy {' '.join(args)}: {done.returncode}\n{done.stdout}{done.stderr}")
         return Done(exit_code=done.returncode, stdout=done.stdout, stderr=done.stderr)
 
-    def start(self, *args: str) -> subprocess.Popen[str]:
+    def start(
+        self, *args: str, stdin: int = subprocess.DEVNULL, stderr: int = subprocess.STDOUT
+    ) -> subprocess.Popen[str]:
         """`buoy ARGS...` left running, for the test to signal, read from and wait for."""
         return subprocess.Popen(
             [COMMAND, *args],
             cwd=self.directory,
             env=self.environment,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=stderr,
             text=True,
         )
 

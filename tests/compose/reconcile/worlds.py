@@ -16,10 +16,12 @@ IMAGE = "sha256:" + "1" * 64
 
 
 class Thing:
-    """A network or volume as the engine lists it: its name and labels."""
+    """A network or volume as the engine lists it, with what of it plans look at."""
 
     def __init__(self, name: str, **labels: str) -> None:
         self.name, self.labels = name, labels
+        self.driver = "local"
+        self.options: dict[str, str] = {}
 
 
 def service(name: str, *needs: str, **fields: object) -> Service:
