@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from compose.model import Project
 
 HELP = "Check the project file and print what it comes to."
-ASPECTS = ("services", "volumes", "networks", "images", "profiles", "variables", "environment")
+ASPECTS = (
+    *("services", "volumes", "networks", "models", "images", "profiles"),
+    *("variables", "environment"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, help_text in (
         ("interpolate", "leave variables in the text"),
         ("normalize", "leave out what the files do not say: names, the default network"),
+        ("path-resolution", "leave relative paths as they are"),
         ("consistency", "do not check that names lead somewhere"),
         ("env-resolution", "leave env_file as it is, do not read it"),
     ):
@@ -80,10 +84,14 @@ def _template(args: argparse.Namespace, context: Context) -> str:
     """What can be told without the values of variables."""
     from compose.commands.config_aspects import variables
     from compose.commands.loading import load_options
-    from compose.model.load import load_template
+    from compose.model.load import load_tree
     from compose.source.tree import plain
 
-    loaded = load_template(load_options(args))
+    loaded = load_tree(
+        load_options(args),
+        variables=False,
+        paths=args.list_variables or not args.no_path_resolution,
+    )
     if args.list_variables:
         return variables(loaded.tree, args.format)
     return _document({"name": loaded.name, **plain(loaded.tree)}, args.format)
@@ -105,6 +113,8 @@ def _text(args: argparse.Namespace, project: Project) -> str:
         from compose.model.written import as_written
 
         plain = as_written(plain, project.positions)
+    if args.no_path_resolution:
+        _leave_paths(plain, args)
     if args.resolve_image_digests:
         with_digests(plain, project)
     if args.format == "json":
@@ -117,6 +127,14 @@ def _text(args: argparse.Namespace, project: Project) -> str:
         shown = to_origin_json if args.format == "json" else to_commented_yaml
         return shown(escaped(plain), project.positions)
     return _document(escaped(plain), args.format)
+
+
+def _leave_paths(plain: dict[str, Any], args: argparse.Namespace) -> None:
+    from compose.commands.loading import load_options
+    from compose.model.load import load_tree
+    from compose.model.written import leave_paths
+
+    leave_paths(plain, load_tree(load_options(args), paths=False).tree)
 
 
 def _document(plain: dict[str, Any], form: str | None) -> str:

@@ -30,6 +30,8 @@ def lines(args: argparse.Namespace, project: Project) -> Iterable[str]:
         return sorted(project.volumes)
     if args.list_networks:
         return sorted(project.networks)
+    if args.list_models:
+        return sorted(one.model for one in project.models.values())
     if args.list_images:
         return [service.image_name for _, service in sorted(project.services.items())]
     if args.list_environment:

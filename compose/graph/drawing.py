@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Literal
 from compose.model.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from compose.model import Dependency, Mount, Project, Service
+    from compose.model.files import FileReference
 
     Kind = Literal[
         "service",
@@ -92,6 +93,13 @@ def _parts(project: Project, service: Service) -> Iterator[tuple[Box, Arrow | No
         if mount.source:
             box = _mounted(project, mount)
             yield box, Arrow(needing=own.key, needed=box.key, label=_target(mount))
+    for kind, references in _FILES:
+        for one in references(service):
+            box = Box(kind=kind, name=one.source)
+            yield box, Arrow(needing=own.key, needed=box.key, label=one.target)
+    for key in service.models:
+        box = Box(kind="model", name=key, note=project.models[key].model)
+        yield box, Arrow(needing=own.key, needed=box.key)
     yield own, None
     for number in range(1, service.scale + 1) if service.scale != 1 else ():
         replica = Box(kind="replica", name=f"{service.name}-{number}")
@@ -99,6 +107,12 @@ def _parts(project: Project, service: Service) -> Iterator[tuple[Box, Arrow | No
     for name, dependency in service.depends_on.items():
         if name in project.services:
             yield own, _dependency(own, name, dependency)
+
+
+_FILES: tuple[tuple[Kind, Callable[[Service], tuple[FileReference, ...]]], ...] = (
+    ("config", lambda service: service.configs),
+    ("secret", lambda service: service.secrets),
+)
 
 
 def _dependency(own: Box, name: str, dependency: Dependency) -> Arrow:

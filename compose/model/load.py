@@ -49,14 +49,16 @@ def load_project(options: LoadOptions) -> Project:
     return project
 
 
-def load_template(options: LoadOptions) -> Loaded:
-    """The files of a project merged and in long forms, their variables left in the text.
+def load_tree(options: LoadOptions, *, variables: bool = True, paths: bool = True) -> Loaded:
+    """The files of a project merged and in long forms.
+
+    variables, paths   False: they are left as they are written
 
     Raises as `load_project`, for what can be known without the values.
     """
     surroundings = Surroundings(options.working_directory, options.environment)
     found = discover(surroundings, options.files, options.project_directory, options.env_files)
-    loaded = load(found, _given_name(options, found.environment), variables=False)
+    loaded = load(found, _given_name(options, found.environment), variables=variables, paths=paths)
     raise_all([one for one in loaded.problems if not _is_limit(one)])
     return loaded
 

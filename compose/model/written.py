@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from compose.source.paths import PathTable, each
-from compose.source.tree import dotted
+from compose.source.paths import PathTable, below, each
+from compose.source.tree import dotted, find
 
 if TYPE_CHECKING:
     from compose.model.positions import Positions
-    from compose.source.tree import Path
+    from compose.source.tree import Map, Path
 
 _ADDED: PathTable[bool] = PathTable(
     each(
@@ -17,6 +17,17 @@ _ADDED: PathTable[bool] = PathTable(
             *("services.*.networks", "services.*.depends_on.*", "services.*.build.dockerfile"),
             *("networks.*", "networks.*.name", "volumes.*.name"),
             *("configs.*.name", "secrets.*.name"),
+        ],
+        value=True,
+    )
+)
+_PATHS: PathTable[bool] = PathTable(
+    each(
+        [
+            *below("services.*", "env_file.[].path label_file.[] volumes.[].source"),
+            *below("services.*.build", "context additional_contexts.* ssh.*"),
+            *("services.*.develop.watch.[].path", "volumes.*.driver_opts.device"),
+            *("configs.*.file", "secrets.*.file"),
         ],
         value=True,
     )
@@ -43,3 +54,18 @@ def as_written(plain: dict[str, Any], positions: Positions) -> dict[str, Any]:
         return kept or None
 
     return pruned(plain, ()) or {}
+
+
+def leave_paths(plain: dict[str, Any], tree: Map) -> None:
+    """Put relative paths back into a plain project, as `tree` has them."""
+    for key, inner in plain.items():
+        plain[key] = _left(inner, (key,), tree)
+
+
+def _left(value: Any, path: Path, tree: Map) -> Any:
+    if isinstance(value, dict):
+        return {key: _left(inner, (*path, key), tree) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_left(inner, (*path, index), tree) for index, inner in enumerate(value)]
+    written = find(tree, path) if _PATHS.find(path) else None
+    return written if isinstance(written, str) else value

@@ -25,11 +25,12 @@ if TYPE_CHECKING:
     from compose.source.discover import Environment, Found
 
 
-def load(found: Found, name: str | None, *, variables: bool = True) -> Loaded:
+def load(found: Found, name: str | None, *, variables: bool = True, paths: bool = True) -> Loaded:
     """Read, interpolate, merge and check the files of a project.
 
     name        as given by -p or COMPOSE_PROJECT_NAME; None: from the files or the directory
     variables   False: leave them in the text, and texts that have some in their short form
+    paths       False: leave relative ones as they are
 
     Raises what makes the rest unreadable: YamlSyntax and the like, problems with variables.
     """
@@ -42,7 +43,9 @@ def load(found: Found, name: str | None, *, variables: bool = True) -> Loaded:
         text = f"the project is named `{loaded.name}` after a link to `{found.real_name}`"
         loaded.notices.append(("linked-directory", text, found.directory))
     environment.fixed["COMPOSE_PROJECT_NAME"] = loaded.name
-    scope = Scope(directory=found.directory, environment=environment, variables=variables)
+    scope = Scope(
+        directory=found.directory, environment=environment, variables=variables, paths=paths
+    )
     for path, contents in files:
         _assemble(loaded.tree, path, contents, scope, loaded)
     raise_all(loaded.unreadable)

@@ -53,7 +53,7 @@ class _Resolver:
                 self.visit(value[index], inner)
 
     def _resolved(self, value: Value, path: Path) -> Value:
-        resolve = _RESOLVED.find(path)
+        resolve = _RESOLVED.find(path) if self._scope.paths else _READ.find(path)
         return value if resolve is None else resolve(self, value)
 
     def path(self, value: Value) -> Value:
@@ -92,7 +92,7 @@ class _Resolver:
         for option in unknown:
             what = f"`{dotted(path[:-1])}`: `{option}` in `{text}` has no effect"
             self._notices.append(("no-effect", what, str(mark)))
-        return self.mount(mapping)
+        return self.mount(mapping) if self._scope.paths else mapping
 
     def volume(self, value: Value) -> Value:
         """The device of a volume that is a directory of the host."""
@@ -104,15 +104,19 @@ class _Resolver:
         return value
 
 
+_OF_READ: dict[str, Callable[[_Resolver, Value], Value]] = {
+    "services.*.extends.file": _Resolver.place
+}
+_READ = PathTable(_OF_READ)
 _RESOLVED: PathTable[Callable[[_Resolver, Value], Value]] = PathTable(
     {
+        **_OF_READ,
         "services.*.build.context": _Resolver.place,
         "services.*.build.additional_contexts.*": _Resolver.place,
         "services.*.build.ssh.*": _Resolver.path,
         "services.*.develop.watch.[].path": _Resolver.followed,
         "services.*.volumes.[]": _Resolver.mount,
         **each(below("services.*", "env_file.[] env_file.[].path label_file.[]"), _Resolver.path),
-        "services.*.extends.file": _Resolver.place,
         "volumes.*": _Resolver.volume,
         **each(["configs.*.file", "secrets.*.file"], _Resolver.path),
     }

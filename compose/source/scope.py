@@ -16,12 +16,14 @@ class Scope:
     directory     absolute; relative paths are resolved against it
     environment   values of variables
     variables     False: they are left in the text
+    paths         False: only those of files that are to be read are made absolute
     within        real paths of the files that include this one, the outermost first
     """
 
     directory: str
     environment: Environment
     variables: bool = True
+    paths: bool = True
     within: tuple[str, ...] = ()
 
     def at(self, directory: str) -> Scope:

@@ -178,3 +178,34 @@ def test_environment_files_can_be_left_unread(files: Files, config: Config) -> N
     ]
     files.write(text)
     assert config("--no-env-resolution") == text
+
+
+def test_relative_paths_can_be_left_as_they_are(files: Files, config: Config) -> None:
+    files.write("services: {base: {build: ./b}}\n", "other/base.yaml")
+    files.write(
+        """
+        services:
+          web:
+            build: {context: ./c, additional_contexts: {a: ../a}}
+            volumes: [./x:/x, data:/d, {type: bind, source: ~/y, target: /y}]
+            secrets: [s]
+          more: {extends: {file: other/base.yaml, service: base}}
+        volumes: {data: }
+        secrets: {s: {file: ./s.txt}}
+        """
+    )
+    printed = read(config("--no-path-resolution"))
+    web = printed["services"]["web"]
+    assert web["build"]["context"] == "./c"
+    assert web["build"]["additional_contexts"] == {"a": "../a"}
+    assert [mount["source"] for mount in web["volumes"]] == ["./x", "data", "~/y"]
+    assert printed["secrets"]["s"]["file"] == "./s.txt"
+    assert printed["services"]["more"]["build"]["context"] == "./b"
+    raw = read(config("--no-path-resolution", "--no-interpolate"))
+    assert raw["services"]["web"]["build"]["context"] == "./c"
+    assert read(config("--no-interpolate"))["secrets"]["s"]["file"] == f"{files.directory}/s.txt"
+
+
+def test_the_models_are_listed(files: Files, config: Config) -> None:
+    files.write("services: {web: {image: x, models: [m]}}\nmodels: {m: {model: ai/small}}\n")
+    assert config("--models") == "ai/small\n"

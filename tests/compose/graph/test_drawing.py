@@ -59,6 +59,22 @@ def test_arrows_say_how_one_needs_the_other(files: Files) -> None:
     assert ("service api", "replica api-2") in arrows
 
 
+def test_files_and_models_have_boxes(files: Files) -> None:
+    drawn = drawing(
+        files,
+        """
+        services: {web: {image: x, secrets: [s], configs: [{source: c, target: /c}], models: [m]}}
+        secrets: {s: {file: ./s}}
+        configs: {c: {content: text}}
+        models: {m: {model: ai/small}}
+        """,
+    )
+    arrows = {one.needed: one.label for one in drawn.arrows}
+    assert arrows["secret s"] == "/run/secrets/s"
+    assert arrows["config c"] == "/c"
+    assert {box.note for box in drawn.boxes if box.kind == "model"} == {"ai/small"}
+
+
 def test_every_arrow_is_between_boxes(files: Files) -> None:
     drawn = drawing(files)
     keys = {box.key for box in drawn.boxes}
