@@ -6,7 +6,8 @@ capabilities that set owners and modes, so that what an image has in the way of 
 nowhere. Started by `engine.build.copying` as `python -SI`; standard library only.
 
 Jobs, by `do`:
-  copy       `sources` of `source` into the target, each at `to`
+  copy       `sources` of `source` into the target, each at `to`; `archives` are files in place
+             of sources that are to be unpacked
   measure    fingerprints of `sources`
   directory  `to`, made with its parents
 """
@@ -88,12 +89,13 @@ def _copy(job: Job) -> int:
     found = [
         item for source in job["sources"] for item in find_source(root, source, selection.ignore)
     ]
+    archives = {path: os.open(file, os.O_RDONLY) for path, file in job.get("archives", {}).items()}
     _enter(target)
     _check_single(job, found)
     look = Look(_owner(job["owner"]) if job["owner"] else None, job["mode"])
     placer = Placer(root, look, selection)
     for item in found:
-        if not (job["unpack"] and _unpacked(root, item, job, placer)):
+        if not (job["unpack"] and _unpacked(root, item, job, placer, archives)):
             placer.place(item, job["to"])
     placer.finish()
     return len(found)
@@ -109,11 +111,16 @@ def _check_single(job: Job, found: list[Found]) -> None:
         )
 
 
-def _unpacked(root: int, found: Found, job: Job, placer: Placer) -> bool:
-    """Whether the source is an archive; then it is unpacked."""
+def _unpacked(root: int, found: Found, job: Job, placer: Placer, archives: dict[str, int]) -> bool:
+    """Whether the source is an archive; then it is unpacked.
+
+    archives  descriptors of what is in those that are compressed in a way that is unknown here
+    """
     if not stat.S_ISREG(found.info.st_mode):
         return False
-    fd = open_beneath(root, os.fsencode(found.path), os.O_RDONLY | os.O_NOFOLLOW)
+    fd = archives.pop(found.path, -1)
+    if fd < 0:
+        fd = open_beneath(root, os.fsencode(found.path), os.O_RDONLY | os.O_NOFOLLOW)
     try:
         archive = untar.open_archive(fd)
     finally:

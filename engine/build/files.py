@@ -16,11 +16,13 @@ from engine.build.copying import CopyFailed, SourceMissing, perform, scratch
 from engine.build.job import LayerStep
 from engine.build.modes import parse_mode
 from engine.build.origin import Origin, find_origin
+from engine.build.zstd import decompressed_sources
 from engine.errors import BuildProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from engine.build.context import Context
     from engine.build.copying import Scratch
     from engine.build.expander import Expander
     from engine.build.instructions import Copy, Instruction, Setting
@@ -142,14 +144,21 @@ class _CopyPlan:
         request = self._request(place, owner, self._sources)
         request |= {"unpack": self._instruction.unpack, "exclude": self._excludes}
         if origin.context is not None:
-            ignore = origin.context.ignore.patterns
-            directory = origin.context.directory
-            found = await perform({**request, "source": directory, "ignore": ignore})
+            found = await self._copy_from_context(origin.context, request)
         else:
             with scratch(self._job.scratch_root, origin.lowers) as source:
                 found = await perform({**request, "source": source.layers()})
         if not found:
             report.note(f"no file matches {' '.join(self._sources)}: nothing was copied")
+
+    async def _copy_from_context(self, context: Context, request: dict[str, object]) -> object:
+        request |= {"source": context.directory, "ignore": context.ignore.patterns}
+        if not self._instruction.unpack:
+            return await perform(request)
+        with contextlib.ExitStack() as stack:
+            sources = decompressed_sources(context, self._sources, self._job.scratch_root)
+            request["archives"] = await asyncio.to_thread(stack.enter_context, sources)
+            return await perform(request)
 
     async def _copy_heredocs(self, place: Scratch, owner: str | None) -> None:
         with scratch(self._job.scratch_root, ()) as written:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import gzip  # noqa: F401 - tarfile imports it when it needs it; by then nothing can be imported
+import lzma
 import os
 import shutil
 import tarfile
+import zlib
 
 from engine.build.ignore import clean
 from engine.build.place import PlaceError
@@ -18,8 +20,10 @@ from engine.kernel.openat2 import open_in_root
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import IO
 
+_DAMAGE = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError)
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
 
 
@@ -42,21 +46,28 @@ def unpack(archive: tarfile.TarFile, directory: int) -> None:
     for a member that cannot be made.
     """
     times: list[tuple[str, float]] = []
-    for member in archive:
+    for member in _members(archive):
         path = clean(member.name)
         if path == ".":
             continue
         try:
             _Unpacker(archive, directory).put(member, path)
-        except OSError as error:
-            what = f"archive member {member.name}: {error.strerror or error}"
-            raise PlaceError(what) from None
+        except (OSError, *_DAMAGE) as error:
+            why = getattr(error, "strerror", None) or error
+            raise PlaceError(f"archive member {member.name}: {why}") from None
         if member.isdir():
             times.append((path, member.mtime))
     for path, modified in reversed(times):
         fd = open_in_root(directory, os.fsencode(path), _DIRECTORY)
         os.utime(fd, (modified, modified))
         os.close(fd)
+
+
+def _members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    try:
+        yield from archive
+    except _DAMAGE as error:
+        raise PlaceError(f"the archive is damaged: {error}") from None
 
 
 class _Unpacker:

@@ -45,6 +45,11 @@ def decompressed(pieces: Iterator[bytes]) -> Iterator[bytes]:
         raise _damaged(str(error)) from None
 
 
+def is_zstd(magic: bytes) -> bool:
+    """Whether data that begins with these four bytes or more is of zstd."""
+    return magic.startswith(_ZSTD) or (magic[1:4] == _ZSTD_SKIPPABLE and magic[0] & 0xF0 == 0x50)
+
+
 class _Source:
     """Pieces as a file."""
 
@@ -75,7 +80,7 @@ def _opened(source: _Source) -> Iterator[bytes]:
     magic = source.peek(6)
     if magic.startswith(GZIP):
         return _gzip(source)
-    if magic.startswith(_ZSTD) or (magic[1:4] == _ZSTD_SKIPPABLE and magic[0] & 0xF0 == 0x50):
+    if is_zstd(magic):
         return _zstd(source)
     if magic.startswith(_BZIP2):
         import bz2
@@ -141,4 +146,4 @@ def _streams(
 
 
 def _damaged(why: str) -> ImageProblem:
-    return ImageProblem(f"a layer cannot be decompressed: {why}", code="invalid-layer")
+    return ImageProblem(f"the data cannot be decompressed: {why}", code="invalid-layer")

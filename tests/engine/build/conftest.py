@@ -84,4 +84,4 @@ def find_in(image: Image, path: str) -> os.stat_result | None:
 def _shown(path: Path) -> str:
     if path.is_symlink():
         return f"-> {path.readlink()}"
-    return "/" if path.is_dir() else path.read_text()
+    return "/" if path.is_dir() else path.read_text(errors="replace")

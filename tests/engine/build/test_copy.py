@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import lzma
 import os
+import random
 import stat
 import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
+import zstandard
 
 from engine.errors import BuildProblem
 from tests.engine.build.conftest import find_in, layer_tree
 from tests.marks import needs_root
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
     from typing import Literal
 
@@ -302,6 +307,35 @@ def test_add_unpacks_archives_by_their_content(workshop: Workshop, mode: Archive
     assert layer_tree(image) == {"/x": "/", "/x/p": "/", "/x/p/q": "hello", "/x/l": "-> p/q"}
     found = attributes(image, "/x/p/q")
     assert (found.st_uid, stat.S_IMODE(found.st_mode), found.st_mtime) == (77, 0o640, 1_000_000_000)
+
+
+def test_add_unpacks_what_zstd_has_compressed(workshop: Workshop) -> None:
+    data = zstandard.compress(archive({"p/q": "hello"}, "w"))
+    (workshop.context / "a").write_bytes(data)
+    (workshop.context / "text").write_bytes(zstandard.compress(b"no archive"))
+    image = workshop.build("FROM scratch\nADD a te?t /x/")
+    assert layer_tree(image).keys() == {"/x", "/x/p", "/x/p/q", "/x/text"}
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, lzma.compress, zstandard.compress])
+def test_a_damaged_archive_is_a_problem_of_its_instruction(
+    workshop: Workshop, compress: Callable[[bytes], bytes]
+) -> None:
+    noise = random.Random(1)
+    members = {name: "".join(noise.choices("0123456789", k=300_000)) for name in "pqr"}
+    data = compress(archive(members, "w"))
+    (workshop.context / "a").write_bytes(data[: len(data) // 2])
+    with pytest.raises(BuildProblem) as failure:
+        workshop.build("FROM scratch\nADD a /x/")
+    assert (failure.value.code, failure.value.where) == ("copy-failed", "dockerfile_inline:2:7")
+
+
+def test_damaged_zstd_is_named(workshop: Workshop) -> None:
+    data = bytearray(zstandard.compress(archive({"p": "hello"}, "w")))
+    data[10:20] = bytes(10)
+    (workshop.context / "a").write_bytes(data)
+    with pytest.raises(BuildProblem, match=r"^a: the data cannot be decompressed"):
+        workshop.build("FROM scratch\nADD a /x/")
 
 
 def test_copy_does_not_unpack(workshop: Workshop) -> None:
