@@ -26,16 +26,15 @@ if TYPE_CHECKING:
     from compose.model.ports import Port
     from compose.model.project import Project
     from compose.model.resources import RestartPolicy
-    from compose.model.service import EnvFile, Service
+    from compose.model.service import EnvFile, Link, Service
 
 Plain = dict[str, Any]
 
 
 def plain_project(project: Project) -> Plain:
     """A whole project, without what is disabled."""
-    return given(
-        name=project.name,
-        services={name: plain_service(one) for name, one in sorted(project.services.items())},
+    services = {name: plain_service(one) for name, one in sorted(project.services.items())}
+    return {"name": project.name, "services": services} | given(
         networks={key: plain_network(one) for key, one in sorted(project.networks.items())},
         volumes={key: plain_volume(one) for key, one in sorted(project.volumes.items())},
         secrets={key: plain_source(one) for key, one in sorted(project.secrets.items())},
@@ -58,14 +57,15 @@ def plain_service(service: Service) -> Plain:
 
 def _process(service: Service) -> Plain:
     """What runs, as whom, and when it is started and stopped."""
-    words = {
+    words: Plain = {
         key: list(value)
         for key, value in (("command", service.command), ("entrypoint", service.entrypoint))
         if value is not None
     }
+    if not service.attach:
+        words["attach"] = False
     grace_s, deploy = service.stop_grace_period_s, service.deploy or Deploy()
     return words | given(
-        attach=None if service.attach else "false",
         build=None if service.build is None else _build(service.build),
         container_name=service.container_name,
         depends_on={name: _dependency(one) for name, one in service.depends_on.items()},
@@ -103,7 +103,7 @@ def _surroundings(service: Service) -> Plain:
         hostname=service.hostname,
         labels=dict(service.labels),
         external_links=list(service.external_links),
-        links=[f"{link.service}:{link.alias}" for link in service.links],
+        links=[_link(link) for link in service.links],
         mac_address=service.mac_address,
         network_mode=service.network_mode,
         networks={key: _place(place) for key, place in sorted(service.networks.items())},
@@ -134,7 +134,7 @@ def _limits(service: Service) -> Plain:
         logging=given(driver=logging.driver, options=dict(logging.options)),
         mem_limit=None if deploy.limits else size(limits.memory_bytes),
         mem_reservation=None if deploy.reservations else size(limits.memory_reservation_bytes),
-        mem_swappiness=limits.swappiness,
+        mem_swappiness=size(limits.swappiness),
         memswap_limit=size(limits.memory_swap_bytes),
         oom_kill_disable=limits.oom_kill_disable,
         oom_score_adj=service.oom_score_adj or None,
@@ -178,6 +178,10 @@ def _build(build: Build) -> Plain:
         ulimits={name: _ulimit(pair) for name, pair in build.ulimits.items()},
     )
     return values | given(**build.others) | dict(build.extensions)
+
+
+def _link(link: Link) -> str:
+    return link.service if link.alias == link.service else f"{link.service}:{link.alias}"
 
 
 def _hosts(hosts: tuple[tuple[str, str], ...]) -> list[str]:
@@ -243,24 +247,25 @@ def _port(port: Port) -> Plain:
 
 def _mount(mount: Mount) -> Plain:
     subpath = mount.subpath
-    return given(
+    plain = given(
         type=mount.type,
         source=mount.source or None,
         target=mount.target,
         read_only=mount.read_only,
-        bind=given(
-            create_host_path=None if mount.create_host_path else "false",
+        consistency=mount.consistency,
+        image=given(subpath=subpath) if mount.type == "image" else None,
+        tmpfs=given(size=size(mount.size_bytes), mode=mount.mode),
+    )
+    if mount.type == "bind":
+        plain["bind"] = {"create_host_path": mount.create_host_path} | given(
             propagation=None if mount.propagation == "rprivate" else mount.propagation,
             recursive=_recursive(mount),
             selinux=mount.selinux,
-        ),
-        volume=given(nocopy=mount.nocopy, subpath=subpath, labels=dict(mount.labels))
-        if mount.type != "image"
-        else None,
-        image=given(subpath=subpath) if mount.type == "image" else None,
-        consistency=mount.consistency,
-        tmpfs=given(size=size(mount.size_bytes), mode=mount.mode),
-    )
+        )
+    if mount.type == "volume":
+        labels = dict(mount.labels)
+        plain["volume"] = given(nocopy=mount.nocopy, subpath=subpath, labels=labels)
+    return plain
 
 
 def _recursive(mount: Mount) -> str | None:

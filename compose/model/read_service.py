@@ -185,7 +185,9 @@ def _networks(fields: Fields) -> dict[str, ServiceNetwork]:
             fields.not_built(f"`{mode}`", "network_mode", hint="`none` and `host` are")
         return {}
     places = {key: read_service_network(place) for key, place in fields.named("networks")}
-    return places or {"default": ServiceNetwork()}
+    if not places and "provider" not in fields:
+        return {"default": ServiceNetwork()}
+    return places
 
 
 def _name_servers(fields: Fields) -> Iterator[str]:

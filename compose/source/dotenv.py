@@ -17,7 +17,7 @@ _SKIPPED = re.compile(r"(?:\s|#[^\n]*)*")
 _EXPORT = re.compile(r"export[ \t]+")
 _COMMENT = re.compile(r"[ \t]#.*")
 _AFTER_QUOTE = re.compile(r"[ \t\r]*(#[^\n]*)?(\n|\Z)")
-_OCTAL = re.compile(r"0([0-7]{1,3})")
+_OCTAL = re.compile(r"0([0-7]{3})")
 _ESCAPES = {
     "a": "\a",
     "b": "\b",

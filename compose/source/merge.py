@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compose.errors import Conflict
-from compose.source.forms import HOSTS
+from compose.source.forms import HOSTS, KEY_VALUES
 from compose.source.paths import PathTable, below, each
 from compose.source.tree import Map, Mark, Path, Seq, Value, dotted
 
@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from compose.errors import ProjectProblem
 
 _REPLACED: PathTable[bool] = PathTable(
-    each(below("services.*", "command entrypoint healthcheck.test ulimits.*"), value=True)
+    each(
+        [
+            *below("services.*", "command entrypoint healthcheck.test ulimits.*"),
+            *(f"{pattern}.*" for pattern in KEY_VALUES),
+        ],
+        value=True,
+    )
 )
 
 

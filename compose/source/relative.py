@@ -58,7 +58,9 @@ class _Resolver:
 
     def path(self, value: Value) -> Value:
         """A path, but not one of Windows or one that begins with a variable."""
-        if not isinstance(value, str) or not value or _WINDOWS.match(value):
+        if not isinstance(value, str) or not value:
+            return value
+        if value.startswith("/") or _WINDOWS.match(value):
             return value
         if not self._scope.variables and value.startswith("$"):
             return value

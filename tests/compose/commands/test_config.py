@@ -134,11 +134,12 @@ def test_what_no_file_says_is_left_out(files: Files, config: Config) -> None:
         volumes: {data: }
         """
     )
+    mount = {"type": "volume", "source": "data", "target": "/d"}
     assert read(config("--no-normalize")) == {
         "name": "shop",
         "services": {
-            "db": {"image": "x", "volumes": [{"type": "volume", "source": "data", "target": "/d"}]},
-            "web": {"build": {"context": f"{files.directory}/c"}, "links": ["db:db"]},
+            "db": {"image": "x", "volumes": [{**mount, "volume": {}}]},
+            "web": {"build": {"context": f"{files.directory}/c"}, "links": ["db"]},
         },
         "volumes": {"data": None},
     }

@@ -156,3 +156,10 @@ def test_an_override_may_be_incomplete_and_the_result_is_checked(files: Files) -
     files.write("services: {web: {build: .}}")
     files.write("services: {web: {labels: {a: b}}}", "compose.override.yaml")
     assert files.load().services["web"].labels == {"a": "b"}
+
+
+def test_a_variable_without_value_overrides_one_with_a_value(files: Files) -> None:
+    files.write("services: {web: {image: x, environment: [A=1, B=2]}}\n")
+    files.write("services: {web: {environment: {A: , B: b}}}\n", "over.yaml")
+    project = files.load(files=("compose.yaml", "over.yaml"), environment={})
+    assert project.services["web"].environment == {"A": None, "B": "b"}
