@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import json
 import os
+import tempfile
 import time
 from typing import TYPE_CHECKING
 
@@ -50,9 +51,10 @@ class FileDigests:
         """Write down what was learnt."""
         if not self._changed:
             return
-        os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
-        half = f"{self._path}.{os.getpid()}"
-        with open(half, "w", encoding="ascii") as file:
+        directory = os.path.dirname(self._path)
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        fd, half = tempfile.mkstemp(dir=directory)  # builds of one context run side by side
+        with os.fdopen(fd, "w", encoding="ascii") as file:
             json.dump(self._known, file)
         os.replace(half, self._path)
         self._changed = False

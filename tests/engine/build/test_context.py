@@ -6,13 +6,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
 from engine import BuildSpec
 from engine.build.context import open_context, read_dockerfile
+from engine.build.ignore import Ignore
 from engine.errors import BuildProblem
 from tests.marks import needs_root
 
@@ -54,6 +57,26 @@ def test_the_ignore_file_of_the_dockerfile_wins(tmp_path: Path) -> None:
     assert own.ignore.excludes("b")
     assert not own.ignore.excludes("a")
     assert open_context(str(tmp_path), str(tmp_path / "E"), str(tmp_path)).ignore.excludes("a")
+
+
+def test_builds_of_one_context_can_be_measured_side_by_side(tmp_path: Path) -> None:
+    context, cache = tmp_path / "app", tmp_path / "cache"
+    context.mkdir()
+    for name in ("a", "b"):
+        (context / name).write_text(name)
+        os.utime(context / name, (1, 1))
+    time.sleep(0.03)  # files that are too new are not remembered
+    ready = threading.Barrier(8)
+
+    def measure() -> dict[str, str]:
+        opened = open_context(str(context), "", str(cache))
+        ready.wait()
+        return opened.measure(["."], Ignore(()))
+
+    with ThreadPoolExecutor(8) as pool:
+        first, *others = [future.result() for future in [pool.submit(measure) for _ in range(8)]]
+    assert all(other == first for other in others)
+    assert len(list(cache.iterdir())) == 1
 
 
 def test_a_wrong_pattern_is_a_problem_of_its_line(tmp_path: Path) -> None:
