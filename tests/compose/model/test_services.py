@@ -346,3 +346,56 @@ def test_a_classic_version_2_file(files: Files) -> None:
     assert project.dependencies.services() == ("mysql", "tomcat")
     assert project.services["mysql"].environment == {"MYSQL_DATABASE": "course"}
     assert [notice.code for notice in project.warnings] == ["obsolete-key"]
+
+
+def test_label_files_lie_below_labels_and_refer_to_earlier_labels_alone(files: Files) -> None:
+    files.write("a=one\nb=one\nc=$a-$HOME\n", "one.env")
+    files.write("b=two\nd='$a'\n", "two.env")
+    keys = "label_file: [one.env, two.env]\nlabels: {a: own}"
+    assert service(files, keys).labels == {"a": "own", "b": "two", "c": "one-", "d": "$a"}
+
+
+def test_a_label_file_has_to_be_there(files: Files) -> None:
+    problem = files.problem("services: {web: {image: x, label_file: no.env}}")
+    assert (problem.code, problem.where) == ("file-not-found", "compose.yaml:1:40")
+
+
+@pytest.mark.parametrize(
+    ("own", "deploy"),
+    [
+        ("mem_limit: 1g", "limits: {memory: 2g}"),
+        ("mem_limit: 1g", "limits: {cpus: 1}"),
+        ("cpus: 1", "limits: {memory: 2g}"),
+        ("pids_limit: 5", "limits: {pids: 6}"),
+        ("mem_reservation: 1m", "reservations: {cpus: 1}"),
+    ],
+)
+def test_limits_have_to_agree_with_a_block_of_deploy_that_is_there(
+    files: Files, own: str, deploy: str
+) -> None:
+    problem = files.problem(
+        f"services: {{web: {{image: x, {own}, deploy: {{resources: {{{deploy}}}}}}}}}"
+    )
+    assert problem.code == "conflicting-keys"
+
+
+def test_lists_with_keys_are_thinned_out(files: Files) -> None:
+    web = service(
+        files,
+        """
+        devices: ["/dev/a:/x", /dev/b, "/dev/c:/x:r"]
+        cap_add: [A, B, A]
+        expose: [80, "80"]
+        links: [db, db]
+        """,
+    )
+    assert [device.source for device in web.devices] == ["/dev/c", "/dev/b"]
+    assert (web.cap_add, web.expose, len(web.links)) == (("A", "B"), ("80",), 1)
+
+
+@pytest.mark.parametrize("key", ["group_add", "security_opt", "device_cgroup_rules"])
+def test_lists_without_keys_may_not_repeat_an_item_over_files(files: Files, key: str) -> None:
+    files.write(f"services: {{web: {{image: x, {key}: [a]}}}}")
+    files.write(f"services: {{web: {{{key}: [a]}}}}", "compose.override.yaml")
+    problem = files.problem()
+    assert (problem.code, problem.where) == ("invalid-value", f"compose.yaml:1:{30 + len(key)}")
