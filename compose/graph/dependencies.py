@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from compose.model.project import Project
     from compose.model.service import Service
 
-_KINDS = ("network", "volume", "image", "replica", "service")
+_KINDS = ("network", "volume", "config", "secret", "model", "image", "replica", "service")
 
 
 def with_dependencies(project: Project) -> Project:
@@ -66,6 +66,12 @@ def _resources(service: Service) -> Iterator[Node]:
     for mount in service.mounts:
         if mount.type == "volume" and mount.source:
             yield Node(kind="volume", name=mount.source)
+    for reference in service.configs:
+        yield Node(kind="config", name=reference.source)
+    for reference in service.secrets:
+        yield Node(kind="secret", name=reference.source)
+    for key in service.models:
+        yield Node(kind="model", name=key)
 
 
 def _edges(project: Project) -> Iterator[Edge]:

@@ -58,7 +58,10 @@ def without_unused(project: Project) -> Project:
     secrets = {one.source for service in services for one in _secrets(service)}
     configs = {one.source for service in services for one in service.configs}
     models = {key for service in services for key in service.models}
-    kept = {"network": networks, "volume": volumes, "image": images}
+    kept = {
+        **{"network": networks, "volume": volumes, "image": images},
+        **{"config": configs, "secret": secrets, "model": models},
+    }
 
     def is_kept(node: Node) -> bool:
         return node.name in kept.get(node.kind, project.services)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     Condition = Literal["service_started", "service_healthy", "service_completed_successfully"]
-    Kind = Literal["network", "volume", "image", "service", "replica"]
+    Kind = Literal["network", "volume", "image", "config", "secret", "model", "service", "replica"]
 
 
 class Dependency(Record):
@@ -26,8 +26,8 @@ class Dependency(Record):
 
 
 class Node(Record):
-    """Something that is made: a network, volume or image by its key or reference, a service, or
-    one of its replicas (`number` from 1)."""
+    """Something that is made or used: a network, volume, config, secret or model by its key, an
+    image by its reference, a service, or one of its replicas (`number` from 1)."""
 
     kind: Kind
     name: str

@@ -165,3 +165,18 @@ def test_the_order_does_not_depend_on_the_order_of_the_file() -> None:
 def test_replicas_are_as_many_as_the_scale(files: Files, scale: int) -> None:
     graph = files.load(f"services: {{web: {{image: x, scale: {scale}}}}}").dependencies
     assert sum(node.kind == "replica" for node in graph.nodes) == scale
+
+
+def test_configs_secrets_and_models_are_needed_by_replicas(files: Files) -> None:
+    graph = files.load(
+        """
+        services: {web: {image: x, scale: 2, configs: [c], secrets: [s], models: [m]}}
+        configs: {c: {content: c}, unused: {content: u}}
+        secrets: {s: {file: s}}
+        models: {m: {model: ai/m}}
+        """
+    ).dependencies
+    replica = Node(kind="replica", name="web", number=2)
+    needed = {str(edge.needed) for edge in graph.needs(replica)}
+    assert needed == {"network default", "image x", "config c", "secret s", "model m"}
+    assert Node(kind="config", name="unused") not in graph.nodes

@@ -65,7 +65,7 @@ def objects(schema: dict[str, Any], depth: int) -> st.SearchStrategy[Any]:
     known = {
         key: st.deferred(lambda inner=inner: values_of(inner, depth + 1))  # type: ignore[misc]
         for key, inner in schema.get("properties", {}).items()
-        if key not in ("include", "extends")
+        if key != "include"
     }
     patterns = [inner for key, inner in schema.get("patternProperties", {}).items() if key != "^x-"]
     if not known:
@@ -83,7 +83,12 @@ networks = st.dictionaries(
     st.sampled_from(NAMES), values_of(SCHEMA["$defs"]["network"]), max_size=2
 )
 volumes = st.dictionaries(st.sampled_from(NAMES), values_of(SCHEMA["$defs"]["volume"]), max_size=2)
-projects = st.fixed_dictionaries({"services": services, "networks": networks, "volumes": volumes})
+sources = st.dictionaries(st.sampled_from(NAMES), values_of(SCHEMA["$defs"]["secret"]), max_size=2)
+included = st.lists(st.sampled_from(["0.yaml", "1.yaml", "no.yaml", {"path": ["1.yaml"]}]))
+projects = st.fixed_dictionaries(
+    {"services": services, "networks": networks, "volumes": volumes},
+    optional={"secrets": sources, "configs": sources, "include": included, "x-y": garbage},
+)
 
 
 def load(directory: str, *texts: str) -> dict[str, Any] | None:
@@ -104,7 +109,7 @@ def load(directory: str, *texts: str) -> dict[str, Any] | None:
         return None
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(projects)
 def test_one_file(document: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as directory:
@@ -113,7 +118,7 @@ def test_one_file(document: dict[str, Any]) -> None:
             assert load(directory, to_yaml(plain)) == plain
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(projects, projects)
 def test_two_files(first: dict[str, Any], second: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as directory:
