@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 
+_DUMB = os.environ.get("TERM") == "dumb"  # it has no colours, and its cursor cannot be moved
+
+
 class Console:
     """Results go to stdout; what is going on goes to stderr (COMPOSE_STATUS_STDOUT: stdout).
 
@@ -41,11 +44,11 @@ class Console:
         """Whether colours go to `stream`."""
         if self.ansi != "auto":
             return self.ansi == "always"
-        return stream.isatty() and not os.environ.get("NO_COLOR")
+        return stream.isatty() and not _DUMB and not os.environ.get("NO_COLOR")
 
     @property
     def live(self) -> bool:
         """Whether progress is drawn in place."""
         if self.progress in ("auto", "tty") and self.ansi != "never":
-            return self.progress == "tty" or self.status_stream.isatty()
+            return self.progress == "tty" or (self.status_stream.isatty() and not _DUMB)
         return False

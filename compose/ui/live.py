@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from rich.console import Group
 from rich.live import Live
 from rich.padding import Padding
 from rich.spinner import Spinner
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from compose.ui.progress import WORDS
@@ -25,6 +26,14 @@ if TYPE_CHECKING:
 
 MARKS = {"done": ("✔", "green"), "failed": ("✘", "red"), "skipped": ("!", "yellow")}
 ROWS_AROUND = 2  # the header, and the line that says how many more there are
+
+
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])|[\x00-\x1f\x7f]+")
+
+
+def _one_line(text: str) -> str:
+    """The first line of a text, without what would move the cursor or colour it."""
+    return _ESCAPES.sub(" ", text.strip().partition("\n")[0]).strip()
 
 
 class _Line:
@@ -45,15 +54,27 @@ class _Line:
     def end(self, state: str, text: str) -> None:
         self.text, self.state, self.ended_at, self.detail = text, state, monotonic(), ""
 
+    @property
+    def took(self) -> str:
+        """How long it has been worked on; nothing for what never was."""
+        if not self.started_at:
+            return ""
+        ended_at = self.ended_at if self.state in MARKS else monotonic()
+        return f"{ended_at - self.started_at:.1f}s"
+
 
 class LiveSteps:
-    """Draws the lines of `steps` in place, ten times a second at most, until left."""
+    """Draws the lines of `steps` in place, ten times a second at most, until left.
+
+    Each takes one row: what does not fit the width is cut. While there are more than the terminal
+    has rows for, those that are done give way; in the end all are there.
+    """
 
     def __init__(self, console: Console, steps: Sequence[Step], title: str) -> None:
         self._title = title
-        self._left = {step.id for step in steps}
-        self._total = len(steps)
-        self._lines: dict[str, _Line] = {}
+        self._done, self._total = 0, len(steps)
+        self._lines = {step.subject: _Line(step.subject) for step in steps}
+        self._over = False
         coloured = console.coloured(console.status_stream)
         self._rich = RichConsole(
             file=console.status_stream, no_color=not coloured, force_terminal=True, highlight=False
@@ -70,16 +91,21 @@ class LiveSteps:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._over = True
+        for line in self._lines.values():
+            if line.state == "doing":
+                line.end("skipped", "Interrupted")
         self._live.stop()
 
     def started(self, step: Step) -> None:
         self._line(step).begin(WORDS[step.action].doing)
 
     def done(self, step: Step, word: str | None) -> None:
+        self._done += 1
         self._finish(step, "done", word or WORDS[step.action].done)
 
     def failed(self, step: Step, error: Exception) -> None:
-        self._finish(step, "failed", f"Error {error}")
+        self._finish(step, "failed", f"Error {_one_line(str(error))}")
 
     def skipped(self, step: Step) -> None:
         self._finish(step, "skipped", "Skipped")
@@ -88,19 +114,18 @@ class LiveSteps:
         self, step: Step, text: str, done_bytes: int | None, total_bytes: int | None
     ) -> None:
         share = f" {100 * done_bytes // total_bytes}%" if done_bytes and total_bytes else ""
-        self._line(step).detail = text + share
+        self._line(step).detail = _one_line(text) + share
 
     def _line(self, step: Step) -> _Line:
-        return self._lines.setdefault(step.subject, _Line(step.subject))
+        return self._lines[step.subject]
 
     def _finish(self, step: Step, state: str, text: str) -> None:
-        self._left.discard(step.id)
         self._line(step).end(state, text)
 
     def _render(self) -> RenderableType:
-        header = Text(f"[+] {self._title} {self._total - len(self._left)}/{self._total}")
+        header = Text(f"[+] {self._title} {self._done}/{self._total}")
         shown, hidden = self._fitting()
-        table = Table.grid(padding=(0, 1))
+        table = Table.grid("", "", Column(ratio=1, no_wrap=True), "", padding=(0, 1), expand=True)
         for line in shown:
             table.add_row(*self._row(line))
         more = [Text(f" ... {hidden} more", style="dim")] if hidden else []
@@ -108,8 +133,10 @@ class LiveSteps:
 
     def _fitting(self) -> tuple[list[_Line], int]:
         """Lines that fit the terminal, those under way first; and how many do not."""
-        lines = list(self._lines.values())
+        lines = [line for line in self._lines.values() if line.state != "waiting"]
         room = max(1, self._rich.size.height - ROWS_AROUND - 1)
+        if self._over:
+            return lines, 0
         if len(lines) > room:
             lines.sort(key=lambda line: line.state == "done")
         return lines[:room], max(0, len(lines) - room)
@@ -118,8 +145,7 @@ class LiveSteps:
         ended = line.state in MARKS
         sign, style = MARKS.get(line.state, ("", "cyan"))
         mark = Text(f" {sign}", style=style) if ended else Padding(line.spinner, (0, 0, 0, 1))
-        took = (line.ended_at if ended else monotonic()) - line.started_at
         text = Text(line.text, style=style)
         if line.detail:
             text.append(f" {line.detail}", style="dim")
-        return mark, Text(line.subject), text, Text(f"{took:5.1f}s", style="dim")
+        return mark, Text(line.subject), text, Text(line.took, style="dim")

@@ -22,6 +22,7 @@ _SO_ATTACH_FILTER = 26
 _BPF_RET_K = 0x06
 _KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 _TCP_LISTEN = "0A"
+_SHOWN_COMMAND = 80  # characters of a command line: it may be a whole program
 
 _DROP_ALL = ctypes.create_string_buffer(struct.pack("=HBBI", _BPF_RET_K, 0, 0, 0))
 _DROP_ALL_PROGRAM = struct.pack("@HP", 1, ctypes.addressof(_DROP_ALL))
@@ -170,8 +171,8 @@ def _open_files(pid: str) -> Iterator[str]:
 def _command_of(pid: int) -> str:
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
-            words = file.read().replace(b"\0", b" ").decode(errors="replace").strip()
+            words = " ".join(file.read().replace(b"\0", b" ").decode(errors="replace").split())
         with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
-            return words or file.read().strip()
+            return words[:_SHOWN_COMMAND] or file.read().strip()
     except OSError:
         return ""
