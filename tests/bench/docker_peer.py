@@ -67,6 +67,13 @@ def docker_peer(directory: Path) -> Iterator[Peer]:
         yield peer
 
 
+def unpacked() -> Path:
+    """The directory with the programs, fetched but with no engine running."""
+    peer = Peer(cache_directory().parent / "peer")
+    _fetch(peer)
+    return peer.directory / "bin"
+
+
 def _fetch(peer: Peer) -> None:
     """Unpack the packages and write the wrappers, unless that was done before."""
     ready = peer.directory / "ready"
