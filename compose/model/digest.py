@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 # What does not change a container that exists: how its image comes about, how many there are, what
 # comes first, and what only people or our own output care for.
 _IGNORED = frozenset(
-    ("build", "pull_policy", "scale", "depends_on", "profiles", "attach", "develop")
+    (
+        *("build", "pull_policy", "scale", "depends_on", "profiles", "attach", "develop"),
+        *("post_start", "pre_stop"),
+    )
 )
 
 

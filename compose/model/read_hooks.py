@@ -11,28 +11,32 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from compose.model.fields import Fields
+    from compose.source.discover import Environment
 
 _WITHOUT_TARGET = ("rebuild", "restart")
 
 
-def read_hooks(fields: Fields, key: str) -> tuple[Hook, ...]:
+def read_hooks(fields: Fields, key: str, environment: Environment) -> tuple[Hook, ...]:
     """The commands of `pre_start`, `post_start` or `pre_stop`."""
-    return tuple(_hook(hook) for hook in fields.each(key))
+    return tuple(_hook(hook, environment) for hook in fields.each(key))
 
 
-def _hook(fields: Fields) -> Hook:
+def _hook(fields: Fields, environment: Environment) -> Hook:
     return Hook(
         command=fields.texts("command"),
         user=fields.text("user"),
         privileged=fields.flag("privileged"),
         working_dir=fields.text("working_dir"),
-        environment=fields.pairs("environment"),
+        environment={
+            name: environment.find(name) if value is None else value
+            for name, value in fields.pairs("environment").items()
+        },
         image=fields.text("image"),
         per_replica=fields.flag("per_replica"),
     )
 
 
-def read_watch(fields: Fields) -> Iterator[WatchRule]:
+def read_watch(fields: Fields, environment: Environment) -> Iterator[WatchRule]:
     """The rules of `develop.watch`."""
     for rule in fields.inside("develop").each("watch"):
         path, action = rule.text("path") or "", rule.text("action") or "sync"
@@ -49,6 +53,6 @@ def read_watch(fields: Fields) -> Iterator[WatchRule]:
             target=target,
             ignore=rule.texts("ignore"),
             include=rule.texts("include"),
-            exec=None if command is None else _hook(command),
+            exec=None if command is None else _hook(command, environment),
             initial_sync=rule.flag("initial_sync"),
         )

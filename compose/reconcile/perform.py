@@ -16,6 +16,7 @@ from engine.errors import ImageProblem, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from typing import Literal
 
     from compose.model import Project, Service
     from compose.reconcile.step import Step
@@ -159,7 +160,7 @@ class Performer:
         old = self._engine.containers.get(step.target)
         new = self._create(step, old)
         try:
-            await self._engine.containers.stop(old.id, grace_s=self._settings.grace_s)
+            await self._stop(step, old.id)
         except BaseException:
             self._engine.containers.remove(new.id)
             raise
@@ -170,17 +171,37 @@ class Performer:
         self._rename(step, step.target)
 
     async def _start_container(self, step: Step) -> None:
-        container_id = self.container_of(step)
-        if self._project is not None and step.service in self._project.services:
-            files = file_specs(self._project, self._service(step))
+        container_id, service = self.container_of(step), self._find_service(step)
+        if service is not None:
+            files = file_specs(self._known_project(), service)
             self._engine.containers.provide(container_id, files)
         await self._engine.containers.start(container_id)
+        await self._run_hooks(step, container_id, "post_start")
 
     async def _stop_container(self, step: Step) -> None:
-        await self._engine.containers.stop(step.target, grace_s=self._settings.grace_s)
+        await self._stop(step, step.target)
+
+    async def _stop(self, step: Step, container_id: str) -> None:
+        await self._run_hooks(step, container_id, "pre_stop")
+        await self._engine.containers.stop(container_id, grace_s=self._settings.grace_s)
 
     async def _restart_container(self, step: Step) -> None:
+        await self._run_hooks(step, step.target, "pre_stop")
         await self._engine.containers.restart(step.target, grace_s=self._settings.grace_s)
+        await self._run_hooks(step, step.target, "post_start")
+
+    async def _run_hooks(
+        self, step: Step, container_id: str, key: Literal["post_start", "pre_stop"]
+    ) -> None:
+        """Those of the file, where there is one: a container does not remember them."""
+        service = self._find_service(step)
+        hooks = getattr(service, key) if service is not None else ()
+        if hooks and self._engine.containers.get(container_id).status == "running":
+            from compose.reconcile.hooks import run_hooks
+
+            where = self._known_project().where(f"services.{step.service}.{key}")
+            container = self._engine.containers.get(container_id)
+            await run_hooks(self._engine, container, hooks, key=key, where=where)
 
     async def _kill_container(self, step: Step) -> None:
         await self._engine.containers.kill(step.target, self._settings.signal)
@@ -235,6 +256,10 @@ class Performer:
     def _known_project(self) -> Project:
         assert self._project is not None  # steps that need a file are planned from one
         return self._project
+
+    def _find_service(self, step: Step) -> Service | None:
+        services = self._project.services if self._project else {}
+        return services.get(step.service)
 
     def _service(self, step: Step) -> Service:
         return self._known_project().services[step.service]

@@ -259,14 +259,18 @@ class Containers:
         run_directory = self.roots.container_run(container_id)
         return lock_holder(run_directory, RESTART_NAME) is not None
 
-    async def exec(self, name_or_id: str, spec: ExecSpec) -> int:
+    async def exec(
+        self, name_or_id: str, spec: ExecSpec, output: Callable[[bytes], None] | None = None
+    ) -> int:
         """Run a further process inside, relayed to our stdio; its exit code.
+
+        output  gets what it writes instead of our stdout and stderr
 
         126 and 127 where it cannot be executed or found, as ContainerProblem with that exit_code.
         """
         from engine.containers import starting
 
-        return await starting.execute(self, self.row(name_or_id), spec)
+        return await starting.execute(self, self.row(name_or_id), spec, output)
 
     async def wait(self, name_or_id: str, until: Callable[[Container], bool]) -> Container:
         """Until the container is as `until` says; by notification. Raises if it is removed."""

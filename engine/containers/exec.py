@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from engine.containers.launch import Stage
 
+    Output = Callable[[bytes], None]
+
 _CHUNK_BYTES = 65536
 _DRAIN_S = 2.0
 _KILLED = 128 + signal.SIGKILL
@@ -69,18 +71,32 @@ def _all_capabilities() -> dict[str, list[str]]:
     return {"bounding": names, "effective": names, "permitted": names}
 
 
-async def run(stage: Stage, target: dict[str, Any], process: dict[str, Any], spec: ExecSpec) -> int:
-    """Run it and return its exit code. Raises StartError where it could not be started."""
+async def run(
+    stage: Stage,
+    target: dict[str, Any],
+    process: dict[str, Any],
+    spec: ExecSpec,
+    output: Output | None = None,
+) -> int:
+    """Run it and return its exit code. Raises StartError where it could not be started.
+
+    output  gets what it writes, where that does not go to our own stdout and stderr; for processes
+            without a terminal
+    """
     if spec.privileged:
         target = {**target, "filter": None}
     if spec.tty:
         session = stage.exec(target, process, [])
         return await _run_on_terminal(session, spec)
-    return await _run_on_pipes(stage, target, process, spec)
+    return await _run_on_pipes(stage, target, process, spec, output)
 
 
 async def _run_on_pipes(
-    stage: Stage, target: dict[str, Any], process: dict[str, Any], spec: ExecSpec
+    stage: Stage,
+    target: dict[str, Any],
+    process: dict[str, Any],
+    spec: ExecSpec,
+    output: Output | None,
 ) -> int:
     null_fd = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     if spec.detach:
@@ -95,7 +111,8 @@ async def _run_on_pipes(
     if spec.interactive:
         _copy_in_thread(0, input_fd)
     with session, _closing(pipes[0][0], pipes[1][0]):
-        outputs = [asyncio.ensure_future(_relay(pipes[n][0], n + 1)) for n in range(2)]
+        takers = [_taker(n + 1, output) for n in range(2)]
+        outputs = [asyncio.ensure_future(_relay(pipes[n][0], takers[n])) for n in range(2)]
         code = await _outcome(session)
         # a process left behind in the container may hold the pipes for ever
         await asyncio.wait(outputs, timeout=_DRAIN_S)
@@ -113,10 +130,10 @@ async def _run_on_terminal(session: socket.socket, spec: ExecSpec) -> int:
         with _closing(master_fd), _raw_terminal(spec), _resizing(loop, master_fd):
             if spec.interactive:
                 _copy_in_thread(0, os.dup(master_fd))
-            output = asyncio.ensure_future(_relay(master_fd, 1))
+            relay = asyncio.ensure_future(_relay(master_fd, _taker(1, None)))
             code = await _outcome(session)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(output, timeout=_DRAIN_S)
+                await asyncio.wait_for(relay, timeout=_DRAIN_S)
             return code
 
 
@@ -160,8 +177,20 @@ def _code_of(message: bytes) -> int:
     raise StartError(outcome["code"], outcome["what"], outcome["exit_code"])
 
 
-async def _relay(source_fd: int, target_fd: int) -> None:
-    """Copy until the end of `source_fd`. A target that has gone ends it, too."""
+def _taker(fd: int, output: Output | None) -> Callable[[bytes], bool]:
+    """What takes a chunk of the process's stream `fd`; False when there will be no more use."""
+    if output is None:
+        return lambda chunk: _write(fd, chunk)
+
+    def take(chunk: bytes) -> bool:
+        output(chunk)
+        return True
+
+    return take
+
+
+async def _relay(source_fd: int, take: Callable[[bytes], bool]) -> None:
+    """Copy until the end of `source_fd`, or until nobody takes what comes."""
     loop = asyncio.get_running_loop()
     done = loop.create_future()
     os.set_blocking(source_fd, False)
@@ -173,7 +202,7 @@ async def _relay(source_fd: int, target_fd: int) -> None:
             return
         except OSError:  # EIO: the last process has let go of the terminal
             chunk = b""
-        if not chunk or not _write(target_fd, chunk):
+        if not chunk or not take(chunk):
             loop.remove_reader(source_fd)
             if not done.done():
                 done.set_result(None)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from engine.containers.containers import Containers
-    from engine.containers.exec import ExecSpec
+    from engine.containers.exec import ExecSpec, Output
 
 
 async def start(containers: Containers, row: sqlite3.Row) -> None:
@@ -91,8 +91,13 @@ async def _is_started(containers: Containers, container_id: str) -> bool:
     return False
 
 
-async def execute(containers: Containers, row: sqlite3.Row, spec: ExecSpec) -> int:
-    """Run a process in a running container. Raises ContainerProblem."""
+async def execute(
+    containers: Containers, row: sqlite3.Row, spec: ExecSpec, output: Output | None = None
+) -> int:
+    """Run a process in a running container. Raises ContainerProblem.
+
+    output  gets what it writes, in place of our stdout and stderr
+    """
     from engine.containers import exec as exec_
     from engine.containers.observe import observe_state
     from engine.containers.process import StartError
@@ -108,7 +113,7 @@ async def execute(containers: Containers, row: sqlite3.Row, spec: ExecSpec) -> i
         )
     process = exec_.describe(spec, config)
     try:
-        return await exec_.run(containers.stage, target, process, spec)
+        return await exec_.run(containers.stage, target, process, spec, output)
     except StartError as error:
         outcome = {"code": error.code, "what": error.what, "exit_code": error.exit_code}
         raise _problem(row["name"], outcome) from None

@@ -52,7 +52,7 @@ def refused(project: Project) -> list[Problem]:
         "configs: [templated]",
         "volumes_from: [db]",
         "external_links: [other]",
-        "post_start: [{command: a}]",
+        "pre_start: [{command: a}]",
         "blkio_config: {weight: 100}",
         "use_api_socket: true",
         "models: [llm]",

@@ -1,0 +1,61 @@
+"""Commands that run in a container after it has started and before it is stopped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from compose.model import Hook
+    from engine import Container, Engine
+
+_KEPT_BYTES = 64 * 1024  # of what a hook writes
+_SHOWN_LINES = 5
+
+
+class HookFailed(Problem):
+    """A hook ended with another exit code than 0."""
+
+    code = "hook-failed"
+
+
+async def run_hooks(
+    engine: Engine, container: Container, hooks: Iterable[Hook], *, key: str, where: str | None
+) -> None:
+    """Run hooks one after another; what they write is shown where they fail.
+
+    key, where   `post_start` or `pre_stop`, and its place in the file
+
+    Raises HookFailed, ContainerProblem where one cannot be executed.
+    """
+    for hook in hooks:
+        written = bytearray()
+        code = await _run(engine, container.id, hook, written)
+        if code:
+            last = written.decode(errors="replace").strip().splitlines()[-_SHOWN_LINES:]
+            raise HookFailed(
+                f"{key} of container {container.name} ended with {code}: {' '.join(hook.command)}",
+                where=where,
+                hint=f"it wrote: {' | '.join(last)}" if last else None,
+            )
+
+
+async def _run(engine: Engine, container_id: str, hook: Hook, written: bytearray) -> int:
+    from engine import ExecSpec
+
+    def keep(chunk: bytes) -> None:
+        written.extend(chunk)
+        del written[:-_KEPT_BYTES]
+
+    spec = ExecSpec(
+        argv=hook.command,
+        environment={name: value for name, value in hook.environment.items() if value is not None},
+        user=hook.user,
+        working_dir=hook.working_dir,
+        interactive=False,
+        privileged=hook.privileged,
+    )
+    return await engine.containers.exec(container_id, spec, keep)
