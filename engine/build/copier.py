@@ -160,10 +160,9 @@ def _mounted(layers: Job) -> str:
 def _enter(root: str) -> None:
     """Make `root` the root of this process, for good, with no more power than it takes."""
     sys.meta_path.clear()  # an import would now run what the image has at our library's path
-    os.chdir(root)
-    mounts.pivot_root(".", ".")
-    mounts.unmount(".")
-    os.chdir("/")
+    root_fd = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    mounts.become_root(root_fd)
+    os.close(root_fd)
     process.set_no_new_privileges()
     capabilities.drop_bounding(_KEPT)
     capabilities.set_capabilities(_KEPT)

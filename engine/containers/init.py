@@ -130,10 +130,7 @@ class Init:
             cwd = self._config["process"]["cwd"]
             what = f"cannot make the working directory {cwd}: {error.strerror}"
             raise process.StartError("working-directory", what) from None
-        os.fchdir(root_fd)
-        mounts.pivot_root(".", ".")
-        mounts.unmount(".")
-        os.chdir("/")
+        mounts.become_root(root_fd)
         sys.meta_path.clear()  # an import would now run what the image has at our library's path
         os.close(root_fd)
 

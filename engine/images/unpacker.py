@@ -45,10 +45,9 @@ def _confine(directory: str, total_bytes: int) -> None:
         raise KernelCallError("unshare")
     mounts.mount("", "/", flags=mounts.MS_REC | mounts.MS_PRIVATE)
     mounts.mount(directory, directory, flags=mounts.MS_BIND)
-    os.chdir(directory)
-    mounts.pivot_root(".", ".")
-    mounts.unmount(".")
-    os.chdir("/")
+    root_fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    mounts.become_root(root_fd)
+    os.close(root_fd)
     sys.meta_path.clear()  # an import would now run what the layer has at our library's path
     os.umask(0)
     for limit, value in (

@@ -6,6 +6,7 @@ import ctypes
 import os
 
 from engine.kernel.libc import KernelCallError, libc, syscall
+from engine.kernel.namespaces import CLONE_NEWNS, open_own, setns
 
 # include/uapi/linux/mount.h
 MS_RDONLY = 0x1
@@ -97,11 +98,22 @@ def unmount(target: str, flags: int = MNT_DETACH) -> None:
         raise KernelCallError("umount2", target=target)
 
 
-def pivot_root(new_root: str, put_old: str) -> None:
-    """pivot_root(2); with "." twice, the old root ends up stacked on the new one."""
-    number = _NR_PIVOT_ROOT[os.uname().machine]
-    encoded = os.fsencode(new_root), os.fsencode(put_old)
-    syscall(number, *encoded, name="pivot_root", new_root=new_root, put_old=put_old)
+def become_root(root_fd: int) -> None:
+    """Make the mount that `root_fd` is open on the root of this mount namespace, and nothing else.
+
+    pivot_root(2) replaces the root of its caller. In a chroot that is not the namespace's, which
+    would stay behind everything, for whoever joins the namespace to find: joining our own takes
+    us out of a chroot first. The old root ends up stacked on the new one, and is unmounted there.
+    """
+    own_fd = open_own("mnt")
+    try:
+        setns(own_fd, CLONE_NEWNS)
+    finally:
+        os.close(own_fd)
+    os.fchdir(root_fd)
+    syscall(_NR_PIVOT_ROOT[os.uname().machine], b".", b".", name="pivot_root")
+    unmount(".")
+    os.chdir("/")
 
 
 def open_tree(path: str, *, recursive: bool = False, directory_fd: int = AT_FDCWD) -> int:

@@ -149,14 +149,20 @@ def test_a_file_system_that_is_not_known_says_so(tmp_path: Path) -> None:
 
 
 @needs_root
-def test_the_old_root_is_gone_after_pivoting(tmp_path: Path) -> None:
-    script = """
-    mount("root", ".", "tmpfs")
-    os.chdir(sys.argv[1])
-    os.mkdir("inside")
-    pivot_root(".", ".")
-    unmount(".")
-    os.chdir("/")
+@pytest.mark.parametrize("where", ["/", "all"])
+def test_who_joins_the_namespace_finds_the_new_root_alone(tmp_path: Path, where: str) -> None:
+    script = f"""
+    from engine.kernel.namespaces import open_own, setns
+    own_fd = open_own("mnt")
+    os.makedirs("new")
+    mount("root", "new", "tmpfs")
+    os.mkdir("new/inside")
+    root_fd = os.open("new", os.O_PATH)
+    os.mkdir("all")
+    mount("/", "all", flags=MS_BIND | MS_REC)
+    os.chroot("{where}")
+    become_root(root_fd)
+    setns(own_fd, CLONE_NEWNS)
     print(os.listdir("/"), os.listdir(".."))
     """
     assert apart(tmp_path, script) == "['inside'] ['inside']\n"
