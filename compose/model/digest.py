@@ -27,9 +27,14 @@ _IGNORED = frozenset(
 )
 
 
-def with_digest(service: Service, sources: Mapping[str, Mapping[str, FileSource]]) -> Service:
+def with_digest(
+    service: Service,
+    sources: Mapping[str, Mapping[str, FileSource]],
+    services: Mapping[str, Service],
+) -> Service:
     """The service with its digest.
 
+    services  all of the project: what those mount that `volumes_from` names counts
     sources   the secrets and configs of the project: what is in those that a service uses counts
 
     Of `deploy` counts what it comes to for a container, which the service has in other fields.
@@ -45,7 +50,25 @@ def with_digest(service: Service, sources: Mapping[str, Mapping[str, FileSource]
         for section, references in used.items()
         for reference in references
     }
-    return service.replace(digest=_digest(plain | files))
+    lent = {f"volumes_from.{one.name}": _mounts(one) for one in _lenders(service, services)}
+    return service.replace(digest=_digest(plain | files | lent))
+
+
+def _mounts(service: Service) -> list[Any]:
+    return [mount.plain() for mount in service.mounts]
+
+
+def _lenders(service: Service, services: Mapping[str, Service]) -> list[Service]:
+    """The services whose mounts a service has, too, directly or not."""
+    found: dict[str, Service] = {}
+    waiting = [service]
+    while waiting:
+        for entry in waiting.pop().volumes_from:
+            name = entry.partition(":")[0]
+            if name in services and name not in found:
+                found[name] = services[name]
+                waiting.append(services[name])
+    return list(found.values())
 
 
 def _source(source: FileSource | None) -> tuple[str | None, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, TypeVar
 
 from compose.errors import Conflict, InvalidValue, NotBuilt, ProjectProblem
@@ -79,7 +80,12 @@ class Fields:
     def number(self, key: str) -> float | None:
         """A number."""
         value = self.tree.get(key)
-        return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            return None
+        if not math.isfinite(value):
+            self.note(InvalidValue, f"{self.name(key)}: {value} is not a number", key)
+            return None
+        return value
 
     def size(self, key: str) -> int | None:
         """Bytes."""

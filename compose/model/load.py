@@ -125,21 +125,19 @@ class _Reading:
     def _services(
         self, profiles: Collection[str], sources: Mapping[str, Mapping[str, FileSource]]
     ) -> dict[str, Service]:
-        return {
-            name: with_digest(
-                read_service(
-                    name,
-                    fields,
-                    self._loaded.name,
-                    self._found.directory,
-                    self._environment,
-                    enabled=_enabled(fields.texts("profiles"), profiles),
-                    read_files=self._options.read_env_files,
-                ),
-                sources,
+        services = {
+            name: read_service(
+                name,
+                fields,
+                self._loaded.name,
+                self._found.directory,
+                self._environment,
+                enabled=_enabled(fields.texts("profiles"), profiles),
+                read_files=self._options.read_env_files,
             )
             for name, fields in self._fields.named("services")
         }
+        return {name: with_digest(one, sources, services) for name, one in services.items()}
 
     def _networks(self, services: Collection[Service]) -> dict[str, Network]:
         networks = {

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from compose.model.fields import Fields
 
 DEFAULT_PERIOD_US = 100_000
+MAX_REPLICAS = 10_000  # of one service
 _CONDITIONS = {
     "none": "no",
     "any": "always",
@@ -88,6 +89,10 @@ def read_scale(fields: Fields) -> int:
     scale = own if deployed is None else deployed
     if scale is not None and scale < 0:
         fields.note(InvalidValue, f"{fields.name()}: {scale} containers are fewer than none")
+        return 0
+    if scale is not None and scale > MAX_REPLICAS:
+        what = f"{fields.name()}: {scale:.0f} containers are more than {MAX_REPLICAS}"
+        fields.note(InvalidValue, what)
         return 0
     if scale is not None and scale > 1 and "container_name" in fields:
         what = f"{fields.name()}: `container_name` allows one container, not {scale}"

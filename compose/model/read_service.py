@@ -63,6 +63,7 @@ def read_service(
     """
     _check_platform(fields)
     _check_namespaces(fields)
+    _check_addresses(fields)
     build, check = fields.given("build"), fields.given("healthcheck")
     image = fields.text("image")
     grace_s = fields.seconds("stop_grace_period")
@@ -125,7 +126,7 @@ def read_service(
         block_io=read_block_io(fields),
         storage_opt=fields.labels("storage_opt"),
         mac_address=fields.text("mac_address"),
-        volumes_from=fields.texts("volumes_from"),
+        volumes_from=tuple(_volumes_from(fields)),
         external_links=fields.texts("external_links"),
         configs=tuple(read_references(fields, "configs", CONFIGS)),
         secrets=tuple(read_references(fields, "secrets", SECRETS)),
@@ -231,6 +232,25 @@ def _implied(fields: Fields) -> list[tuple[str, str]]:
         if kind == "service":
             implied.append((name, key))
     return implied
+
+
+def _volumes_from(fields: Fields) -> Iterator[str]:
+    """The entries that are `SERVICE[:MODE]` or `container:NAME[:MODE]`."""
+    for index, text in enumerate(fields.texts("volumes_from")):
+        _, _, mode = text.removeprefix("container:").partition(":")
+        if mode not in ("", "ro", "rw"):
+            what = f"{fields.name('volumes_from', index)}: `{mode}` is neither `ro` nor `rw`"
+            fields.note(InvalidValue, what, "volumes_from", index)
+        yield text
+
+
+def _check_addresses(fields: Fields) -> None:
+    """The address of the card is that of the first network, which may say it, too."""
+    own = fields.text("mac_address")
+    places = [place.text("mac_address") for _, place in fields.named("networks")]
+    if own and any(places) and own not in places:
+        what = f"{fields.name('mac_address')} differs from that in `networks`"
+        fields.note(Conflict, what, "mac_address")
 
 
 def _lenders(fields: Fields) -> list[str]:

@@ -20,7 +20,7 @@ from engine import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Literal
 
     from compose.model import Healthcheck, Port, Project, Service
@@ -37,12 +37,14 @@ def container_spec(
     image: Image,
     *,
     anonymous: Mapping[str, str] = {},
+    lent: Sequence[Mount] = (),
     replaces: str = "",
 ) -> ContainerSpec:
     """The container that replica `number` of `service` is to be.
 
     anonymous  target -> volume, of the container that this one replaces: what is in them stays
                where the service or the image still has an anonymous volume there
+    lent       mounts of other containers that `volumes_from` names (`lent.py`)
     replaces   id of that container; the name is a temporary one until it is gone
     """
     name = names.container_name(project, service, number)
@@ -63,7 +65,7 @@ def container_spec(
         hostname=service.hostname,
         domainname=service.domainname,
         labels=labels,
-        mounts=tuple(_mounts(project, service, image, anonymous)),
+        mounts=tuple(_mounts(project, service, image, anonymous, lent)),
         files=file_specs(project, service),
         network=_network_mode(service),
         endpoints=_endpoints(project, service),
@@ -119,7 +121,11 @@ def container_labels(
 
 
 def _mounts(
-    project: Project, service: Service, image: Image, anonymous: Mapping[str, str]
+    project: Project,
+    service: Service,
+    image: Image,
+    anonymous: Mapping[str, str],
+    lent: Sequence[Mount],
 ) -> Iterator[Mount]:
     for mount in (*service.mounts, *service.tmpfs):
         assert mount.type in ("bind", "volume", "tmpfs"), mount  # `check_built` was asked
@@ -146,6 +152,10 @@ def _mounts(
                 create_host_path=False,
             )
     declared = {mount.target for mount in (*service.mounts, *service.tmpfs)}
+    for borrowed in lent:
+        if borrowed.target not in declared:
+            declared.add(borrowed.target)
+            yield borrowed
     for target in image.config.volumes:
         if target in anonymous and target not in declared:
             yield Mount(type="volume", target=target, source=anonymous[target])
@@ -177,21 +187,23 @@ def _network_mode(service: Service) -> Literal["networks", "none", "host"]:
 def _endpoints(project: Project, service: Service) -> tuple[EndpointSpec, ...]:
     """One for each network, in the order of connection: highest priority first, then by name."""
     ranked = sorted(service.networks.items(), key=lambda item: (-item[1].priority, item[0]))
-    links = tuple(
+    links = [
         (link.alias, names.container_name(project, project.services[link.service], 1))
         for link in service.links
-    )
+    ]
+    outside = (text.partition(":") for text in service.external_links)
+    links += [(alias or name, name) for name, _, alias in outside]
     return tuple(
         EndpointSpec(
             network=project.networks[key].name,
             aliases=(service.name, *place.aliases),
-            links=links,
+            links=tuple(links),
             ipv4_address=place.ipv4_address,
-            mac_address=place.mac_address,
+            mac_address=place.mac_address or (service.mac_address if index == 0 else None),
             priority=place.priority,
             gw_priority=place.gw_priority,
         )
-        for key, place in ranked
+        for index, (key, place) in enumerate(ranked)
     )
 
 

@@ -54,6 +54,10 @@ def differences(
         if mount.type == "volume" and mount.source not in named
     }
     desired = container_spec(project, service, number, image, anonymous=anonymous)
+    if service.volumes_from:  # what other containers lend is theirs
+        own = {mount.target for mount in desired.mounts}
+        kept = tuple(mount for mount in stored.mounts if mount.target in own)
+        stored = stored.replace(mounts=kept)
     if stored.name.endswith(f"_{desired.name}"):  # the replacement of an interrupted recreation
         stored = stored.replace(name=desired.name)
     compare = {**_COMPARE, "endpoints": _endpoints_in(project)}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from compose.model import Project, Service
     from compose.reconcile.step import Step
-    from engine import BuildEvent, Container, Engine, Image
+    from engine import BuildEvent, Container, Engine, Image, Mount
 
     Detail = Callable[[Step, str, int | None, int | None], None]
     Progress = Callable[[str, str, int | None, int | None], None]
@@ -229,11 +229,19 @@ class Performer:
             step.number,
             self._image(service),
             anonymous=self._anonymous_volumes(old) if old else {},
+            lent=self._lent(service),
             replaces=old.id if old else "",
         )
         container = self._engine.containers.create(spec)
         self._made[step.service, step.number] = container.id
         return container
+
+    def _lent(self, service: Service) -> tuple[Mount, ...]:
+        if not service.volumes_from:
+            return ()
+        from compose.reconcile.lent import lent_mounts
+
+        return tuple(lent_mounts(self._engine, self._known_project(), service))
 
     def _rename(self, step: Step, container_id: str) -> None:
         project = self._known_project()

@@ -22,7 +22,7 @@ _NOT_BUILT: PathTable[bool] = PathTable(
     each(
         [
             *below(_SERVICE, "provider use_api_socket models runtime"),
-            *below(_SERVICE, "external_links volumes_from pre_start"),
+            *below(_SERVICE, "pre_start"),
             *below(_SERVICE, "cpu_rt_period cpu_rt_runtime cpuset mem_swappiness"),
             *below(_SERVICE, "oom_kill_disable blkio_config cgroup_parent"),
             *below(_SERVICE, "devices device_cgroup_rules gpus storage_opt"),

@@ -399,3 +399,18 @@ def test_lists_without_keys_may_not_repeat_an_item_over_files(files: Files, key:
     files.write(f"services: {{web: {{{key}: [a]}}}}", "compose.override.yaml")
     problem = files.problem()
     assert (problem.code, problem.where) == ("invalid-value", f"compose.yaml:1:{30 + len(key)}")
+
+
+def test_volumes_from_implies_a_dependency_without_restart(files: Files) -> None:
+    web = service(files, "volumes_from: ['db:ro', 'container:other']")
+    assert web.depends_on == {"db": Dependency(implied_by="volumes_from")}
+    problem = files.problem("services: {web: {image: x, volumes_from: ['db:rx']}, db: {image: y}}")
+    assert "neither `ro` nor `rw`" in problem.what
+
+
+def test_the_card_s_address_cannot_differ_from_that_in_networks(files: Files) -> None:
+    one, other = "02:42:ac:11:65:43", "02:42:ac:11:65:44"
+    text = f"services: {{web: {{image: x, mac_address: '{one}', networks: {{default: "
+    assert files.load(f"{text}{{mac_address: '{one}'}}}}}}}}")
+    problem = files.problem(f"{text}{{mac_address: '{other}'}}}}}}}}")
+    assert problem.code == "conflicting-keys"

@@ -50,8 +50,6 @@ def refused(project: Project) -> list[Problem]:
         "volumes: ['nfs:/x']",
         "secrets: [outside]",
         "configs: [templated]",
-        "volumes_from: [db]",
-        "external_links: [other]",
         "pre_start: [{command: a}]",
         "blkio_config: {weight: 100}",
         "use_api_socket: true",

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
+from compose.model.files import FileReference, FileSource
 from compose.model.healthcheck import Healthcheck
 from compose.model.mounts import Mount as ServiceMount
 from compose.model.network import Network, ServiceNetwork
 from compose.model.ports import Port
 from compose.model.service import Link
 from compose.reconcile.container_spec import container_spec
-from engine import ContainerSpec, HealthcheckSpec, Image, Mount, PortSpec, Problem
+from engine import ContainerSpec, FileSpec, HealthcheckSpec, Image, Mount, PortSpec, Problem
 from engine.images.config import HealthcheckConfig, ImageConfig
 from tests.compose.reconcile.worlds import IMAGE, project, service, volume
 
@@ -139,3 +140,68 @@ def test_network_modes() -> None:
     assert spec_of(network_mode="none", networks={}).network == "none"
     with pytest.raises(Problem, match="service:db"):
         spec_of(network_mode="service:db", networks={})
+
+
+def test_the_card_of_the_first_network_gets_the_address_of_the_service() -> None:
+    front = Network(key="front", name="shop_front")
+    web = service(
+        "web",
+        networks={"default": ServiceNetwork(), "front": ServiceNetwork(priority=5)},
+        mac_address="02:42:ac:11:65:43",
+    )
+    shop = project(web)
+    shop = shop.replace(networks={**shop.networks, "front": front})
+    found = [
+        (one.network, one.mac_address) for one in container_spec(shop, web, 1, PICTURE).endpoints
+    ]
+    assert found == [("shop_front", "02:42:ac:11:65:43"), ("shop_default", None)]
+
+
+def test_external_links_name_containers() -> None:
+    (endpoint,) = spec_of(external_links=("other-db-1:db", "cache")).endpoints
+    assert endpoint.links == (("db", "other-db-1"), ("cache", "cache"))
+
+
+def test_secrets_and_configs_are_mounts_and_files() -> None:
+    web = service(
+        "web",
+        secrets=(
+            FileReference(source="file", target="/run/secrets/file"),
+            FileReference(source="value", target="/run/secrets/value", uid=5, mode=0o400),
+        ),
+        configs=(FileReference(source="text", target="/text"),),
+    )
+    shop = project(web).replace(
+        secrets={
+            "file": FileSource(key="file", name="file", file="/host/file"),
+            "value": FileSource(key="value", name="value", environment="V", content="v"),
+        },
+        configs={"text": FileSource(key="text", name="text", content="t")},
+    )
+    spec = container_spec(shop, web, 1, PICTURE)
+    assert spec.mounts == (
+        Mount(
+            type="bind",
+            source="/host/file",
+            target="/run/secrets/file",
+            read_only=True,
+            create_host_path=False,
+        ),
+    )
+    assert spec.files == (
+        FileSpec(target="/run/secrets/value", content="v", uid=5, mode=0o400, secret=True),
+        FileSpec(target="/text", content="t"),
+    )
+
+
+def test_what_is_lent_lies_below_the_service_s_own_mounts() -> None:
+    lent = (
+        Mount(type="bind", source="/a", target="/own"),
+        Mount(type="bind", source="/b", target="/lent", read_only=True),
+    )
+    web = service("web", mounts=(ServiceMount(type="bind", source="/c", target="/own"),))
+    spec = container_spec(project(web), web, 1, PICTURE, lent=lent)
+    assert [(mount.source, mount.target) for mount in spec.mounts] == [
+        ("/c", "/own"),
+        ("/b", "/lent"),
+    ]
