@@ -60,7 +60,8 @@ def _replicas(service: Service) -> Iterator[Node]:
 
 
 def _resources(service: Service) -> Iterator[Node]:
-    yield Node(kind="image", name=service.image_name)
+    if service.provider is None:
+        yield Node(kind="image", name=service.image_name)
     for key in service.networks:
         yield Node(kind="network", name=key)
     for mount in service.mounts:

@@ -84,7 +84,8 @@ def _parts(project: Project, service: Service) -> Iterator[tuple[Box, Arrow | No
     """What a service needs, with the arrows to it, and the service itself."""
     own = Box(kind="service", name=service.name, note=_ports(service))
     image = Box(kind="image", name=service.image_name, note=_origin(project, service))
-    yield image, Arrow(needing=own.key, needed=image.key)
+    if service.provider is None:
+        yield image, Arrow(needing=own.key, needed=image.key)
     for key, place in service.networks.items():
         network = project.networks[key]
         box = Box(kind="network", name=key, note=network.subnet or "")

@@ -105,7 +105,11 @@ class _Reading:
             models={key: read_model(key, one) for key, one in self._fields.named("models")},
             extensions=self._fields.extensions(),
             positions=positions,
-            warnings=(*self._warnings(), *_ports_without_network(enabled.values(), positions)),
+            warnings=(
+                *self._warnings(),
+                *_ports_without_network(enabled.values(), positions),
+                *_owners_without_effect(enabled.values(), sources, positions),
+            ),
             not_built=self._limitations(),
             inputs=self._inputs(),
         )
@@ -202,6 +206,23 @@ def _ports_without_network(services: Iterable[Service], positions: Positions) ->
             what = f"`ports` of `{service.name}` have no effect: network_mode is not a network"
             where = positions.find(f"services.{service.name}.ports")
             yield Notice(code="no-effect", what=what, where=where)
+
+
+def _owners_without_effect(
+    services: Iterable[Service],
+    sources: Mapping[str, Mapping[str, FileSource]],
+    positions: Positions,
+) -> Iterator[Notice]:
+    """Secrets and configs that are files of the host keep their owners and permissions."""
+    for service in services:
+        for section, references in (("secrets", service.secrets), ("configs", service.configs)):
+            for index, one in enumerate(references):
+                source = sources[section].get(one.source)
+                changed = (one.uid, one.gid, one.mode) != (None, None, None)
+                if source is not None and source.file is not None and changed:
+                    path = f"services.{service.name}.{section}[{index}]"
+                    what = f"`{path}`: owner and mode have no effect, `{one.source}` is a file"
+                    yield Notice(code="no-effect", what=what, where=positions.find(path))
 
 
 def _enabled(profiles: Collection[str], active: Collection[str]) -> bool:

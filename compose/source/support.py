@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from compose.errors import NotBuilt
 from compose.source.paths import PathTable, below, each
-from compose.source.tree import Map, Mark, Path, Seq, Value, dotted
+from compose.source.tree import Map, Mark, Path, Seq, Value, dotted, find
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +36,7 @@ _NOT_BUILT: PathTable[bool] = PathTable(
         value=True,
     )
 )
+_MOUNT_OPTIONS = ("bind", "volume", "tmpfs", "image")
 _WITHOUT_EFFECT: PathTable[str] = PathTable(
     {
         **each(below(_SERVICE, "isolation cpu_count cpu_percent credential_spec"), "is of Windows"),
@@ -65,9 +66,17 @@ def not_built(tree: Map) -> Iterator[NotBuilt]:
 def without_effect(tree: Map) -> Iterator[tuple[Mark, str]]:
     """The keys of `tree` that change nothing here: where each is, and a sentence about it."""
     for path, mark in _keys(tree, ()):
-        reason = _WITHOUT_EFFECT.find(path)
+        reason = _WITHOUT_EFFECT.find(path) or _of_another_type(tree, path)
         if reason is not None:
             yield mark, f"`{dotted(path)}` {reason}: it has no effect"
+
+
+def _of_another_type(tree: Map, path: Path) -> str | None:
+    """Why options of a mount do not count: they are for mounts of another type."""
+    if len(path) != 5 or path[2] != "volumes" or path[4] not in _MOUNT_OPTIONS:
+        return None
+    kind = find(tree, (*path[:-1], "type"))
+    return None if kind == path[4] else f"is not for a mount of type `{kind}`"
 
 
 def _keys(value: Value, path: Path) -> Iterator[tuple[Path, Mark]]:

@@ -135,3 +135,14 @@ def test_undefined_ones_are_named_with_the_nearest(files: Files) -> None:
         ("unknown-secret", "compose.yaml:1:48"),
     ]
     assert problems[0].hint == "did you mean `conf`?"
+
+
+def test_owners_of_files_of_the_host_have_no_effect_and_that_is_said(files: Files) -> None:
+    project = files.load(
+        """
+        services: {web: {image: x, secrets: [{source: f, mode: 0400}, {source: v, mode: 0400}]}}
+        secrets: {f: {file: f}, v: {environment: HOME}}
+        """
+    )
+    (notice,) = project.warnings
+    assert (notice.code, notice.where) == ("no-effect", "compose.yaml:1:38")
