@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import platform
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING
 
-from compose.errors import Conflict, InvalidValue
-from compose.model.dependencies import Dependency
-from compose.model.network import ServiceNetwork
 from compose.model.read_build import read_build, read_hosts
 from compose.model.read_deploy import read_deploy, read_others
 from compose.model.read_devices import read_block_io, read_devices, read_requests
@@ -24,13 +21,11 @@ from compose.model.read_limits import (
 )
 from compose.model.read_models import read_bindings, read_provider
 from compose.model.read_mounts import read_mounts, read_ports, read_tmpfs
-from compose.model.read_network import read_service_network
-from compose.model.service import DEFAULT_GRACE_S, Link, Service
-from compose.source.shorthand import parse_address
+from compose.model.read_needs import read_dependencies, read_links, read_volumes_from
+from compose.model.read_service_network import read_name_servers, read_networks
+from compose.model.service import DEFAULT_GRACE_S, Service
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from compose.model.fields import Fields
     from compose.source.discover import Environment
 
@@ -63,7 +58,6 @@ def read_service(
     """
     _check_platform(fields)
     _check_namespaces(fields)
-    _check_addresses(fields)
     build, check = fields.given("build"), fields.given("healthcheck")
     image = fields.text("image")
     grace_s = fields.seconds("stop_grace_period")
@@ -91,14 +85,14 @@ def read_service(
         expose=fields.texts("expose"),
         mounts=tuple(read_mounts(fields)),
         tmpfs=tuple(read_tmpfs(fields)),
-        networks=_networks(fields),
+        networks=read_networks(fields),
         network_mode=mode,
-        links=tuple(_link(text) for text in fields.texts("links")),
-        dns=tuple(_name_servers(fields)),
+        links=read_links(fields),
+        dns=tuple(read_name_servers(fields)),
         dns_search=fields.texts("dns_search"),
         dns_opt=fields.texts("dns_opt"),
         extra_hosts=read_hosts(fields),
-        depends_on=_depends_on(fields),
+        depends_on=read_dependencies(fields),
         healthcheck=None if check is None else read_healthcheck(check),
         restart=read_restart(fields),
         stop_signal=fields.text("stop_signal"),
@@ -126,7 +120,7 @@ def read_service(
         block_io=read_block_io(fields),
         storage_opt=fields.labels("storage_opt"),
         mac_address=fields.text("mac_address"),
-        volumes_from=tuple(_volumes_from(fields)),
+        volumes_from=tuple(read_volumes_from(fields)),
         external_links=fields.texts("external_links"),
         configs=tuple(read_references(fields, "configs", CONFIGS)),
         secrets=tuple(read_references(fields, "secrets", SECRETS)),
@@ -174,86 +168,3 @@ def _check_namespaces(fields: Fields) -> None:
 def _pull_policy(fields: Fields) -> str | None:
     policy = fields.text("pull_policy")
     return "missing" if policy == "if_not_present" else policy
-
-
-def _networks(fields: Fields) -> dict[str, ServiceNetwork]:
-    mode = fields.text("network_mode")
-    if mode is not None:
-        if fields.tree.get("networks"):
-            what = f"{fields.name()}: `network_mode` and `networks` exclude each other"
-            fields.note(Conflict, what, "network_mode")
-        if mode not in ("none", "host"):
-            fields.not_built(f"`{mode}`", "network_mode", hint="`none` and `host` are")
-        return {}
-    places = {key: read_service_network(place) for key, place in fields.named("networks")}
-    if not places and "provider" not in fields:
-        return {"default": ServiceNetwork()}
-    return places
-
-
-def _name_servers(fields: Fields) -> Iterator[str]:
-    for index, text in enumerate(fields.texts("dns")):
-        try:
-            yield parse_address(text)
-        except ValueError as error:
-            fields.note(InvalidValue, f"{fields.name('dns', index)}: {error}", "dns", index)
-
-
-def _link(text: str) -> Link:
-    service, _, alias = text.partition(":")
-    return Link(service=service, alias=alias or service)
-
-
-def _depends_on(fields: Fields) -> dict[str, Dependency]:
-    """Dependencies by service: those of depends_on, then those that links and namespaces imply."""
-    found = {}
-    for name, wish in fields.named("depends_on"):
-        condition = wish.text("condition") or "service_started"
-        found[name] = Dependency(
-            condition=cast(
-                'Literal["service_started", "service_healthy", "service_completed_successfully"]',
-                condition,
-            ),
-            restart=wish.flag("restart"),
-            required=wish.flag("required", default=True),
-        )
-    for name, key in _implied(fields):
-        found.setdefault(name, Dependency(restart=True, implied_by=key))
-    for name in _lenders(fields):
-        found.setdefault(name, Dependency(implied_by="volumes_from"))
-    return dict(sorted(found.items()))
-
-
-def _implied(fields: Fields) -> list[tuple[str, str]]:
-    """Services that are needed without `depends_on`, with the key that implies them."""
-    implied = [(_link(text).service, "links") for text in fields.texts("links")]
-    for key in ("network_mode", "ipc", "pid"):
-        kind, _, name = (fields.text(key) or "").partition(":")
-        if kind == "service":
-            implied.append((name, key))
-    return implied
-
-
-def _volumes_from(fields: Fields) -> Iterator[str]:
-    """The entries that are `SERVICE[:MODE]` or `container:NAME[:MODE]`."""
-    for index, text in enumerate(fields.texts("volumes_from")):
-        _, _, mode = text.removeprefix("container:").partition(":")
-        if mode not in ("", "ro", "rw"):
-            what = f"{fields.name('volumes_from', index)}: `{mode}` is neither `ro` nor `rw`"
-            fields.note(InvalidValue, what, "volumes_from", index)
-        yield text
-
-
-def _check_addresses(fields: Fields) -> None:
-    """The address of the card is that of the first network, which may say it, too."""
-    own = fields.text("mac_address")
-    places = [place.text("mac_address") for _, place in fields.named("networks")]
-    if own and any(places) and own not in places:
-        what = f"{fields.name('mac_address')} differs from that in `networks`"
-        fields.note(Conflict, what, "mac_address")
-
-
-def _lenders(fields: Fields) -> list[str]:
-    """The services that `volumes_from` names."""
-    entries = (text.partition(":") for text in fields.texts("volumes_from"))
-    return [name for name, _, _ in entries if name != "container"]

@@ -133,10 +133,11 @@ def settled(value: Value) -> Value:
 def _settle(value: Value) -> None:
     if isinstance(value, Map):
         value.directives.clear()
-    for inner in (
-        value.values() if isinstance(value, Map) else value if isinstance(value, Seq) else ()
-    ):
-        _settle(inner)
+        for inner in value.values():
+            _settle(inner)
+    elif isinstance(value, Seq):
+        for inner in value:
+            _settle(inner)
 
 
 def size(value: Value) -> int:

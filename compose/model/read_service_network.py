@@ -1,0 +1,50 @@
+"""Where a service is in the network: which networks, which names, whose servers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compose.errors import Conflict, InvalidValue
+from compose.model.network import ServiceNetwork
+from compose.model.read_network import read_service_network
+from compose.source.shorthand import parse_address
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from compose.model.fields import Fields
+
+
+def read_networks(fields: Fields) -> dict[str, ServiceNetwork]:
+    """The networks of a service, the default one where it names none."""
+    _check_addresses(fields)
+    mode = fields.text("network_mode")
+    if mode is not None:
+        if fields.tree.get("networks"):
+            what = f"{fields.name()}: `network_mode` and `networks` exclude each other"
+            fields.note(Conflict, what, "network_mode")
+        if mode not in ("none", "host"):
+            fields.not_built(f"`{mode}`", "network_mode", hint="`none` and `host` are")
+        return {}
+    places = {key: read_service_network(place) for key, place in fields.named("networks")}
+    if not places and "provider" not in fields:
+        return {"default": ServiceNetwork()}
+    return places
+
+
+def _check_addresses(fields: Fields) -> None:
+    """The address of the card is that of the first network, which may say it, too."""
+    own = fields.text("mac_address")
+    places = [place.text("mac_address") for _, place in fields.named("networks")]
+    if own and any(places) and own not in places:
+        what = f"{fields.name('mac_address')} differs from that in `networks`"
+        fields.note(Conflict, what, "mac_address")
+
+
+def read_name_servers(fields: Fields) -> Iterator[str]:
+    """The addresses of `dns`."""
+    for index, text in enumerate(fields.texts("dns")):
+        try:
+            yield parse_address(text)
+        except ValueError as error:
+            fields.note(InvalidValue, f"{fields.name('dns', index)}: {error}", "dns", index)
