@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from compose.errors import ProjectProblem
 
 
+MAX_PORTS = 20_000  # of a project, ranges written out
+
+
 class Canonical:
     """What rewriting a tree came to.
 
@@ -29,6 +32,7 @@ class Canonical:
 
     def __init__(self, tree: Map, *, variables: bool = True) -> None:
         self._variables = variables
+        self._port_count = 0
         self.problems: list[ProjectProblem] = []
         self.notices: list[tuple[Mark, str]] = []
         self._visit(tree, ())
@@ -83,7 +87,17 @@ class Canonical:
 
     def ports(self, value: Value, mark: Mark, path: Path) -> Value:
         """Short ports as mappings, one for each port."""
-        return self._each(value, path, _port)
+
+        def convert(item: Value, at: Mark) -> list[Value]:
+            if self._port_count > MAX_PORTS:
+                return []  # it has been said
+            found = _port(item, at)
+            self._port_count += len(found)
+            if self._port_count > MAX_PORTS:
+                raise ValueError(f"more than {MAX_PORTS} ports are published")
+            return found
+
+        return self._each(value, path, convert)
 
     def mounts(self, value: Value, mark: Mark, path: Path) -> Value:
         """Short mounts as mappings, targets without needless parts."""

@@ -6,11 +6,12 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from compose.errors import EnvFileSyntax
-from compose.source.template import Malformed, Unset, substitute
+from compose.source.template import MAX_LENGTH, Malformed, Unset, substitute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+MAX_SETTINGS = 50_000  # lines of a file that set a variable
 _KEY = re.compile(r"[A-Za-z0-9_.\-\[\]]+")
 _BLANK = re.compile(r"[ \t\r\f\v]*")
 _SKIPPED = re.compile(r"(?:\s|#[^\n]*)*")
@@ -99,6 +100,7 @@ class _Parser:
         self._values: dict[str, str] = {}
         self._settings: list[Setting] = []
         self._counted = 0, 1  # a position, and its line
+        self._length = 0  # of all values
 
     def parse(self) -> list[Setting]:
         while self._skip(_SKIPPED) < len(self._text):
@@ -107,7 +109,13 @@ class _Parser:
 
     def _set(self, name: str, value: str, start: int) -> None:
         self._values[name] = value
+        self._length += len(value)
+        if self._length > MAX_LENGTH:
+            self._position = start
+            raise self._problem(f"the values come to more than {MAX_LENGTH} characters")
         self._settings.append(Setting(name, value, self._where(start)))
+        if len(self._settings) > MAX_SETTINGS:
+            raise self._problem(f"the file sets more than {MAX_SETTINGS} variables")
 
     def _lookup(self, name: str) -> str | None:
         value = self._outside(name)

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from compose.source.scope import Scope
 
 
+MAX_CHAIN = 100  # services, each extending the next
+
+
 class _Wish(NamedTuple):
     """What a service extends, the file it is in (None: the same), and where that is said."""
 
@@ -93,6 +96,9 @@ class _Extending:
     def _base(self, place: _Place, wish: _Wish, chain: tuple[_Link, ...]) -> Map | None:
         """What a service extends. None, and a problem, where it cannot be had."""
         chain = (*chain, _Link(place, wish.mark))
+        if len(chain) > MAX_CHAIN:
+            what = f"more than {MAX_CHAIN} services extend each other in a row"
+            raise InvalidValue(what, where=str(wish.mark))
         file = place.file
         if wish.file is not None:
             file = wish.file

@@ -16,6 +16,7 @@ _WORDS: dict[str, Scalar] = {
     **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
 }
 _INFINITY = re.compile(r"([-+]?)\.(inf|Inf|INF)")
+LONGEST = 80  # digits of a number: 64 of a binary one, with sign and prefix
 _NUMBER_BEGINS = frozenset("+-.0123456789")
 _BASES = (
     (re.compile(r"[-+]?0o?[0-7]+"), 8),
@@ -43,7 +44,10 @@ def resolve(text: str) -> Scalar:
     return text
 
 
-def _integer(digits: str, base: int) -> int:
+def _integer(digits: str, base: int) -> int | float:
+    """Like the reference, a float where there are more digits than a machine's number has."""
+    if len(digits) > LONGEST:
+        return float(digits) if base == 10 else float("inf")
     sign = -1 if digits.startswith("-") else 1
     bare = digits.lstrip("+-").lower()
     return sign * int(bare.removeprefix("0o").removeprefix("0x").removeprefix("0b"), base)

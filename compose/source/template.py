@@ -15,6 +15,7 @@ _NAME = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*")
 _OPERATOR = re.compile(r":?[-+?]")
 _BRACE = re.compile(r"[{}]")
 MAX_DEPTH = 100  # of defaults in defaults
+MAX_LENGTH = 16_000_000  # of a text: stops files in which each variable is twice the one before
 
 
 class Malformed(Exception):
@@ -75,10 +76,14 @@ def substitute(text: str, lookup: Lookup, missing: Missing, depth: int = 0) -> s
     """
     if depth > MAX_DEPTH:
         raise Malformed(f"variables are nested more than {MAX_DEPTH} deep")
-    return "".join(
-        part if isinstance(part, str) else _value(part, lookup, missing, depth)
-        for part in scan(text)
-    )
+    parts: list[str] = []
+    length = 0
+    for part in scan(text):
+        parts.append(part if isinstance(part, str) else _value(part, lookup, missing, depth))
+        length += len(parts[-1])
+        if length > MAX_LENGTH:
+            raise Malformed(f"the text comes to more than {MAX_LENGTH} characters")
+    return "".join(parts)
 
 
 def _value(reference: Reference, lookup: Lookup, missing: Missing, depth: int) -> str:

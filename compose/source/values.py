@@ -5,6 +5,7 @@ Every `parse_` raises ValueError with a sentence that completes "... is not vali
 
 from __future__ import annotations
 
+import math
 import re
 from decimal import Decimal
 
@@ -28,6 +29,7 @@ _FACTORS = {
     for power, words in enumerate(("b", "k kb kib", "m mb mib", "g gb gib", "t tb tib", "p pb pib"))
     for word in words.split()
 }
+LONGEST = 40  # characters of a size or duration
 _TRUE = frozenset(("true", "t", "1", "yes", "y", "on"))
 _FALSE = frozenset(("false", "f", "0", "no", "n", "off"))
 
@@ -36,6 +38,8 @@ def parse_duration(text: str) -> float:
     """Seconds of `1m30s`, `500ms`, `-1.5h`; `0` needs no unit."""
     sign = -1 if text.startswith("-") else 1
     rest = text[1:] if text[:1] in ("-", "+") else text
+    if len(text) > LONGEST:
+        raise ValueError(f"`{text[:LONGEST]}...` is not a duration as `1m30s`")
     if rest == "0":
         return 0.0
     total, position = Decimal(0), 0
@@ -73,7 +77,11 @@ def _plain(number: Decimal) -> str:
 def parse_size(value: str | float) -> int:
     """Bytes of `1.5g`, `10 MB`, `512k` (units of 1024) or of a number; truncated."""
     if not isinstance(value, str):
+        if not math.isfinite(value):
+            raise ValueError(f"`{value}` is not a number of bytes")
         return int(value)
+    if len(value) > LONGEST:
+        raise ValueError(f"`{value[:LONGEST]}...` is not a size as `512m` or `1.5g`")
     if re.fullmatch(r"-?\d+", value):
         return int(value)
     match = _SIZE.fullmatch(value)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_NODES = 100_000  # of one document, aliases written out: stops "billion laughs" files
+MAX_DEPTH = 100
+MAX_LENGTH = 1_000_000  # characters of a file
 TAGS = ("!reset", "!override")
 _STANDARD = "tag:yaml.org,2002:"
 
@@ -73,6 +75,9 @@ def parse_documents(text: str, file: str) -> list[Map]:
 
     Raises YamlSyntax, DuplicateKey, KeyNotString, InvalidValue (a top level that is no mapping).
     """
+    if len(text) > MAX_LENGTH:
+        what = f"the file has {len(text)} characters, more than {MAX_LENGTH}"
+        raise YamlSyntax(what, where=file, hint="what is long can stand in files of its own")
     try:
         # the C parser where it is installed, else the one in Python
         events = YAML(typ="safe").parse(text.removeprefix("\ufeff"))
@@ -108,6 +113,7 @@ class _Document:
         self._anchors: dict[str, Value] = {}
         self._open: set[str] = set()  # anchors whose node is not complete
         self._nodes = 0
+        self._depth = 0
 
     def read(self) -> Map | None:
         event = next(self._events)
@@ -127,6 +133,12 @@ class _Document:
         if anchor:
             self._open.add(anchor)
         self._count(1, event)
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            where = str(self._mark(event))
+            raise YamlSyntax(
+                f"lists and mappings are nested more than {MAX_DEPTH} deep", where=where
+            )
         value: Value
         if isinstance(event, MappingStartEvent):
             value = self._mapping(event)
@@ -135,6 +147,7 @@ class _Document:
         else:
             assert isinstance(event, ScalarEvent), event
             value = self._scalar(event)
+        self._depth -= 1
         if anchor:
             self._open.discard(anchor)
             self._anchors[anchor] = value
