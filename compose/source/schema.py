@@ -185,6 +185,8 @@ def _hint(error: _Violation) -> str | None:
         return near if near.startswith("did") else f"as `{'`, `'.join(examples)}`"
     if error.keyword == "type" and isinstance(value, int | float) and schema["type"] == "string":
         return "write it in quotes"
+    if error.keyword == "type" and isinstance(value, str) and "array" in schema["type"]:
+        return f'write it as a list: `["{value}"]`' if len(value) < 40 else "write it as a list"
     if error.keyword == "type" and value is None:
         return "remove the key, or give it a value"
     return None

@@ -104,6 +104,11 @@ def test_keys_of_the_first_format_say_what_to_write_now(files: Files, key: str, 
     assert hint in str(problem.hint)
 
 
+def test_a_string_in_place_of_a_list_says_how_to_write_one(files: Files) -> None:
+    problem = files.problem("services: {web: {image: x, ports: '80:80'}}\n")
+    assert problem.hint == 'write it as a list: `["80:80"]`'
+
+
 def test_services_at_the_top_level_are_recognised(files: Files) -> None:
     problem = files.problem("web: {image: x}\n")
     assert problem.hint == "this looks like a service: indent it below `services:`"
