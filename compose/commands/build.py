@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from compose.commands.parsing import UsageProblem, suggestion
+from compose.reconcile.bases import bases_of, with_bases
 
 if TYPE_CHECKING:
     import argparse
@@ -59,9 +60,14 @@ async def run(args: argparse.Namespace, context: Context) -> int:
     engine = context.engine
     slots = asyncio.Semaphore(parallel_limit(context.options.parallel))
 
+    built = {spec.tags[0]: asyncio.Event() for spec in specs.values()}
+
     async def build_one(name: str, spec: BuildSpec) -> None:
+        for base in bases_of(project, project.services[name]):
+            await built[base.image_name].wait()
         async with slots:
             await build_image(engine, spec, _printer(context, name, args, alone=len(specs) == 1))
+        built[spec.tags[0]].set()  # on success alone: a failure ends the others, too
 
     async with asyncio.TaskGroup() as group:
         for name, spec in _different(specs).items():
@@ -70,7 +76,8 @@ async def run(args: argparse.Namespace, context: Context) -> int:
 
 
 def _wanted(project: Project, args: argparse.Namespace) -> list[Service]:
-    """The services named, or all, as far as they have something to build."""
+    """The services named, or all, as far as they have something to build; each after those that
+    it starts from."""
     for name in args.services:
         if name not in project.services:
             raise UsageProblem(
@@ -79,9 +86,8 @@ def _wanted(project: Project, args: argparse.Namespace) -> list[Service]:
     names = set(args.services or project.services)
     if args.with_dependencies:
         names = _with_dependencies(project, names)
-    return [
-        service for name, service in project.services.items() if name in names and service.build
-    ]
+    named = [service for name, service in project.services.items() if name in names]
+    return [service for service in with_bases(project, named) if service.build]
 
 
 def _with_dependencies(project: Project, names: Iterable[str]) -> set[str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from compose.commands.up_options import add_creation_arguments, up_options
 from compose.commands.volume_changes import settle_volumes
+from compose.reconcile.bases import with_bases
 from compose.reconcile.built import check_built
 from compose.reconcile.plan import plan_up, selected_services
 from compose.reconcile.plan_images import plan_images
@@ -33,7 +34,9 @@ async def run(args: argparse.Namespace, context: Context) -> int:
     settings = Settings(pull=args.pull, quiet=args.quiet_pull)
     services = selected_services(project, options.services).values()
     check_built(project, services)
-    refreshing = plan_images(services, build=args.build, no_build=args.no_build, pull=args.pull)
+    refreshing = plan_images(
+        with_bases(project, services), build=args.build, no_build=args.no_build, pull=args.pull
+    )
     await apply(context, refreshing, settings, project, title="create")
     observed = context.observe(project)
     context.warn_of(project, observed, options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from compose.commands.up_options import add_creation_arguments, up_options
 from compose.commands.volume_changes import settle_volumes
+from compose.reconcile.bases import with_bases
 from compose.reconcile.observe import Observed
 from compose.reconcile.plan import plan_up, selected_services
 from compose.reconcile.plan_images import plan_images
@@ -42,7 +43,10 @@ def run(args: argparse.Namespace, context: Context) -> int:
     options = settle_volumes(context, project, observed, options, yes=args.yes, ask=False)
     services = selected_services(project, options.services, dependencies=not options.no_deps)
     refreshing = plan_images(
-        services.values(), build=args.build, no_build=args.no_build, pull=args.pull
+        with_bases(project, services.values()),
+        build=args.build,
+        no_build=args.no_build,
+        pull=args.pull,
     )
     steps = plan_up(project, observed, options)
     if refreshing:

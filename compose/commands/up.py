@@ -5,6 +5,7 @@ from __future__ import annotations
 from compose.commands.parsing import UsageProblem
 from compose.commands.up_options import add_creation_arguments, up_options
 from compose.commands.volume_changes import settle_volumes
+from compose.reconcile.bases import with_bases
 from compose.reconcile.built import check_built
 from compose.reconcile.plan import plan_up, selected_services
 from compose.reconcile.plan_images import plan_images
@@ -58,7 +59,10 @@ def run(args: argparse.Namespace, context: Context) -> int | Coroutine[None, Non
     services = selected_services(project, options.services, dependencies=not options.no_deps)
     check_built(project, services.values())
     refreshing = plan_images(
-        services.values(), build=args.build, no_build=args.no_build, pull=args.pull
+        with_bases(project, services.values()),
+        build=args.build,
+        no_build=args.no_build,
+        pull=args.pull,
     )
     if args.detach or args.wait or args.no_start:
         if refreshing:

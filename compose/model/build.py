@@ -46,3 +46,9 @@ class Build(Record):
     entitlements: tuple[str, ...] = ()
     others: Mapping[str, Any] = {}
     extensions: Mapping[str, Any] = {}
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        """The services whose images it starts from: contexts that are `service:NAME`."""
+        pairs = (place.partition(":") for place in self.additional_contexts.values())
+        return tuple(dict.fromkeys(name for kind, _, name in pairs if kind == "service"))

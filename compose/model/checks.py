@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
 from compose.errors import (
     Conflict,
+    DependencyCycle,
     DependencyDisabled,
     NoImage,
     ProjectProblem,
@@ -36,6 +38,7 @@ def check(
     broken     services of which a part was left out because of another problem
     """
     yield from _container_names(project)
+    yield from _build_cycle(project)
     for service in project.services.values():
         if service.name not in broken and not (service.image or service.build or service.provider):
             yield _no_image(project, service)
@@ -143,6 +146,18 @@ def _references(
             )
 
 
+def _build_cycle(project: Project) -> Iterator[ProjectProblem]:
+    """Builds that start from each other's images."""
+    needed = {name: one.build.bases for name, one in project.services.items() if one.build}
+    try:
+        TopologicalSorter(needed).prepare()
+    except CycleError as error:
+        names: list[str] = error.args[1][::-1]
+        where = project.where(f"services.{names[0]}.build.additional_contexts")
+        what = f"builds start from each other in a circle: {' -> '.join(names)}"
+        yield DependencyCycle(what, where=where)
+
+
 def _build_secrets(service: Service) -> tuple[FileReference, ...]:
     return service.build.secrets if service.build else ()
 
@@ -155,10 +170,12 @@ def _contexts(project: Project, service: Service, declared: Set[str]) -> Iterato
         if kind != "service":
             continue
         where = project.where(f"services.{service.name}.build.additional_contexts.{name}")
-        other = project.services.get(needed) or project.disabled.get(needed)
+        other = project.services.get(needed)
         if needed not in declared:
             what = f"service `{service.name}` is built from `{needed}`, which is not defined"
             yield UnknownService(what, where=where, hint=nearest(needed, declared))
+        elif needed in project.disabled:
+            yield disabled(project, service.name, needed, where)
         elif other is not None and other.build is None:
             what = f"service `{service.name}` is built from `{needed}`, which has no `build`"
             hint = f"`docker-image://{other.image_name}` takes an image that exists"

@@ -81,9 +81,7 @@ def _contexts(fields: Fields) -> dict[str, str]:
             what = f"{fields.name('additional_contexts')}: `{name}` lacks a value"
             hint = f"as `{name}=./PATH`"
             fields.note(InvalidValue, what, "additional_contexts", name, hint=hint)
-        elif place.startswith("service:") or (
-            REMOTE.match(place) and not place.startswith("docker-image://")
-        ):
+        elif REMOTE.match(place) and not place.startswith("docker-image://"):
             fields.not_built(f"`{place}`", "additional_contexts", name)
         found[name] = place or ""
     return found

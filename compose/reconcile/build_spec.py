@@ -51,5 +51,13 @@ def build_spec(
         extra_hosts=build.extra_hosts,
         shm_size_bytes=build.shm_size_bytes or 64 * MIB,
         ulimits=build.ulimits,
-        additional_contexts=build.additional_contexts,
+        additional_contexts={
+            name: _context(project, place) for name, place in build.additional_contexts.items()
+        },
     )
+
+
+def _context(project: Project, place: str) -> str:
+    """Another service's image in place of `service:NAME`."""
+    kind, _, name = place.partition(":")
+    return f"docker-image://{project.services[name].image_name}" if kind == "service" else place

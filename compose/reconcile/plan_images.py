@@ -31,13 +31,22 @@ def plan_images(
     """
     steps = StepList()
     done: set[str] = set()
+    made: dict[str, int] = {}  # service -> the step that makes its image
     for service in services:
         service = service.replace(build=None) if no_build else service
         policy = pull or service.pull_policy or "missing"
         action, cause = _refresh(service, policy, build=build)
         if action and service.image_name not in done:
             done.add(service.image_name)
-            steps.add(action, "image", service.image_name, cause, service=service.name)  # type: ignore[arg-type]
+            bases = service.build.bases if service.build else ()
+            made[service.name] = steps.add(
+                action,  # type: ignore[arg-type]
+                "image",
+                service.image_name,
+                cause,
+                service=service.name,
+                needs=[made[name] for name in bases if name in made],
+            )
     return steps.done()
 
 

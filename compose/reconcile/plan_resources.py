@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from compose.reconcile import names
+from compose.reconcile.bases import bases_of, with_bases
 from compose.reconcile.decide import UP
 from engine.errors import NetworkProblem, VolumeProblem
 
@@ -113,9 +114,18 @@ class ResourceSteps:
         reference = service.image_name
         if reference not in self._observed.images and reference not in self.images:
             action, cause = self._way_to_image(service)
+            needs = () if action == "pull" else self._bases(service)
             self.images[reference] = self._steps.add(
-                action, "image", reference, cause, service=service.name
+                action, "image", reference, cause, service=service.name, needs=needs
             )
+
+    def _bases(self, service: Service) -> tuple[int, ...]:
+        """Steps that make the images that a build starts from."""
+        bases = bases_of(self._project, service)
+        for base in with_bases(self._project, bases):
+            self._image(base)
+        names = (base.image_name for base in bases)
+        return tuple(self.images[name] for name in names if name in self.images)
 
     def _way_to_image(self, service: Service) -> tuple[Action, str]:
         """How a missing image is come by: what has a name of its own may be in a registry."""

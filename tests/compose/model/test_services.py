@@ -414,3 +414,26 @@ def test_the_card_s_address_cannot_differ_from_that_in_networks(files: Files) ->
     assert files.load(f"{text}{{mac_address: '{one}'}}}}}}}}")
     problem = files.problem(f"{text}{{mac_address: '{other}'}}}}}}}}")
     assert problem.code == "conflicting-keys"
+
+
+@pytest.mark.parametrize(
+    ("base", "code"),
+    [
+        ("service:nowhere", "unknown-service"),
+        ("service:imaged", "conflicting-keys"),
+        ("service:web", "dependency-cycle"),
+        ("service:off", "dependency-disabled"),
+    ],
+)
+def test_a_build_starts_from_services_that_are_built(files: Files, base: str, code: str) -> None:
+    problem = files.problem(
+        f"""
+        services:
+          web: {{build: {{context: ., additional_contexts: {{a: '{base}'}}}}}}
+          imaged: {{image: x}}
+          off: {{build: ., profiles: [p]}}
+        """
+    )
+    assert problem.code == code
+    assert problem.where is not None
+    assert problem.where.startswith("compose.yaml:2:")

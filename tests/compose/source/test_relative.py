@@ -45,16 +45,28 @@ def test_the_dockerfile_is_relative_to_its_context(files: Files) -> None:
 
 
 def test_further_contexts_and_keys(files: Files) -> None:
-    build = built(
-        files,
-        "{context: ., additional_contexts: [a=./a, s=service:web, i=docker-image://x],"
-        " ssh: [default, k=./key]}",
+    build = (
+        files.load(
+            """
+        services:
+          base: {build: .}
+          web:
+            build:
+              context: .
+              additional_contexts: [a=./a, s=service:base, i=docker-image://x]
+              ssh: [default, k=./key]
+        """
+        )
+        .services["web"]
+        .build
     )
+    assert build is not None
     assert build.additional_contexts == {
         "a": f"{files.directory}/a",
-        "s": "service:web",
+        "s": "service:base",
         "i": "docker-image://x",
     }
+    assert build.bases == ("base",)
     assert build.ssh == {"default": "", "k": f"{files.directory}/key"}
 
 
