@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from compose.source.words import shortened
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -109,14 +111,16 @@ def _closing(text: str, start: int) -> int:
         depth += 1 if brace[0] == "{" else -1
         if depth == 0:
             return brace.start()
-    raise Malformed(f"`{text[start - 1 :]}` is not closed")
+    raise Malformed(f"`{shortened(text[start - 1 :])}` is not closed")
 
 
 def _braced(inner: str) -> Reference:
     name = _NAME.match(inner)
     operator = _OPERATOR.match(inner, name.end()) if name else None
     if name is None or (name.end() < len(inner) and operator is None):
-        raise Malformed(f"`${{{inner}}}` is not of the form `${{NAME}}` or `${{NAME:-default}}`")
+        raise Malformed(
+            f"`${{{shortened(inner)}}}` is not of the form `${{NAME}}` or `${{NAME:-default}}`"
+        )
     if "\n" in inner:
         raise Malformed(f"`${{{name[0]}` goes over the end of a line")
     if operator is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 _ENDS = frozenset(";&|<>")
+LONGEST = 200  # characters of a text that is quoted in a message
 _ESCAPED = {"n": "\n", "t": "\t"}
 
 
@@ -15,6 +16,11 @@ def split_words(text: str) -> tuple[list[str], str]:
     """
     splitter = _Splitter(text)
     return splitter.split(), splitter.dropped
+
+
+def shortened(text: str) -> str:
+    """A text as messages quote it."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 class _Splitter:
@@ -30,7 +36,7 @@ class _Splitter:
         while index < len(self._text) and not self.dropped:
             index += self._step(index)
         if self._within:
-            raise ValueError(f"`{self._within}` is missing at the end of `{self._text}`")
+            raise ValueError(f"`{self._within}` is missing at the end of `{shortened(self._text)}`")
         self._end_word()
         return self._words
 
@@ -64,7 +70,7 @@ class _Splitter:
             self._add("`" if character == "`" else "")
         elif character == "(":
             if not self._word or not self._word[-1].endswith("$"):
-                raise ValueError(f"`(` needs quotes in `{self._text}`")
+                raise ValueError(f"`(` needs quotes in `{shortened(self._text)}`")
             self._within = ")"
             self._add(character)
         else:
@@ -76,7 +82,9 @@ class _Splitter:
             self._word = None  # the 2 of `2>&1`
 
     def _add(self, text: str) -> None:
-        self._word = [*(self._word or ()), text]
+        if self._word is None:
+            self._word = []
+        self._word.append(text)
 
     def _end_word(self) -> None:
         if self._word is not None:
