@@ -25,12 +25,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # What is still buffered would fail again at exit, and be complained about.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BROKEN_PIPE
+        return _give_up_output()
     except (Problem, ExceptionGroup) as error:
+        if isinstance(error, ExceptionGroup) and error.split(BrokenPipeError)[1] is None:
+            return _give_up_output()
         return _report(error)
     return code
+
+
+def _give_up_output() -> int:
+    """Nobody reads it. What is still buffered would fail again at exit, and be complained of."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return BROKEN_PIPE
 
 
 def _dispatch(argv: list[str]) -> int:

@@ -110,12 +110,17 @@ async def _run_on_pipes(
         os.close(fd)
     if spec.interactive:
         _copy_in_thread(0, input_fd)
-    with session, _closing(pipes[0][0], pipes[1][0]):
-        takers = [_taker(n + 1, output) for n in range(2)]
-        outputs = [asyncio.ensure_future(_relay(pipes[n][0], takers[n])) for n in range(2)]
-        code = await _outcome(session)
+    takers = [_taker(n + 1, output) for n in range(2)]
+    outputs = [asyncio.ensure_future(_relay_pipe(pipes[n][0], takers[n])) for n in range(2)]
+    try:
+        with session:
+            code = await _outcome(session)
         # a process left behind in the container may hold the pipes for ever
         await asyncio.wait(outputs, timeout=_DRAIN_S)
+    finally:
+        for relay in outputs:
+            relay.cancel()
+        await asyncio.wait(outputs)
     return code
 
 
@@ -187,6 +192,14 @@ def _taker(fd: int, output: Output | None) -> Callable[[bytes], bool]:
         return True
 
     return take
+
+
+async def _relay_pipe(source_fd: int, take: Callable[[bytes], bool]) -> None:
+    """The same, and close the source: who writes to it hears that nobody takes it any more."""
+    try:
+        await _relay(source_fd, take)
+    finally:
+        os.close(source_fd)
 
 
 async def _relay(source_fd: int, take: Callable[[bytes], bool]) -> None:

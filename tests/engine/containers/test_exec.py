@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import signal
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine import ContainerProblem
+from engine import ContainerProblem, ExecSpec
 from engine.kernel.terminal import set_window_size
 from tests.engine.containers.dock import status_of
 from tests.marks import needs_root
@@ -123,6 +124,21 @@ def test_without_input_it_reads_nothing(dock: Dock) -> None:
 
 def test_a_program_that_leaves_its_input_unread_ends_all_the_same(dock: Dock) -> None:
     assert dock.exec(dock.idle(), "true", stdin=b"x" * (1 << 20)).code == 0
+
+
+def test_a_program_whose_output_nobody_takes_is_told(dock: Dock) -> None:
+    container = dock.idle()
+    kept = os.dup(1)
+    read_fd, write_fd = os.pipe()
+    os.dup2(write_fd, 1)
+    for fd in (read_fd, write_fd):
+        os.close(fd)
+    try:
+        spec = ExecSpec(argv=("yes",))
+        assert dock.run(dock.engine.containers.exec(container.id, spec)) == 128 + signal.SIGPIPE
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def test_one_that_is_detached_runs_on(dock: Dock) -> None:
