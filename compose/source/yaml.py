@@ -6,6 +6,7 @@ types follow the rules of Compose rather than those of a YAML library.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ruamel.yaml import YAML
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 MAX_NODES = 100_000  # of one document, aliases written out: stops "billion laughs" files
 MAX_DEPTH = 100
 MAX_LENGTH = 1_000_000  # characters of a file
+_TOO_DEEP = f"lists and mappings are nested more than {MAX_DEPTH} deep"
+_DEEP = re.compile(rf"[\[{{]{{{MAX_DEPTH + 1}}}")
 TAGS = ("!reset", "!override")
 _STANDARD = "tag:yaml.org,2002:"
 
@@ -79,6 +82,9 @@ def parse_documents(text: str, file: str) -> list[Map]:
         what = f"the file has {len(text)} characters, more than {MAX_LENGTH}"
         raise YamlSyntax(what, where=file, hint="what is long can stand in files of its own")
     text = text.removeprefix("\ufeff")
+    if deep := _DEEP.search(text):  # the parser in Python takes a time that grows with its square
+        line = text.count("\n", 0, deep.start()) + 1
+        raise YamlSyntax(_TOO_DEEP, where=f"{file}:{line}")
     try:
         return read_text(text, file, pure=False)
     except (YAMLError, UnicodeError):
@@ -143,10 +149,7 @@ class _Document:
         self._count(1, event)
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            where = str(self._mark(event))
-            raise YamlSyntax(
-                f"lists and mappings are nested more than {MAX_DEPTH} deep", where=where
-            )
+            raise YamlSyntax(_TOO_DEEP, where=str(self._mark(event)))
         value: Value
         if isinstance(event, MappingStartEvent):
             value = self._mapping(event)
