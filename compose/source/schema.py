@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import re
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jsonschema import Draft202012Validator
 
+import schemas
 from compose.errors import InvalidValue, MissingKey, ProjectProblem, UnknownKey, nearest
 from compose.source.tree import Map, Path, dotted, locate
 
@@ -60,8 +60,8 @@ class _Violation(NamedTuple):
 @cache
 def validator() -> Draft202012Validator:
     """The validator of a whole project file."""
-    text = resources.files("schemas").joinpath("compose.schema.json").read_text("utf-8")
-    return Draft202012Validator(json.loads(text))
+    with open(f"{schemas.__path__[0]}/compose.schema.json", encoding="utf-8") as file:  # noqa: PTH123
+        return Draft202012Validator(json.load(file))
 
 
 def validate(tree: Map) -> list[Finding]:
