@@ -126,6 +126,8 @@ class _Parser:
         start = self._position
         match = _KEY.match(self._text, start)
         if match is None:
+            if not self._text[start:].strip():
+                raise self._problem("after `export` there is no name of a variable")
             raise self._problem(f"`{self._text[start]}` cannot begin a variable's name")
         key = match[0]
         self._position = match.end()

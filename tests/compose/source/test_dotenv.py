@@ -67,6 +67,7 @@ def test_every_form(text: str, values: dict[str, str]) -> None:
         ("A=1\nB=${C", ".env:2:3"),
         ("B=${C:?needed}", ".env:1:3"),
         ("A%=1", ".env:1:2"),
+        ("A=1\nexport ", ".env:2:8"),
     ],
 )
 def test_a_problem_has_its_line_and_column(text: str, where: str) -> None:
