@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
-from compose.commands.parsing import UsageProblem, suggestion
+from compose.commands.parsing import parse_variables
+from compose.commands.target import check_services
 from compose.reconcile.bases import bases_of, with_bases
+from compose.reconcile.plan import selected_services
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from compose.commands.context import Context
     from compose.model import Project, Service
@@ -50,7 +51,7 @@ async def run(args: argparse.Namespace, context: Context) -> int:
     if not services:
         context.console.warn("no services to build")
         return 0
-    given = _arguments(args.build_args)
+    given = parse_variables(args.build_args)
     specs = {
         service.name: build_spec(
             project, service, args=given, no_cache=args.no_cache, pull=args.pull
@@ -78,27 +79,11 @@ async def run(args: argparse.Namespace, context: Context) -> int:
 def _wanted(project: Project, args: argparse.Namespace) -> list[Service]:
     """The services named, or all, as far as they have something to build; each after those that
     it starts from."""
-    for name in args.services:
-        if name not in project.services:
-            raise UsageProblem(
-                f"no such service: {name}", hint=suggestion(name, list(project.services))
-            )
-    names = set(args.services or project.services)
-    if args.with_dependencies:
-        names = _with_dependencies(project, names)
-    named = [service for name, service in project.services.items() if name in names]
+    check_services(args.services, project.services)
+    named = selected_services(
+        project, tuple(args.services), dependencies=args.with_dependencies
+    ).values()
     return [service for service in with_bases(project, named) if service.build]
-
-
-def _with_dependencies(project: Project, names: Iterable[str]) -> set[str]:
-    found: set[str] = set()
-    left = list(names)
-    while left:
-        name = left.pop()
-        if name not in found and name in project.services:
-            found.add(name)
-            left += project.services[name].depends_on
-    return found
 
 
 def _different(specs: Mapping[str, BuildSpec]) -> dict[str, BuildSpec]:
@@ -107,18 +92,6 @@ def _different(specs: Mapping[str, BuildSpec]) -> dict[str, BuildSpec]:
     for name, spec in specs.items():
         by_image.setdefault(spec.tags[0], name)
     return {name: specs[name] for name in by_image.values()}
-
-
-def _arguments(given: Iterable[str]) -> dict[str, str]:
-    """`A=b` as it is, `A` from the environment if it is there."""
-    arguments = {}
-    for word in given:
-        name, equals, value = word.partition("=")
-        if equals:
-            arguments[name] = value
-        elif name in os.environ:
-            arguments[name] = os.environ[name]
-    return arguments
 
 
 def _printer(

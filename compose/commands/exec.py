@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from typing import TYPE_CHECKING
 
-from compose.commands.parsing import UsageProblem
+from compose.commands.parsing import UsageProblem, parse_variables
 from compose.commands.target import find_target
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ async def run(args: argparse.Namespace, context: Context) -> int:
     tty = sys.stdin.isatty() and sys.stdout.isatty()
     spec = ExecSpec(
         argv=tuple(command),
-        environment=parse_environment(args.env),
+        environment=parse_variables(args.env),
         user=args.user,
         working_dir=args.workdir,
         tty=tty and not args.no_tty and not args.detach,
@@ -54,15 +53,3 @@ async def run(args: argparse.Namespace, context: Context) -> int:
         detach=args.detach,
     )
     return await context.engine.containers.exec(container.id, spec)
-
-
-def parse_environment(entries: list[str]) -> dict[str, str]:
-    """`KEY=VALUE`, or `KEY` with the value it has here (left out when it has none)."""
-    environment: dict[str, str] = {}
-    for entry in entries:
-        key, sign, value = entry.partition("=")
-        if sign:
-            environment[key] = value
-        elif key in os.environ:
-            environment[key] = os.environ[key]
-    return environment

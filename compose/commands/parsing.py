@@ -11,7 +11,7 @@ from engine.errors import Problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Coroutine, Iterable, Sequence
     from typing import NoReturn, Protocol
 
     from compose.commands.context import Context
@@ -180,6 +180,18 @@ def suggestion(word: str, known: Sequence[str] | dict[str, str]) -> str | None:
 
     near = difflib.get_close_matches(word, list(known), n=1)
     return f"did you mean `{near[0]}`?" if near else None
+
+
+def parse_variables(entries: Iterable[str]) -> dict[str, str]:
+    """`KEY=VALUE`, or `KEY` with the value it has here (left out when it has none)."""
+    variables: dict[str, str] = {}
+    for entry in entries:
+        key, sign, value = entry.partition("=")
+        if sign:
+            variables[key] = value
+        elif key in os.environ:
+            variables[key] = os.environ[key]
+    return variables
 
 
 def flag_from_environment(name: str) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from compose.commands.parsing import UsageProblem, suggestion
+from compose.commands.target import check_services
+from compose.reconcile.plan import selected_services
 from engine.errors import Problem
 
 if TYPE_CHECKING:
@@ -67,19 +68,9 @@ def _tell_what_can_be_built(context: Context, project: Project, references: set[
 
 
 def _wanted(project: Project, args: argparse.Namespace) -> list[Service]:
-    for name in args.services:
-        if name not in project.services:
-            raise UsageProblem(
-                f"no such service: {name}", hint=suggestion(name, list(project.services))
-            )
-    left = list(args.services or project.services)
-    names: dict[str, None] = {}
-    while left:
-        name = left.pop(0)
-        if name not in names and name in project.services:
-            names[name] = None
-            left += project.services[name].depends_on if args.include_deps else ()
-    return [project.services[name] for name in names]
+    check_services(args.services, project.services)
+    chosen = selected_services(project, tuple(args.services), dependencies=args.include_deps)
+    return list(chosen.values())
 
 
 def _is_due(service: Service, args: argparse.Namespace, context: Context) -> bool:

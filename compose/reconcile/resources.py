@@ -8,7 +8,7 @@ from compose import __version__
 from compose.reconcile import names
 
 if TYPE_CHECKING:
-    from compose.model import Project
+    from compose.model import Network, Project, Volume
     from engine import Engine
 
 
@@ -26,13 +26,7 @@ def create_network(engine: Engine, project: Project, name: str) -> None:
             gateway=network.gateway,
             ip_range=network.ip_range,
             options=network.driver_opts,
-            labels={
-                **network.labels,
-                names.PROJECT: project.name,
-                names.NETWORK: network.key,
-                names.CONFIG_HASH: network.digest,
-                names.VERSION: __version__,
-            },
+            labels=_labels(project, network, names.NETWORK),
         )
     )
 
@@ -44,11 +38,16 @@ def create_volume(engine: Engine, project: Project, name: str) -> None:
         volume.name,
         driver=volume.driver,
         options=volume.driver_opts,
-        labels={
-            **volume.labels,
-            names.PROJECT: project.name,
-            names.VOLUME: volume.key,
-            names.CONFIG_HASH: volume.digest,
-            names.VERSION: __version__,
-        },
+        labels=_labels(project, volume, names.VOLUME),
     )
+
+
+def _labels(project: Project, made: Network | Volume, kind: str) -> dict[str, str]:
+    """Its own, and those by which Compose knows it; `kind` is the label of its key."""
+    return {
+        **made.labels,
+        names.PROJECT: project.name,
+        kind: made.key,
+        names.CONFIG_HASH: made.digest,
+        names.VERSION: __version__,
+    }

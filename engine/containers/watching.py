@@ -19,11 +19,46 @@ from engine.kernel.inotify import (
 
 if TYPE_CHECKING:
     from types import TracebackType
+    from typing import Self
 
     from engine.state.paths import Roots
 
 
-class Changes:
+class Notices:
+    """A directory or several, watched as long as this is entered; `wait` tells of changes."""
+
+    def __init__(self, directories: list[str], mask: int) -> None:
+        self._watch = Watch(directories, mask)
+        self._event = asyncio.Event()
+
+    def __enter__(self) -> Self:
+        asyncio.get_running_loop().add_reader(self._watch.fileno(), self._changed)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        asyncio.get_running_loop().remove_reader(self._watch.fileno())
+        self._watch.close()
+
+    async def wait(self) -> None:
+        """Until there has been a change, or `tell` was called, since the last `wait` returned."""
+        await self._event.wait()
+        self._event.clear()
+
+    def tell(self) -> None:
+        """Let `wait` return."""
+        self._event.set()
+
+    def _changed(self) -> None:
+        self._watch.drain()
+        self.tell()
+
+
+class Changes(Notices):
     """Tells when a container's state, or with `logs` its log, may have changed.
 
     The end of its monitor counts too: one that was killed does not write a last state.
@@ -35,14 +70,12 @@ class Changes:
         directories = [self._run_directory]
         if logs:
             directories.append(roots.container(container_id))
-        self._watch = Watch(directories, IN_MODIFY | IN_MOVED_TO | IN_CREATE | IN_DELETE_SELF)
-        self._event = asyncio.Event()
+        super().__init__(directories, IN_MODIFY | IN_MOVED_TO | IN_CREATE | IN_DELETE_SELF)
         self._monitor_fd: int | None = None
 
-    def __enter__(self) -> Changes:
-        asyncio.get_running_loop().add_reader(self._watch.fileno(), self._changed)
+    def __enter__(self) -> Self:
         self._watch_monitor()
-        return self
+        return super().__enter__()
 
     def __exit__(
         self,
@@ -50,18 +83,11 @@ class Changes:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        asyncio.get_running_loop().remove_reader(self._watch.fileno())
-        self._watch.close()
         self._forget_monitor()
-
-    async def wait(self) -> None:
-        """Until there has been a change since the last `wait` returned."""
-        await self._event.wait()
-        self._event.clear()
+        super().__exit__(kind, error, traceback)
 
     def _changed(self) -> None:
-        self._watch.drain()
-        self._event.set()
+        super()._changed()
         if self._monitor_fd is None:
             self._watch_monitor()
 
@@ -74,7 +100,7 @@ class Changes:
 
     def _monitor_ended(self) -> None:
         self._forget_monitor()
-        self._event.set()
+        self.tell()
 
     def _forget_monitor(self) -> None:
         if self._monitor_fd is not None:
@@ -83,43 +109,22 @@ class Changes:
             self._monitor_fd = None
 
 
-class Starts:
+class Starts(Notices):
     """Tells when a container of the engine may have been started, be it for the first time, or
     its restart has ended."""
 
     def __init__(self, roots: Roots) -> None:
         self._directory = f"{roots.run_root}/containers"
         os.makedirs(self._directory, mode=0o711, exist_ok=True)
-        self._watch = Watch([self._directory], IN_CREATE)
-        self._event = asyncio.Event()
-        self._look()
+        super().__init__([self._directory], IN_CREATE)
+        self._watch_all()
 
-    def __enter__(self) -> Starts:
-        asyncio.get_running_loop().add_reader(self._watch.fileno(), self._look)
-        return self
+    def _changed(self) -> None:
+        super()._changed()
+        self._watch_all()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        asyncio.get_running_loop().remove_reader(self._watch.fileno())
-        self._watch.close()
-
-    async def wait(self) -> None:
-        """Until one may have been started, or `tell` called, since this last returned."""
-        await self._event.wait()
-        self._event.clear()
-
-    def tell(self) -> None:
-        """Let `wait` return."""
-        self._event.set()
-
-    def _look(self) -> None:
+    def _watch_all(self) -> None:
         """Every run directory is watched for its state: a container may be started again."""
-        self._watch.drain()
         for name in os.listdir(self._directory):
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 self._watch.add(f"{self._directory}/{name}", IN_MOVED_TO | IN_DELETE)
-        self._event.set()

@@ -10,7 +10,8 @@ from engine.kernel.record import Record
 
 TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from typing import Any
 
 LARGEST_DOCUMENT_BYTES = 4 * 1024 * 1024  # configs, manifests and indexes (engine.md D2.2)
 _NANOSECONDS = 1_000_000_000
@@ -49,16 +50,25 @@ class ImageConfig(Record):
     on_build: tuple[str, ...] = ()
 
 
-def parse_config_document(data: bytes) -> dict[str, object]:
-    """The JSON of an image config, with its rootfs checked. Raises ImageProblem."""
+def parse_object(data: bytes, invalid: Callable[[str], ImageProblem]) -> dict[str, Any]:
+    """A document from elsewhere, of a size that is allowed, as the JSON object it has to be.
+
+    Raises what `invalid` makes of the reason.
+    """
     if len(data) > LARGEST_DOCUMENT_BYTES:
-        raise _invalid(f"it has {len(data)} bytes")
+        raise invalid(f"it has {len(data)} bytes")
     try:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise _invalid(str(error)) from None
+        raise invalid(str(error)) from None
     if not isinstance(document, dict):
-        raise _invalid("it is not an object")
+        raise invalid("it is not an object")
+    return document
+
+
+def parse_config_document(data: bytes) -> dict[str, object]:
+    """The JSON of an image config, with its rootfs checked. Raises ImageProblem."""
+    document = parse_object(data, _invalid)
     diff_ids(document)
     return document
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.errors import ImageProblem
-from engine.images.config import LARGEST_DOCUMENT_BYTES
+from engine.images.config import parse_object
 from engine.images.digest import parse_digest
 from engine.images.platform import Platform, candidates
 
@@ -76,14 +75,7 @@ def parse_document(data: bytes, content_type: str | None = None) -> Manifest | I
 
     Raises ImageProblem (`invalid-manifest`, `manifest-schema-1`, `unsupported-media-type`).
     """
-    if len(data) > LARGEST_DOCUMENT_BYTES:
-        raise _invalid(f"it has {len(data)} bytes")
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise _invalid(str(error)) from None
-    if not isinstance(document, dict):
-        raise _invalid("it is not an object")
+    document = parse_object(data, _invalid)
     media_type = _media_type(document, content_type)
     has_index, has_manifest = "manifests" in document, "layers" in document or "config" in document
     if has_index == has_manifest:
