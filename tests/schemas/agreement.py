@@ -42,7 +42,10 @@ _STRICTER: PathTable[str] = PathTable(
     }
 )
 # Mappings in which the specification's does not look at values whose keys are not names.
-_UNSEEN = (("networks",), ("models",), ("services", "*", "provider", "options"), ("secrets", "*"))
+_UNSEEN = (
+    *((section,) for section in ("networks", "volumes", "models", "configs", "secrets")),
+    *(("services", "*", key) for key in ("provider", "logging", "networks", "storage_opt")),
+)
 
 
 def ours() -> dict[str, Any]:
