@@ -118,7 +118,7 @@ def _ours(directory: Path, args: Sequence[str], variables: dict[str, str]) -> An
     """In this process: hundreds of interpreters would take minutes to start."""
     before, out, err = dict(os.environ), io.StringIO(), io.StringIO()
     os.environ.clear()
-    os.environ.update(variables, BUOY_ROOT=f"{directory.parent}/root")
+    os.environ.update(variables, BUOY_ROOT=f"{tempfile.gettempdir()}/buoy-config-peer")
     try:
         with (
             contextlib.chdir(directory),
