@@ -5,7 +5,8 @@
 Each input is loaded in a child process that may take 2 s of a processor and 500 MB: it must come to
 a project or to problems. Known attacks come first (aliases that multiply, deep nesting, huge
 scalars, NUL bytes, bad UTF-8, links in a circle), then public files and our cases with bytes and
-lines changed, and documents made up from the schema. Prints what broke; the inputs are kept in a directory for that.
+lines changed, and documents made up from the schema. Prints what broke; the inputs are kept in a
+directory for that.
 """
 
 from __future__ import annotations
