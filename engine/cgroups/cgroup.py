@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+_MAKE_TRIES = 10
 _REMOVE_TRIES = 60
 _REMOVE_PAUSE_S = 0.005
 _KILL_ROUNDS = 50
@@ -41,8 +42,14 @@ class Cgroup:
         A controller that the kernel or the delegation lacks is a warning, as with Docker; a value
         that the kernel refuses is an OSError naming file and value.
         """
-        for key, directory in self.directories.items():
-            self._make(key, directory)
+        for attempt in range(_MAKE_TRIES):
+            try:
+                for key, directory in self.directories.items():
+                    self._make(key, directory)
+                break
+            except FileNotFoundError:  # the parent has just gone with another container
+                if attempt == _MAKE_TRIES - 1:
+                    raise
         return self._limit(resources)
 
     def attach(self, pid: int) -> None:
@@ -82,13 +89,17 @@ class Cgroup:
         return memory.oom_kills(self._hierarchies, self.directories)
 
     def remove(self) -> None:
-        """Remove the directories; accepts absence. Dying processes are waited for briefly."""
+        """Remove the directories; accepts absence. Dying processes are waited for briefly.
+
+        The parent goes with the last container in it.
+        """
         failures = []
         for directory in self._distinct():
             try:
                 _remove_tree(directory)
             except OSError as error:
                 failures.append(error)
+            _remove_if_empty(os.path.dirname(directory))
         if failures:
             raise failures[0]
 
@@ -96,19 +107,21 @@ class Cgroup:
         return list(dict.fromkeys(self.directories.values()))
 
     def _make(self, key: str, directory: str) -> None:
-        if key == V2:
-            self._enable_v2_controllers()
-        os.makedirs(directory, exist_ok=True)
-        if key == "cpuset":
-            for level in (os.path.dirname(directory), directory):
-                _inherit_cpuset(level)
-
-    def _enable_v2_controllers(self) -> None:
-        """Every controller of the root for us, one by one: one that is busy stops no other."""
-        root = self._hierarchies.v2
-        parent = f"{root}/{self._parent}"
+        """FileNotFoundError where another command removes the parent meanwhile."""
+        parent = os.path.dirname(directory)
         os.makedirs(parent, exist_ok=True)
-        for level in (root, parent):
+        if key == V2:
+            self._enable_v2_controllers(parent)
+        if key == "cpuset":
+            _inherit_cpuset(parent)
+        if not os.path.isdir(directory):
+            os.mkdir(directory)  # not makedirs: a parent made anew would have no controllers
+        if key == "cpuset":
+            _inherit_cpuset(directory)
+
+    def _enable_v2_controllers(self, parent: str) -> None:
+        """Every controller of the root for us, one by one: one that is busy stops no other."""
+        for level in (self._hierarchies.v2, parent):
             wanted = read_words(f"{level}/cgroup.controllers")
             enabled = read_words(f"{level}/cgroup.subtree_control")
             for controller in sorted(set(wanted) - set(enabled)):
@@ -167,6 +180,13 @@ def _inherit_cpuset(directory: str) -> None:
     for name in ("cpuset.cpus", "cpuset.mems"):
         if not read_words(f"{directory}/{name}"):
             write_value(directory, name, " ".join(read_words(f"{parent}/{name}")))
+
+
+def _remove_if_empty(directory: str) -> None:
+    try:
+        os.rmdir(directory)
+    except OSError:  # others are in it, or it has gone
+        return
 
 
 def _remove_tree(directory: str) -> None:

@@ -15,7 +15,8 @@ from tests.marks import needs_root
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.engine.containers.dock import Dock
+    from tests import leaks
+from tests.engine.containers.dock import Dock
 
 pytestmark = needs_root
 
@@ -249,6 +250,7 @@ def test_nothing_is_left_of_a_removed_container(dock: Dock) -> None:
     roots = dock.engine.roots
     assert not os.path.exists(roots.container(container.id))  # noqa: PTH110
     assert not os.path.exists(roots.container_run(container.id))  # noqa: PTH110
+    assert leaks.cgroups_named(roots.kernel_name) == []
 
 
 def test_waiting_is_told_of_a_change_at_once(dock: Dock) -> None:
