@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine import ContainerProblem
+from tests import leaks
 from tests.marks import needs_root
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests import leaks
-from tests.engine.containers.dock import Dock
+    from tests.engine.containers.dock import Dock
 
 pytestmark = needs_root
 
