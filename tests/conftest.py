@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,6 +70,12 @@ async def empty(engine: Engine) -> None:
     for network in engine.networks.list():
         engine.networks.remove(network.name)
     await engine.close()
+
+
+def pytest_configure() -> None:
+    """What is run in the background, or by nohup, ignores these, and so would all it starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
