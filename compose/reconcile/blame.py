@@ -18,6 +18,7 @@ _KEYS = {
     "mount-target": "volumes",
     "no-command": "image",
     "no-such-image": "image",
+    "not-built-yet": "security_opt",
     "not-executable": "command",
     "port-taken": "ports",
     "sysctl": "sysctls",

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 _MOST_FILES = 1_048_576
 _LEAST_MEMORY_BYTES = 6 * 1024 * 1024
+_SECURITY_OPTIONS = (
+    *("no-new-privileges=true", "no-new-privileges=false"),
+    *("seccomp=unconfined", "seccomp=builtin", "systempaths=unconfined"),
+    *("apparmor=unconfined", "label=disable"),  # neither confines our containers
+)
 _IPC_SYSCTLS = frozenset(
     f"kernel.{name}"
     for name in (
@@ -115,10 +120,24 @@ def _sysctl(spec: ContainerSpec, word: str, own_hostname: bool) -> str:
     return name
 
 
-def no_new_privileges(options: Iterable[str]) -> bool:
-    """Whether `security_opt` asks for it: `no-new-privileges`, with or without `:true`."""
-    words = [option.replace("=", ":") for option in options]
-    return "no-new-privileges" in words or "no-new-privileges:true" in words
+def security_options(spec: ContainerSpec) -> frozenset[str]:
+    """`security_opt` with `=` between key and value; `no-new-privileges` alone is `=true`.
+
+    Raises ContainerProblem for what would be without effect: a profile that is not built.
+    """
+    return frozenset(_security_option(spec, word) for word in spec.security_options)
+
+
+def _security_option(spec: ContainerSpec, word: str) -> str:
+    key, _, value = word.replace(":", "=", 1).partition("=")
+    option = f"{key}={value or 'true'}"
+    if option not in _SECURITY_OPTIONS:
+        raise ContainerProblem(
+            f"container {spec.name}: security_opt `{word}` is not built yet",
+            hint="there are no-new-privileges, seccomp=unconfined and systempaths=unconfined",
+            code="not-built-yet",
+        )
+    return option
 
 
 def resources(spec: ContainerSpec) -> dict[str, Any]:

@@ -122,7 +122,7 @@ def _process(
             "ambient": [],
         },
         "rlimits": confinement.rlimits(spec.ulimits),
-        "noNewPrivileges": confinement.no_new_privileges(spec.security_options),
+        "noNewPrivileges": "no-new-privileges=true" in confinement.security_options(spec),
         "oomScoreAdj": spec.oom_score_adj,
     }
 
@@ -145,7 +145,7 @@ def _environment(container_id: str, spec: ContainerSpec, config: ImageConfig) ->
 def _linux(
     roots: Roots, container_id: str, spec: ContainerSpec, lowers: list[str]
 ) -> dict[str, Any]:
-    unconfined = spec.privileged or "systempaths=unconfined" in spec.security_options
+    unconfined = spec.privileged or "systempaths=unconfined" in confinement.security_options(spec)
     kinds = ["pid", "mount", "ipc", "cgroup"]
     if spec.network != "host":
         kinds.append("network")
@@ -184,7 +184,7 @@ def _ours(
     hierarchies: Hierarchies,
 ) -> dict[str, Any]:
     directory = roots.container(container_id)
-    unconfined = spec.privileged or "seccomp=unconfined" in spec.security_options
+    unconfined = spec.privileged or "seccomp=unconfined" in confinement.security_options(spec)
     confined = seccomp.is_available() and not unconfined
     return {
         "id": container_id,

@@ -9,7 +9,7 @@ import ctypes
 import os
 import struct
 
-from engine.kernel.libc import KernelCallError, libc, prctl
+from engine.kernel.libc import KernelCallError, libc
 
 ALLOW = 0x7FFF0000
 ERRNO = 0x00050000  # | errno
@@ -100,15 +100,6 @@ def install(program: bytes) -> None:
         if libc.syscall(number, mode, ctypes.c_long(flags), ctypes.byref(struct_program)) == 0:
             return
     raise KernelCallError("seccomp", instructions=len(program) // 8)
-
-
-def is_supported() -> bool:
-    """Whether this kernel has seccomp filters at all."""
-    try:
-        prctl(21, name="PR_GET_SECCOMP")
-    except OSError:
-        return False
-    return True
 
 
 def _intervals(architecture: str, rules: dict[int, Rule], default: int) -> list[tuple[int, Rule]]:

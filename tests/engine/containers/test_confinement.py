@@ -374,3 +374,14 @@ def test_a_process_inside_cannot_look_into_an_exec_that_is_coming(dock: Dock) ->
 def _names(mask: str) -> set[str]:
     bits = int(mask, 16)
     return {name for name, number in capabilities.NUMBERS.items() if bits >> number & 1}
+
+
+@pytest.mark.parametrize("option", ["apparmor=mine", "seccomp=profile.json", "label:user:x", "odd"])
+def test_a_security_option_without_effect_is_refused(dock: Dock, option: str) -> None:
+    with pytest.raises(ContainerProblem, match="security_opt"):
+        dock.sh("true", security_options=(option,))
+
+
+def test_a_security_option_may_have_a_colon(dock: Dock) -> None:
+    status = dock.sh("cat /proc/self/status", security_options=("seccomp:unconfined",)).stdout
+    assert status_of(status)["Seccomp"] == "0"
