@@ -1,0 +1,110 @@
+"""Recording a new container, and its name."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sqlite3
+import time
+from typing import TYPE_CHECKING
+
+from engine.containers.files import place_files, without_secrets
+from engine.containers.rows import note_event
+from engine.errors import ContainerProblem
+from engine.state.db import transaction
+
+if TYPE_CHECKING:
+    from engine.containers.containers import Containers
+    from engine.containers.spec import ContainerSpec
+
+_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
+_ANONYMOUS = {
+    "type": "volume",
+    "source": "",
+    "read_only": False,
+    "create_host_path": True,
+    "propagation": "rprivate",
+    "recursive": True,
+    "nocopy": False,
+    "options": (),
+    "size_bytes": None,
+    "mode": None,
+}
+
+
+def create(containers: Containers, spec: ContainerSpec) -> str:
+    """The id of a new container; its volumes are made. Raises ContainerProblem."""
+    _check_name(spec.name)
+    image = None if spec.lowers else containers.parts.images.get(spec.image)
+    container_id = _new_id()
+    described = _with_volumes(containers, spec, image.config.volumes if image else ())
+    with transaction(containers.db) as db:
+        try:
+            db.execute(
+                "INSERT INTO containers (id, name, image_id, labels, spec, created_at)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    container_id,
+                    spec.name,
+                    image.id if image else None,
+                    json.dumps(dict(spec.labels)),
+                    json.dumps(described),
+                    time.time(),
+                ),
+            )
+        except sqlite3.IntegrityError:
+            hint = "remove or rename the other container"
+            raise _name_taken(spec.name, hint) from None
+    place_files(containers.roots, container_id, spec.files)
+    note_event(containers.db, "create", container_id, {"name": spec.name})
+    return container_id
+
+
+def rename(containers: Containers, container_id: str, name: str) -> None:
+    """Give a container another name. Raises ContainerProblem."""
+    _check_name(name)
+    try:
+        containers.db.execute("UPDATE containers SET name = ? WHERE id = ?", (name, container_id))
+    except sqlite3.IntegrityError:
+        raise _name_taken(name, None) from None
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ContainerProblem(
+            f"`{name}` cannot be the name of a container",
+            hint="letters, digits, `_`, `.` and `-`, with a letter or digit first",
+            code="container-name",
+        )
+
+
+def _name_taken(name: str, hint: str | None) -> ContainerProblem:
+    return ContainerProblem(f"the container name `{name}` is taken", hint=hint, code="name-taken")
+
+
+def _with_volumes(
+    containers: Containers, spec: ContainerSpec, image_volumes: tuple[str, ...]
+) -> dict[str, object]:
+    """The spec as JSON, each volume made and named; those of the image that are not
+    mounted over become anonymous ones."""
+    described = spec.plain()
+    described["files"] = without_secrets(described["files"])
+    targets = {os.path.normpath(mount.target) for mount in spec.mounts}
+    described["mounts"] = list(described["mounts"]) + [
+        {**_ANONYMOUS, "target": path} for path in image_volumes if path not in targets
+    ]
+    volumes = containers.parts.volumes
+    for mount in described["mounts"]:
+        if mount["type"] == "volume":
+            mount["source"] = volumes.create(mount["source"] or None).name
+    return described
+
+
+def _new_id() -> str:
+    """64 hex digits, of which the first 12 are not all decimal: they would look like a number."""
+    import secrets
+
+    while (container_id := secrets.token_hex(32))[:12].isdecimal():
+        pass
+    return container_id
