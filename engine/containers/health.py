@@ -28,7 +28,7 @@ class Health:
     target       of engine.containers.join.run_inside
     config_path  of the launch record, from which probes take user, environment and limits
     reap         is to reap children, and to call `reaped` for each
-    changed      called after each probe
+    changed      called with `state()` after each probe
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Health:
         target: dict[str, Any],
         config_path: str,
         reap: Callable[[], object],
-        changed: Callable[[], object],
+        changed: Callable[[dict[str, Any]], object],
     ) -> None:
         self._loop, self._check, self._target = loop, check, target
         self._config_path, self._reap = config_path, reap
@@ -95,7 +95,7 @@ class Health:
                     self.status = "unhealthy"
         entry = {"start": started_at, "end": time.time(), "exit_code": code, "output": output}
         self.log = [*self.log, entry][-LOG_LENGTH:]
-        self._changed()
+        self._changed(self.state())
         self._arm()
 
 

@@ -19,7 +19,8 @@ import sys
 sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
 from engine.containers.join import run_inside
-from engine.containers.monitor import Reply, monitor
+from engine.containers.monitor import monitor
+from engine.containers.reporting import Reply
 from engine.kernel.process import close_from
 
 TYPE_CHECKING = False

@@ -1,0 +1,78 @@
+"""What commands ask of a monitor over its control socket: to stop the container, to send it a
+signal."""
+
+from __future__ import annotations
+
+import signal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Protocol
+
+    from engine.containers.control import Connection
+    from engine.kernel.loop import Loop, Timer
+
+    class Monitor(Protocol):
+        """What of the monitor is needed here."""
+
+        @property
+        def is_waiting(self) -> bool: ...
+
+        def signal(self, number: int) -> bool: ...
+
+        def cancel_restart(self) -> None: ...
+
+
+class Requests:
+    """Carries them out, and remembers that the container is to stay ended."""
+
+    def __init__(self, monitor: Monitor, loop: Loop, stop_signal: int, stop_grace_s: float) -> None:
+        self._monitor, self._loop = monitor, loop
+        self._stop_signal, self._stop_grace_s = stop_signal, stop_grace_s
+        self._kill_timer: Timer | None = None
+        self._waiting: list[Connection] = []
+        self.is_stopping = False
+
+    def handle(self, connection: Connection, request: dict[str, Any]) -> None:
+        """One request, answered now or at the end of the container."""
+        if request["do"] == "stop":
+            self._waiting.append(connection)
+            self.stop(request.get("signal"), request.get("grace_s"))
+        elif request["do"] == "kill":
+            self._kill(connection, request["signal"])
+        else:
+            connection.answer(error=f"unknown request {request['do']}")
+
+    def stop(self, number: int | None = None, grace_s: float | None = None) -> None:
+        """The stop signal, then SIGKILL after the grace period; below zero: never."""
+        self.is_stopping = True
+        if self._monitor.is_waiting:
+            self._monitor.cancel_restart()
+            return
+        self._monitor.signal(number or self._stop_signal)
+        grace_s = self._stop_grace_s if grace_s is None else grace_s
+        self._cancel_kill()
+        if grace_s >= 0:
+            self._kill_timer = self._loop.call_later(
+                grace_s, lambda: self._monitor.signal(signal.SIGKILL)
+            )
+
+    def end(self, exit_code: int | None) -> None:
+        """The container has ended for good: who waits for that hears of it."""
+        self._cancel_kill()
+        for connection in self._waiting:
+            connection.answer(exit_code=exit_code)
+
+    def _kill(self, connection: Connection, number: int) -> None:
+        """A signal that is meant to end the container ends its restarts, too."""
+        final = number in (signal.SIGKILL, self._stop_signal)
+        self.is_stopping = self.is_stopping or final
+        if final and self._monitor.is_waiting:
+            connection.answer(sent=True)
+            self._monitor.cancel_restart()
+        else:
+            connection.answer(sent=self._monitor.signal(number))
+
+    def _cancel_kill(self) -> None:
+        if self._kill_timer is not None:
+            self._kill_timer.cancel()

@@ -1,0 +1,105 @@
+"""One run of a container's program: init, its streams and its health, until init has ended."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from engine.containers.health import Health
+from engine.containers.launching import Launching
+from engine.containers.outputs import Outputs
+from engine.containers.statefile import CONFIG_NAME
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from engine.containers.logfile import LogFile
+    from engine.containers.preparing import Prepared
+    from engine.kernel.loop import Loop
+
+
+class Run:
+    """Lets a prepared init go, and watches it.
+
+    ours     the `buoy` section of the launch record
+    running  called with the target (of `join.run_inside`) and the first state of the health once
+             the program has been executed
+    reap     called when a child may have ended; it calls `reaped` for each but init
+    health   called with what state.json says of the health, when that has changed
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        prepared: Prepared,
+        ours: dict[str, Any],
+        run_directory: str,
+        log: LogFile,
+        *,
+        running: Callable[[dict[str, Any], dict[str, Any] | None], object],
+        reap: Callable[[], object],
+        health: Callable[[dict[str, Any]], object],
+    ) -> None:
+        self.pid = prepared.pid
+        self._loop, self._prepared, self._ours = loop, prepared, ours
+        self._config_path = f"{run_directory}/{CONFIG_NAME}"
+        self._running, self._reap, self._tell_health = running, reap, health
+        self._started_s: float | None = None
+        self._health: Health | None = None
+        self._outputs = Outputs(loop, log)
+        loop.add_reader(prepared.pidfd, reap)
+        for stream in ("stdout", "stderr"):
+            if stream in prepared.fds:
+                self._outputs.add(stream, prepared.fds.pop(stream))
+        self._launching = Launching(
+            loop, prepared, self._executed, lambda fd: self._outputs.add("stdout", fd)
+        )
+
+    @property
+    def lasted_s(self) -> float:
+        """Since the program was executed."""
+        return 0.0 if self._started_s is None else time.monotonic() - self._started_s
+
+    def signal(self, number: int) -> bool:
+        """Send a signal to init; False where it has ended."""
+        try:
+            os.kill(self.pid, number)
+        except ProcessLookupError:
+            return False
+        return True
+
+    def reaped(self, pid: int, exit_code: int) -> None:
+        """Another child of the monitor has ended: an orphan from inside, or the health probe."""
+        if self._health is not None:
+            self._health.reaped(pid, exit_code)
+
+    def finish(self) -> dict[str, Any] | None:
+        """Init has ended, and with it, by the kernel's hand, all in its pid namespace.
+
+        The error it reported, if it did not get to execute its program.
+        """
+        self._outputs.drain()
+        self._loop.remove_reader(self._prepared.pidfd)
+        for fd in (self._prepared.pidfd, *self._prepared.fds.values()):
+            os.close(fd)
+        if self._health is not None:
+            self._health.stop()
+        return self._launching.finish()
+
+    def _executed(self) -> None:
+        prepared = self._prepared
+        self._started_s = time.monotonic()
+        target = {
+            "pid": prepared.pid,
+            "started": prepared.started,
+            "cgroups": prepared.cgroups,
+            "filter": self._ours["seccomp"],
+        }
+        check = self._ours["health"]
+        if check:
+            self._health = Health(
+                self._loop, check, target, self._config_path, self._reap, self._tell_health
+            )
+        self._running(target, self._health.state() if self._health else None)
