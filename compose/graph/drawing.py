@@ -1,29 +1,15 @@
-"""A project as boxes and arrows, for all that draws it."""
+"""The graph of a project as boxes and arrows, for all that draws it."""
 
 from __future__ import annotations
 
 import os.path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from compose.model.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from compose.model import Dependency, Mount, Project, Service
-    from compose.model.files import FileReference
-
-    Kind = Literal[
-        "service",
-        "replica",
-        "image",
-        "network",
-        "volume",
-        "bind",
-        "config",
-        "secret",
-        "model",
-    ]
+    from compose.model import Edge, Mount, Node, Project, Service
+    from compose.model.dependencies import Kind
 
 CONDITIONS = {
     "service_started": "started",
@@ -66,87 +52,98 @@ class Drawing(Record):
 
 
 def draw(project: Project) -> Drawing:
-    """The enabled services of a project and what they use.
+    """The graph of a project, its bind mounts shown by their short paths.
 
-    Replicas have boxes of their own where a service has several.
+    Replicas have boxes of their own where a service has not just one, and no arrows: they need what
+    their service needs.
     """
-    boxes: dict[str, Box] = {}
-    arrows: list[Arrow] = []
-    for name in project.dependencies.services():
-        for box, arrow in _parts(project, project.services[name]):
-            boxes.setdefault(box.key, box)
-            if arrow is not None:
-                arrows.append(arrow)
-    return Drawing(name=project.name, boxes=tuple(boxes.values()), arrows=tuple(arrows))
-
-
-def _parts(project: Project, service: Service) -> Iterator[tuple[Box, Arrow | None]]:
-    """What a service needs, with the arrows to it, and the service itself."""
-    own = Box(kind="service", name=service.name, note=_ports(service))
-    image = Box(kind="image", name=service.image_name, note=_origin(project, service))
-    if service.provider is None:
-        yield image, Arrow(needing=own.key, needed=image.key)
-    for key, place in service.networks.items():
-        network = project.networks[key]
-        box = Box(kind="network", name=key, note=network.subnet or "")
-        yield box, Arrow(needing=own.key, needed=box.key, label=place.ipv4_address or "")
-    for mount in service.mounts:
-        if mount.source:
-            box = _mounted(project, mount)
-            yield box, Arrow(needing=own.key, needed=box.key, label=_target(mount))
-    for kind, references in _FILES:
-        for one in references(service):
-            box = Box(kind=kind, name=one.source)
-            yield box, Arrow(needing=own.key, needed=box.key, label=one.target)
-    for key in service.models:
-        box = Box(kind="model", name=key, note=project.models[key].model)
-        yield box, Arrow(needing=own.key, needed=box.key)
-    yield own, None
-    for number in range(1, service.scale + 1) if service.scale != 1 else ():
-        replica = Box(kind="replica", name=f"{service.name}-{number}")
-        yield replica, Arrow(needing=own.key, needed=replica.key)
-    for name, dependency in service.depends_on.items():
-        if name in project.services:
-            yield own, _dependency(own, name, dependency)
-
-
-_FILES: tuple[tuple[Kind, Callable[[Service], tuple[FileReference, ...]]], ...] = (
-    ("config", lambda service: service.configs),
-    ("secret", lambda service: service.secrets),
-)
-
-
-def _dependency(own: Box, name: str, dependency: Dependency) -> Arrow:
-    return Arrow(
-        needing=own.key,
-        needed=Box(kind="service", name=name).key,
-        label=condition_text(dependency),
-        optional=not dependency.required,
+    graph = project.dependencies
+    boxes = {node: _box(project, node) for node in graph.nodes if _is_drawn(project, node)}
+    return Drawing(
+        name=project.name,
+        boxes=tuple(boxes.values()),
+        arrows=tuple(
+            _arrow(project, edge, boxes)
+            for edge in graph.edges
+            if edge.needing.kind != "replica" and edge.needed in boxes
+        ),
     )
 
 
-def condition_text(dependency: Dependency) -> str:
-    """`healthy`, or `started, restarts with it`."""
-    words = [CONDITIONS[dependency.condition]]
-    if dependency.restart:
-        words.append("restarts with it")
-    return ", ".join(words)
+def _is_drawn(project: Project, node: Node) -> bool:
+    return node.kind != "replica" or project.services[node.name].scale != 1
 
 
-def _mounted(project: Project, mount: Mount) -> Box:
-    if mount.type == "volume":
-        return Box(kind="volume", name=mount.source)
-    return Box(kind="bind", name=short_path(project, mount.source))
+def _box(project: Project, node: Node) -> Box:
+    name, note = node.name, ""
+    match node.kind:
+        case "service":
+            note = _ports(project.services[name])
+        case "replica":
+            name = f"{name}-{node.number}"
+        case "image":
+            note = _origin(project, name)
+        case "network":
+            note = project.networks[name].subnet or ""
+        case "bind":
+            name = short_path(project, name)
+        case "model":
+            note = project.models[name].model
+    return Box(kind=node.kind, name=name, note=note)
+
+
+def _arrow(project: Project, edge: Edge, boxes: dict[Node, Box]) -> Arrow:
+    return Arrow(
+        needing=boxes[edge.needing].key,
+        needed=boxes[edge.needed].key,
+        label=", ".join(_label(project, edge)),
+        optional=not edge.required,
+    )
+
+
+def _label(project: Project, edge: Edge) -> list[str]:
+    if edge.condition is not None:
+        return _condition(edge)
+    if edge.needing.kind == "image":
+        return ["built from"] if edge.key == "additional_contexts" else ["build"]
+    service = project.services[edge.needing.name]
+    match edge.key:
+        case "networks":
+            return [service.networks[edge.needed.name].ipv4_address or ""]
+        case "volumes":
+            return [_target(mount) for mount in service.mounts if _is_of(mount, edge, project)]
+        case "configs":
+            return [one.target for one in service.configs if one.source == edge.needed.name]
+        case "secrets":
+            return [one.target for one in service.secrets if one.source == edge.needed.name]
+    return []
+
+
+def _condition(edge: Edge) -> list[str]:
+    """`healthy`; `started`, `restarts with it`, `by links` where no `depends_on` says it."""
+    words = [CONDITIONS[edge.condition]] if edge.condition else []
+    words += ["restarts with it"] if edge.restart else []
+    return words + ([f"by {edge.key}"] if edge.key != "depends_on" else [])
+
+
+def _is_of(mount: Mount, edge: Edge, project: Project) -> bool:
+    """Whether a mount is what an edge leads to."""
+    source = mount.source
+    if mount.type == "image" and source in project.services:
+        source = project.services[source].image_name
+    return (mount.type, source) == (edge.needed.kind, edge.needed.name)
 
 
 def _target(mount: Mount) -> str:
     return f"{mount.target} (ro)" if mount.read_only else mount.target
 
 
-def _origin(project: Project, service: Service) -> str:
-    if service.build is None:
-        return ""
-    return f"built from {short_path(project, service.build.context)}"
+def _origin(project: Project, image: str) -> str:
+    """From where it is built."""
+    for service in project.services.values():
+        if service.build and service.image_name == image:
+            return f"built from {short_path(project, service.build.context)}"
+    return ""
 
 
 def short_path(project: Project, path: str) -> str:

@@ -6,9 +6,9 @@ from compose.errors import UnknownService, nearest, raise_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
-    from compose.model.dependencies import Node
+    from compose.model.dependencies import Dependencies, Node
     from compose.model.files import FileReference
     from compose.model.project import Project
     from compose.model.service import Service
@@ -54,29 +54,34 @@ def without_unused(project: Project) -> Project:
     volumes = {
         mount.source for service in services for mount in service.mounts if mount.type == "volume"
     }
-    images = {service.image_name for service in services}
     secrets = {one.source for service in services for one in _secrets(service)}
     configs = {one.source for service in services for one in service.configs}
     models = {key for service in services for key in service.models}
-    kept = {
-        **{"network": networks, "volume": volumes, "image": images},
-        **{"config": configs, "secret": secrets, "model": models},
-    }
-
-    def is_kept(node: Node) -> bool:
-        return node.name in kept.get(node.kind, project.services)
-
-    graph = project.dependencies
     return project.replace(
         networks={key: one for key, one in project.networks.items() if key in networks},
         volumes={key: one for key, one in project.volumes.items() if key in volumes},
         secrets={key: one for key, one in project.secrets.items() if key in secrets},
         configs={key: one for key, one in project.configs.items() if key in configs},
         models={key: one for key, one in project.models.items() if key in models},
-        dependencies=graph.replace(
-            nodes=tuple(node for node in graph.nodes if is_kept(node)),
-            edges=tuple(e for e in graph.edges if is_kept(e.needing) and is_kept(e.needed)),
-        ),
+        dependencies=_reduced(project.dependencies, project.services),
+    )
+
+
+def _reduced(graph: Dependencies, services: Collection[str]) -> Dependencies:
+    """The graph of these services alone, and of what they use."""
+    needs: dict[Node, list[Node]] = {}
+    for edge in graph.edges:
+        needs.setdefault(edge.needing, []).append(edge.needed)
+    kept: set[Node] = set()
+    waiting = [node for node in graph.nodes if node.is_service and node.name in services]
+    while waiting:
+        node = waiting.pop()
+        if node not in kept and (not node.is_service or node.name in services):
+            kept.add(node)
+            waiting += needs.get(node, ())
+    return graph.replace(
+        nodes=tuple(node for node in graph.nodes if node in kept),
+        edges=tuple(e for e in graph.edges if e.needing in kept and e.needed in kept),
     )
 
 

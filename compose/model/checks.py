@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
 from compose.errors import (
     Conflict,
-    DependencyCycle,
     DependencyDisabled,
     NoImage,
     ProjectProblem,
@@ -38,7 +36,6 @@ def check(
     broken     services of which a part was left out because of another problem
     """
     yield from _container_names(project)
-    yield from _build_cycle(project)
     for service in project.services.values():
         if service.name not in broken and not (service.image or service.build or service.provider):
             yield _no_image(project, service)
@@ -144,18 +141,6 @@ def _references(
                 where=project.where(path),
                 hint=nearest(key, known) or f"add `{key}:` below `{kind}s:` at the top level",
             )
-
-
-def _build_cycle(project: Project) -> Iterator[ProjectProblem]:
-    """Builds that start from each other's images."""
-    needed = {name: one.build.bases for name, one in project.services.items() if one.build}
-    try:
-        TopologicalSorter(needed).prepare()
-    except CycleError as error:
-        names: list[str] = error.args[1][::-1]
-        where = project.where(f"services.{names[0]}.build.additional_contexts")
-        what = f"builds start from each other in a circle: {' -> '.join(names)}"
-        yield DependencyCycle(what, where=where)
 
 
 def _build_secrets(service: Service) -> tuple[FileReference, ...]:

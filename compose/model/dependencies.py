@@ -9,7 +9,15 @@ if TYPE_CHECKING:
     from typing import Literal
 
     Condition = Literal["service_started", "service_healthy", "service_completed_successfully"]
-    Kind = Literal["network", "volume", "image", "config", "secret", "model", "service", "replica"]
+    Kind = Literal[
+        "network", "volume", "bind", "image", "config", "secret", "model", "service", "replica"
+    ]
+    Implying = Literal["links", "volumes_from", "network_mode", "ipc", "pid"]
+    Key = (
+        Implying
+        | Literal["depends_on", "scale", "image", "build", "additional_contexts"]
+        | Literal["networks", "volumes", "configs", "secrets", "models"]
+    )
 
 
 class Dependency(Record):
@@ -22,26 +30,36 @@ class Dependency(Record):
     condition: Condition = "service_started"
     restart: bool = False
     required: bool = True
-    implied_by: str | None = None
+    implied_by: Implying | None = None
 
 
 class Node(Record):
     """Something that is made or used: a network, volume, config, secret or model by its key, an
-    image by its reference, a service, or one of its replicas (`number` from 1)."""
+    image by its reference, a directory or file of the host (`bind`) by its path, a service, or one
+    of its replicas (`number` from 1)."""
 
     kind: Kind
     name: str
     number: int = 0
+
+    @property
+    def is_service(self) -> bool:
+        """Whether it is a service or a part of one."""
+        return self.kind in ("service", "replica")
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}" + (f"-{self.number}" if self.number else "")
 
 
 class Edge(Record):
-    """`needing` comes after `needed`; between services, after its `condition` holds."""
+    """`needing` comes after `needed`; between services, after its `condition` holds.
+
+    key   of the service, or of its build, that says so in the file
+    """
 
     needing: Node
     needed: Node
+    key: Key
     condition: Condition | None = None
     required: bool = True
     restart: bool = False

@@ -11,6 +11,7 @@ from compose.model.service import Link
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from compose.model.dependencies import Implying
     from compose.model.fields import Fields
 
 
@@ -34,14 +35,15 @@ def read_dependencies(fields: Fields) -> dict[str, Dependency]:
     return dict(sorted(found.items()))
 
 
-def _implied(fields: Fields) -> list[tuple[str, str]]:
+def _implied(fields: Fields) -> Iterator[tuple[str, Implying]]:
     """Services that are needed without `depends_on`, with the key that implies them."""
-    implied = [(link.service, "links") for link in read_links(fields)]
-    for key in ("network_mode", "ipc", "pid"):
+    for link in read_links(fields):
+        yield link.service, "links"
+    keys: tuple[Implying, ...] = ("network_mode", "ipc", "pid")
+    for key in keys:
         kind, _, name = (fields.text(key) or "").partition(":")
         if kind == "service":
-            implied.append((name, key))
-    return implied
+            yield name, key
 
 
 def _lenders(fields: Fields) -> list[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +16,8 @@ from compose.graph.dependencies import order
 from compose.model import Dependency, Node, Project, Service
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.compose.projects import Files
 
 
@@ -180,3 +184,99 @@ def test_configs_secrets_and_models_are_needed_by_replicas(files: Files) -> None
     needed = {str(edge.needed) for edge in graph.needs(replica)}
     assert needed == {"network default", "image x", "config c", "secret s", "model m"}
     assert Node(kind="config", name="unused") not in graph.nodes
+
+
+def test_mounts_of_the_host_and_of_images_are_needed(files: Files) -> None:
+    graph = files.load(
+        """
+        services:
+          web:
+            image: w
+            volumes: ["./a:/a", "./a:/b", {type: image, source: db, target: /c}, "/anonymous"]
+          db: {image: d}
+        """
+    ).dependencies
+    needed = [str(edge.needed) for edge in graph.needs(Node(kind="service", name="web"))]
+    bind = f"bind {files.directory}/a"
+    assert needed == ["network default", bind, "image d", "image w", "replica web-1"]
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("depends_on", "depends_on: [db]"),
+        ("links", "links: ['db:base']"),
+        ("volumes_from", "volumes_from: ['db:ro']"),
+        ("network_mode", "network_mode: 'service:db'"),
+        ("ipc", "ipc: 'service:db'"),
+        ("pid", "pid: 'service:db'"),
+    ],
+)
+def test_an_edge_names_the_key_that_says_it(files: Files, key: str, text: str) -> None:
+    graph = files.load(f"services: {{web: {{image: x, {text}}}, db: {{image: x}}}}").dependencies
+    db = Node(kind="service", name="db")
+    assert [(str(edge.needing), edge.key) for edge in graph.needed_by(db)] == [
+        ("replica web-1", key),
+        ("service web", key),
+    ]
+    assert graph.services() == ("db", "web")
+
+
+@pytest.mark.parametrize(
+    "text", ["links: [{}]", "volumes_from: [{}]", "network_mode: 'service:{}'", "pid: 'service:{}'"]
+)
+def test_a_circle_through_what_is_implied_is_found(files: Files, text: str) -> None:
+    problem = files.problem(
+        f"services: {{a: {{image: x, {text.format('b')}}}, b: {{image: x, depends_on: [a]}}}}"
+    )
+    assert problem.what == "services depend on each other in a circle: a -> b -> a"
+    assert problem.where is not None
+    assert problem.where.startswith("compose.yaml:1:")
+
+
+def test_an_image_comes_after_those_that_its_build_starts_from(files: Files) -> None:
+    graph = files.load(
+        """
+        services:
+          app: {build: {context: ., additional_contexts: {base: "service:zero"}, secrets: [key]}}
+          zero: {build: ./zero}
+        secrets: {key: {file: ./key}}
+        """
+    ).dependencies
+    images = [str(node) for node in graph.nodes if node.kind == "image"]
+    assert images == ["image shop-zero", "image shop-app"]
+    needed = graph.needs(Node(kind="image", name="shop-app"))
+    assert [(str(one.needed), one.key) for one in needed] == [
+        ("secret key", "secrets"),
+        ("image shop-zero", "additional_contexts"),
+    ]
+
+
+def test_builds_in_a_circle_are_named(files: Files) -> None:
+    problem = files.problem(
+        """
+        services:
+          a: {build: {context: ., additional_contexts: {base: "service:b"}}}
+          b: {build: {context: ., additional_contexts: {base: "service:a"}}}
+        """
+    )
+    assert problem.code == "dependency-cycle"
+    assert problem.what == "builds start from each other in a circle: a -> b -> a"
+    assert problem.where == "compose.yaml:2:27"
+
+
+def test_networkx_is_imported_where_something_has_to_be_ordered(files: Files) -> None:
+    assert not _loads_networkx(files.write("services: {a: {image: x}, b: {image: y, scale: 3}}"))
+    assert _loads_networkx(files.write("services: {a: {image: x}, b: {image: y, links: [a]}}"))
+
+
+def _loads_networkx(path: Path) -> bool:
+    program = (
+        "import sys\nfrom compose.graph.load import load_ordered\n"
+        "from compose.model.options import LoadOptions\n"
+        "load_ordered(LoadOptions(working_directory=sys.argv[1], environment={}))\n"
+        "print('networkx' in sys.modules)"
+    )
+    command = [sys.executable, "-c", program, str(path.parent)]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    return result.stdout.strip() == "True"

@@ -79,3 +79,35 @@ def test_every_arrow_is_between_boxes(files: Files) -> None:
     drawn = drawing(files)
     keys = {box.key for box in drawn.boxes}
     assert all({one.needing, one.needed} <= keys for one in drawn.arrows)
+
+
+def test_what_is_implied_and_what_builds_start_from_is_drawn(files: Files) -> None:
+    drawn = drawing(
+        files,
+        """
+        services:
+          web:
+            build: {context: ., additional_contexts: {base: "service:base"}, secrets: [key]}
+            links: [db]
+            volumes: ["data:/a", "data:/b:ro"]
+          base: {build: ./base, scale: 0}
+          db: {image: d}
+        volumes: {data: }
+        secrets: {key: {file: ./key}}
+        """,
+    )
+    arrows = {(one.needing, one.needed): one.label for one in drawn.arrows}
+    assert arrows["service web", "service db"] == "started, restarts with it, by links"
+    assert arrows["service web", "volume data"] == "/a, /b (ro)"
+    assert arrows["image shop-web", "image shop-base"] == "built from"
+    assert arrows["image shop-web", "secret key"] == "build"
+    assert ("service base", "image shop-base") in arrows
+
+
+def test_the_drawing_has_all_of_the_graph(files: Files) -> None:
+    project = files.load(SHOP)
+    graph, drawn = project.dependencies, draw(project)
+    shown = [one for one in graph.edges if one.needing.kind != "replica"]
+    hidden = [node for node in graph.nodes if node.kind == "replica" and node.name != "api"]
+    assert len(drawn.boxes) == len(graph.nodes) - len(hidden)
+    assert len(drawn.arrows) == len(shown) - len(hidden)

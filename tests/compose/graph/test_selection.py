@@ -112,3 +112,17 @@ def test_a_name_of_nothing_is_refused_with_the_nearest(files: Files) -> None:
     with pytest.raises(UnknownService) as caught:
         only(files.load(CHAIN), ["wbe"])
     assert caught.value.hint == "did you mean `web`?"
+
+
+def test_the_graph_keeps_what_the_images_of_the_services_need(files: Files) -> None:
+    project = files.load(
+        """
+        services:
+          app: {build: {context: ., additional_contexts: {base: "service:base"}, secrets: [key]}}
+          base: {build: ./base}
+        secrets: {key: {file: ./key}}
+        """
+    )
+    kept = {str(node) for node in only(project, ["app"]).dependencies.nodes}
+    assert {"image shop-base", "secret key"} <= kept
+    assert "service base" not in kept

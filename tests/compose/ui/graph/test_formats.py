@@ -42,7 +42,7 @@ def test_text_is_a_tree_and_lists_of_who_uses_what(shop: Drawing) -> None:
         "  shop-api  built from ./api  api\n"
         "\n"
         "networks\n"
-        "  back  10.9.0.0/16  cache, db, api 10.9.0.7\n"
+        "  back  10.9.0.0/16  api 10.9.0.7, cache, db\n"
         "  front              api, web\n"
         "\n"
         "volumes\n"
