@@ -120,10 +120,6 @@ def _endpoints_in(project: Project) -> Compare:
     return compare
 
 
-def _without_links(endpoint: EndpointSpec | None) -> EndpointSpec | None:
-    return endpoint.replace(links=()) if endpoint else None
-
-
 def _links(endpoints: Iterable[EndpointSpec]) -> set[tuple[str, str]]:
     return {link for endpoint in endpoints for link in endpoint.links}
 
