@@ -1,32 +1,20 @@
 """PID 1 of a container, from the fork to the program of the image.
 
-The order is engine.md A1.2's: each step's place matters. The monitor is the parent; between them
-is a socket on which init reports what went wrong, or sends the terminal, and which execve closes.
+The order is engine.md A1.2's: each step's place matters. A link leads to the process that
+started it, and tells that what went wrong.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import socket
 import sys
 
 from engine.containers import process
 from engine.kernel import capabilities, mounts
-from engine.kernel.namespaces import (
-    CLONE_NEWCGROUP,
-    CLONE_NEWIPC,
-    CLONE_NEWNET,
-    CLONE_NEWNS,
-    CLONE_NEWUTS,
-    setns,
-    unshare,
-)
 from engine.kernel.openat2 import open_beneath
 from engine.kernel.process import (
     close_from,
-    die_with_parent,
     join_new_session_keyring,
     set_dumpable,
     set_name,
@@ -41,29 +29,29 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_GO = b"go"
+    from engine.containers.link import Link
+    from engine.containers.namespaces import Namespaces
+
 _SWAPPED = str.maketrans("./", "/.")
-EXECUTING = b"exec"  # what follows is an error, or the end of the socket by execve
 
 
 class Init:
     """What init needs, all of it read before the fork.
 
-    config   the OCI config.json with our `buoy` section
-    netns_fd  network namespace to join; None: the one it is in
-    sync     its end of the socket to the monitor
+    config          the OCI config.json with our `buoy` section
+    namespaces      entered as far as a fork does it
     filter_program  compiled seccomp filter, or None
     """
 
     def __init__(
         self,
         config: dict[str, Any],
-        netns_fd: int | None,
-        sync: socket.socket,
+        namespaces: Namespaces,
+        link: Link,
         filter_program: bytes | None,
     ) -> None:
         self._config, self._ours = config, config["buoy"]
-        self._netns_fd, self._sync, self._filter = netns_fd, sync, filter_program
+        self._namespaces, self._link, self._filter = namespaces, link, filter_program
 
     def run(self, stdio: tuple[int, int, int]) -> None:
         """Never returns: execve, or a report and _exit."""
@@ -73,9 +61,13 @@ class Init:
             self._settle()
             if self._ours["init"]:
                 self._stay_as_init()
-            process.run(self._config["process"], self._filter, self._keep_alive)
+            process.run(
+                self._config["process"],
+                self._filter,
+                lambda: self._link.before_program(self._config),
+            )
         except process.StartError as error:
-            self._report(error.code, error.what, error.exit_code)
+            self._link.report(error.code, error.what, error.exit_code)
         except MountError as error:
             self._report("mount", str(error))
         except OSError as error:
@@ -86,27 +78,17 @@ class Init:
         finally:
             os._exit(1)
 
-    def _report(self, code: str, what: str, exit_code: int = process.UNKNOWN_FAILURE) -> None:
-        report = {"code": code, "what": what, "exit_code": exit_code}
-        try:
-            self._sync.send(json.dumps(report).encode())
-        except OSError:  # the monitor is gone, and this process with it
-            return
+    def _report(self, code: str, what: str) -> None:
+        self._link.report(code, what, process.UNKNOWN_FAILURE)
 
     def _prepare(self, stdio: tuple[int, int, int]) -> None:
         set_dumpable(False)
         os.setsid()
         for target, fd in enumerate(stdio):
             os.dup2(fd, target)
-        if self._sync.recv(16) != _GO:  # the monitor is gone
-            os._exit(1)
-        die_with_parent(0)  # it is our parent by now, outside of our pid namespace
+        self._link.wait()
         process.set_limits(self._config["process"]["rlimits"])
-        process.set_oom_score(self._config["process"]["oomScoreAdj"])
-        if self._netns_fd is not None:
-            setns(self._netns_fd, CLONE_NEWNET)
-        flags = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWCGROUP
-        unshare(flags | (CLONE_NEWUTS if "hostname" in self._config else 0))
+        self._namespaces.enter_inner()
         join_new_session_keyring(f"_ses.{self._ours['id'][:12]}")
 
     def _make_root(self) -> None:
@@ -130,6 +112,7 @@ class Init:
             cwd = self._config["process"]["cwd"]
             what = f"cannot make the working directory {cwd}: {error.strerror}"
             raise process.StartError("working-directory", what) from None
+        self._link.before_root(self._config)
         mounts.become_root(root_fd)
         sys.meta_path.clear()  # an import would now run what the image has at our library's path
         os.close(root_fd)
@@ -154,24 +137,15 @@ class Init:
         masks.mask(self._config["linux"]["maskedPaths"])
 
     def _open_terminal(self) -> None:
-        """A terminal of the container's own devpts; the monitor gets the other end."""
+        """A terminal of the container's own devpts; who started it gets the other end."""
         master_fd, peer_fd = open_terminal()
-        socket.send_fds(self._sync, [b"terminal"], [master_fd])
-        os.close(master_fd)
+        self._link.send_terminal(master_fd)
         slash_fd = os.open("/", os.O_PATH | os.O_CLOEXEC)
         target_fd = ensure_target(slash_fd, "/dev/console", directory=False)
         tree_fd = mounts.open_tree("", directory_fd=peer_fd)
         mounts.move_mount(tree_fd, target_fd)
         for fd in (tree_fd, target_fd, slash_fd):
             os.close(fd)
-
-    def _keep_alive(self) -> None:
-        """The parent-death signal again, which setuid has cleared; was the parent quicker?"""
-        die_with_parent(os.getppid())
-        try:
-            self._sync.send(EXECUTING)
-        except BrokenPipeError:
-            os._exit(1)
 
     def _stay_as_init(self) -> None:
         """`init: true`: the program becomes our child, and this process reaps and forwards.
@@ -188,7 +162,7 @@ class Init:
             if self._config["process"]["terminal"]:
                 os.tcsetpgrp(0, os.getpid())
             return
-        self._sync.detach()
+        self._link.sync.detach()
         close_from(0)
         set_name("buoy-init")
         capabilities.set_capabilities(["KILL"])

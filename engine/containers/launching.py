@@ -6,7 +6,7 @@ import json
 import os
 import socket
 
-from engine.containers.init import EXECUTING
+from engine.containers.link import EXECUTING, GO
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Launching:
         self._sync.setblocking(False)
         loop.add_reader(self._sync.fileno(), self._receive)
         try:
-            self._sync.send(b"go")
+            self._sync.send(GO)
         except BrokenPipeError:  # it was killed
             return
 

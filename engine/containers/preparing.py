@@ -14,9 +14,10 @@ import socket
 
 from engine.cgroups.cgroup import Cgroup
 from engine.cgroups.hierarchy import Hierarchies
-from engine.containers.init import Init
+from engine.containers.forking import fork_init
+from engine.containers.link import Link
+from engine.containers.namespaces import Namespaces
 from engine.containers.statefile import CONFIG_NAME, read_json
-from engine.kernel.namespaces import CLONE_NEWPID, unshare
 from engine.kernel.process import start_time
 
 TYPE_CHECKING = False
@@ -168,23 +169,10 @@ class _Work:
     def _fork(
         self, init_socket: socket.socket, sync: socket.socket, stdio: tuple[int, int, int]
     ) -> int:
-        """Init, process 1 of a new pid namespace.
-
-        It keeps its own end of the socket alone: it has to see the end of a monitor.
-        """
-        program = self._ours["seccomp"]
-        filter_program = None
-        if program:
-            with open(program, "rb") as file:
-                filter_program = file.read()
-        netns_fd = self._sandbox.netns_fd if self._sandbox is not None else None
-        init = Init(self._config, netns_fd, init_socket, filter_program)
-        unshare(CLONE_NEWPID)
-        pid = os.fork()
-        if pid == 0:
-            sync.close()
-            init.run(stdio)
-        return pid
+        """It keeps its own end of the socket alone: it has to see the end of a monitor."""
+        given = {"network": self._sandbox.netns_fd} if self._sandbox is not None else {}
+        namespaces = Namespaces(self._config["linux"], given)
+        return fork_init(self._config, namespaces, Link(init_socket), stdio, sync.close)
 
     def _make_stdio(self) -> tuple[tuple[int, int, int], dict[str, int]]:
         """Init's descriptors, and by name the other ends. A terminal is made by init itself."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import socket
 
@@ -26,6 +27,7 @@ CLONE_NEWIPC = 0x08000000
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
+_NS_GET_NSTYPE = 0xB703  # include/uapi/linux/nsfs.h
 
 libc.unshare.argtypes = (ctypes.c_int,)
 libc.setns.argtypes = (ctypes.c_int, ctypes.c_int)
@@ -46,6 +48,14 @@ def setns(fd: int, flags: int = 0) -> None:
 def open_own(kind: str) -> int:
     """A close-on-exec descriptor of the calling thread's own namespace (`net`, `mnt`, ...)."""
     return os.open(f"/proc/thread-self/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
+
+
+def kind_of(fd: int) -> int:
+    """The CLONE_NEW* flag of the namespace that `fd` is open on; 0 where it is none."""
+    try:
+        return fcntl.ioctl(fd, _NS_GET_NSTYPE)
+    except OSError:
+        return 0
 
 
 @contextlib.contextmanager

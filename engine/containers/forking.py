@@ -1,0 +1,48 @@
+"""The fork that makes init, by whoever starts a container."""
+
+from __future__ import annotations
+
+import os
+
+from engine.containers import process
+from engine.containers.init import Init
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from engine.containers.link import Link
+    from engine.containers.namespaces import Namespaces
+
+
+def fork_init(
+    config: dict[str, Any],
+    namespaces: Namespaces,
+    link: Link,
+    stdio: tuple[int, int, int],
+    let_go: Callable[[], object],
+) -> int:
+    """Fork init; its pid. It waits on its link until it is in its cgroup.
+
+    let_go  called in init: closes what the caller has that init shall not keep
+
+    The caller is of use for nothing else afterwards: its next child would be in the container's
+    pid namespace, and it may be in the container's user namespace itself.
+    """
+    filter_program = _read_filter(config["buoy"]["seccomp"])
+    init = Init(config, namespaces, link, filter_program)
+    process.set_oom_score(config["process"]["oomScoreAdj"])  # in a user namespace it could not
+    namespaces.enter_outer()
+    pid = os.fork()
+    if pid == 0:
+        let_go()
+        init.run(stdio)
+    return pid
+
+
+def _read_filter(path: str | None) -> bytes | None:
+    if path is None:
+        return None
+    with open(path, "rb") as file:
+        return file.read()
