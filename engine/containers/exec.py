@@ -68,7 +68,8 @@ def describe(spec: ExecSpec, config: dict[str, Any]) -> dict[str, Any]:
 
 def _all_capabilities() -> dict[str, list[str]]:
     names = [f"CAP_{name}" for name in bounding()]
-    return {"bounding": names, "effective": names, "permitted": names}
+    all_of = dict.fromkeys(("bounding", "effective", "permitted"), names)
+    return {**all_of, "inheritable": [], "ambient": []}
 
 
 async def run(

@@ -10,6 +10,7 @@ import errno
 import os
 import resource
 import signal
+import stat
 
 from engine.containers.users import UnknownUser, User, find_user
 from engine.kernel import capabilities, seccomp
@@ -22,6 +23,7 @@ from engine.kernel.process import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 NOT_FOUND, NOT_EXECUTABLE, UNKNOWN_FAILURE = 127, 126, 128
@@ -61,8 +63,13 @@ def set_limits(rlimits: list[dict[str, Any]]) -> None:
             resource.setrlimit(kind, (min(soft, own) if own >= 0 else soft, own))
 
 
-def set_oom_score(value: int) -> None:
-    """`process.oomScoreAdj`: not what we were started with. 0, the default, is only a wish."""
+def set_oom_score(value: int | None) -> None:
+    """`process.oomScoreAdj`: not what we were started with. 0, the default, is only a wish.
+
+    None leaves it.
+    """
+    if value is None:
+        return
     try:
         kernel_process.set_oom_score(value)
     except OSError as error:
@@ -71,38 +78,49 @@ def set_oom_score(value: int) -> None:
             raise StartError("oom-score-adj", what) from None
 
 
-def run(process: dict[str, Any], filter_program: bytes | None, keep_alive: Any) -> None:
+def run(
+    process: dict[str, Any], filter_program: bytes | None, before_program: Callable[[], object]
+) -> None:
     """Become the user, lose what is not granted, and execve. Returns only by StartError.
 
-    process         `process` of config.json, with the user as text in `process.user.username`
+    process         `process` of config.json; a `username` in its user is a text for `find_user`
     filter_program  seccomp, compiled; None: unconfined
-    keep_alive      called once the credentials are set: the parent-death signal is lost with them
+    before_program  called last: the credentials are set, and there is a program to execute
     """
-    user = _find(process)
+    user = _find(process["user"])
     environment = _environment(process["env"], user)
-    close_on_exec_from(3)
+    close_on_exec_from(3 + process.get("preserve_fds", 0))
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    no_new_privileges = process["noNewPrivileges"]
-    if no_new_privileges:
+    if process["noNewPrivileges"]:
         set_no_new_privileges()
-    elif filter_program is not None:  # needs SYS_ADMIN, so before it is dropped
-        seccomp.install(filter_program)
+    if "umask" in process["user"]:
+        os.umask(process["user"]["umask"])
     entered = _enter(process["cwd"])
-    _become(user, process["capabilities"])
+    # To filter needs SYS_ADMIN or no_new_privs, and only what still has to be called is filtered.
+    lent = [] if filter_program is None or process["noNewPrivileges"] else ["SYS_ADMIN"]
+    granted = _granted(process["capabilities"], user)
+    capabilities.drop_bounding(granted.pop("bounding"))
+    _become(user, granted, lent)
     if not entered and not _enter(process["cwd"]):
         raise StartError("working-directory", f"cannot enter {process['cwd']}: permission denied")
     _refuse_unreachable(process["cwd"])
-    keep_alive()
-    if no_new_privileges and filter_program is not None:
+    places = _find_program(process["args"][0], environment)
+    before_program()
+    if filter_program is not None:
         seccomp.install(filter_program)
-    _execute(process["args"], environment)
+    if lent:
+        capabilities.set_capabilities(**granted)
+    _execute(places, process["args"], environment)
 
 
-def _find(process: dict[str, Any]) -> User:
+def _find(user: dict[str, Any]) -> User:
     try:
-        return find_user(process["user"]["username"], process["user"]["groups"])
+        if "username" in user:
+            return find_user(user["username"], user["groups"])
+        home = find_user(str(user["uid"]), []).home
+        return User(user["uid"], user["gid"], user["additionalGids"], home)
     except UnknownUser as error:
         raise StartError("unknown-user", str(error)) from None
 
@@ -137,9 +155,17 @@ def _refuse_unreachable(directory: str) -> None:
         raise StartError("working-directory", f"{directory} is not inside the container")
 
 
-def _become(user: User, granted: dict[str, list[str]]) -> None:
-    names = [name.removeprefix("CAP_") for name in granted["bounding"]]
-    capabilities.drop_bounding(names)
+def _granted(sets: dict[str, list[str]], user: User) -> dict[str, list[str]]:
+    """What execve leaves of the capabilities asked for, before it: a program may not be reached
+    by what it will not have."""
+    kept = {kind: [name.removeprefix("CAP_") for name in names] for kind, names in sets.items()}
+    if user.uid != 0:
+        kept["effective"] = kept["permitted"] = kept["ambient"]
+    return kept
+
+
+def _become(user: User, granted: dict[str, list[str]], lent: list[str]) -> None:
+    """With capabilities `lent`, too: they are given back before execve."""
     for fd in (0, 1, 2):
         _give(fd, user.uid)
     set_keep_capabilities(True)
@@ -147,7 +173,8 @@ def _become(user: User, granted: dict[str, list[str]]) -> None:
     os.setresgid(user.gid, user.gid, user.gid)
     os.setresuid(user.uid, user.uid, user.uid)
     set_keep_capabilities(False)
-    capabilities.set_capabilities(names if user.uid == 0 else [])
+    wider = {kind: [*granted[kind], *lent] for kind in ("effective", "permitted")}
+    capabilities.set_capabilities(**(granted | wider))
 
 
 def _give(fd: int, uid: int) -> None:
@@ -160,36 +187,52 @@ def _give(fd: int, uid: int) -> None:
         return
 
 
-def _execute(argv: list[str], environment: dict[str, str]) -> None:
-    name = argv[0]
+def _find_program(name: str, environment: dict[str, str]) -> list[str]:
+    """The files that `name` may stand for, in the order of $PATH. Raises StartError."""
     places = [name]
     if "/" not in name:
         places = [f"{d or '.'}/{name}" for d in environment.get("PATH", "").split(":")]
-    refused: OSError | None = None
+    objections = {place: _objection(place) for place in places}
+    found = [place for place, objection in objections.items() if objection is None]
+    if found:
+        return found
+    for refused in objections.values():
+        if refused is not None and refused.errno not in (errno.ENOENT, errno.ENOTDIR):
+            raise _not_executable(name, refused)
+    where = "" if "/" in name else " in $PATH"
+    raise StartError("command-not-found", f"{name}: not found{where}", NOT_FOUND)
+
+
+def _objection(path: str) -> OSError | None:
+    """Why a file could not be executed, as far as one can say before it is tried."""
+    try:
+        if stat.S_ISDIR(os.stat(path).st_mode):
+            return OSError(errno.EISDIR, "is a directory")
+    except OSError as error:
+        return error
+    if not os.access(path, os.X_OK):
+        return OSError(errno.EACCES, os.strerror(errno.EACCES))
+    return None
+
+
+def _execute(places: list[str], argv: list[str], environment: dict[str, str]) -> None:
     for path in places:
         try:
-            if os.path.isdir(path):
-                raise IsADirectoryError(errno.EISDIR, "is a directory")
             os.execve(path, argv, environment)
         except OSError as error:
-            if error.errno in (errno.ENOENT, errno.ENOTDIR) and _is_missing(path, error):
-                continue
             refused = error
-            if error.errno not in (errno.EACCES, errno.EISDIR):
+            if error.errno != errno.EACCES:
                 break
-    if refused is None:
-        where = "" if "/" in name else " in $PATH"
-        raise StartError("command-not-found", f"{name}: not found{where}", NOT_FOUND)
     if refused.errno == errno.ENOENT:
-        raise StartError("command-not-found", f"{name}: its interpreter is missing", NOT_FOUND)
+        what = f"{argv[0]}: its interpreter is missing"
+        raise StartError("command-not-found", what, NOT_FOUND) from None
+    raise _not_executable(argv[0], refused) from None
+
+
+def _not_executable(name: str, refused: OSError) -> StartError:
     known = refused.errno in _NOT_EXECUTABLE_ERRNOS
     exit_code = NOT_EXECUTABLE if known else UNKNOWN_FAILURE
-    raise StartError("not-executable", f"{name}: {_reason(refused)}", exit_code)
-
-
-def _is_missing(path: str, error: OSError) -> bool:
-    """ENOENT of a file that exists is about its interpreter."""
-    return error.errno == errno.ENOTDIR or not os.path.lexists(path)
+    return StartError("not-executable", f"{name}: {_reason(refused)}", exit_code)
 
 
 def _reason(error: OSError) -> str:

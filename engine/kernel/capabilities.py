@@ -6,6 +6,10 @@ import ctypes
 
 from engine.kernel.libc import KernelCallError, libc, prctl
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 # In the order of include/uapi/linux/capability.h: the index is the number.
 NAMES = [
     "CHOWN",
@@ -71,7 +75,7 @@ DEFAULT = [
 ]
 
 _PR_CAPBSET_READ, _PR_CAPBSET_DROP = 23, 24
-_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
+_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 2, 4
 _VERSION_3 = 0x20080522
 
 
@@ -92,7 +96,7 @@ def bounding() -> list[str]:
     return [name for number, name in enumerate(NAMES) if _in_bounding_set(number)]
 
 
-def drop_bounding(keep: list[str]) -> None:
+def drop_bounding(keep: Sequence[str]) -> None:
     """Drop everything but `keep` from the bounding set. Needs SETPCAP."""
     kept = {NUMBERS[name] for name in keep}
     number = 0
@@ -102,19 +106,32 @@ def drop_bounding(keep: list[str]) -> None:
         number += 1
 
 
-def set_capabilities(names: list[str]) -> None:
-    """Permitted and effective become `names`; inheritable and ambient become empty.
+def set_capabilities(
+    permitted: Sequence[str],
+    *,
+    effective: Sequence[str] | None = None,
+    inheritable: Sequence[str] = (),
+    ambient: Sequence[str] = (),
+) -> None:
+    """What this process has from now on; `effective` is `permitted` unless it is given.
 
-    An inheritable set that is not empty would give capabilities to files of the image that name
-    them (CVE-2022-24769).
+    An inheritable set that is not empty gives capabilities to files of the image that name them
+    (CVE-2022-24769).
     """
-    mask = sum(1 << NUMBERS[name] for name in names)
     header = _Header(_VERSION_3, 0)
-    low, high = mask & 0xFFFFFFFF, mask >> 32
-    data = (_Data * 2)(_Data(low, low, 0), _Data(high, high, 0))
-    if libc.capset(ctypes.byref(header), ctypes.byref(data)) < 0:
-        raise KernelCallError("capset", names=names)
+    effective = permitted if effective is None else effective
+    masks = [_mask(names) for names in (effective, permitted, inheritable)]
+    low = _Data(*(mask & 0xFFFFFFFF for mask in masks))
+    high = _Data(*(mask >> 32 for mask in masks))
+    if libc.capset(ctypes.byref(header), ctypes.byref((_Data * 2)(low, high))) < 0:
+        raise KernelCallError("capset", permitted=permitted, inheritable=inheritable)
     prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, name="PR_CAP_AMBIENT")
+    for name in ambient:
+        prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, NUMBERS[name], name="PR_CAP_AMBIENT")
+
+
+def _mask(names: Sequence[str]) -> int:
+    return sum(1 << NUMBERS[name] for name in set(names))
 
 
 def _in_bounding_set(number: int) -> bool | None:
