@@ -45,7 +45,6 @@ class Build(Record):
     privileged: bool = False
     entitlements: tuple[str, ...] = ()
     others: Mapping[str, Any] = {}
-    extensions: Mapping[str, Any] = {}
 
     @property
     def bases(self) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ from compose.model.record import Record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
 
     from compose.model.devices import DeviceRequest
 
@@ -28,7 +27,6 @@ class Deploy(Record):
     update_config: RollOut | None = None
     rollback_config: RollOut | None = None
     placement: Placement | None = None
-    extensions: Mapping[str, Any] = {}
 
 
 class DeployLimits(Record):

@@ -41,8 +41,8 @@ def with_digest(
     """
     plain = {
         key: value
-        for key, value in plain_service(service.replace(deploy=None)).items()
-        if key not in _IGNORED and not key.startswith("x-")
+        for key, value in plain_service(service.replace(deploy=None, extensions={})).items()
+        if key not in _IGNORED
     }
     used = {"secrets": service.secrets, "configs": service.configs}
     files = {
@@ -81,12 +81,12 @@ def _source(source: FileSource | None) -> tuple[str | None, str]:
 
 def network_with_digest(network: Network) -> Network:
     """The network with its digest."""
-    return network.replace(digest=_digest(plain_network(network)))
+    return network.replace(digest=_digest(plain_network(network.replace(extensions={}))))
 
 
 def volume_with_digest(volume: Volume) -> Volume:
     """The volume with its digest."""
-    return volume.replace(digest=_digest(plain_volume(volume)))
+    return volume.replace(digest=_digest(plain_volume(volume.replace(extensions={}))))
 
 
 def _digest(plain: dict[str, Any]) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from compose.errors import Conflict, InvalidValue, NotBuilt, ProjectProblem
-from compose.source.tree import Map, Path, Seq, Value, dotted, locate, plain
+from compose.source.extensions import extensions_of
+from compose.source.tree import Map, Path, Seq, Value, dotted, locate
 from compose.source.values import parse_duration, parse_size, text_of
 
 if TYPE_CHECKING:
@@ -161,7 +162,6 @@ class Fields:
         for index, item in enumerate(value) if isinstance(value, Seq) else ():
             yield Fields(self.root, (*self.path, key, index), self.problems, item)
 
-    def extensions(self) -> dict[str, object]:
-        """The `x-` keys."""
-        extensions = {key: value for key, value in self.tree.items() if key.startswith("x-")}
-        return {key: plain(value) for key, value in extensions.items()}
+    def extensions(self) -> dict[str, Any]:
+        """The `x-` keys, and those of what is inside: see `extensions_of`."""
+        return extensions_of(self.tree, self.path)

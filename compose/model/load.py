@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from compose.errors import NotBuilt, raise_all
 from compose.model.checks import check
@@ -103,7 +103,7 @@ class _Reading:
             configs=sources["configs"],
             secrets=sources["secrets"],
             models={key: read_model(key, one) for key, one in self._fields.named("models")},
-            extensions=self._fields.extensions(),
+            extensions=self._extensions(),
             positions=positions,
             warnings=(
                 *self._warnings(),
@@ -113,6 +113,11 @@ class _Reading:
             not_built=self._limitations(),
             inputs=self._inputs(),
         )
+
+    def _extensions(self) -> dict[str, Any]:
+        """Those of the top level; services and resources have their own."""
+        found = self._fields.extensions()
+        return {key: value for key, value in found.items() if key.startswith("x-")}
 
     def _profiles(self) -> tuple[str, ...]:
         """Active profiles: those asked for, and those of services that were named."""

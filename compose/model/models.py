@@ -7,6 +7,7 @@ from compose.model.record import Record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
 
 class LanguageModel(Record):
@@ -17,6 +18,7 @@ class LanguageModel(Record):
     name: str | None = None
     context_size: int | None = None
     runtime_flags: tuple[str, ...] = ()
+    extensions: Mapping[str, Any] = {}
 
 
 class ModelBinding(Record):

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from compose.model.deploy import Deploy
-from compose.model.plain_parts import given, plain_life, plain_machine, size
+from compose.model.plain_parts import given, plain_life, plain_machine, size, with_extensions
 from compose.model.plain_resources import (
     plain_model,
     plain_network,
@@ -52,7 +52,7 @@ def plain_service(service: Service) -> Plain:
     values = _process(service) | _surroundings(service) | _limits(service)
     values |= dict(service.namespaces)
     values |= given(**service.others) | plain_machine(service) | plain_life(service)
-    return dict(sorted(values.items())) | dict(service.extensions)
+    return with_extensions(dict(sorted(values.items())), service.extensions)
 
 
 def _process(service: Service) -> Plain:
@@ -177,7 +177,7 @@ def _build(build: Build) -> Plain:
         target=build.target,
         ulimits={name: _ulimit(pair) for name, pair in build.ulimits.items()},
     )
-    return values | given(**build.others) | dict(build.extensions)
+    return values | given(**build.others)
 
 
 def _link(link: Link) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from compose.source.values import format_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from compose.model.deploy import Deploy, DeployReservations, RollOut
     from compose.model.devices import BlockIO, DeviceRequest
@@ -24,6 +24,32 @@ def given(**values: Any) -> Plain:
         for key, value in values.items()
         if value is not None and value is not False and value not in ({}, [])
     }
+
+
+def with_extensions(values: Plain, extensions: Mapping[str, Any]) -> Plain:
+    """The values with the extensions at their places (`compose.source.extensions`).
+
+    Nothing is made up for those of items that the values do not have, as files that were read.
+    """
+    for key, inner in extensions.items():
+        place = values.get(key)
+        if isinstance(place, dict):
+            with_extensions(place, inner)
+        elif isinstance(place, list):
+            for index, item in enumerate(place):
+                with_extensions(item, inner.get(f"[{index}]", {}))
+        elif isinstance(place, int) and not isinstance(place, bool):  # a limit, in its short form
+            values[key] = {"soft": place, "hard": place, **inner}
+        elif place is None and (whole := _whole(inner)) != {}:
+            values[key] = whole
+    return values
+
+
+def _whole(extensions: Any) -> Any:
+    """Extensions without those of items of lists."""
+    if not isinstance(extensions, dict):
+        return extensions
+    return {key: _whole(one) for key, one in extensions.items() if not key.startswith("[")}
 
 
 def size(size_bytes: int | None) -> str | None:
@@ -152,7 +178,7 @@ def _deploy(deploy: Deploy) -> Plain:
             preferences=[{"spread": label} for label in placement.preferences],
             max_replicas_per_node=placement.max_replicas_per_node,
         )
-    return values | dict(deploy.extensions)
+    return values
 
 
 def _reservations(reserved: DeployReservations) -> Plain:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compose.model.network import Subnet
-from compose.model.plain_parts import given
+from compose.model.plain_parts import given, with_extensions
 
 if TYPE_CHECKING:
     from compose.model.files import FileSource
@@ -32,7 +32,7 @@ def plain_network(network: Network) -> Plain:
         labels=dict(network.labels),
     )
     four = {} if network.enable_ipv4 else {"enable_ipv4": False}
-    return values | four | dict(network.extensions)
+    return with_extensions(values | four, network.extensions)
 
 
 def plain_volume(volume: Volume) -> Plain:
@@ -44,7 +44,7 @@ def plain_volume(volume: Volume) -> Plain:
         external=volume.external,
         labels=dict(volume.labels),
     )
-    return values | dict(volume.extensions)
+    return with_extensions(values, volume.extensions)
 
 
 def plain_source(source: FileSource) -> Plain:
@@ -59,14 +59,15 @@ def plain_source(source: FileSource) -> Plain:
         template_driver=source.template_driver,
         labels=dict(source.labels),
     )
-    return values | dict(source.extensions)
+    return with_extensions(values, source.extensions)
 
 
 def plain_model(model: LanguageModel) -> Plain:
     """A language model."""
-    return given(
+    values = given(
         name=model.name,
         model=model.model,
         context_size=model.context_size,
         runtime_flags=list(model.runtime_flags),
     )
+    return with_extensions(values, model.extensions)

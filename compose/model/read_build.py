@@ -53,7 +53,6 @@ def read_build(fields: Fields, directory: str, environment: Environment) -> Buil
         privileged=fields.flag("privileged"),
         entitlements=fields.texts("entitlements"),
         others=read_others(fields, _OTHERS),
-        extensions=fields.extensions(),
     )
 
 

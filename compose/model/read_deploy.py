@@ -36,7 +36,6 @@ def read_deploy(fields: Fields) -> Deploy | None:
         update_config=_roll_out(deploy.given("update_config")),
         rollback_config=_roll_out(deploy.given("rollback_config")),
         placement=_placement(deploy.given("placement")),
-        extensions=deploy.extensions(),
     )
 
 
@@ -95,5 +94,11 @@ def _placement(fields: Fields | None) -> Placement | None:
 
 
 def read_others(fields: Fields, keys: tuple[str, ...]) -> dict[str, Any]:
-    """Keys that change nothing here, as they are written."""
-    return {key: plain(fields.tree[key]) for key in keys if key in fields}
+    """Keys that change nothing here, as they are written but for extensions."""
+    return {key: _unextended(plain(fields.tree[key])) for key in keys if key in fields}
+
+
+def _unextended(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {key: inner for key, inner in value.items() if not key.startswith("x-")}

@@ -21,6 +21,7 @@ def read_model(key: str, fields: Fields) -> LanguageModel:
         name=fields.text("name"),
         context_size=fields.integer("context_size"),
         runtime_flags=fields.texts("runtime_flags"),
+        extensions=fields.extensions(),
     )
 
 

@@ -55,7 +55,7 @@ class Service(Record):
     namespaces       ipc, pid, uts, cgroup and userns: `host`, `private`, `service:NAME` ...
     deploy           as written; what of it counts is in scale, resources and restart
     others           keys that change nothing here, as written, kept for `config`
-    extensions       its `x-` keys, kept for `config`
+    extensions       its `x-` keys and those inside, kept for `config` (source/extensions.py)
     digest           of all that decides how its containers are made (`compose.model.digest`)
     """
 

@@ -46,7 +46,7 @@ class _Resolver:
         elif isinstance(value, Seq):
             for index, (item, mark) in enumerate(list(value.items())):
                 inner = (*path, index)
-                if path[-1] == "volumes" and isinstance(item, str):
+                if isinstance(item, str) and _is_mount(inner):
                     value[index] = self._mount(item, mark, inner)
                 else:
                     value[index] = self._resolved(item, inner)
@@ -104,6 +104,11 @@ class _Resolver:
             if "bind" in words and "device" in options:
                 options["device"] = self.path(options["device"])
         return value
+
+
+def _is_mount(path: Path) -> bool:
+    """Whether it is an item of a service's `volumes`, and not one of an extension's."""
+    return len(path) == 4 and path[0] == "services" and path[2] == "volumes"
 
 
 _OF_READ: dict[str, Callable[[_Resolver, Value], Value]] = {

@@ -67,6 +67,8 @@ def objects(schema: dict[str, Any], depth: int) -> st.SearchStrategy[Any]:
         for key, inner in schema.get("properties", {}).items()
         if key != "include"
     }
+    if known and "^x-" in schema.get("patternProperties", {}):
+        known["x-z"] = garbage
     patterns = [inner for key, inner in schema.get("patternProperties", {}).items() if key != "^x-"]
     if not known:
         inner = patterns[0] if patterns else schema.get("additionalProperties", {})

@@ -157,7 +157,7 @@ def test_a_version_that_is_a_number_is_refused(files: Files) -> None:
 def test_extension_keys_are_accepted_where_the_format_names_the_keys(files: Files) -> None:
     project = files.load("x-a: {b: [1]}\nservices: {web: {image: x, x-c: 1, build: {x-d: 1}}}\n")
     assert project.extensions == {"x-a": {"b": [1]}}
-    assert project.services["web"].extensions == {"x-c": 1}
+    assert project.services["web"].extensions == {"x-c": 1, "build": {"x-d": 1}}
 
 
 def test_a_name_of_a_service_has_its_grammar(files: Files) -> None:
