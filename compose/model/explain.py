@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from compose.model.project import Project
     from compose.model.service import Service
 
-IMAGE, SHELL, NOWHERE = "image", "shell", "nowhere"
+IMAGE, NOWHERE = "image", "nowhere"
 
 
 class Source(Record):

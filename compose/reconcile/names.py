@@ -22,7 +22,6 @@ REPLACE = PREFIX + "replace"
 VERSION = PREFIX + "version"
 NETWORK = PREFIX + "network"
 VOLUME = PREFIX + "volume"
-WORKING_DIR = PREFIX + "project.working_dir"
 CONFIG_FILES = PREFIX + "project.config_files"
 
 
