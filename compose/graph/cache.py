@@ -1,28 +1,33 @@
 """Loaded projects, kept for as long as nothing that they were made from has changed.
 
 Reading one takes a few milliseconds and imports neither YAML, schema nor graph libraries. An entry
-holds the contents of all files and the values of all variables that took part, and is used only
-when each is the same now; so it can be stale in no way that a file's times could hide. A project
-with secrets that are made of variables is not kept.
+holds the contents of all files, the values of all variables and the ends of all links that took
+part, those too that were looked for and not there, and is used only when each is the same now; so
+it can be stale in no way that a file's times could hide. Only its owner can read it, and secrets
+that are in the environment alone are not in it (`withheld.py`).
 """
 
 from __future__ import annotations
 
 import json
 import os
+import stat
 import zlib
 
 from compose import __version__
+from compose.graph.entries import read_entry, write_entry
 from compose.model.encoding import decode, encode
-from compose.model.project import Inputs, Project
+from compose.source.surroundings import read_text
 from engine.errors import Problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from compose.model.options import LoadOptions
+    from collections.abc import Iterator
 
-MAX_ENTRIES = 200
-_CODE = ("source", "model", "graph")
+    from compose.model.options import LoadOptions
+    from compose.model.project import Inputs, Project
+
+_CODE = ("compose/source", "compose/model", "compose/graph", "schemas")
 
 
 def load_cached(options: LoadOptions, directory: str) -> Project:
@@ -50,14 +55,9 @@ def _load(options: LoadOptions, directory: str) -> Project:
         from compose.graph.load import load_ordered
 
         project = load_ordered(options)
-        if "-" not in project.files and not _is_secret(project):
-            _write(directory, path, _entry(key, project))
+        if all(map(_is_lasting, _present(project.inputs))):
+            _keep(path, key, project)
     return project
-
-
-def _is_secret(project: Project) -> bool:
-    """Whether it holds secrets that are in memory alone: those made of variables."""
-    return any(one.content is not None for one in project.secrets.values())
 
 
 def _key(options: LoadOptions) -> str:
@@ -67,67 +67,68 @@ def _key(options: LoadOptions) -> str:
 
 
 def _code_stamp() -> int:
-    """Time of the newest of our modules: an installation over this one starts with no cache."""
-    package = os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120 - pathlib costs 17 ms
-    newest = 0
-    for name in _CODE:
-        with os.scandir(f"{package}/{name}") as entries:
-            newest = max(newest, *(entry.stat().st_mtime_ns for entry in entries))
-    return newest
+    """A number for the modules and schemas that are installed: others start with no cache."""
+    package = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))  # noqa: PTH120
+    files = sorted(one for name in _CODE for one in _stamps(f"{package}/{name}"))
+    return zlib.crc32(repr(files).encode())
 
 
-def _entry(key: str, project: Project) -> str:
-    """Three lines: the key, what took part, and the project."""
-    inputs = project.inputs
-    return "\n".join((key, encode(inputs), encode(project.replace(inputs=Inputs()))))
+def _stamps(directory: str) -> Iterator[tuple[str, int, int]]:
+    """Of each file its path, its size in bytes and the time of its last change, in nanoseconds."""
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.name.endswith((".py", ".json")):
+                found = entry.stat()
+                yield entry.path, found.st_size, found.st_mtime_ns
+
+
+def _present(inputs: Inputs) -> Iterator[str]:
+    return (path for path, contents in inputs.files.items() if contents is not None)
+
+
+def _is_lasting(path: str) -> bool:
+    """Whether it can be read again: a pipe, as standard input and `<(...)` are, cannot."""
+    try:
+        return path != "-" and stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116
+    except OSError:
+        return False
+
+
+def _keep(path: str, key: str, project: Project) -> None:
+    """Write four lines: the key, what took part, digests of what is not kept, and the project."""
+    from compose.graph.withheld import withhold
+    from compose.model.project import Inputs
+
+    kept, withheld = withhold(project)
+    inputs, rest = encode(kept.inputs), encode(kept.replace(inputs=Inputs()))
+    try:
+        write_entry(path, "\n".join((key, inputs, json.dumps(withheld), rest)))
+    except (OSError, UnicodeError):
+        return  # the next command loads the project again
 
 
 def _find(path: str, key: str, options: LoadOptions) -> Project | None:
     try:
-        with open(path, encoding="utf-8") as file:  # noqa: PTH123
-            found, inputs_line, project_line = file.read().split("\n")
+        found, inputs_line, withheld_line, project_line = (read_entry(path) or "").split("\n")
         if found != key:
             return None
         inputs: Inputs = decode(inputs_line)
         if not _unchanged(inputs, options):
             return None
-        project: Project = decode(project_line)
-        return project.replace(inputs=inputs)
+        project: Project = decode(project_line).replace(inputs=inputs)
+        if withheld_line != "{}":
+            from compose.graph.withheld import give_back
+
+            return give_back(project, json.loads(withheld_line), options.environment)
+        return project
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None  # not there, or damaged
 
 
 def _unchanged(inputs: Inputs, options: LoadOptions) -> bool:
     variables = options.environment
-    return all(variables.get(name) == value for name, value in inputs.environment.items()) and all(
-        _read(path) == contents for path, contents in inputs.files.items()
+    return (
+        all(variables.get(name) == value for name, value in inputs.environment.items())
+        and all(read_text(path) == contents for path, contents in inputs.files.items())
+        and all(os.path.realpath(path) == end for path, end in inputs.links.items())
     )
-
-
-def _read(path: str) -> str | None:
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123
-            return file.read()
-    except OSError:
-        return None
-
-
-def _write(directory: str, path: str, text: str) -> None:
-    """Write an entry whole or not at all; the oldest ones make room."""
-    temporary = f"{path}.{os.getpid()}"
-    try:
-        os.makedirs(directory, mode=0o700, exist_ok=True)  # noqa: PTH103
-        _make_room(directory)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-        with os.fdopen(os.open(temporary, flags, 0o600), "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(temporary, path)  # noqa: PTH105
-    except OSError:
-        return  # the next command loads the project again
-
-
-def _make_room(directory: str) -> None:
-    with os.scandir(directory) as entries:
-        files = sorted(entries, key=lambda entry: entry.stat().st_mtime_ns)
-    for entry in files[: max(0, len(files) - MAX_ENTRIES)]:
-        os.unlink(entry.path)  # noqa: PTH108

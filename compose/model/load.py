@@ -111,7 +111,7 @@ class _Reading:
                 *_owners_without_effect(enabled.values(), sources, positions),
             ),
             not_built=self._limitations(),
-            inputs=self._inputs(),
+            inputs=self._inputs(sources["secrets"].values()),
         )
 
     def _extensions(self) -> dict[str, Any]:
@@ -200,9 +200,14 @@ class _Reading:
             notices.append(Notice(code="several-project-files", what=what))
         return tuple(notices)
 
-    def _inputs(self) -> Inputs:
+    def _inputs(self, secrets: Iterable[FileSource]) -> Inputs:
         surroundings = self._environment.surroundings
-        return Inputs(files=dict(surroundings.files), environment=dict(surroundings.variables))
+        return Inputs(
+            files=dict(surroundings.files),
+            environment=dict(surroundings.variables),
+            links=dict(surroundings.links),
+            secret_variables=tuple(one.environment for one in secrets if one.environment),
+        )
 
 
 def _ports_without_network(services: Iterable[Service], positions: Positions) -> Iterator[Notice]:

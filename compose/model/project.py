@@ -43,10 +43,14 @@ class Inputs(Record):
 
     files         absolute path -> contents; None: was looked for and is not there
     environment   process variables -> value; None: not set
+    links         paths whose symbolic links were followed -> where to
+    secret_variables   those of `environment` that secrets are made of
     """
 
     files: Mapping[str, str | None] = {}
     environment: Mapping[str, str | None] = {}
+    links: Mapping[str, str] = {}
+    secret_variables: tuple[str, ...] = ()
 
 
 class Project(Record):

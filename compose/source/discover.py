@@ -137,13 +137,13 @@ def discover(
         directory=project,
         environment=environment,
         ambiguous=tuple(ambiguous),
-        real_name=_real_name(project),
+        real_name=_real_name(surroundings, project),
     )
 
 
-def _real_name(directory: str) -> str | None:
+def _real_name(surroundings: Surroundings, directory: str) -> str | None:
     """Where a symbolic link leads to a directory of another name: that name."""
-    real = os.path.basename(os.path.realpath(directory))  # noqa: PTH119
+    real = os.path.basename(surroundings.followed(directory))  # noqa: PTH119
     return None if real == os.path.basename(directory) else real  # noqa: PTH119
 
 

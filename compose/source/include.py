@@ -108,7 +108,7 @@ def _documents(written: str, path: str, mark: Mark, scope: Scope, loaded: Loaded
         what = f"`{written}`: including a project from elsewhere is not built yet"
         loaded.unreadable.append(NotBuilt(what, where=str(mark)))
         return []
-    chain = [*scope.within, os.path.realpath(path)]
+    chain = [*scope.within, surroundings.followed(path)]
     if chain[-1] in scope.within:
         names = [scope.shown(name) for name in chain[chain.index(chain[-1]) :]]
         what = f"files include each other in a circle: {' -> '.join(names)}"
@@ -144,7 +144,7 @@ def _inner_scope(item: _Item, first: str, path: str, scope: Scope, loaded: Loade
         if file not in readable:
             what = f"environment file {scope.shown(file)} cannot be read"
             loaded.unreadable.append(FileMissing(what, where=str(mark)))
-    within = (*scope.within, os.path.realpath(path))
+    within = (*scope.within, surroundings.followed(path))
     return scope.inside(directory, environment, within)
 
 

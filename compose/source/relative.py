@@ -5,7 +5,6 @@ Before anything is merged: each file's paths start from a directory of its own.
 
 from __future__ import annotations
 
-import os.path
 import re
 from typing import TYPE_CHECKING
 
@@ -75,7 +74,9 @@ class _Resolver:
     def followed(self, value: Value) -> Value:
         """A path, its symbolic links resolved."""
         absolute = self.path(value)
-        return os.path.realpath(absolute) if isinstance(absolute, str) and absolute else absolute
+        if not isinstance(absolute, str) or not absolute:
+            return absolute
+        return self._scope.environment.surroundings.followed(absolute)
 
     def mount(self, value: Value) -> Value:
         """The source of a bind mount in long form."""

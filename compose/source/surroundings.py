@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 class Surroundings:
     """What a project is read from: a working directory, an environment, the file system.
 
-    files, variables   all that was asked for, with the answer; a later load that would get the
-                       same answers comes to the same project
+    files, variables, links   all that was asked for, with the answer; a later load that would get
+                              the same answers comes to the same project
     """
 
     def __init__(self, directory: str, environment: Mapping[str, str]) -> None:
@@ -22,6 +22,7 @@ class Surroundings:
         self._environment = environment
         self.files: dict[str, str | None] = {}
         self.variables: dict[str, str | None] = {}
+        self.links: dict[str, str] = {}
 
     def variable(self, name: str) -> str | None:
         """Value of a variable of the process."""
@@ -33,6 +34,11 @@ class Surroundings:
         if path not in self.files:
             self.files[path] = sys.stdin.read() if path == "-" else read_text(path)
         return self.files[path]
+
+    def followed(self, path: str) -> str:
+        """A path without symbolic links in it."""
+        self.links[path] = os.path.realpath(path)
+        return self.links[path]
 
     def absolute(self, path: str) -> str:
         """A path made absolute against the working directory, `~` being the home directory."""
