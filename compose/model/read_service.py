@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from typing import TYPE_CHECKING
 
+from compose.errors import InvalidValue, nearest
 from compose.model.read_build import read_build, read_hosts
 from compose.model.read_deploy import read_deploy, read_others
 from compose.model.read_devices import read_block_io, read_devices, read_requests
@@ -31,11 +32,14 @@ if TYPE_CHECKING:
 
 _OTHERS = ("cpu_count", "cpu_percent", "credential_spec", "isolation", "pull_refresh_after")
 _NAMESPACES = ("cgroup", "ipc", "pid", "userns_mode", "uts")
-_OWN = {  # what a namespace is anyway
-    "cgroup": ("private",),
-    "ipc": ("private", "shareable"),
+_MODES = {  # those of ipc and pid besides that of a service or a container
+    "cgroup": ("host", "private"),
+    "ipc": ("host", "none", "private", "shareable"),
+    "pid": ("host",),
     "userns_mode": ("host",),
+    "uts": ("host",),
 }
+_JOINABLE = ("ipc", "pid")
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
 
 
@@ -159,10 +163,14 @@ def _namespaces(fields: Fields) -> dict[str, str]:
 
 
 def _check_namespaces(fields: Fields) -> None:
-    """Name those that would be shared with somebody."""
+    """Note modes that there are not."""
     for key, value in _namespaces(fields).items():
-        if value not in _OWN.get(key, ()):
-            fields.not_built(f"`{value}`", key)
+        kind, _, name = value.partition(":")
+        joins = key in _JOINABLE and kind in ("service", "container") and name
+        if value not in _MODES[key] and not joins:
+            known = [*_MODES[key], *(["service:NAME", "container:NAME"] * (key in _JOINABLE))]
+            what = f"{fields.name(key)}: `{value}` is no namespace to be in"
+            fields.note(InvalidValue, what, key, hint=nearest(value, known))
 
 
 def _pull_policy(fields: Fields) -> str | None:

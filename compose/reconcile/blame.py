@@ -13,6 +13,8 @@ _KEYS = {
     "capability-not-available": "cap_add",
     "command-not-found": "command",
     "cpus": "cpus",
+    "hostname-conflict": "uts",
+    "ipc-not-shareable": "ipc",
     "memory-limit": "mem_limit",
     "mount": "volumes",
     "mount-target": "volumes",

@@ -68,6 +68,10 @@ def container_spec(
         mounts=tuple(_mounts(project, service, image, anonymous, lent)),
         files=file_specs(project, service),
         network=_network_mode(service),
+        pid_mode=_namespace(project, service, "pid"),
+        ipc_mode=_namespace(project, service, "ipc"),
+        uts_mode=_namespace(project, service, "uts"),
+        cgroup_mode=_namespace(project, service, "cgroup"),
         endpoints=_endpoints(project, service),
         address_owner=f"{project.name}/{service.name}/{number}",
         ports=tuple(_port(project, service, port) for port in service.ports),
@@ -182,6 +186,15 @@ def _network_mode(service: Service) -> Literal["networks", "none", "host"]:
         hint="none, host and `networks` are",
         code="not-built-yet",
     )
+
+
+def _namespace(project: Project, service: Service, key: str) -> str:
+    """The mode of a namespace; that of a service is the namespace of its first container."""
+    mode = service.namespaces.get(key, "private")
+    kind, _, name = mode.partition(":")
+    if kind != "service":
+        return mode
+    return f"container:{names.container_name(project, project.services[name], 1)}"
 
 
 def _endpoints(project: Project, service: Service) -> tuple[EndpointSpec, ...]:

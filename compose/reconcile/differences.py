@@ -29,6 +29,7 @@ _WORDS = {
     "stop_grace_s": "stop_grace_period",
     "log": "logging",
     "network": "network_mode",
+    **{f"{kind}_mode": kind for kind in ("pid", "ipc", "uts", "cgroup")},
 }
 _RESOURCES = {
     "memory_bytes": "mem_limit",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.cgroups import cpu
 from engine.containers import devices
+from engine.containers.modes import owns
 from engine.errors import ContainerProblem
 from engine.kernel import capabilities
 
@@ -94,30 +95,40 @@ def _hard(name: str) -> int:
     return resource.getrlimit(getattr(resource, f"RLIMIT_{name.upper()}"))[1]
 
 
-def sysctls(spec: ContainerSpec, *, own_hostname: bool) -> dict[str, str]:
+def sysctls(spec: ContainerSpec) -> dict[str, str]:
     """Those of the container's own namespaces; all others are the host's (engine.md A7.3).
 
     `net/ipv4/conf/eth0.1/forwarding` and `net.ipv4.conf.eth0/1.forwarding` are the same: the
     second is what the result has.
     """
-    return {_sysctl(spec, name, own_hostname): str(v) for name, v in spec.sysctls.items()}
+    return {_sysctl(spec, name): str(value) for name, value in spec.sysctls.items()}
 
 
-def _sysctl(spec: ContainerSpec, word: str, own_hostname: bool) -> str:
+def _sysctl(spec: ContainerSpec, word: str) -> str:
     name = word
     if "/" in word and "." not in word.partition("/")[0]:
         name = word.translate(str.maketrans("./", "/."))
-    own = name in _IPC_SYSCTLS or name.startswith("fs.mqueue.")
-    own = own or (name == "kernel.domainname" and own_hostname)
-    own = own or (name.startswith("net.") and spec.network != "host")
+    kind = _namespace_of(name)
+    own = kind is not None and owns(spec, kind)
     if not own or any(part.strip("/") == "" for part in name.split(".")):
         raise ContainerProblem(
             f"container {spec.name}: sysctl `{word}` is not the container's own",
-            hint="of the kernel's settings it has net.* (not with the host's network), fs.mqueue.*"
-            " and those of System V IPC; set others on the host",
+            hint=f"it shares the {kind} namespace that the setting is of"
+            if kind
+            else "of the kernel's settings it has net.*, fs.mqueue.* and those of System V IPC;"
+            " set others on the host",
             code="sysctl-not-allowed",
         )
     return name
+
+
+def _namespace_of(name: str) -> str | None:
+    """The kind of namespace that has a setting of its own; None: there is one for all."""
+    if name in _IPC_SYSCTLS or name.startswith("fs.mqueue."):
+        return "ipc"
+    if name == "kernel.domainname":
+        return "uts"
+    return "network" if name.startswith("net.") else None
 
 
 def security_options(spec: ContainerSpec) -> frozenset[str]:

@@ -100,8 +100,8 @@ class Init:
         for entry in self._config["mounts"]:
             if entry["type"] == "cgroup":
                 read_only = "ro" in entry["options"]
-                controllers = self._ours["cgroup_controllers"]
-                mount_hierarchies(root_fd, entry["destination"], controllers, read_only)
+                controllers, own = self._ours["cgroup_controllers"], self._own_cgroups()
+                mount_hierarchies(root_fd, entry["destination"], controllers, own, read_only)
             else:
                 make_mount(root_fd, entry)
         if not self._ours["own_dev"]:
@@ -116,6 +116,12 @@ class Init:
         mounts.become_root(root_fd)
         sys.meta_path.clear()  # an import would now run what the image has at our library's path
         os.close(root_fd)
+
+    def _own_cgroups(self) -> dict[str, str]:
+        """Where its groups are for one that is in the host's cgroup namespace."""
+        kinds = {entry["type"] for entry in self._config["linux"]["namespaces"]}
+        found: dict[str, str] = {} if "cgroup" in kinds else self._ours["cgroup_directories"]
+        return found
 
     def _settle(self) -> None:
         """What needs the new root: terminal, read-only paths, names, kernel settings."""

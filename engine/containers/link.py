@@ -32,7 +32,7 @@ class Link:
         """Until init is in its cgroup and may go on."""
         if not self._may_go_on():
             os._exit(1)
-        die_with_parent(0)  # it is our parent by now, outside of our pid namespace
+        die_with_parent(os.getppid())  # `before_program` sees it if that has gone by now
 
     def before_root(self, config: dict[str, Any]) -> None:
         """All mounts are made; the host's root can still be seen."""

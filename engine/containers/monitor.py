@@ -17,10 +17,12 @@ from engine.containers import statefile
 from engine.containers.control import Server
 from engine.containers.logfile import LogFile
 from engine.containers.preparing import PreparationFailed, prepare
+from engine.containers.process import UNKNOWN_FAILURE
 from engine.containers.reporting import Report
 from engine.containers.requests import Requests
 from engine.containers.restart import Restarts
 from engine.containers.run import Run
+from engine.containers.sharing import DonorGone
 from engine.kernel.loop import Loop, Timer
 from engine.kernel.process import become_subreaper, set_name
 from engine.network.ports import PortTaken
@@ -108,7 +110,11 @@ class Monitor:
         try:
             prepared = prepare(self._run_directory, self._sandbox, first=first)
         except PreparationFailed as failed:
-            self._give_up(failed.error)
+            if first or failed.error["code"] != DonorGone.code:
+                self._give_up(failed.error)
+            else:  # that may be restarting, too: tried again as the policy says
+                self._report.note(error=failed.error["what"])
+                self._end_run(UNKNOWN_FAILURE, lasted_s=0.0)
             return False
         if first:
             self._report.note(warnings=prepared.warnings)
@@ -147,18 +153,23 @@ class Monitor:
     def _ended(self, run: Run, exit_code: int) -> None:
         """Init has ended: is there to be another run?"""
         self._run = None
+        if self._ours["shares_pid"]:  # else the kernel has killed what was left in it
+            self._cgroup().kill()
         error = run.finish()
         if self._sandbox is not None:
             self._sandbox.deregister()
         if error is not None:
             self._give_up(error)
             return
+        self._end_run(exit_code, run.lasted_s)
+
+    def _end_run(self, exit_code: int, lasted_s: float) -> None:
         oom_kills, before = self._cgroup().oom_kills(), self._oom_kills
         self._oom_kills = oom_kills
         self._report.ended(exit_code, oom_killed=oom_kills > before)
         delay_s = None
         if not self._requests.is_stopping:
-            delay_s = self._restarts.delay(exit_code, run.lasted_s)
+            delay_s = self._restarts.delay(exit_code, lasted_s)
         if delay_s is None:
             self._finish()
             return

@@ -20,10 +20,11 @@ OWN_FILES = ("hosts", "hostname", "resolv.conf")
 _KERNEL = ["nosuid", "noexec", "nodev"]
 
 
-def default_mounts(spec: ContainerSpec, hierarchies: Hierarchies) -> list[dict[str, Any]]:
+def default_mounts(
+    spec: ContainerSpec, hierarchies: Hierarchies, donors: Mapping[str, str]
+) -> list[dict[str, Any]]:
     """In Docker's order (engine.md A2.1); one that the user mounts over is left out."""
     read_only = [] if spec.privileged else ["ro"]
-    shm = [*_KERNEL, "mode=1777", f"size={spec.shm_size_bytes}"]
     dev = ["nosuid", "strictatime", "mode=755", "size=65536k"]
     pts = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]
     cgroup = "cgroup2" if hierarchies.is_pure_v2 else "cgroup"
@@ -34,7 +35,7 @@ def default_mounts(spec: ContainerSpec, hierarchies: Hierarchies) -> list[dict[s
         _entry("/sys", "sysfs", "sysfs", [*_KERNEL, *read_only]),
         _entry("/sys/fs/cgroup", cgroup, "cgroup", [*_KERNEL, *read_only]),
         _entry("/dev/mqueue", "mqueue", "mqueue", _KERNEL),
-        _entry("/dev/shm", "tmpfs", "shm", shm),
+        *_shared_memory(spec, donors),
     ]
     targets = {os.path.normpath(mount.target) for mount in spec.mounts}
     own_dev = "/dev" in targets
@@ -44,6 +45,18 @@ def default_mounts(spec: ContainerSpec, hierarchies: Hierarchies) -> list[dict[s
         if entry["destination"] not in targets
         and not (own_dev and entry["destination"].startswith("/dev/"))
     ]
+
+
+def _shared_memory(spec: ContainerSpec, donors: Mapping[str, str]) -> list[dict[str, Any]]:
+    """/dev/shm belongs to the ipc namespace: it is shared with it (engine.md A2.3)."""
+    if spec.ipc_mode == "none":
+        return []
+    if "ipc" in donors:
+        return [{**_entry("/dev/shm", "bind", "/dev/shm", ["bind"]), "donor": donors["ipc"]}]
+    if spec.ipc_mode == "host":
+        return [_entry("/dev/shm", "bind", "/dev/shm", ["rbind", "rprivate"])]
+    size = f"size={spec.shm_size_bytes}"
+    return [_entry("/dev/shm", "tmpfs", "shm", [*_KERNEL, "mode=1777", size])]
 
 
 def user_mounts(

@@ -60,7 +60,7 @@ class Namespaces:
         for entry in linux["namespaces"]:
             kind, path = entry["type"], entry.get("path")
             if path:
-                self._joined[kind] = _open(kind, path)
+                self._joined[kind] = open_namespace(kind, path)
             elif kind in given:
                 self._joined[kind] = given[kind]
             else:
@@ -106,7 +106,8 @@ class Namespaces:
             setns(fd, FLAGS[kind])
 
 
-def _open(kind: str, path: str) -> int:
+def open_namespace(kind: str, path: str) -> int:
+    """A close-on-exec descriptor of the namespace at `path`; OSError where that is another kind."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(fd).st_mode) or kind_of(fd) != FLAGS[kind]:
         os.close(fd)

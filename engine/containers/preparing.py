@@ -17,6 +17,7 @@ from engine.cgroups.hierarchy import Hierarchies
 from engine.containers.forking import fork_init
 from engine.containers.link import Link
 from engine.containers.namespaces import Namespaces
+from engine.containers.sharing import open_shared
 from engine.containers.statefile import CONFIG_NAME, read_json
 from engine.kernel.process import start_time
 
@@ -113,7 +114,7 @@ def _work(run_directory: str, sandbox: Sandbox | None, report: socket.socket, fi
 
 def _described(error: BaseException) -> dict[str, str]:
     if isinstance(error, OSError):
-        return {"code": "start", "what": str(error)}
+        return {"code": getattr(error, "code", "start"), "what": str(error)}
     import traceback
 
     what = f"{type(error).__name__}: {error}"
@@ -170,7 +171,10 @@ class _Work:
         self, init_socket: socket.socket, sync: socket.socket, stdio: tuple[int, int, int]
     ) -> int:
         """It keeps its own end of the socket alone: it has to see the end of a monitor."""
-        given = {"network": self._sandbox.netns_fd} if self._sandbox is not None else {}
+        given = open_shared(self._config)
+        if self._sandbox is not None:
+            given["network"] = self._sandbox.netns_fd
+        self._ours["cgroup_directories"] = self._cgroup.directories
         namespaces = Namespaces(self._config["linux"], given)
         return fork_init(self._config, namespaces, Link(init_socket), stdio, sync.close)
 

@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from engine.cgroups.hierarchy import Hierarchies
-from engine.containers import confinement, devices, seccomp
+from engine.containers import confinement, devices, modes, seccomp
 from engine.containers.mounts import default_mounts, user_mounts
 from engine.containers.signals import signal_number
 from engine.errors import ContainerProblem
@@ -36,11 +36,13 @@ def build_record(
     image: Image | None,
     network: Mapping[str, Any],
     volumes: Mapping[int, str],
+    donors: Mapping[str, str],
 ) -> dict[str, Any]:
     """config.json for one container.
 
     network  the section that Networks.attach returned
     volumes  index of a mount in `spec.mounts` -> name of the volume that serves it
+    donors   what `modes.find_donors` has found
 
     Raises ContainerProblem where something asked for cannot be.
     """
@@ -57,23 +59,24 @@ def build_record(
             "path": f"{roots.container_run(container_id)}/rootfs",
             "readonly": spec.read_only,
         },
-        "mounts": default_mounts(spec, hierarchies)
+        "mounts": default_mounts(spec, hierarchies, donors)
         + user_mounts(roots, container_id, spec, volumes),
-        "linux": _linux(roots, container_id, spec, lowers),
+        "linux": _linux(roots, container_id, spec, lowers, donors),
         "annotations": dict(spec.labels),
         "buoy": _ours(roots, container_id, spec, config, network, lowers, granted, hierarchies),
     }
-    if _has_own_names(spec):
-        host = os.uname().nodename if spec.network == "host" else container_id[:12]
-        record["hostname"] = spec.hostname or host
+    if modes.owns(spec, "uts"):
+        record["hostname"] = hostname_of(container_id, spec)
         if spec.domainname:
             record["domainname"] = spec.domainname
     return record
 
 
-def _has_own_names(spec: ContainerSpec) -> bool:
-    """Whether it gets a UTS namespace: host and domain name of its own."""
-    return bool(spec.network != "host" or spec.hostname or spec.domainname)
+def hostname_of(container_id: str, spec: ContainerSpec) -> str:
+    """With the host's network, or names, the host's (engine.md A8.2)."""
+    if spec.network == "host" or spec.uts_mode == "host":
+        return spec.hostname or os.uname().nodename
+    return spec.hostname or container_id[:12]
 
 
 def command(spec: ContainerSpec, config: ImageConfig) -> list[str]:
@@ -131,7 +134,7 @@ def _environment(container_id: str, spec: ContainerSpec, config: ImageConfig) ->
     """In this order: ours, the image's, the user's; a later one replaces in place."""
     environment: dict[str, str | None] = {
         "PATH": DEFAULT_PATH,
-        "HOSTNAME": spec.hostname or container_id[:12],
+        "HOSTNAME": hostname_of(container_id, spec),
     }
     if spec.tty:
         environment["TERM"] = "xterm"
@@ -143,19 +146,18 @@ def _environment(container_id: str, spec: ContainerSpec, config: ImageConfig) ->
 
 
 def _linux(
-    roots: Roots, container_id: str, spec: ContainerSpec, lowers: list[str]
+    roots: Roots,
+    container_id: str,
+    spec: ContainerSpec,
+    lowers: list[str],
+    donors: Mapping[str, str],
 ) -> dict[str, Any]:
     unconfined = spec.privileged or "systempaths=unconfined" in confinement.security_options(spec)
-    kinds = ["pid", "mount", "ipc", "cgroup"]
-    if spec.network != "host":
-        kinds.append("network")
-    if _has_own_names(spec):
-        kinds.append("uts")
     return {
-        "namespaces": [{"type": kind} for kind in kinds],
+        "namespaces": modes.namespaces(spec, donors),
         "cgroupsPath": f"/{roots.kernel_name}/{container_id}",
         "resources": confinement.resources(spec),
-        "sysctl": confinement.sysctls(spec, own_hostname=_has_own_names(spec)),
+        "sysctl": confinement.sysctls(spec),
         "devices": devices.host_devices() if spec.privileged else [],
         "maskedPaths": _hidden(roots, lowers) + ([] if unconfined else list(masks.MASKED)),
         "readonlyPaths": [] if unconfined else list(masks.READ_ONLY),
@@ -203,7 +205,8 @@ def _ours(
         "health": _health(spec, config),
         "stop_signal": signal_number(spec.stop_signal or config.stop_signal or "SIGTERM"),
         "stop_grace_s": spec.stop_grace_s,
-        "init": spec.init,
+        "init": spec.init and modes.owns(spec, "pid"),
+        "shares_pid": not modes.owns(spec, "pid"),
         "own_dev": any(mount.target == "/dev" for mount in spec.mounts),
         "stdin_open": spec.stdin_open,
         "exposed": _exposed(spec, config),

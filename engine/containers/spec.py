@@ -123,6 +123,9 @@ class ContainerSpec(Record):
     lowers     overlay lower directories, top first, in place of those of `image` (build steps)
     command    None: the image's; () clears it
     network    "networks": those in `endpoints`; "none": loopback alone; "host": the host's
+    pid_mode, uts_mode, cgroup_mode, ipc_mode   whose namespace: "private": its own; "host";
+               "container:NAME" (pid, ipc); ipc also "shareable": its own, which others may join,
+               and "none": its own without /dev/shm
     address_owner   sticky key of its addresses; None: they go with the container
     """
 
@@ -142,6 +145,10 @@ class ContainerSpec(Record):
     mounts: tuple[Mount, ...] = ()
     files: tuple[FileSpec, ...] = ()
     network: Literal["networks", "none", "host"] = "networks"
+    pid_mode: str = "private"
+    ipc_mode: str = "private"
+    uts_mode: str = "private"
+    cgroup_mode: str = "private"
     endpoints: tuple[EndpointSpec, ...] = ()
     address_owner: str | None = None
     ports: tuple[PortSpec, ...] = ()

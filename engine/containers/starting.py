@@ -8,8 +8,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from engine.containers.files import place_files, require_files
+from engine.containers.modes import find_donors
 from engine.containers.observe import ALIVE
-from engine.containers.record import EMPTY_LOWER, build_record
+from engine.containers.record import EMPTY_LOWER, build_record, hostname_of
 from engine.containers.spec import (
     Attachment,
     ContainerSpec,
@@ -52,7 +53,8 @@ async def start(containers: Containers, row: sqlite3.Row) -> None:
     network = _attach(containers, container_id, spec)
     image = None if spec.lowers else parts.images.get(spec.image)
     volumes = {i: mount.source for i, mount in enumerate(spec.mounts) if mount.type == "volume"}
-    record = build_record(roots, container_id, spec, image, network, volumes)
+    donors = find_donors(containers, spec)
+    record = build_record(roots, container_id, spec, image, network, volumes, donors)
     ours = record["buoy"]
     ours["argv"], ours["attachments"] = record["process"]["args"], _attachments(network)
     _make_directories(containers, container_id)
@@ -180,9 +182,7 @@ def _write_files(
     """hosts, hostname and resolv.conf; rewritten in place, since they are bind-mounted."""
     from engine.network.resolv import hosts_file, resolv_conf
 
-    hostname = spec.hostname or container_id[:12]
-    if spec.network == "host" and not spec.hostname:
-        hostname = os.uname().nodename
+    hostname = hostname_of(container_id, spec)
     contents = {
         "hosts": hosts_file(network, spec.extra_hosts),
         "hostname": f"{hostname}\n",

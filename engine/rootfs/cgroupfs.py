@@ -8,11 +8,15 @@ from engine.kernel import mounts
 from engine.rootfs.mounts import ensure_directory
 
 
-def mount_hierarchies(root_fd: int, target: str, controllers: list[str], read_only: bool) -> None:
+def mount_hierarchies(
+    root_fd: int, target: str, controllers: list[str], own: dict[str, str], read_only: bool
+) -> None:
     """A tmpfs with a directory for each of `controllers`: "cpu", "cpu,cpuacct", "name=systemd".
 
-    The caller is in a cgroup namespace of its own: its root is the container's group, and
-    nothing above can be seen. Joint controllers get a link for each of their names.
+    Nothing above the container's group can be seen: in a cgroup namespace of its own, that is the
+    root; in the host's, its directory alone is shown. Joint controllers get a link for each name.
+
+    own  controller -> directory of the container's group, in the host's namespace; else empty
     """
     flags = mounts.MS_NOSUID | mounts.MS_NODEV | mounts.MS_NOEXEC
     target_fd = ensure_directory(root_fd, target)
@@ -22,7 +26,8 @@ def mount_hierarchies(root_fd: int, target: str, controllers: list[str], read_on
     base_fd = ensure_directory(root_fd, target)
     try:
         for controller in controllers:
-            _mount_hierarchy(base_fd, controller, flags, read_only)
+            source = own.get(controller.partition(",")[0])
+            _mount_hierarchy(base_fd, controller, source, flags, read_only)
         if read_only:
             remount = mounts.MS_BIND | mounts.MS_REMOUNT | mounts.MS_RDONLY | flags
             mounts.mount("", f"/proc/self/fd/{base_fd}", flags=remount)
@@ -30,15 +35,29 @@ def mount_hierarchies(root_fd: int, target: str, controllers: list[str], read_on
         os.close(base_fd)
 
 
-def _mount_hierarchy(base_fd: int, controller: str, flags: int, read_only: bool) -> None:
+def _mount_hierarchy(
+    base_fd: int, controller: str, source: str | None, flags: int, read_only: bool
+) -> None:
     name = controller.removeprefix("name=")
     os.mkdir(name, 0o755, dir_fd=base_fd)
     for alias in name.split(",") if "," in name else ():
         os.symlink(name, alias, dir_fd=base_fd)
     fd = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=base_fd)
     try:
+        if source is not None:
+            _bind(source, fd, read_only)
+            return
         read_only_flag = mounts.MS_RDONLY if read_only else 0
         path = f"/proc/self/fd/{fd}"
         mounts.mount("cgroup", path, "cgroup", flags | read_only_flag, controller)
     finally:
         os.close(fd)
+
+
+def _bind(source: str, target_fd: int, read_only: bool) -> None:
+    tree_fd = mounts.open_tree(source)
+    try:
+        mounts.set_attributes(tree_fd, read_only=read_only, propagation=mounts.MS_PRIVATE)
+        mounts.move_mount(tree_fd, target_fd)
+    finally:
+        os.close(tree_fd)

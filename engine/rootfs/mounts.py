@@ -49,7 +49,8 @@ class MountError(Exception):
 def make_mount(root_fd: int, entry: dict[str, Any]) -> None:
     """Make one entry of `mounts` of the OCI runtime specification below `root_fd`.
 
-    Of ours beside those of the specification: `fill` for a volume that may be empty.
+    Of ours beside those of the specification: `fill` for a volume that may be empty, and
+    `tree_fd` for a bind whose source has been opened already, a detached mount.
     """
     destination = os.path.normpath(entry["destination"])
     if destination == "/":
@@ -61,16 +62,20 @@ def make_mount(root_fd: int, entry: dict[str, Any]) -> None:
         if entry.get("fill"):
             fill_volume(root_fd, destination, entry["source"])
         if flags & mounts.MS_BIND:
-            _bind(root_fd, destination, entry["source"], flags, propagation)
+            _bind(root_fd, destination, entry, flags, propagation)
         else:
             _mount_new(root_fd, destination, entry, flags, data)
     except OSError as error:
         raise MountError(entry, error.strerror or str(error)) from error
 
 
-def _bind(root_fd: int, destination: str, source: str, flags: int, propagation: int) -> None:
+def _bind(
+    root_fd: int, destination: str, entry: dict[str, Any], flags: int, propagation: int
+) -> None:
     recursive = bool(flags & mounts.MS_REC)
-    tree_fd = mounts.open_tree(source, recursive=recursive)
+    tree_fd = entry.get("tree_fd", -1)
+    if tree_fd < 0:
+        tree_fd = mounts.open_tree(entry["source"], recursive=recursive)
     try:
         is_directory = stat.S_ISDIR(os.fstat(tree_fd).st_mode)
         mounts.set_attributes(

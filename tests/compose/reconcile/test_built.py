@@ -32,10 +32,6 @@ def refused(project: Project) -> list[Problem]:
         "gpus: all",
         "devices: [/dev/fuse]",
         "runtime: runsc",
-        "ipc: host",
-        "pid: 'service:db'",
-        "uts: host",
-        "cgroup: host",
         "network_mode: 'service:db'",
         "logging: {driver: syslog}",
         "volumes: [{type: image, source: y, target: /x}]",
@@ -79,12 +75,12 @@ def test_it_loads_and_is_refused_by_name_with_its_place(files: Files, keys: str)
 
 def test_all_of_it_is_told_at_once(files: Files) -> None:
     project = files.load(
-        "services: {a: {image: x, gpus: all, runtime: y}, b: {image: x, uts: host}}"
+        "services: {a: {image: x, gpus: all, runtime: y}, b: {image: x, runtime: z}}"
     )
     assert [problem.where for problem in refused(project)] == [
         "compose.yaml:1:26",
         "compose.yaml:1:37",
-        "compose.yaml:1:69",
+        "compose.yaml:1:64",
     ]
 
 

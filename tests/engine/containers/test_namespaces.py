@@ -1,0 +1,206 @@
+"""Namespaces that are the host's, or another container's (engine.md A2.3, A5)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine import ContainerProblem, RestartPolicy
+from tests.marks import needs_root
+
+if TYPE_CHECKING:
+    from engine import Container
+    from tests.engine.containers.dock import Dock
+
+pytestmark = needs_root
+
+
+def namespace(pid: int | str | None, kind: str) -> int:
+    return Path(f"/proc/{pid}/ns/{kind}").stat().st_ino
+
+
+def joined(donor: Container) -> str:
+    return f"container:{donor.name}"
+
+
+def test_all_are_its_own_unless_asked_for(dock: Dock) -> None:
+    container = dock.idle()
+    for kind in ("pid", "ipc", "uts", "cgroup", "net", "mnt"):
+        assert namespace(container.pid, kind) != namespace("self", kind), kind
+
+
+@pytest.mark.parametrize("kind", ["pid", "ipc", "uts", "cgroup"])
+def test_one_is_the_hosts_and_the_others_are_not(dock: Dock, kind: str) -> None:
+    container = dock.idle(**{f"{kind}_mode": "host"})
+    for other in ("pid", "ipc", "uts", "cgroup", "net", "mnt"):
+        same = namespace(container.pid, other) == namespace("self", other)
+        assert same == (other == kind), other
+    inside = dock.exec(container, "readlink", f"/proc/self/ns/{kind}")
+    assert inside.stdout.decode().strip() == os.readlink(f"/proc/self/ns/{kind}")  # noqa: PTH115
+
+
+def test_in_the_hosts_pid_namespace_it_sees_all_and_leaves_nothing(dock: Dock) -> None:
+    container = dock.start("sh", "-c", "sleep 1001 & echo $$; exec sleep 1000", pid_mode="host")
+    dock.wait_for_line(container, str(container.pid))
+    assert dock.exec(container, "test", "-d", f"/proc/{os.getpid()}").code == 0
+    left = _processes_of(dock, container)
+    assert len(left) == 2
+    dock.kill(container)
+    dock.wait(container, lambda c: c.status == "exited")
+    assert not any(Path(f"/proc/{pid}").exists() for pid in left)
+
+
+def test_a_program_that_ends_takes_what_it_started_along(dock: Dock) -> None:
+    script = "sleep 1003 & echo $!"
+    ended = dock.sh(script, pid_mode="host")
+    assert ended.code == 0
+    assert not Path(f"/proc/{ended.lines[0]}").exists()
+
+
+def test_init_is_only_for_a_pid_namespace_of_its_own(dock: Dock) -> None:
+    assert dock.sh("cat /proc/1/comm", init=True).lines == ["buoy-init"]
+    host = Path("/proc/1/comm").read_text().strip()
+    assert dock.sh("cat /proc/1/comm", init=True, pid_mode="host").lines == [host]
+
+
+def test_a_pid_namespace_is_shared_with_a_container_and_ends_with_it(dock: Dock) -> None:
+    donor = dock.idle()
+    guest = dock.idle(pid_mode=joined(donor))
+    assert namespace(guest.pid, "pid") == namespace(donor.pid, "pid")
+    seen = dock.exec(guest, "sh", "-c", "cat /proc/1/cmdline | tr '\\0' ' '")
+    assert seen.stdout == b"sleep 1000 "
+    assert namespace(guest.pid, "ipc") != namespace(donor.pid, "ipc")
+    dock.stop(donor)
+    assert dock.wait(guest, lambda c: c.status == "exited").exit_code == 137
+
+
+def test_a_guest_that_ends_leaves_its_donor(dock: Dock) -> None:
+    donor = dock.idle()
+    ended = dock.sh("sleep 1007 & true", pid_mode=joined(donor))
+    assert ended.code == 0
+    assert dock.get(donor).status == "running"
+    counted = dock.exec(donor, "sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' '\\n'")
+    assert b"1000" in counted.stdout
+    assert b"1007" not in counted.stdout
+
+
+def test_ipc_comes_with_dev_shm(dock: Dock) -> None:
+    donor = dock.idle(ipc_mode="shareable", shm_size_bytes=1 << 20)
+    guest = dock.idle(ipc_mode=joined(donor))
+    assert namespace(guest.pid, "ipc") == namespace(donor.pid, "ipc")
+    dock.exec(donor, "sh", "-c", "echo hello > /dev/shm/f")
+    assert dock.exec(guest, "cat", "/dev/shm/f").stdout == b"hello\n"
+    mounts = dock.exec(guest, "grep", "/dev/shm", "/proc/mounts").stdout.decode()
+    assert "size=1024k" in mounts
+    assert "noexec" in mounts
+    dock.exec(guest, "sh", "-c", "echo back > /dev/shm/g")
+    dock.stop(donor)
+    assert dock.exec(guest, "cat", "/dev/shm/g").stdout == b"back\n"
+
+
+def test_ipc_may_be_without_shared_memory_or_the_hosts(dock: Dock, tmp_path: Path) -> None:
+    script = "grep -c /dev/shm /proc/mounts; ls /dev/shm 2>/dev/null | grep -c of-buoys-test; true"
+    assert dock.sh(script, ipc_mode="none").lines == ["0", "0"]
+    mine = Path("/dev/shm/of-buoys-test")
+    mine.touch()
+    try:
+        assert dock.sh(script, ipc_mode="host").lines == ["1", "1"]
+        assert dock.sh(script).lines == ["1", "0"]
+    finally:
+        mine.unlink()
+
+
+@pytest.mark.parametrize("mode", ["private", "none"])
+def test_ipc_that_is_private_is_not_shared(dock: Dock, mode: str) -> None:
+    donor = dock.idle(ipc_mode=mode)
+    with pytest.raises(ContainerProblem, match="does not share") as caught:
+        dock.idle(ipc_mode=joined(donor))
+    assert caught.value.code == "ipc-not-shareable"
+
+
+@pytest.mark.parametrize("how", ["missing", "created", "stopped"])
+def test_a_donor_that_does_not_run_is_a_problem(dock: Dock, how: str) -> None:
+    mode = "container:nobody"
+    if how != "missing":
+        donor = dock.create("sleep", "1000")
+        mode = joined(donor)
+        if how == "stopped":
+            dock.start_again(donor)
+            dock.stop(donor)
+    guest = dock.create("sleep", "1000", pid_mode=mode)
+    with pytest.raises(ContainerProblem, match="shares the pid namespace") as caught:
+        dock.start_again(guest)
+    assert caught.value.code == "namespace-donor"
+    assert dock.get(guest).status == "created"
+    assert dock.cgroups(guest) == []
+
+
+def test_a_guest_that_restarts_joins_what_the_donor_has_by_then(dock: Dock) -> None:
+    donor = dock.idle()
+    guest = dock.idle(pid_mode=joined(donor), restart=RestartPolicy(name="always"))
+    dock.run(dock.engine.containers.restart(donor.id))
+    again = dock.wait(guest, lambda c: c.status == "running" and c.pid != guest.pid)
+    assert namespace(again.pid, "pid") == namespace(dock.get(donor).pid, "pid")
+
+
+def test_with_the_hosts_names_it_has_none_of_its_own(dock: Dock) -> None:
+    name = os.uname().nodename
+    script = "hostname; cat /etc/hostname; echo $HOSTNAME"
+    assert dock.sh(script, uts_mode="host").lines == [name] * 3
+    with pytest.raises(ContainerProblem, match="host's name") as caught:
+        dock.idle(uts_mode="host", hostname="web")
+    assert caught.value.code == "hostname-conflict"
+
+
+def test_with_the_hosts_network_it_has_the_hosts_name_but_cannot_change_it(dock: Dock) -> None:
+    container = dock.idle(network="host", cap_add=("SYS_ADMIN",))
+    assert dock.exec(container, "hostname").stdout.decode().strip() == os.uname().nodename
+    before = os.uname().nodename
+    dock.exec(container, "hostname", "changed")
+    assert os.uname().nodename == before
+
+
+def test_in_the_hosts_cgroup_namespace_it_sees_its_own_group_alone(dock: Dock) -> None:
+    container = dock.idle(cgroup_mode="host")
+    inside = dock.exec(container, "cat", "/proc/self/cgroup").stdout.decode()
+    assert container.id in inside
+    for group in dock.cgroups(container):
+        controller = group.parent.parent.name
+        listed = dock.exec(container, "cat", f"/sys/fs/cgroup/{controller}/cgroup.procs")
+        if listed.code == 0:
+            assert str(len(listed.stdout.split())) in ("2", "3")
+            written = dock.exec(container, "mkdir", f"/sys/fs/cgroup/{controller}/x")
+            assert b"Read-only" in written.stderr
+
+
+@pytest.mark.parametrize(
+    ("mode", "sysctl"),
+    [("ipc_mode", "kernel.msgmax"), ("ipc_mode", "fs.mqueue.msg_max"), ("uts_mode", "x")],
+)
+def test_what_is_the_hosts_is_not_set(dock: Dock, mode: str, sysctl: str) -> None:
+    name = "kernel.domainname" if sysctl == "x" else sysctl
+    with pytest.raises(ContainerProblem, match="not the container's own") as caught:
+        dock.idle(**{mode: "host", "sysctls": {name: "1"}})
+    assert caught.value.code == "sysctl-not-allowed"
+    assert "shares" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("mode", ["pid_mode", "ipc_mode", "uts_mode", "cgroup_mode"])
+def test_a_mode_that_there_is_not_is_a_problem(dock: Dock, mode: str) -> None:
+    with pytest.raises(ContainerProblem) as caught:
+        dock.idle(**{mode: "their"})
+    assert caught.value.code == "namespace-mode"
+
+
+def _processes_of(dock: Dock, container: Container) -> list[int]:
+    found = subprocess.run(
+        ["cat", *(str(group / "cgroup.procs") for group in dock.cgroups(container)[:1])],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [int(word) for word in found.stdout.split()]

@@ -1,0 +1,81 @@
+"""Namespaces that services share, through the command."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.marks import needs_root
+
+if TYPE_CHECKING:
+    from tests.scenarios.conftest import Buoy
+
+pytestmark = [needs_root, pytest.mark.usefixtures("busybox")]
+
+TEXT = """
+services:
+  tools:
+    image: busybox
+    command: sleep 1000
+    stop_grace_period: 0s
+    pid: service:app
+    ipc: service:app
+  host:
+    image: busybox
+    command: sleep 1000
+    stop_grace_period: 0s
+    pid: host
+    ipc: host
+    uts: host
+    cgroup: host
+  app:
+    image: busybox
+    command: sleep 1001
+    stop_grace_period: 0s
+    ipc: shareable
+    environment: [ONE]
+"""
+
+
+def test_a_service_sees_the_processes_and_the_memory_of_another(buoy: Buoy) -> None:
+    buoy.write("compose.yaml", TEXT)
+    buoy.run("up", "-d")
+
+    def sh(service: str, script: str) -> list[str]:
+        return buoy.run("exec", "-T", service, "sh", "-c", script).lines
+
+    assert sh("tools", "tr '\\0' ' ' < /proc/1/cmdline") == ["sleep 1001 "]
+    sh("app", "echo shared > /dev/shm/file")
+    assert sh("tools", "cat /dev/shm/file") == ["shared"]
+    links = " ".join(f"/proc/self/ns/{kind}" for kind in ("pid", "ipc", "uts", "cgroup"))
+    own = [os.readlink(link) for link in links.split()]  # noqa: PTH115
+    assert sh("host", f"for link in {links}; do readlink $link; done") == own
+    assert buoy.run("up", "-d").stderr.count("Running") == 3
+
+
+def test_what_shares_a_namespace_follows_a_recreated_service(buoy: Buoy) -> None:
+    buoy.write("compose.yaml", TEXT)
+    buoy.run("up", "-d")
+    buoy.run("up", "-d", environment={"ONE": "1"})
+    seen = buoy.run("exec", "-T", "tools", "sh", "-c", "tr '\\0' '\\n' < /proc/1/environ")
+    assert "ONE=1" in seen.lines
+    buoy.run("restart", "app")
+    seen = buoy.run("exec", "-T", "tools", "sh", "-c", "tr '\\0' ' ' < /proc/1/cmdline")
+    assert seen.lines == ["sleep 1001 "]
+
+
+def test_a_mode_that_cannot_be_is_told_with_its_place(buoy: Buoy) -> None:
+    buoy.write("compose.yaml", "services:\n  app:\n    image: busybox\n    pid: hots\n")
+    done = buoy.run("up", "-d", check=False)
+    assert done.exit_code == 1
+    assert "compose.yaml:4:10: services.app.pid: `hots` is no namespace" in done.stderr
+    assert "did you mean `host`?" in done.stderr
+
+
+def test_memory_that_is_not_shared_is_told_with_its_place(buoy: Buoy) -> None:
+    buoy.write("compose.yaml", TEXT.replace("ipc: shareable", "ipc: private"))
+    done = buoy.run("up", "-d", check=False)
+    assert "compose.yaml:8:5: container app-tools-1: app-app-1 does not share" in done.stderr
+    assert "ipc-not-shareable" in done.stderr
