@@ -9,9 +9,8 @@ import networkx
 from compose.errors import DependencyCycle, raise_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from compose.model.dependencies import Edge, Node
+    from compose.graph.dependencies import Rank
+    from compose.model.dependencies import Edge
     from compose.model.project import Project
 
 _SENTENCES = {
@@ -20,24 +19,29 @@ _SENTENCES = {
 }
 
 
-def refuse_cycles(project: Project, graph: networkx.DiGraph[Node]) -> None:
+def refuse_cycles(project: Project, graph: networkx.DiGraph[Rank]) -> None:
     """Raise a DependencyCycle for each group of services, or of images, that need each other.
 
     graph   from what is needed to what needs it, each with its `edge`
     """
-    raise_all([problem for kind in _SENTENCES for problem in _cycles(project, graph, kind)])
+    if networkx.is_directed_acyclic_graph(graph):
+        return
+    # replicas are in no circle without their services
+    links = graph.edge_subgraph(ends for ends in graph.edges if ends[0][0] == ends[1][0])
+    groups = sorted(map(sorted, networkx.strongly_connected_components(links)))
+    cycles = [_cycle(links, group) for group in groups if _is_cyclic(links, group)]
+    raise_all([_problem(project, cycle) for cycle in cycles])
 
 
-def _cycles(
-    project: Project, graph: networkx.DiGraph[Node], kind: str
-) -> Iterator[DependencyCycle]:
-    nodes = graph.subgraph([node for node in graph if node.kind == kind])
-    groups = [sorted(group, key=str) for group in networkx.strongly_connected_components(nodes)]
-    for first, *others in sorted(groups, key=str):
-        if others or nodes.has_edge(first, first):
-            found = networkx.find_cycle(nodes.subgraph([first, *others]), first)
-            # edges of networkx point to what comes later: read backwards, they say "needs"
-            yield _problem(project, [nodes.edges[pair]["edge"] for pair in reversed(found)])
+def _is_cyclic(graph: networkx.DiGraph[Rank], group: list[Rank]) -> bool:
+    return len(group) > 1 or graph.has_edge(group[0], group[0])
+
+
+def _cycle(graph: networkx.DiGraph[Rank], group: list[Rank]) -> list[Edge]:
+    """Edges of which each leads to where the next begins, the last to the first."""
+    found = networkx.find_cycle(graph.subgraph(group), group[0])
+    # edges of networkx point to what comes later: read backwards, they say "needs"
+    return [graph.edges[pair]["edge"] for pair in reversed(found)]
 
 
 def _problem(project: Project, cycle: list[Edge]) -> DependencyCycle:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compose.graph.edges import find_edges, node_of
-from compose.model.dependencies import Dependencies, Node
+from compose.model.dependencies import Dependencies
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from compose.model.dependencies import Edge
+    from compose.model.dependencies import Edge, Node
     from compose.model.project import Project
+
+    Rank = tuple[int, str, int]  # a node, as it is sorted and quickly compared
 
 _KINDS = (
     *("network", "volume", "bind", "config", "secret", "model", "image"),
@@ -26,14 +28,17 @@ def with_dependencies(project: Project) -> Project:
 
 def order(project: Project) -> Dependencies:
     """The graph of the enabled services. Raises DependencyCycle, one for each cycle."""
-    edges = sorted(find_edges(project), key=_edge_rank)
-    nodes = {node_of(name) for name in project.services}
-    nodes |= {edge.needed for edge in edges}
-    if any(_is_chained(edge) for edge in edges):
+    edges = [(_rank(edge.needing), _rank(edge.needed), edge) for edge in find_edges(project)]
+    edges.sort(key=lambda ranked: ranked[:2])
+    nodes = {_rank(node_of(name)): node_of(name) for name in project.services}
+    nodes |= {rank: edge.needed for _, rank, edge in edges}
+    if any(_is_chained(edge) for _, _, edge in edges):
         ordered = _sorted(project, nodes, edges)
     else:  # nothing to order: networkx takes 135 ms to import
-        ordered = sorted(nodes, key=_rank)
-    return Dependencies(nodes=tuple(ordered), edges=tuple(edges))
+        ordered = sorted(nodes)
+    return Dependencies(
+        nodes=tuple(nodes[rank] for rank in ordered), edges=tuple(edge for _, _, edge in edges)
+    )
 
 
 def _is_chained(edge: Edge) -> bool:
@@ -41,23 +46,21 @@ def _is_chained(edge: Edge) -> bool:
     return edge.needing.kind == edge.needed.kind
 
 
-def _rank(node: Node) -> tuple[int, str, int]:
+def _rank(node: Node) -> Rank:
     """Where nothing else decides: what is cheap to make first, then by name."""
     return _KINDS.index(node.kind), node.name, node.number
 
 
-def _edge_rank(edge: Edge) -> tuple[tuple[int, str, int], tuple[int, str, int]]:
-    return _rank(edge.needing), _rank(edge.needed)
-
-
-def _sorted(project: Project, nodes: Iterable[Node], edges: Iterable[Edge]) -> list[Node]:
+def _sorted(
+    project: Project, nodes: Iterable[Rank], edges: Iterable[tuple[Rank, Rank, Edge]]
+) -> list[Rank]:
     import networkx
 
     from compose.graph.cycles import refuse_cycles
 
-    graph: networkx.DiGraph[Node] = networkx.DiGraph()
+    graph: networkx.DiGraph[Rank] = networkx.DiGraph()
     graph.add_nodes_from(nodes)
-    for edge in edges:
-        graph.add_edge(edge.needed, edge.needing, edge=edge)
+    for needing, needed, edge in edges:
+        graph.add_edge(needed, needing, edge=edge)
     refuse_cycles(project, graph)
-    return list(networkx.lexicographical_topological_sort(graph, key=_rank))
+    return list(networkx.lexicographical_topological_sort(graph))

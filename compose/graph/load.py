@@ -20,5 +20,5 @@ def load_ordered(options: LoadOptions) -> Project:
 
     Raises a ProjectProblem, or an ExceptionGroup of several.
     """
-    project = load_project(options)
-    return without_unused(with_dependencies(project) if options.consistency else project)
+    project = without_unused(load_project(options))
+    return with_dependencies(project) if options.consistency else project

@@ -61,7 +61,22 @@ class _Violation(NamedTuple):
 def validator() -> Draft202012Validator:
     """The validator of a whole project file."""
     with open(f"{schemas.__path__[0]}/compose.schema.json", encoding="utf-8") as file:  # noqa: PTH123
-        return Draft202012Validator(json.load(file))
+        schema = json.load(file)
+    _resolve(schema, schema["$defs"])
+    return Draft202012Validator(schema)
+
+
+def _resolve(node: Any, definitions: dict[str, Any]) -> None:
+    """Put what references mean in their place: the library looks each up every time it meets it.
+
+    What stands beside a reference must be titles and the like, which take the place of the other's.
+    """
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+        if isinstance(value, dict) and "$ref" in value and "required" not in value:
+            beside = {name: one for name, one in value.items() if name != "$ref"}
+            node[key] = {**definitions[value["$ref"].rpartition("/")[2]], **beside}
+        elif isinstance(value, dict | list):
+            _resolve(value, definitions)
 
 
 def validate(tree: Map) -> list[Finding]:
