@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from engine.build.spec import BuildSpec as BuildSpec
     from engine.containers.containers import Containers as Containers
     from engine.containers.exec import ExecSpec as ExecSpec
-    from engine.containers.logs import LogLine as LogLine
+    from engine.containers.logs.line import LogLine as LogLine
     from engine.containers.spec import Attachment as Attachment
     from engine.containers.spec import Container as Container
     from engine.containers.spec import ContainerSpec as ContainerSpec
@@ -58,7 +58,7 @@ _HOME = {
     "HealthcheckSpec": "engine.containers.spec",
     "Image": "engine.images.image",
     "ImageProblem": "engine.errors",
-    "LogLine": "engine.containers.logs",
+    "LogLine": "engine.containers.logs.line",
     "LogSpec": "engine.containers.spec",
     "Mount": "engine.containers.spec",
     "Network": "engine.network.spec",

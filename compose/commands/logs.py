@@ -48,6 +48,9 @@ def run(args: argparse.Namespace, context: Context) -> int | Coroutine[None, Non
     check_services(args.services, target.services)
     containers = _chosen(args, target, target.observed)
     shown = {target.short_name(container): container for container in containers}
+    for name, container in shown.items():
+        if container.log_driver == "none":
+            context.console.warn(f"{name}: nothing is kept of what it writes: logging driver none")
     printer = LogPrinter(
         context.console,
         shown,

@@ -1,4 +1,4 @@
-"""Limits, health, restarts and logs of a service."""
+"""Limits, health and restarts of a service."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from compose.errors import Conflict, InvalidValue, nearest
 from compose.model.healthcheck import Healthcheck
-from compose.model.resources import Logging, Resources, RestartPolicy
-from compose.source.values import parse_size
+from compose.model.resources import Resources, RestartPolicy
 
 if TYPE_CHECKING:
     from compose.model.fields import Fields
@@ -21,7 +20,6 @@ _CONDITIONS = {
     # no words of the format, but Docker's engine knows them, and files have them
     **{name: name for name in ("no", "always", "unless-stopped")},
 }
-_DRIVERS = (None, "json-file", "local", "default")
 
 
 def read_resources(fields: Fields) -> Resources:
@@ -135,31 +133,6 @@ def read_healthcheck(fields: Fields) -> Healthcheck:
         start_period_s=fields.seconds("start_period"),
         start_interval_s=fields.seconds("start_interval"),
         retries=fields.integer("retries"),
-    )
-
-
-def read_logging(fields: Fields) -> Logging:
-    """Where output goes, and how much of it is kept."""
-    driver = fields.text("driver")
-    if driver not in _DRIVERS:
-        hint = "`json-file` and `local` are"
-        fields.not_built(f"driver `{driver}`", "driver", hint=hint)
-    options = fields.labels("options")
-    try:
-        size = parse_size(options["max-size"]) if "max-size" in options else None
-    except ValueError as error:
-        fields.note(InvalidValue, f"{fields.name('options')}: {error}", "options", "max-size")
-        size = None
-    files = options.get("max-file")
-    if files is not None and not files.isdecimal():
-        what = f"{fields.name('options', 'max-file')}: `{files}` is not a number"
-        fields.note(InvalidValue, what, "options", "max-file")
-        files = None
-    return Logging(
-        driver=driver,
-        max_size_bytes=size,
-        max_files=int(files) if files else None,
-        options=options,
     )
 
 

@@ -14,12 +14,12 @@ from compose.model.read_files import CONFIGS, SECRETS, read_references
 from compose.model.read_hooks import read_hooks, read_watch
 from compose.model.read_limits import (
     read_healthcheck,
-    read_logging,
     read_resources,
     read_restart,
     read_scale,
     read_ulimits,
 )
+from compose.model.read_logging import read_logging
 from compose.model.read_models import read_bindings, read_provider
 from compose.model.read_mounts import read_mounts, read_ports, read_tmpfs
 from compose.model.read_needs import read_dependencies, read_links, read_volumes_from

@@ -44,9 +44,15 @@ class RestartPolicy(Record):
 
 
 class Logging(Record):
-    """Rotation of the log file (Compose: services.logging). None: the engine's default."""
+    """Where output goes (Compose: services.logging). None: the engine's or the driver's default.
+
+    max_size_bytes  of one file; 0: without end
+    attributes      the options of json-file that say what is written beside each entry
+    """
 
     driver: str | None = None
     max_size_bytes: int | None = None
     max_files: int | None = None
+    compress: bool | None = None
+    attributes: Mapping[str, str] = {}
     options: Mapping[str, str] = {}  # all of them, as written

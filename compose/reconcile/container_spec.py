@@ -245,8 +245,14 @@ def _healthcheck(check: Healthcheck | None, image: Image) -> HealthcheckSpec | N
 
 
 def _log(service: Service) -> LogSpec:
-    given = {
-        "max_size_bytes": service.logging.max_size_bytes,
-        "max_files": service.logging.max_files,
-    }
-    return LogSpec(**{name: value for name, value in given.items() if value is not None})
+    wanted = service.logging
+    spec = LogSpec(
+        max_size_bytes=wanted.max_size_bytes,
+        max_files=wanted.max_files,
+        compress=wanted.compress,
+        attributes=wanted.attributes,
+    )
+    match wanted.driver:
+        case "json-file" | "local" | "none":
+            return spec.replace(driver=wanted.driver)
+    return spec

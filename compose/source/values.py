@@ -24,8 +24,8 @@ _SECONDS = {
 _UNITS = "ns us ms s m h d w"
 _DURATION_PART = re.compile(r"(\d+\.?\d*|\.\d+)(" + "|".join(_SECONDS) + r")(?![a-zµμ])")
 _SIZE = re.compile(r"(\d+(?:\.\d*)?|\.\d+) ?([a-z]*)", re.IGNORECASE)
-_FACTORS = {
-    word: 1024**power
+_POWERS = {
+    word: power
     for power, words in enumerate(("b", "k kb kib", "m mb mib", "g gb gib", "t tb tib", "p pb pib"))
     for word in words.split()
 }
@@ -74,8 +74,8 @@ def _plain(number: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def parse_size(value: str | float) -> int:
-    """Bytes of `1.5g`, `10 MB`, `512k` (units of 1024) or of a number; truncated."""
+def parse_size(value: str | float, *, unit: int = 1024) -> int:
+    """Bytes of `1.5g`, `10 MB`, `512k` (in powers of `unit`) or of a number; truncated."""
     if not isinstance(value, str):
         if not math.isfinite(value):
             raise ValueError(f"`{value}` is not a number of bytes")
@@ -85,9 +85,9 @@ def parse_size(value: str | float) -> int:
     if re.fullmatch(r"-?\d+", value):
         return int(value)
     match = _SIZE.fullmatch(value)
-    if match is None or (match[2] and match[2].lower() not in _FACTORS):
+    if match is None or (match[2] and match[2].lower() not in _POWERS):
         raise ValueError(f"`{value}` is not a size as `512m` or `1.5g`")
-    return int(Decimal(match[1]) * _FACTORS[match[2].lower() or "b"])
+    return int(Decimal(match[1]) * unit ** _POWERS[match[2].lower() or "b"])
 
 
 def parse_boolean(text: str) -> bool:

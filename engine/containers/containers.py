@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from engine.containers.exec import ExecSpec
     from engine.containers.launch import Stage
-    from engine.containers.logs import LogLine
+    from engine.containers.logs.line import LogLine
     from engine.containers.spec import Container, ContainerSpec, FileSpec
     from engine.containers.watching import Starts
     from engine.images.images import Images
@@ -238,14 +238,13 @@ class Containers:
         until_s: float | None = None,
     ) -> Iterator[LogLine]:
         """The log as it is now, oldest first. Times are seconds since the epoch."""
-        from engine.containers.reading import read_log
+        from engine.containers.logs.reading import read_log
 
-        directory = self.roots.container(self.row(name_or_id)["id"])
-        return read_log(directory, tail, since_s, until_s)
+        return read_log(self.roots, self.row(name_or_id), tail, since_s, until_s)
 
     async def follow(self, name_or_id: str, *, tail: int | None = None) -> AsyncIterator[LogLine]:
         """The log, and what comes to it, until the container has ended for good or is removed."""
-        from engine.containers.reading import select
+        from engine.containers.logs.reading import select
 
         async with contextlib.aclosing(self.watch_log(name_or_id)) as changes:
             async for _, lines in changes:
@@ -262,9 +261,9 @@ class Containers:
         before the next pair. The last pair is that of a container that has ended for good, or
         None for one that was removed.
         """
-        from engine.containers.reading import watch_log
+        from engine.containers.logs.reading import watch_log
 
-        return watch_log(self, self.row(name_or_id)["id"])
+        return watch_log(self, self.row(name_or_id))
 
     def starts(self) -> Starts:
         """To be told of containers that are started; a context manager."""

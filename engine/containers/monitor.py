@@ -15,7 +15,7 @@ from engine.cgroups.cgroup import Cgroup
 from engine.cgroups.hierarchy import Hierarchies
 from engine.containers import statefile
 from engine.containers.control import Server
-from engine.containers.logfile import LogFile
+from engine.containers.logs.drivers import open_log
 from engine.containers.preparing import PreparationFailed, prepare
 from engine.containers.process import UNKNOWN_FAILURE
 from engine.containers.reporting import Report
@@ -32,6 +32,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from engine.containers.logs.writer import LogWriter, NoLog
     from engine.containers.reporting import Reply
 
 
@@ -49,7 +50,7 @@ class Monitor:
         self._loop = Loop()
         self._restarts = Restarts(**ours["restart"])
         self._sandbox: Sandbox | None = None
-        self._log: LogFile | None = None
+        self._log: LogWriter | NoLog | None = None
         self._control: Server | None = None
         self._run: Run | None = None  # what runs of it now
         self._waiting: Timer | None = None  # for the next restart
@@ -99,8 +100,7 @@ class Monitor:
             self._sandbox = Sandbox(record, self._ours["id"])
             self._sandbox.reserve()
             self._report.note(ports=self._sandbox.published)
-        log = self._ours["log"]
-        self._log = LogFile(log["directory"], log["max_size_bytes"], log["max_files"])
+        self._log = open_log(self._ours["log"])
         self._control = Server(self._loop, self._run_directory, self._requests.handle)
 
     def _launch(self, *, first: bool = False) -> bool:

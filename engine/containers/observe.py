@@ -46,6 +46,7 @@ def observe_container(roots: Roots, row: sqlite3.Row) -> Container:
         exposed=tuple((port, protocol) for port, protocol in state.get("exposed", ()) if alive),
         attachments=tuple(Attachment(**one) for one in state.get("attachments", ())),
         mounts=tuple(Mount(**_without_lists(mount)) for mount in spec["mounts"]),
+        log_driver=spec["log"].get("driver", "cri"),
     )
 
 

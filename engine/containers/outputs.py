@@ -6,7 +6,7 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from engine.containers.logfile import LogFile
+    from engine.containers.logs.writer import LogWriter, NoLog
     from engine.kernel.loop import Loop
 
 _CHUNK_BYTES = 65536
@@ -15,7 +15,7 @@ _CHUNK_BYTES = 65536
 class Outputs:
     """Our ends of one run's stdout and stderr, or of its terminal, which counts as stdout."""
 
-    def __init__(self, loop: Loop, log: LogFile) -> None:
+    def __init__(self, loop: Loop, log: LogWriter | NoLog) -> None:
         self._loop, self._log = loop, log
         self._fds: dict[str, int] = {}
 

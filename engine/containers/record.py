@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.cgroups.hierarchy import Hierarchies
 from engine.containers import confinement, devices, modes, seccomp
+from engine.containers.logs.section import log_section
 from engine.containers.mounts import default_mounts, user_mounts
 from engine.containers.signals import signal_number
 from engine.errors import ContainerProblem
@@ -210,11 +211,7 @@ def _ours(
         "own_dev": any(mount.target == "/dev" for mount in spec.mounts),
         "stdin_open": spec.stdin_open,
         "exposed": _exposed(spec, config),
-        "log": {
-            "directory": directory,
-            "max_size_bytes": spec.log.max_size_bytes,
-            "max_files": spec.log.max_files,
-        },
+        "log": log_section(container_id, spec, directory, _environment(container_id, spec, config)),
     }
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from engine.containers.logfile import LogFile
+    from engine.containers.logs.writer import LogWriter, NoLog
     from engine.containers.preparing import Prepared
     from engine.kernel.loop import Loop
 
@@ -36,7 +36,7 @@ class Run:
         prepared: Prepared,
         ours: dict[str, Any],
         run_directory: str,
-        log: LogFile,
+        log: LogWriter | NoLog,
         *,
         running: Callable[[dict[str, Any], dict[str, Any] | None], object],
         reap: Callable[[], object],

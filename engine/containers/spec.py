@@ -109,10 +109,17 @@ class Resources(Record):
 
 
 class LogSpec(Record):
-    """Rotation of the log file."""
+    """Where output goes and how much of it is kept (engine.md C3, C4). None: the driver's default.
 
-    max_size_bytes: int = 10 * 1024 * 1024
-    max_files: int = 3
+    max_size_bytes  of one file; 0: without end
+    attributes      the options labels, labels-regex, env, env-regex and tag of json-file
+    """
+
+    driver: Literal["cri", "json-file", "local", "none"] = "cri"
+    max_size_bytes: int | None = None
+    max_files: int | None = None
+    compress: bool | None = None
+    attributes: Mapping[str, str] = {}
 
 
 class ContainerSpec(Record):
@@ -222,3 +229,4 @@ class Container(Record):
     exposed: tuple[tuple[int, str], ...] = ()  # (3306, "tcp"): what it listens on, as is said
     attachments: tuple[Attachment, ...] = ()
     mounts: tuple[Mount, ...] = ()
+    log_driver: str = "cri"

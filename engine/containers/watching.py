@@ -59,17 +59,18 @@ class Notices:
 
 
 class Changes(Notices):
-    """Tells when a container's state, or with `logs` its log, may have changed.
+    """Tells when a container's state, or something in its log's directory, may have
+    changed.
 
     The end of its monitor counts too: one that was killed does not write a last state.
     """
 
-    def __init__(self, roots: Roots, container_id: str, *, logs: bool = False) -> None:
+    def __init__(self, roots: Roots, container_id: str, *, log_directory: str = "") -> None:
         self._run_directory = roots.container_run(container_id)
         os.makedirs(self._run_directory, mode=0o700, exist_ok=True)
         directories = [self._run_directory]
-        if logs:
-            directories.append(roots.container(container_id))
+        if log_directory:
+            directories.append(log_directory)
         super().__init__(directories, IN_MODIFY | IN_MOVED_TO | IN_CREATE | IN_DELETE_SELF)
         self._monitor_fd: int | None = None
 

@@ -279,7 +279,7 @@ def test_small_things(files: Files) -> None:
     assert web.stop_grace_period_s == 90
     assert web.shm_size_bytes == 1024**3
     assert web.labels == {"a": "b", "c": ""}
-    assert (web.logging.max_size_bytes, web.logging.max_files) == (1024**2, 3)
+    assert (web.logging.max_size_bytes, web.logging.max_files) == (1_000_000, 3)
     assert web.pull_policy == "missing"
     assert web.sysctls == {"net.core.somaxconn": "1024"}
     assert web.init

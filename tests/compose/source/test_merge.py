@@ -87,9 +87,9 @@ def test_build_string_and_mapping_merge(files: Files) -> None:
 def test_another_logging_driver_drops_the_options_of_the_first(files: Files) -> None:
     base = "logging: {driver: local, options: {max-file: '2'}}"
     same = merged(files, base, "logging: {options: {max-size: 1m}}").logging
-    assert (same.max_files, same.max_size_bytes) == (2, 1024**2)
+    assert (same.max_files, same.max_size_bytes) == (2, 1_000_000)
     other = merged(files, base, "logging: {driver: json-file, options: {max-size: 1m}}").logging
-    assert (other.max_files, other.max_size_bytes) == (None, 1024**2)
+    assert (other.max_files, other.max_size_bytes) == (None, 1_000_000)
 
 
 def test_a_limit_of_the_later_file_replaces_the_whole_pair(files: Files) -> None:

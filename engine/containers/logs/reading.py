@@ -3,45 +3,56 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import time
 from typing import TYPE_CHECKING
 
-from engine.containers.logs import LogReader
+from engine.containers.logs.drivers import open_reader
 from engine.containers.watching import Changes
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import AsyncGenerator, Iterator
 
     from engine.containers.containers import Containers
-    from engine.containers.logs import LogLine
+    from engine.containers.logs.line import LogLine
+    from engine.containers.logs.reader import LogReader
     from engine.containers.spec import Container
+    from engine.state.paths import Roots
 
 
 def read_log(
-    directory: str, tail: int | None, since_s: float | None, until_s: float | None
+    roots: Roots,
+    row: sqlite3.Row,
+    tail: int | None,
+    since_s: float | None,
+    until_s: float | None,
 ) -> Iterator[LogLine]:
-    """The log in a container's durable directory, oldest entry first."""
-    with contextlib.closing(LogReader(directory)) as reader:
+    """The log of a recorded container, oldest entry first."""
+    with contextlib.closing(_reader(roots, row)) as reader:
         yield from select(reader.read(), tail, _stamp(since_s), _stamp(until_s))
 
 
 async def watch_log(
-    containers: Containers, container_id: str
+    containers: Containers, row: sqlite3.Row
 ) -> AsyncGenerator[tuple[Container | None, Iterator[LogLine]], None]:
     """See Containers.watch_log."""
-    directory = containers.roots.container(container_id)
-    os.makedirs(directory, mode=0o710, exist_ok=True)
-    with (
-        Changes(containers.roots, container_id, logs=True) as changes,
-        contextlib.closing(LogReader(directory)) as reader,
-    ):
-        while True:
-            container = containers.find(container_id)
-            yield container, reader.read()
-            if container is None or container.status in ("exited", "dead"):
-                return
-            await changes.wait()
+    roots, container_id = containers.roots, row["id"]
+    with contextlib.closing(_reader(roots, row)) as reader:
+        os.makedirs(reader.directory, mode=0o710, exist_ok=True)
+        with Changes(roots, container_id, log_directory=reader.directory) as changes:
+            while True:
+                container = containers.find(container_id)
+                yield container, reader.read()
+                if container is None or container.status in ("exited", "dead"):
+                    return
+                await changes.wait()
+
+
+def _reader(roots: Roots, row: sqlite3.Row) -> LogReader:
+    driver = json.loads(row["spec"])["log"].get("driver", "cri")
+    return open_reader(roots.container(row["id"]), row["id"], driver)
 
 
 def select(

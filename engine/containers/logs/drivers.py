@@ -1,0 +1,76 @@
+"""The log drivers by name: where each writes, and how it is read."""
+
+from __future__ import annotations
+
+import os
+
+from engine.containers.logs import cri, json_file, local
+from engine.containers.logs.compression import Compressor
+from engine.containers.logs.rotation import RotatedFile
+from engine.containers.logs.writer import LogWriter, NoLog
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from engine.containers.logs.line import LogLine
+    from engine.containers.logs.reader import LogReader
+
+    # Takes a block of a file apart: the entries that are whole, and the rest of it.
+    Decode = Callable[[bytes], tuple[list[LogLine], bytes]]
+
+NONE = "none"
+MIB = 1024 * 1024
+DEFAULTS = {  # (size of a file in bytes, 0 for without end; number of files; compressed)
+    "cri": (10 * MIB, 3, False),
+    "json-file": (0, 1, False),
+    "local": (20 * MIB, 5, True),
+    NONE: (0, 1, False),
+}
+DECODERS: dict[str, Decode] = {
+    "cri": cri.decode,
+    "json-file": json_file.decode,
+    "local": local.decode,
+}
+
+
+def log_path(directory: str, container_id: str, driver: str) -> str:
+    """The file that a driver's newest entries are in.
+
+    directory  the durable one of the container
+    """
+    match driver:
+        case "json-file":
+            return f"{directory}/{json_file.file_name(container_id)}"
+        case "local":
+            return f"{directory}/{local.FILE_NAME}"
+    return f"{directory}/{cri.FILE_NAME}"
+
+
+def open_reader(directory: str, container_id: str, driver: str) -> LogReader:
+    """What reads what a driver has written; nothing is there of `none`."""
+    from engine.containers.logs.reader import LogReader
+
+    decode = DECODERS.get(driver, cri.decode)
+    return LogReader(log_path(directory, container_id, driver), decode)
+
+
+def open_log(record: dict[str, Any]) -> LogWriter | NoLog:
+    """The log of a container as `buoy.log` of its launch record asks for it."""
+    driver = record["driver"]
+    if driver == NONE:
+        return NoLog()
+    path = record["path"]
+    os.makedirs(os.path.dirname(path), mode=0o710, exist_ok=True)
+    form: cri.Cri | json_file.JsonFile | local.Local
+    match driver:
+        case "json-file":
+            form = json_file.JsonFile(record["attributes"])
+        case "local":
+            form = local.Local()
+        case _:
+            form = cri.Cri()
+    limits = record["max_size_bytes"], record["max_files"]
+    compressor = Compressor() if record["compress"] else None
+    return LogWriter(RotatedFile(path, *limits, form.boundary, compressor), form)

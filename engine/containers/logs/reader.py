@@ -1,0 +1,137 @@
+"""Reading a container's log, from its rotated files on, and following it."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+
+from engine.containers.logs.compression import original_inode
+
+TYPE_CHECKING = False  # `typing` takes 3 ms
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import BinaryIO
+
+    from engine.containers.logs.drivers import Decode
+    from engine.containers.logs.line import LogLine
+
+_BLOCK_BYTES = 1 << 18
+_MOST_FILES = 64  # held open at once; a reader that is further behind picks them up later
+
+
+class LogReader:
+    """Reads a log from its oldest file on, and goes on where it stopped, over rotations.
+
+    path       of the newest file; there may be none yet
+    directory  where that is
+    """
+
+    def __init__(self, path: str, decode: Decode) -> None:
+        self.directory, _, self._name = path.rpartition("/")
+        self._path, self._decode = path, decode
+        self._files: list[_File] = []  # oldest first: the one that is read, and those after it
+        self._rest = b""
+
+    def read(self) -> Iterator[LogLine]:
+        """All entries that are there and have not been read yet."""
+        return itertools.chain.from_iterable(self.read_blocks())
+
+    def read_blocks(self) -> Iterator[list[LogLine]]:
+        """The same, as many at a time as were read at once.
+
+        Newer files are opened as soon as they are there, so that one which is rotated away while
+        this is under way can still be read.
+        """
+        self._open_newer()
+        while self._files:
+            file, is_whole = self._files[0], len(self._files) > 1
+            if block := file.stream.read(_BLOCK_BYTES):
+                lines, self._rest = self._decode(self._rest + block)
+                if lines:
+                    yield lines
+                if self._has_been_rotated():
+                    self._open_newer()
+            elif is_whole:
+                self._files.pop(0).stream.close()
+                self._rest = b""
+            elif not self._open_newer():  # otherwise there may be more in this one by now
+                return
+
+    def close(self) -> None:
+        """Close the files."""
+        for file in self._files:
+            file.stream.close()
+
+    def _has_been_rotated(self) -> bool:
+        try:
+            return os.stat(self._path).st_ino != self._files[-1].inode
+        except FileNotFoundError:
+            return False
+
+    def _open_newer(self) -> bool:
+        """Open files that were begun after the one that was opened last; whether there are any.
+
+        Names move while we look. They count if they are the same before and after the opening.
+        """
+        last = self._files[-1].inode if self._files else None
+        while True:
+            existing = self._existing()
+            inodes = [inode for inode, _ in existing]
+            end = inodes.index(last) if last in inodes else len(inodes)
+            room = max(_MOST_FILES - len(self._files), 0)
+            newer = [_open(path, inode) for inode, path in existing[max(end - room, 0) : end]]
+            found = [file for file in newer if file is not None]
+            if self._existing() == existing:
+                self._files += found[::-1]
+                return bool(found)
+            for file in found:
+                file.stream.close()
+
+    def _existing(self) -> list[tuple[int, str]]:
+        """(inode, path), newest first; none once the container has been removed.
+
+        The inode of a compressed one is that of the file it was. While it is being compressed
+        there are both, and the plain one counts.
+        """
+        try:
+            names = os.listdir(self.directory)
+        except FileNotFoundError:
+            return []
+        found: dict[int, tuple[int, str]] = {}
+        for name in sorted(names):  # `.1` comes before `.1.gz`
+            number = self._number_of(name)
+            if number is not None and number not in found:
+                path = f"{self.directory}/{name}"
+                with contextlib.suppress(FileNotFoundError):
+                    inode = original_inode(path) if name.endswith(".gz") else None
+                    found[number] = (inode or os.stat(path).st_ino, path)
+        return [found[number] for number in sorted(found)]
+
+    def _number_of(self, name: str) -> int | None:
+        """0 for the newest, 3 for `.3` and `.3.gz`; None for what is not of this log."""
+        if name == self._name:
+            return 0
+        stem, _, number = name.removesuffix(".gz").partition(f"{self._name}.")
+        return int(number) if not stem and number.isdecimal() else None
+
+
+class _File:
+    """One file that is open, and what it is known by."""
+
+    __slots__ = ("inode", "stream")
+
+    def __init__(self, stream: BinaryIO, inode: int) -> None:
+        self.stream, self.inode = stream, inode
+
+
+def _open(path: str, inode: int) -> _File | None:
+    """None for one that has been renamed just now."""
+    try:
+        if path.endswith(".gz"):
+            import gzip
+
+            return _File(gzip.open(path, "rb"), inode)  # type: ignore[arg-type]
+        return _File(open(path, "rb", buffering=0), inode)
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,171 @@
+"""Rotation by size, compression, and readers that are there meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.engine.containers.logs.writing import DRIVERS, log_in, path_in, reader_of, texts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.parametrize("driver", DRIVERS)
+
+
+def files_of(directory: Path, driver: str) -> list[str]:
+    """Names without the part that all have."""
+    path = path_in(directory, driver)
+    return sorted(file.name.removeprefix(path.name) for file in path.parent.iterdir())
+
+
+def settled(directory: Path, driver: str) -> list[str]:
+    """The same, once nothing is being compressed."""
+    deadline = time.monotonic() + 10
+    while (files := files_of(directory, driver)) and ".1.gz" not in files:
+        assert time.monotonic() < deadline, files
+        time.sleep(0.01)
+    return [name for name in files_of(directory, driver) if name != ".1"]
+
+
+def test_a_full_log_is_rotated_and_the_oldest_goes(tmp_path: Path, driver: str) -> None:
+    with log_in(tmp_path, driver, size=500, files=3) as log:
+        log.write("stdout", b"".join(b"line %d\n" % number for number in range(50)))
+        for number in range(50, 100):
+            log.write("stdout", b"line %d\n" % number)
+    assert files_of(tmp_path, driver) == ["", ".1", ".2"]
+    sizes = [file.stat().st_size for file in path_in(tmp_path, driver).parent.iterdir()]
+    assert all(size < 500 + 100 for size in sizes)
+    assert sum(size >= 500 for size in sizes) >= 2
+    found = texts(tmp_path, driver)
+    assert found == [b"line %d" % number for number in range(100 - len(found), 100)]
+    assert len(found) >= 15
+
+
+def test_a_single_file_starts_anew(tmp_path: Path, driver: str) -> None:
+    with log_in(tmp_path, driver, size=500, files=1) as log:
+        for number in range(30):
+            log.write("stdout", b"line %d\n" % number)
+    assert files_of(tmp_path, driver) == [""]
+    assert texts(tmp_path, driver)[-1] == b"line 29"
+
+
+def test_a_log_without_end_is_one_file(tmp_path: Path, driver: str) -> None:
+    with log_in(tmp_path, driver, size=0) as log:
+        log.write("stdout", b"x" * 100 + b"\n")
+    with log_in(tmp_path, driver, size=0) as log:
+        log.write("stdout", b"again\n")
+    assert files_of(tmp_path, driver) == [""]
+    assert texts(tmp_path, driver) == [b"x" * 100, b"again"]
+
+
+def test_full_files_are_compressed(tmp_path: Path, driver: str) -> None:
+    lines = [b"line %d" % number for number in range(60)]
+    with log_in(tmp_path, driver, size=2000, files=9, compress=True) as log:
+        for line in lines:
+            log.write("stdout", line + b"\n")
+    assert settled(tmp_path, driver)[:2] == ["", ".1.gz"]
+    assert texts(tmp_path, driver) == lines
+
+
+def test_a_reader_goes_on_where_it_stopped(tmp_path: Path, driver: str) -> None:
+    with log_in(tmp_path, driver) as log, contextlib.closing(reader_of(tmp_path, driver)) as reader:
+        log.write("stdout", b"a\n")
+        assert [line.text for line in reader.read()] == [b"a"]
+        assert list(reader.read()) == []
+        log.write("stdout", b"b\n")
+        assert [line.text for line in reader.read()] == [b"b"]
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_a_reader_follows_rotations(tmp_path: Path, driver: str, compress: bool) -> None:
+    with (
+        log_in(tmp_path, driver, size=400, files=6, compress=compress) as log,
+        contextlib.closing(reader_of(tmp_path, driver)) as reader,
+    ):
+        found: list[bytes] = []
+        for number in range(60):
+            log.write("stdout", b"%d\n" % number)
+            if number % 7 == 0:  # more than one rotation between two looks
+                found += [line.text for line in reader.read()]
+        found += [line.text for line in reader.read()]
+    assert found == [b"%d" % number for number in range(60)]
+
+
+def test_what_is_written_between_reading_and_rotating_is_not_lost(
+    tmp_path: Path, driver: str
+) -> None:
+    with (
+        log_in(tmp_path, driver, size=100, files=3) as log,
+        contextlib.closing(reader_of(tmp_path, driver)) as reader,
+    ):
+        log.write("stdout", b"first\n")
+        reading = reader.read()
+        assert next(reading).text == b"first"
+        for text in (b"second" * 20, b"third"):  # the reader is at the end of what it has seen
+            log.write("stdout", text + b"\n")
+        assert [line.text for line in reading] == [b"second" * 20, b"third"]
+
+
+def test_a_reader_in_the_midst_keeps_what_is_rotated_away(tmp_path: Path, driver: str) -> None:
+    count = 30_000
+    with (
+        log_in(tmp_path, driver, size=1_000_000, files=2) as log,
+        contextlib.closing(reader_of(tmp_path, driver)) as reader,
+    ):
+        found: list[int] = []
+        for number in range(count):
+            log.write("stdout", b"%050d\n" % number)
+            if number == 1000:
+                reading = reader.read_blocks()
+            if number > 1000 and number % 5000 == 0:
+                found += [int(line.text) for line in next(reading)]
+        found += [int(line.text) for lines in reading for line in lines]
+    assert found == list(range(count))
+
+
+def test_a_reader_beside_a_busy_writer_misses_and_repeats_nothing(
+    tmp_path: Path, driver: str
+) -> None:
+    count = 20_000
+    done = threading.Event()
+
+    def write() -> None:
+        with log_in(tmp_path, driver, size=50_000, files=40) as log:
+            for number in range(count):
+                log.write("stdout", b"%d\n" % number)
+        done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    found: list[int] = []
+    with contextlib.closing(reader_of(tmp_path, driver)) as reader:
+        while not done.is_set():
+            found += [int(line.text) for line in reader.read()]
+        found += [int(line.text) for line in reader.read()]
+    writer.join()
+    assert found == list(range(count))
+
+
+def test_a_full_disk_costs_whole_entries(tmp_path: Path, driver: str) -> None:
+    """A limit on the size of a file stands for the end of the disk: writes are cut short."""
+    import resource
+    import signal
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    with log_in(tmp_path, driver) as log:
+        log.write("stdout", b"kept\n")
+        size = path_in(tmp_path, driver).stat().st_size
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size + 30, before[1]))
+            log.write("stdout", b"lost" * 20 + b"\n")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+            signal.signal(signal.SIGXFSZ, handler)
+        log.write("stdout", b"kept, too\n")
+    assert texts(tmp_path, driver) == [b"kept", b"kept, too"]
