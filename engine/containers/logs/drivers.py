@@ -1,4 +1,4 @@
-"""The log drivers by name: where each writes, and how it is read."""
+"""The log drivers by name: where each writes, and how."""
 
 from __future__ import annotations
 
@@ -11,14 +11,7 @@ from engine.containers.logs.writer import LogWriter, NoLog
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
-
-    from engine.containers.logs.line import LogLine
-    from engine.containers.logs.reader import LogReader
-
-    # Takes a block of a file apart: the entries that are whole, and the rest of it.
-    Decode = Callable[[bytes], tuple[list[LogLine], bytes]]
 
 NONE = "none"
 MIB = 1024 * 1024
@@ -27,11 +20,6 @@ DEFAULTS = {  # (size of a file in bytes, 0 for without end; number of files; co
     "json-file": (0, 1, False),
     "local": (20 * MIB, 5, True),
     NONE: (0, 1, False),
-}
-DECODERS: dict[str, Decode] = {
-    "cri": cri.decode,
-    "json-file": json_file.decode,
-    "local": local.decode,
 }
 
 
@@ -46,14 +34,6 @@ def log_path(directory: str, container_id: str, driver: str) -> str:
         case "local":
             return f"{directory}/{local.FILE_NAME}"
     return f"{directory}/{cri.FILE_NAME}"
-
-
-def open_reader(directory: str, container_id: str, driver: str) -> LogReader:
-    """What reads what a driver has written; nothing is there of `none`."""
-    from engine.containers.logs.reader import LogReader
-
-    decode = DECODERS.get(driver, cri.decode)
-    return LogReader(log_path(directory, container_id, driver), decode)
 
 
 def open_log(record: dict[str, Any]) -> LogWriter | NoLog:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import codecs
 
-from engine.containers.logs.stamps import Clock, padded, trimmed
+from engine.containers.logs.stamps import Clock, trimmed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from engine.containers.logs.line import LogLine
 
 _NAMED = {ord("\r"): b"\\r", ord('"'): b'\\"'}
 _UNSAFE = b'"\\<>&' + bytes(range(0x20))
@@ -74,25 +72,3 @@ def _replace(error: UnicodeError) -> tuple[str, int]:
 
 
 codecs.register_error(_INVALID, _replace)
-
-
-def decode(block: bytes) -> tuple[list[LogLine], bytes]:
-    """The entries that are whole, and the rest of the block. What is no entry is passed over."""
-    import json
-
-    from engine.containers.logs.line import LogLine
-
-    lines: list[LogLine] = []
-    written, stamp = "", ""
-    *entries, rest = block.split(b"\n")
-    for entry in entries:
-        try:
-            found = json.loads(entry)
-            text, stream, at = found.get("log", ""), found.get("stream", "stdout"), found["time"]
-        except (ValueError, KeyError, AttributeError):
-            continue
-        if at != written:
-            written, stamp = at, padded(at)
-        partial = not text.endswith("\n")
-        lines.append(LogLine(stamp, stream, text.removesuffix("\n").encode(), partial))
-    return lines, rest

@@ -7,17 +7,25 @@ import itertools
 import os
 
 from engine.containers.logs.compression import original_inode
+from engine.containers.logs.decoding import DECODERS
+from engine.containers.logs.drivers import log_path
 
 TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
-    from engine.containers.logs.drivers import Decode
+    from engine.containers.logs.decoding import Decode
     from engine.containers.logs.line import LogLine
 
 _BLOCK_BYTES = 1 << 18
 _MOST_FILES = 64  # held open at once; a reader that is further behind picks them up later
+
+
+def open_reader(directory: str, container_id: str, driver: str) -> LogReader:
+    """What reads what a driver has written; nothing is there of `none`."""
+    decode = DECODERS.get(driver, DECODERS["cri"])
+    return LogReader(log_path(directory, container_id, driver), decode)
 
 
 class LogReader:

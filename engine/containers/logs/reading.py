@@ -8,7 +8,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from engine.containers.logs.drivers import open_reader
+from engine.containers.logs.reader import open_reader
 from engine.containers.watching import Changes
 
 if TYPE_CHECKING:

@@ -8,10 +8,11 @@ import struct
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.containers.logs import cri, json_file, local
+from engine.containers.logs.decoding import decode_cri, decode_json, decode_local
 from engine.containers.logs.writer import LINE_LIMIT, pieces
 from tests.engine.containers.logs.writing import DRIVERS, log_in, path_in, read, texts
 
@@ -124,9 +125,9 @@ def test_any_bytes_come_back_as_they_were(tmp_path: Path, driver: str) -> None:
 @pytest.mark.parametrize(
     ("decode", "garbage", "entry"),
     [
-        (cri.decode, b"\0\0garbage\n2026 stdin F x\n", cri.Cri().encode("stdout", b"ok\n", 1)),
+        (decode_cri, b"\0\0garbage\n2026 stdin F x\n", cri.Cri().encode("stdout", b"ok\n", 1)),
         (
-            json_file.decode,
+            decode_json,
             b'\0\n{"log":\n[1]\n{}\n',
             json_file.JsonFile({}).encode("stdout", b"ok\n", 1),
         ),
@@ -136,7 +137,7 @@ def test_what_is_no_entry_is_passed_over(decode: object, garbage: bytes, entry: 
     assert callable(decode)
     lines, rest = decode(garbage + entry + b"rest")
     assert ([line.text for line in lines], rest) == ([b"ok"], b"rest")
-    assert local.decode(b"\xff" * 20) == ([], b"")
+    assert decode_local(b"\xff" * 20) == ([], b"")
 
 
 @given(st.lists(st.sampled_from([b"\n", b"a", b"bb" * 5000, b"c" * 30_000])).map(b"".join))
@@ -153,6 +154,7 @@ TEXTS = st.lists(
 ).map(b"".join)
 
 
+@settings(deadline=None, max_examples=50)
 @given(TEXTS, st.integers(1, 5000))
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_what_goes_in_comes_out(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from engine.containers.logs.drivers import log_path, open_log, open_reader
+from engine.containers.logs.drivers import log_path, open_log
+from engine.containers.logs.reader import open_reader
 from engine.containers.logs.writer import LogWriter
 
 if TYPE_CHECKING:
