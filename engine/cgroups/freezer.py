@@ -40,3 +40,10 @@ def _set_v2(directory: str, frozen: bool) -> None:
             return
         time.sleep(_PAUSE_S)
     raise OSError(f"{directory} did not become {'frozen' if frozen else 'thawed'}")
+
+
+def is_frozen(directories: dict[str, str]) -> bool:
+    """Whether a group is frozen, or on its way; False where it is gone."""
+    if "freezer" in directories:
+        return read_words(f"{directories['freezer']}/freezer.state") in (["FROZEN"], ["FREEZING"])
+    return read_words(f"{directories.get(V2, '')}/cgroup.freeze") == ["1"]

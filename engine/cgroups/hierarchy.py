@@ -45,6 +45,11 @@ class Hierarchies:
         """Whether the controllers are all on v2: the only case where cgroup2 is mounted inside."""
         return self.v2 is not None and not self.v1
 
+    def joint(self) -> list[str]:
+        """The v1 hierarchies, each with all of its controllers: "cpu,cpuacct"."""
+        points = dict.fromkeys(self.v1.values())
+        return [",".join(n for n, point in self.v1.items() if point == each) for each in points]
+
     def v2_controllers(self) -> list[str]:
         """Controllers that v2 offers, [] without it."""
         return read_words(f"{self.v2}/cgroup.controllers") if self.v2 else []

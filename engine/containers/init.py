@@ -23,7 +23,7 @@ from engine.kernel.terminal import open_terminal
 from engine.rootfs import dev, masks
 from engine.rootfs.cgroupfs import mount_hierarchies
 from engine.rootfs.mounts import MountError, ensure_directory, ensure_target, make_mount
-from engine.rootfs.overlay import mount_overlay
+from engine.rootfs.root import mount_root
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,13 +89,13 @@ class Init:
         self._link.wait()
         process.set_limits(self._config["process"]["rlimits"])
         self._namespaces.enter_inner()
-        join_new_session_keyring(f"_ses.{self._ours['id'][:12]}")
+        if self._ours["keyring"]:
+            join_new_session_keyring(f"_ses.{self._ours['id'][:12]}")
 
     def _make_root(self) -> None:
         """Mounts, /dev, working directory; then the root is `/` and the host's is gone."""
-        mounts.mount("", "/", flags=mounts.MS_SLAVE | mounts.MS_REC)
-        root, overlay = self._config["root"]["path"], self._ours["overlay"]
-        mount_overlay(root, overlay["lowers"], overlay["upper"], overlay["work"])
+        root, linux = self._config["root"]["path"], self._config["linux"]
+        mount_root(root, self._ours["overlay"], linux.get("rootfsPropagation"))
         root_fd = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         for entry in self._config["mounts"]:
             if entry["type"] == "cgroup":
@@ -129,9 +129,7 @@ class Init:
             self._open_terminal()
         else:
             _reopen_null()
-        if self._config["root"]["readonly"]:
-            flags = mounts.MS_BIND | mounts.MS_REMOUNT | mounts.MS_RDONLY
-            mounts.mount("", "/", flags=flags)
+        self._settle_root()
         os.umask(0o022)
         if "hostname" in self._config:
             _write_kernel("kernel.hostname", self._config["hostname"])
@@ -141,6 +139,15 @@ class Init:
             _write_kernel(name, value)
         masks.make_read_only(self._config["linux"]["readonlyPaths"])
         masks.mask(self._config["linux"]["maskedPaths"])
+
+    def _settle_root(self) -> None:
+        propagation = self._config["linux"].get("rootfsPropagation")
+        if propagation is not None:
+            mounts.mount("", "/", flags=mounts.PROPAGATION[propagation])
+        if self._config["root"]["readonly"]:
+            root_fd = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            mounts.set_attributes(root_fd, read_only=True)
+            os.close(root_fd)
 
     def _open_terminal(self) -> None:
         """A terminal of the container's own devpts; who started it gets the other end."""

@@ -8,13 +8,12 @@ import json
 import marshal
 import os
 import socket
-import sys
 from typing import TYPE_CHECKING, Any
 
-from engine.kernel import mounts
+from engine.kernel import interpreter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from engine.state.paths import Roots
 
@@ -77,25 +76,9 @@ class Stage:
 
 
 def _spawn(roots: Roots, stage_socket: socket.socket) -> int:
-    """Start the stage from a read-only view of the interpreter.
-
-    What a container can reach of us is the file that our processes were executed from (through
-    /proc/PID/exe); executed from a detached read-only mount, it cannot be opened for writing from
-    anywhere (CVE-2019-5736). The environment stays behind: nothing of it is for containers.
-    """
-    interpreter = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
-    argv = [interpreter, "-X", "utf8", "-SI", _STAGE_FILE, str(_STAGE_FD), roots.root]
-    with _read_only(interpreter) as path:
+    """Start the stage. The environment stays behind: nothing of it is for containers."""
+    program = interpreter.path()
+    argv = [program, *interpreter.OPTIONS, _STAGE_FILE, str(_STAGE_FD), roots.root]
+    with interpreter.read_only(program) as path:
         actions = [(os.POSIX_SPAWN_DUP2, stage_socket.fileno(), _STAGE_FD)]
         return os.posix_spawn(path, argv, {}, file_actions=actions)
-
-
-@contextlib.contextmanager
-def _read_only(path: str) -> Iterator[str]:
-    """A path by which `path` can be executed but, from there, never be written."""
-    tree_fd = mounts.open_tree(path)
-    try:
-        mounts.set_attributes(tree_fd, read_only=True)
-        yield f"/proc/self/fd/{tree_fd}"
-    finally:
-        os.close(tree_fd)

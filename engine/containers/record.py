@@ -18,7 +18,7 @@ from engine.errors import ContainerProblem
 from engine.rootfs import masks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from engine.containers.spec import ContainerSpec
     from engine.images.config import HealthcheckConfig, ImageConfig
@@ -199,7 +199,7 @@ def _ours(
             "work": f"{directory}/work",
         },
         "cgroup_parent": roots.kernel_name,
-        "cgroup_controllers": list(dict.fromkeys(_joint(hierarchies))),
+        "cgroup_controllers": hierarchies.joint(),
         "network": dict(network),
         "seccomp": seccomp.filter_file(roots, granted) if confined else None,
         "restart": {"name": spec.restart.name, "max_attempts": spec.restart.max_attempts},
@@ -208,6 +208,7 @@ def _ours(
         "stop_grace_s": spec.stop_grace_s,
         "init": spec.init and modes.owns(spec, "pid"),
         "shares_pid": not modes.owns(spec, "pid"),
+        "keyring": True,
         "own_dev": any(mount.target == "/dev" for mount in spec.mounts),
         "stdin_open": spec.stdin_open,
         "exposed": _exposed(spec, config),
@@ -231,12 +232,6 @@ def _exposed(spec: ContainerSpec, config: ImageConfig) -> list[tuple[int, str]]:
             )
         found |= {(port, protocol or "tcp") for port in range(int(first), int(last or first) + 1)}
     return sorted(found)
-
-
-def _joint(hierarchies: Hierarchies) -> Iterable[str]:
-    """The v1 hierarchies, each with all of its controllers: "cpu,cpuacct"."""
-    for point in hierarchies.v1.values():
-        yield ",".join(name for name, other in hierarchies.v1.items() if other == point)
 
 
 def _health(spec: ContainerSpec, config: ImageConfig) -> dict[str, Any] | None:

@@ -98,6 +98,21 @@ def unmount(target: str, flags: int = MNT_DETACH) -> None:
         raise KernelCallError("umount2", target=target)
 
 
+def mount_point_of(path: str) -> str:
+    """The mount point that `path`, without symbolic links in it, lies on."""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        points = [_unescaped(line.split(" ")[4]) for line in file]
+    inside = f"{path.rstrip('/')}/"
+    return max((p for p in points if inside.startswith(f"{p.rstrip('/')}/")), key=len)
+
+
+def _unescaped(word: str) -> str:
+    """mountinfo writes space, tab, newline and backslash in octal."""
+    for character in " \t\n\\":
+        word = word.replace(f"\\{ord(character):03o}", character)
+    return word
+
+
 def become_root(root_fd: int) -> None:
     """Make the mount that `root_fd` is open on the root of this mount namespace, and nothing else.
 

@@ -1,0 +1,179 @@
+"""`create`: all of a container but its program, which waits for `start`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+
+from engine.cgroups.hierarchy import Hierarchies
+from engine.containers.forking import fork_init
+from engine.containers.link import GO, TERMINAL
+from engine.containers.namespaces import Namespaces
+from engine.containers.process import StartError
+from engine.kernel.process import set_name, start_time
+from engine.oci import cgroup as cgroups
+from engine.oci import hooks, waiting
+from engine.oci.config import launch_record, read_bundle
+from engine.oci.console import send_terminal
+from engine.oci.errors import OciProblem, start_failed
+from engine.oci.process import unavailable
+from engine.oci.store import START_NAME, Reserved, Stored, check_id, remove_directory
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from engine.oci.log import Log
+    from engine.oci.options import Given
+
+_PACKET_BYTES = 1 << 16
+
+
+def run(root: str, given: Given, log: Log) -> int:
+    """The verb."""
+    create(root, given.arguments[0], given, log)
+    return 0
+
+
+def create(root: str, container_id: str, given: Given, log: Log) -> Stored:
+    """Make the container of a bundle. Raises OciProblem, with nothing left of it."""
+    check_id(container_id)
+    bundle = os.path.abspath(given.text("bundle", "."))
+    record = launch_record(read_bundle(bundle), bundle, container_id)
+    for name in unavailable(record["process"]):
+        log.write_warning(f"capability {name} cannot be granted here")
+    _add_options(record, given)
+    reserved = Reserved(root, container_id)
+    creation = Creation(record, bundle, reserved, given.text("console-socket"))
+    try:
+        return creation.do(given.text("pid-file"))
+    except BaseException as error:
+        creation.undo(log)
+        if isinstance(error, OSError):
+            raise OciProblem(f"unable to start container process: {error}") from None
+        raise
+
+
+def _add_options(record: dict[str, Any], given: Given) -> None:
+    record["process"]["preserve_fds"] = given.number("preserve-fds") or 0
+    record["buoy"]["keyring"] = not given.flag("no-new-keyring")
+    record["buoy"]["no_pivot"] = given.flag("no-pivot")
+
+
+class Creation:
+    """The steps, and the way back.
+
+    console  path of the socket for the terminal, where `process.terminal`
+    """
+
+    def __init__(
+        self, record: dict[str, Any], bundle: str, reserved: Reserved, console: str
+    ) -> None:
+        self._record, self._reserved, self._console = record, reserved, console
+        self._state: dict[str, Any] = {
+            "ociVersion": record["ociVersion"],
+            "id": record["buoy"]["id"],
+            "status": "creating",
+            "pid": 0,
+            "bundle": bundle,
+            "annotations": record["annotations"],
+        }
+        self._cgroup = cgroups.cgroup_of(record)
+        self._pid = 0
+
+    def do(self, pid_file: str) -> Stored:
+        """Up to an init that waits."""
+        if bool(self._console) != self._record["process"]["terminal"]:
+            raise OciProblem(
+                "cannot allocate tty if runc will detach without setting console socket"
+                if not self._console
+                else "cannot use console socket if runc will not detach or allocate tty"
+            )
+        cgroups.make(self._cgroup, self._record["linux"]["resources"])
+        self._record["buoy"]["cgroup_controllers"] = Hierarchies.detect().joint()
+        self._reserved.write_config(self._record)
+        with self._fork() as sync:
+            self._cgroup.attach(self._pid)
+            sync.send(GO)
+            self._attend(sync)
+        if pid_file:
+            write_pid(pid_file, self._pid)
+        state = {key: value for key, value in self._state.items() if key != "status"}
+        started, directories = start_time(self._pid), self._cgroup.directories
+        return self._reserved.write_state({**state, "started": started, "cgroups": directories})
+
+    def undo(self, log: Log) -> None:
+        """Nothing stays."""
+        if self._pid:
+            os.kill(self._pid, signal.SIGKILL)
+            self._cgroup.kill()
+            try:
+                hooks.run_all(self._record, "poststop", {**self._state, "status": "stopped"})
+            except hooks.HookFailed as error:
+                log.write_warning(str(error))
+        try:
+            self._cgroup.remove()
+        except OSError as error:
+            log.write_warning(str(error))
+        remove_directory(self._reserved.directory)
+
+    def _fork(self) -> socket.socket:
+        """Init, by a child that enters what init gets by its fork; our end of the socket to it."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        listener = waiting.listen(self._reserved.directory, START_NAME)
+        namespaces = Namespaces(self._record["linux"], {})
+        link = waiting.Waiting(theirs, listener, self._state)
+        child = os.fork()
+        if child == 0:
+            _fork_and_tell(self._record, namespaces, link, ours)
+        theirs.close()
+        listener.close()
+        message = json.loads(ours.recv(_PACKET_BYTES) or json.dumps(waiting.KILLED))
+        os.waitpid(child, 0)
+        if "code" in message:
+            raise start_failed(message, self._record["process"]["args"][0])
+        self._pid = self._state["pid"] = message["pid"]
+        return ours
+
+    def _attend(self, sync: socket.socket) -> None:
+        """What init needs of us until it is ready."""
+        while True:
+            message, fds, _, _ = socket.recv_fds(sync, _PACKET_BYTES, 1)
+            if message == TERMINAL:
+                send_terminal(self._console, fds[0])
+            elif message == waiting.MOUNTED:
+                for moment in ("prestart", "createRuntime"):
+                    hooks.run_all(self._record, moment, self._state)
+                sync.send(GO)
+            elif message == waiting.READY:
+                return
+            else:
+                report = json.loads(message) if message else waiting.KILLED
+                raise start_failed(report, self._record["process"]["args"][0])
+
+
+def _fork_and_tell(
+    record: dict[str, Any], namespaces: Namespaces, link: waiting.Waiting, ours: socket.socket
+) -> None:
+    """In the child; never returns."""
+    try:
+        set_name("buoy-oci:init")
+        pid = fork_init(record, namespaces, link, (0, 1, 2), ours.close)
+        link.sync.send(json.dumps({"pid": pid}).encode())
+    except StartError as error:
+        link.report(error.code, error.what, error.exit_code)
+    except OSError as error:
+        link.report("start", str(error), 128)
+    finally:
+        os._exit(0)
+
+
+def write_pid(path: str, pid: int) -> None:
+    """Replace a pid file in one step: who waits for it never reads half of it."""
+    directory, name = os.path.split(os.path.abspath(path))
+    temporary = f"{directory}/.{name}"
+    with open(temporary, "w", encoding="ascii") as file:
+        file.write(str(pid))
+    os.rename(temporary, path)

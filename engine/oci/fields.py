@@ -1,0 +1,98 @@
+"""Parts of config.json that are lists of alike things: mounts, devices, hooks, sysctls."""
+
+from __future__ import annotations
+
+import os
+
+from engine.kernel.mounts import MS_BIND, parse_options
+from engine.oci.errors import OciProblem, Unsupported
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from engine.oci.section import Section
+
+_KINDS = ("b", "c", "u", "p")
+_IPC_SYSCTLS = ("kernel.msg", "kernel.sem", "kernel.shm", "fs.mqueue.")
+
+
+def mount(entry: Section, bundle: str) -> dict[str, Any]:
+    """An entry of `mounts`, with type and options; a relative source is in the bundle."""
+    destination = entry.text("destination")
+    for name in ("uidMappings", "gidMappings"):
+        if name in entry:
+            raise Unsupported(entry.path(name))
+    options = entry.texts("options")
+    fstype = entry.text("type", "none")
+    source = entry.text("source", fstype)
+    if fstype == "bind" and not {"bind", "rbind"} & set(options):
+        options = ["bind", *options]
+    if parse_options(options)[0] & MS_BIND:
+        fstype = "bind"
+        source = os.path.join(bundle, source)
+    return {
+        "destination": os.path.join("/", destination),
+        "type": fstype,
+        "source": source,
+        "options": options,
+    }
+
+
+def device(entry: Section) -> dict[str, Any]:
+    """An entry of `linux.devices`, with mode and owner."""
+    path, kind = entry.text("path"), entry.text("type")
+    if kind not in _KINDS:
+        raise OciProblem(f"config.json: {entry.path('type')}: {kind!r} is none of b, c, u, p")
+    if not path.startswith("/"):
+        raise OciProblem(f"config.json: {entry.path('path')} is not absolute")
+    numbered = kind != "p"
+    return {
+        "path": os.path.normpath(path),
+        "type": kind,
+        "major": entry.number("major", None if numbered else 0),
+        "minor": entry.number("minor", None if numbered else 0),
+        "fileMode": entry.number("fileMode", 0o666),
+        "uid": entry.number("uid", 0),
+        "gid": entry.number("gid", 0),
+    }
+
+
+def hook(entry: Section) -> dict[str, Any]:
+    """A hook with an absolute path, and a timeout in seconds where it has one."""
+    path = entry.text("path")
+    if not path.startswith("/"):
+        raise OciProblem(f"config.json: {entry.path('path')} is not absolute")
+    described: dict[str, Any] = {
+        "path": path,
+        "args": entry.texts("args"),
+        "env": entry.texts("env"),
+    }
+    if "timeout" in entry:
+        described["timeout"] = entry.number("timeout")
+        if described["timeout"] <= 0:
+            raise OciProblem(f"config.json: {entry.path('timeout')} is not above 0")
+    return described
+
+
+def mappings(linux: Section, name: str) -> list[dict[str, int]]:
+    """`uidMappings` or `gidMappings`."""
+    keys = ("containerID", "hostID", "size")
+    return [{key: entry.number(key) for key in keys} for entry in linux.sections(name)]
+
+
+def sysctls(linux: Section, namespaces: set[str]) -> dict[str, str]:
+    """Those that are the container's own: all others would be set for the host."""
+    own = {"ipc": _IPC_SYSCTLS, "network": ("net.",), "uts": ("kernel.domainname",)}
+    allowed = tuple(prefix for kind in own if kind in namespaces for prefix in own[kind])
+    found = {}
+    for name, value in linux.plain("sysctl", dict, {}).items():
+        dotted = name
+        if "/" in name and "." not in name.partition("/")[0]:
+            dotted = name.translate(str.maketrans("./", "/."))
+        if not dotted.startswith(allowed) or ".." in dotted:
+            raise OciProblem(
+                f"config.json: linux.sysctl: {name!r} is not in a separate kernel namespace"
+            )
+        found[dotted] = str(value)
+    return found

@@ -1,0 +1,70 @@
+"""`kill`, `pause` and `resume`."""
+
+from __future__ import annotations
+
+import os
+
+from engine.cgroups.freezer import set_frozen
+from engine.containers.signals import signal_number
+from engine.oci.cgroup import cgroup_of
+from engine.oci.errors import OciProblem
+from engine.oci.store import Stored, find
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from engine.oci.log import Log
+    from engine.oci.options import Given
+
+
+def run(root: str, given: Given, log: Log) -> int:
+    """`kill ID [SIGNAL]`."""
+    container = find(root, given.arguments[0])
+    number = signal_number(given.arguments[1] if len(given.arguments) > 1 else "SIGTERM")
+    if given.flag("all"):
+        _send_to_all(container, number)
+        return 0
+    pid = container.pid
+    if not pid:
+        raise _not_running()
+    _send(pid, number)
+    return 0
+
+
+def run_pause(root: str, given: Given, log: Log) -> int:
+    """`pause`."""
+    return _set_frozen(find(root, given.arguments[0]), frozen=True)
+
+
+def run_resume(root: str, given: Given, log: Log) -> int:
+    """`resume`."""
+    return _set_frozen(find(root, given.arguments[0]), frozen=False)
+
+
+def _send_to_all(container: Stored, number: int) -> None:
+    """Also to those that the end of the first process has left, in a pid namespace of others."""
+    for pid in cgroup_of(container.config()).processes():
+        try:
+            _send(pid, number)
+        except OciProblem:  # it has just ended
+            continue
+
+
+def _send(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        raise _not_running() from None
+
+
+def _set_frozen(container: Stored, *, frozen: bool) -> int:
+    status = container.status()
+    wanted = ("running", "created") if frozen else ("paused",)
+    if status not in wanted:
+        raise OciProblem("container not running" if frozen else "container not paused")
+    if not set_frozen(container.state["cgroups"], frozen=frozen):
+        raise OciProblem("there is no freezer here: the container cannot be paused")
+    return 0
+
+
+def _not_running() -> OciProblem:
+    return OciProblem("container not running", code="not-running")

@@ -1,0 +1,85 @@
+"""`process` of config.json, of the container and of each exec."""
+
+from __future__ import annotations
+
+import resource
+
+from engine.kernel import capabilities
+from engine.oci.errors import OciProblem, Unsupported
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from engine.oci.section import Section
+
+_SETS = ("bounding", "effective", "permitted", "inheritable", "ambient")
+
+
+def read_process(process: Section) -> dict[str, Any]:
+    """With its defaults. Raises OciProblem."""
+    for name in ("selinuxLabel", "apparmorProfile"):
+        if process.text(name, ""):
+            raise Unsupported(process.path(name))
+    args, cwd = process.texts("args"), process.text("cwd")
+    if not args:
+        raise OciProblem("config.json: process.args is empty", code="invalid-config")
+    if not cwd.startswith("/"):
+        raise OciProblem(f"config.json: process.cwd {cwd} is not absolute", code="invalid-config")
+    return {
+        "terminal": process.flag("terminal"),
+        "consoleSize": process.plain("consoleSize", dict, {}),
+        "user": _user(process.section("user")),
+        "args": args,
+        "env": [entry for entry in process.texts("env") if "=" in entry],
+        "cwd": cwd,
+        "capabilities": _capabilities(process.section("capabilities")),
+        "rlimits": [_rlimit(entry) for entry in process.sections("rlimits")],
+        "noNewPrivileges": process.flag("noNewPrivileges"),
+        "oomScoreAdj": process.number("oomScoreAdj") if "oomScoreAdj" in process else None,
+    }
+
+
+def unavailable(process: dict[str, Any]) -> list[str]:
+    """Take out the capabilities that are not to be had; their names.
+
+    The runtime specification wants a warning of them and no failure.
+    """
+    available = {f"CAP_{name}" for name in capabilities.bounding()}
+    missing: list[str] = []
+    for kind, names in process["capabilities"].items():
+        missing += [name for name in names if name not in available and name not in missing]
+        process["capabilities"][kind] = [name for name in names if name in available]
+    return missing
+
+
+def _user(user: Section) -> dict[str, Any]:
+    """By number: names are for who writes config.json to look up."""
+    described: dict[str, Any] = {
+        "uid": user.number("uid", 0),
+        "gid": user.number("gid", 0),
+        "additionalGids": user.plain("additionalGids", list, []),
+    }
+    if "umask" in user:
+        described["umask"] = user.number("umask")
+    return described
+
+
+def _capabilities(sets: Section) -> dict[str, list[str]]:
+    """Without ambient ones that cannot be: they have to be inheritable and permitted, too."""
+    found = {kind: [name.upper() for name in sets.texts(kind)] for kind in _SETS}
+    possible = {*found["inheritable"]} & {*found["permitted"]}
+    return found | {"ambient": [name for name in found["ambient"] if name in possible]}
+
+
+def _rlimit(entry: Section) -> dict[str, Any]:
+    kind = entry.text("type")
+    if not hasattr(resource, kind) or not kind.startswith("RLIMIT_"):
+        raise OciProblem(f"config.json: {entry.path('type')}: there is no {kind}")
+    soft, hard = entry.number("soft"), entry.number("hard")
+    return {"type": kind, "soft": _limit(soft), "hard": _limit(hard)}
+
+
+def _limit(value: int) -> int:
+    """RLIM_INFINITY is the highest number of 64 bits to the kernel, -1 to Python."""
+    return -1 if value >= (1 << 64) - 1 else value

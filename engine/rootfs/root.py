@@ -1,0 +1,28 @@
+"""The directory that becomes `/` of a container, as a mount of its own."""
+
+from __future__ import annotations
+
+from engine.kernel import mounts
+from engine.rootfs.overlay import mount_overlay
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def mount_root(path: str, overlay: dict[str, Any] | None, propagation: str | None) -> None:
+    """Make `path` a mount, in the mount namespace of the container.
+
+    overlay      its `lowers` (top first), `upper` and `work`; None: what is in `path` already
+    propagation  `linux.rootfsPropagation` of the OCI runtime specification. What is mounted on the
+                 host later is not seen inside unless it is asked for, and what is mounted inside
+                 is not seen outside unless it is `shared`.
+    """
+    kind = mounts.PROPAGATION[propagation or "rslave"]
+    mounts.mount("", "/", flags=kind | mounts.MS_REC)
+    if overlay is not None:
+        mount_overlay(path, overlay["lowers"], overlay["upper"], overlay["work"])
+        return
+    if kind & mounts.MS_SHARED:  # pivot_root(2) wants a parent that is not
+        mounts.mount("", mounts.mount_point_of(path), flags=mounts.MS_PRIVATE)
+    mounts.mount(path, path, flags=mounts.MS_BIND | mounts.MS_REC)
