@@ -92,7 +92,10 @@ class Creation:
                 else "cannot use console socket if runc will not detach or allocate tty"
             )
         cgroups.make(self._cgroup, self._record["linux"]["resources"])
-        self._record["buoy"]["cgroup_controllers"] = Hierarchies.detect().joint()
+        self._record["buoy"] |= {
+            "cgroup_controllers": Hierarchies.detect().joint(),
+            "cgroup_directories": self._cgroup.directories,
+        }
         self._reserved.write_config(self._record)
         with self._fork() as sync:
             self._cgroup.attach(self._pid)
