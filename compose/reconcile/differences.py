@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from compose.reconcile import names
 from compose.reconcile.container_spec import container_spec
+from compose.reconcile.files import used_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -61,7 +62,16 @@ def differences(
         stored = stored.replace(mounts=kept)
     if stored.name.endswith(f"_{desired.name}"):  # the replacement of an interrupted recreation
         stored = stored.replace(name=desired.name)
-    compare = {**_COMPARE, "endpoints": _endpoints_in(project)}
+    sources = {
+        reference.target: f"{'secrets' if secret else 'configs'} {source.key}"
+        for reference, source, secret in used_files(project, service)
+    }
+    compare = {
+        **_COMPARE,
+        "endpoints": _endpoints_in(project),
+        "mounts": _mounts_of(sources),
+        "files": _files_of(sources),
+    }
     found: list[str] = []
     for field, old in stored.values().items():
         new = getattr(desired, field)
@@ -91,15 +101,19 @@ def _entry(mapping: Mapping[str, object], key: str) -> tuple[object, ...]:
     return (mapping[key],) if key in mapping else ()
 
 
-def _mounts(old: tuple[Mount, ...], new: tuple[Mount, ...]) -> Iterator[str]:
-    """By target; their order says nothing."""
-    before = {mount.target: mount for mount in old}
-    after = {mount.target: mount for mount in new}
-    for target in {**before, **after}:
-        mounts = before.get(target), after.get(target)
-        if mounts[0] != mounts[1]:
-            tmpfs = all(mount is None or mount.type == "tmpfs" for mount in mounts)
-            yield f"{'tmpfs' if tmpfs else 'volumes'} {target}"
+def _mounts_of(sources: Mapping[str, str]) -> Compare:
+    """By target; their order says nothing. `sources`: what secrets and configs are there."""
+
+    def compare(old: tuple[Mount, ...], new: tuple[Mount, ...]) -> Iterator[str]:
+        before = {mount.target: mount for mount in old}
+        after = {mount.target: mount for mount in new}
+        for target in {**before, **after}:
+            mounts = before.get(target), after.get(target)
+            if mounts[0] != mounts[1]:
+                tmpfs = all(mount is None or mount.type == "tmpfs" for mount in mounts)
+                yield sources.get(target, f"{'tmpfs' if tmpfs else 'volumes'} {target}")
+
+    return compare
 
 
 def _endpoints_in(project: Project) -> Compare:
@@ -131,12 +145,16 @@ def _resources(old: Resources, new: Resources) -> Iterator[str]:
             yield _RESOURCES.get(field, field)
 
 
-def _files(old: tuple[FileSpec, ...], new: tuple[FileSpec, ...]) -> Iterator[str]:
-    """By target; the text of a secret is not on record."""
-    before, after = ({one.target: _shown(one) for one in files} for files in (old, new))
-    for target in {**before, **after}:
-        if before.get(target) != after.get(target):
-            yield f"file {target}"
+def _files_of(sources: Mapping[str, str]) -> Compare:
+    """By target; of a secret the digest is on record, its text is not."""
+
+    def compare(old: tuple[FileSpec, ...], new: tuple[FileSpec, ...]) -> Iterator[str]:
+        before, after = ({one.target: _shown(one) for one in files} for files in (old, new))
+        for target, file in {**before, **after}.items():
+            if before.get(target) != after.get(target):
+                yield sources.get(target, f"{'secrets' if file.secret else 'configs'} {target}")
+
+    return compare
 
 
 def _shown(file: FileSpec) -> FileSpec:
@@ -148,7 +166,5 @@ _COMPARE: dict[str, Compare] = {
     "labels": _keys_of("labels"),
     "sysctls": _keys_of("sysctls"),
     "ulimits": _keys_of("ulimits"),
-    "mounts": _mounts,
-    "files": _files,
     "resources": _resources,
 }

@@ -45,7 +45,14 @@ def file_specs(project: Project, service: Service) -> tuple[FileSpec, ...]:
             gid=reference.gid or 0,
             mode=0o444 if reference.mode is None else reference.mode,
             secret=secret,
+            digest=_digest(source.content) if secret and source.content is not None else None,
         )
         for reference, source, secret in used_files(project, service)
         if source.file is None
     )
+
+
+def _digest(text: str) -> str:
+    import hashlib  # 4 ms, and few projects have secrets of this kind
+
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

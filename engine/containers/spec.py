@@ -44,6 +44,7 @@ class FileSpec(Record):
     target   absolute path inside
     content  its text; None in what is stored of a secret one
     secret   the text is kept in memory alone
+    digest   of the text of a secret one: tells whether another is the same
     """
 
     target: str
@@ -52,6 +53,7 @@ class FileSpec(Record):
     gid: int = 0
     mode: int = 0o444
     secret: bool = False
+    digest: str | None = None
 
 
 class EndpointSpec(Record):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import pytest
@@ -189,7 +190,14 @@ def test_secrets_and_configs_are_mounts_and_files() -> None:
         ),
     )
     assert spec.files == (
-        FileSpec(target="/run/secrets/value", content="v", uid=5, mode=0o400, secret=True),
+        FileSpec(
+            target="/run/secrets/value",
+            content="v",
+            uid=5,
+            mode=0o400,
+            secret=True,
+            digest=hashlib.sha256(b"v").hexdigest(),
+        ),
         FileSpec(target="/text", content="t"),
     )
 

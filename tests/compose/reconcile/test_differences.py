@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from compose.model.files import FileReference, FileSource
 from compose.model.healthcheck import Healthcheck
 from compose.model.mounts import Mount as ServiceMount
 from compose.model.network import Network, ServiceNetwork
@@ -17,12 +18,14 @@ from compose.reconcile.container_spec import container_spec
 from compose.reconcile.differences import differences
 from compose.reconcile.observe import Origin
 from compose.reconcile.plan import UpOptions, plan_up
+from engine.containers.files import without_secrets
 from engine.containers.starting import load_spec
 from engine.images.config import ImageConfig
 from tests.compose.reconcile.test_container_spec import PICTURE
 from tests.compose.reconcile.worlds import container, observed, project, service, volume
 
 if TYPE_CHECKING:
+    from compose.model import Project
     from engine import ContainerSpec
 
 WITH_VOLUME = PICTURE.replace(config=ImageConfig(volumes=("/image",)))
@@ -99,3 +102,39 @@ def test_the_plan_says_what_changed() -> None:
         project(service("db"), new, volumes=("data",)), here, UpOptions(services=("web",))
     )
     assert "configuration changed: environment A, B, EMPTY, ports" in [step.cause for step in plan]
+
+
+def with_files(token: str | None, greeting: str = "hi", key: str = "/key") -> Project:
+    reading = service(
+        "web",
+        secrets=(
+            FileReference(source="token", target="/run/secrets/token"),
+            FileReference(source="key", target="/run/secrets/key"),
+        ),
+        configs=(FileReference(source="greeting", target="/greeting.txt"),),
+    )
+    return project(reading).replace(
+        secrets={
+            "token": FileSource(key="token", name="token", environment="TOKEN", content=token),
+            "key": FileSource(key="key", name="key", file=key),
+        },
+        configs={"greeting": FileSource(key="greeting", name="greeting", content=greeting)},
+    )
+
+
+@pytest.mark.parametrize(
+    ("after", "words"),
+    [
+        (with_files("one"), ()),
+        (with_files("two"), ("secrets token",)),
+        (with_files("one", greeting="hello"), ("configs greeting",)),
+        (with_files("one", key="/other"), ("secrets key",)),
+    ],
+)
+def test_secrets_and_configs_that_changed_are_named(after: Project, words: tuple[str, ...]) -> None:
+    before = with_files("one")
+    spec = container_spec(before, before.services["web"], 1, PICTURE)
+    described = spec.plain()
+    described["files"] = without_secrets(described["files"])
+    stored = load_spec(json.dumps(described), name=spec.name)
+    assert differences(after, after.services["web"], 1, stored, PICTURE) == words
