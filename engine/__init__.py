@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from engine.kernel.record import Record as Record
     from engine.network.spec import Network as Network
     from engine.network.spec import NetworkSpec as NetworkSpec
+    from engine.network.spec import PoolSpec as PoolSpec
     from engine.rootfs.volumes import Volume as Volume
     from engine.state.paths import Roots as Roots
 
@@ -64,6 +65,7 @@ _HOME = {
     "Network": "engine.network.spec",
     "NetworkProblem": "engine.errors",
     "NetworkSpec": "engine.network.spec",
+    "PoolSpec": "engine.network.spec",
     "NotRoot": "engine.errors",
     "PortSpec": "engine.containers.spec",
     "Problem": "engine.errors",

@@ -59,8 +59,8 @@ def _fields(network: Network, shown_id: str) -> dict[str, str]:
         "Name": network.name,
         "Driver": network.driver,
         "Scope": "local",
-        "IPv4": "true",
-        "IPv6": "false",
+        "IPv4": str(network.pool(4) is not None).lower(),
+        "IPv6": str(network.pool(6) is not None).lower(),
         "Internal": str(network.internal).lower(),
         "Labels": ",".join(f"{key}={value}" for key, value in network.labels.items()),
         "CreatedAt": _stamp(network.created_at),
@@ -76,18 +76,15 @@ def _inspect(args: argparse.Namespace, context: Context) -> int:
 
 def _details(engine: Engine, network: Network) -> dict[str, Any]:
     """In Docker's words; `Observed` is ours: the bridge as the kernel has it."""
-    config = {"Subnet": str(network.subnet), "Gateway": str(network.gateway)}
-    if network.ip_range is not None:
-        config["IPRange"] = str(network.ip_range)
     return {
         "Name": network.name,
         "Id": network.id,
         "Created": _stamp(network.created_at),
         "Scope": "local",
         "Driver": network.driver,
-        "EnableIPv4": True,
-        "EnableIPv6": False,
-        "IPAM": {"Driver": "default", "Options": {}, "Config": [config]},
+        "EnableIPv4": network.pool(4) is not None,
+        "EnableIPv6": network.pool(6) is not None,
+        "IPAM": {"Driver": "default", "Options": {}, "Config": _ipam_config(network)},
         "Internal": network.internal,
         "Attachable": False,
         "Ingress": False,
@@ -98,18 +95,31 @@ def _details(engine: Engine, network: Network) -> dict[str, Any]:
     }
 
 
+def _ipam_config(network: Network) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for pool in network.pools:
+        config: dict[str, Any] = {"Subnet": str(pool.subnet), "Gateway": str(pool.gateway)}
+        if pool.ip_range is not None:
+            config["IPRange"] = str(pool.ip_range)
+        if pool.reserved:
+            config["AuxiliaryAddresses"] = {k: str(v) for k, v in pool.reserved.items()}
+        found.append(config)
+    return found
+
+
 def _containers(engine: Engine, network: Network) -> dict[str, Any]:
     found = {}
     for entry in engine.networks.endpoints(network):
         container = engine.containers.find(entry.container_id)
         places = engine.networks.attachments(entry.container_id)
-        mac_address = next((p.mac_address for p in places if p.network_id == network.id), "")
+        place = next((p for p in places if p.network_id == network.id), None)
+        addresses = place.addresses if place else ()
         found[entry.container_id] = {
             "Name": container.name if container else "",
             "EndpointID": entry.link,
-            "MacAddress": mac_address,
-            "IPv4Address": f"{entry.address}/{network.subnet.prefixlen}",
-            "IPv6Address": "",
+            "MacAddress": place.mac_address if place else "",
+            "IPv4Address": next((one for one in addresses if ":" not in one), ""),
+            "IPv6Address": next((one for one in addresses if ":" in one), ""),
             "Names": list(entry.names),
             "Published": list(entry.published),
         }

@@ -84,7 +84,7 @@ def _box(project: Project, node: Node) -> Box:
         case "image":
             note = _origin(project, name)
         case "network":
-            note = project.networks[name].subnet or ""
+            note = " ".join(one.subnet for one in project.networks[name].subnets if one.subnet)
         case "bind":
             name = short_path(project, name)
         case "model":

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 
 class Subnet(Record):
-    """Addresses of a network (Compose: networks.<key>.ipam.config)."""
+    """Addresses of a network (Compose: networks.<key>.ipam.config).
+
+    aux_addresses   name -> address that is given to no container
+    """
 
     subnet: str | None = None
     gateway: str | None = None
@@ -24,8 +27,7 @@ class Network(Record):
 
     key       its name in the file
     name      its name in the engine: `<project>_<key>` unless the file says another
-    aux_addresses     name -> address that is given to no container
-    further_subnets   beside `subnet` with its gateway, range and addresses
+    subnets   at most one of each IP version is honoured
     external  made by somebody else: neither created nor removed
     digest    of all that decides how it is made; a network with another one is made anew
     """
@@ -36,11 +38,7 @@ class Network(Record):
     internal: bool = False
     driver: str = "bridge"
     driver_opts: Mapping[str, str] = {}
-    subnet: str | None = None
-    gateway: str | None = None
-    ip_range: str | None = None
-    aux_addresses: Mapping[str, str] = {}
-    further_subnets: tuple[Subnet, ...] = ()
+    subnets: tuple[Subnet, ...] = ()
     ipam_driver: str | None = None
     ipam_options: Mapping[str, str] = {}
     attachable: bool = False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from compose.model.network import Subnet
 from compose.model.plain_parts import given, with_extensions
 
 if TYPE_CHECKING:
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
 
 def plain_network(network: Network) -> Plain:
     """A network."""
-    first = Subnet(**{name: getattr(network, name) for name in Subnet.field_names()})
-    subnets = [one.given() for one in (first, *network.further_subnets) if one.given()]
+    subnets = [one.given() for one in network.subnets if one.given()]
     ipam = given(driver=network.ipam_driver, options=dict(network.ipam_options), config=subnets)
     values = given(
         name=network.name,

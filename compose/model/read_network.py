@@ -21,12 +21,7 @@ def read_network(key: str, fields: Fields, project: str) -> Network:
     driver = fields.text("driver") or "bridge"
     if driver not in ("bridge", "default") and not external:
         fields.not_built(f"driver `{driver}`", "driver", hint="`bridge` is")
-    if fields.flag("enable_ipv6"):
-        fields.not_built("IPv6", "enable_ipv6")
-    if not fields.flag("enable_ipv4", default=True):
-        fields.not_built("a network without IPv4", "enable_ipv4")
     ipam = fields.inside("ipam")
-    first, *further = _subnets(ipam) or [Subnet()]
     return Network(
         key=key,
         name=fields.text("name") or name or (key if external else f"{project}_{key}"),
@@ -34,8 +29,7 @@ def read_network(key: str, fields: Fields, project: str) -> Network:
         internal=fields.flag("internal"),
         driver="bridge" if driver == "default" else driver,
         driver_opts=fields.labels("driver_opts"),
-        **first.values(),
-        further_subnets=tuple(further),
+        subnets=_subnets(ipam),
         ipam_driver=ipam.text("driver"),
         ipam_options=ipam.labels("options"),
         attachable=fields.flag("attachable"),
@@ -46,19 +40,22 @@ def read_network(key: str, fields: Fields, project: str) -> Network:
     )
 
 
-def _subnets(ipam: Fields) -> list[Subnet]:
+def _subnets(ipam: Fields) -> tuple[Subnet, ...]:
     """The subnets of a network."""
     if ipam.text("driver") not in (None, "default"):
         ipam.not_built(f"IPAM driver `{ipam.text('driver')}`", "driver")
-    configs = list(ipam.each("config"))
-    if len(configs) > 1:
-        ipam.not_built("a network of several subnets", "config", 1)
-    return [_subnet(config) for config in configs]
+    versions: list[int] = []
+    return tuple(_subnet(config, versions) for config in ipam.each("config"))
 
 
-def _subnet(config: Fields) -> Subnet:
+def _subnet(config: Fields, versions: list[int]) -> Subnet:
+    """`versions`: those of the subnets before it."""
     subnet = _network_of(config, "subnet")
     _network_of(config, "ip_range")
+    if subnet is not None:
+        if subnet.version in versions:
+            config.not_built(f"a second IPv{subnet.version} subnet", "subnet")
+        versions.append(subnet.version)
     gateway = config.text("gateway")
     if gateway is not None:
         _check_address(config, "gateway", gateway)
@@ -80,14 +77,11 @@ def _network_of(config: Fields, key: str) -> ipaddress.IPv4Network | ipaddress.I
     if text is None:
         return None
     try:
-        network = ipaddress.ip_network(text, strict=False)
+        return ipaddress.ip_network(text, strict=False)
     except ValueError:
         what = f"{config.name(key)}: `{text}` is not a subnet"
         config.note(InvalidValue, what, key, hint=_CIDR)
         return None
-    if isinstance(network, ipaddress.IPv6Network):
-        config.not_built("an IPv6 subnet", key)
-    return network
 
 
 def _is_address(text: str) -> bool:

@@ -212,6 +212,7 @@ def _endpoints(project: Project, service: Service) -> tuple[EndpointSpec, ...]:
             aliases=(service.name, *place.aliases),
             links=tuple(links),
             ipv4_address=place.ipv4_address,
+            ipv6_address=place.ipv6_address,
             mac_address=place.mac_address or (service.mac_address if index == 0 else None),
             priority=place.priority,
             gw_priority=place.gw_priority,

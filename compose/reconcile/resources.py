@@ -9,7 +9,7 @@ from compose.reconcile import names
 
 if TYPE_CHECKING:
     from compose.model import Network, Project, Volume
-    from engine import Engine
+    from engine import Engine, PoolSpec
 
 
 def create_network(engine: Engine, project: Project, name: str) -> None:
@@ -22,12 +22,27 @@ def create_network(engine: Engine, project: Project, name: str) -> None:
             name=network.name,
             driver=network.driver,
             internal=network.internal,
-            subnet=network.subnet,
-            gateway=network.gateway,
-            ip_range=network.ip_range,
+            ipv4=network.enable_ipv4,
+            ipv6=network.enable_ipv6,
+            pools=_pools(network),
             options=network.driver_opts,
             labels=_labels(project, network, names.NETWORK),
         )
+    )
+
+
+def _pools(network: Network) -> tuple[PoolSpec, ...]:
+    from engine import PoolSpec
+
+    return tuple(
+        PoolSpec(
+            subnet=one.subnet,
+            gateway=one.gateway,
+            ip_range=one.ip_range,
+            reserved=one.aux_addresses,
+        )
+        for one in network.subnets
+        if one.subnet is not None
     )
 
 

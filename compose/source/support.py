@@ -28,10 +28,10 @@ _NOT_BUILT: PathTable[bool] = PathTable(
             *below(_SERVICE, "devices device_cgroup_rules gpus storage_opt"),
             *below(_DEPLOY, "resources.reservations.devices"),
             *below(_BUILD, "no_cache_filter privileged entitlements secrets ssh platforms"),
-            *below(f"{_SERVICE}.networks.*", "interface_name ipv6_address link_local_ips"),
+            *below(f"{_SERVICE}.networks.*", "interface_name link_local_ips"),
             *below(f"{_SERVICE}.networks.*", "driver_opts"),
             *below(f"{_SERVICE}.volumes.[]", "volume.subpath volume.labels"),
-            *below("networks.*.ipam", "options config.[].aux_addresses"),
+            *below("networks.*.ipam", "options"),
         ],
         value=True,
     )

@@ -44,7 +44,7 @@ def observe_container(roots: Roots, row: sqlite3.Row) -> Container:
         error=state.get("error"),
         ports=tuple(PublishedPort(**port) for port in state.get("ports", ()) if alive),
         exposed=tuple((port, protocol) for port, protocol in state.get("exposed", ()) if alive),
-        attachments=tuple(Attachment(**one) for one in state.get("attachments", ())),
+        attachments=tuple(map(_attachment, state.get("attachments", ()))),
         mounts=tuple(Mount(**_without_lists(mount)) for mount in spec["mounts"]),
         log_driver=spec["log"].get("driver", "cri"),
     )
@@ -90,3 +90,8 @@ def _lost(state: dict[str, Any], exit_code: int, why: str) -> dict[str, Any]:
 
 def _without_lists(mount: dict[str, Any]) -> dict[str, Any]:
     return {**mount, "options": tuple(mount["options"])}
+
+
+def _attachment(found: dict[str, Any]) -> Attachment:
+    lists = {name: tuple(found[name]) for name in ("addresses", "gateways")}
+    return Attachment(**{**found, **lists})

@@ -63,6 +63,7 @@ class EndpointSpec(Record):
     aliases: tuple[str, ...] = ()
     links: tuple[tuple[str, str], ...] = ()  # (alias, container name), seen by this one alone
     ipv4_address: str | None = None
+    ipv6_address: str | None = None
     mac_address: str | None = None
     priority: int = 0  # connect order
     gw_priority: int = 0  # who gives the default route
@@ -200,11 +201,15 @@ class Attachment(Record):
 
     network_id: str
     network: str
-    address: str  # 172.18.0.2
-    prefix_length: int
-    gateway: str | None
+    addresses: tuple[str, ...]  # 172.18.0.2/16, fd3a:2b:1::2/64; IPv4 first
+    gateways: tuple[str, ...]  # of each of these
     mac_address: str
     interface: str
+
+    @property
+    def address(self) -> str:
+        """The first address, without its prefix length."""
+        return self.addresses[0].partition("/")[0]
 
 
 class Container(Record):

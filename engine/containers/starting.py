@@ -12,7 +12,6 @@ from engine.containers.modes import find_donors
 from engine.containers.observe import ALIVE
 from engine.containers.record import EMPTY_LOWER, build_record, hostname_of
 from engine.containers.spec import (
-    Attachment,
     ContainerSpec,
     EndpointSpec,
     FileSpec,
@@ -158,9 +157,9 @@ def _attach(containers: Containers, container_id: str, spec: ContainerSpec) -> d
 
 
 def _attachments(network: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What of the endpoints is for others to see: the fields of Attachment."""
-    names = Attachment.field_names()
-    return [{name: endpoint[name] for name in names} for endpoint in network["endpoints"]]
+    from engine.network.attachment import attachment_of
+
+    return [attachment_of(endpoint).values() for endpoint in network["endpoints"]]
 
 
 def _make_directories(containers: Containers, container_id: str) -> None:

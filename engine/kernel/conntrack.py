@@ -31,30 +31,33 @@ _CTA_TUPLE_ORIG, _CTA_ZONE, _CTA_FILTER = 1, 18, 25
 _CTA_TUPLE_PROTO = 2
 _CTA_PROTO_NUM, _CTA_PROTO_DST_PORT = 1, 3
 _FILTER_PROTO_NUM = 1 << 3  # dump only this protocol; older kernels than 5.8 send all
-_HEADER = struct.pack(">BBH", socket.AF_INET, 0, 0)
 
 
-def forget_udp(netlink: NetlinkSocket, ports: Collection[int]) -> int:
-    """Delete the IPv4 entries of UDP flows first sent to one of `ports`; how many there were.
+def forget_udp(netlink: NetlinkSocket, ports: Collection[int], family: int = socket.AF_INET) -> int:
+    """Delete the entries of UDP flows first sent to one of `ports`; how many there were.
 
     netlink   a NETLINK_NETFILTER socket
     """
     if not ports:
         return 0
-    stale = [entry for entry in _udp_entries(netlink) if _original_port(entry) in ports]
+    stale = [entry for entry in _udp_entries(netlink, family) if _original_port(entry) in ports]
     return sum(_delete(netlink, entry) for entry in stale)
 
 
-def _udp_entries(netlink: NetlinkSocket) -> list[bytes]:
+def _header(family: int) -> bytes:
+    return struct.pack(">BBH", family, 0, 0)
+
+
+def _udp_entries(netlink: NetlinkSocket, family: int) -> list[bytes]:
     number = nested(_CTA_TUPLE_PROTO, attribute(_CTA_PROTO_NUM, bytes([socket.IPPROTO_UDP])))
     flags = attribute(1, struct.pack("=I", _FILTER_PROTO_NUM)) + attribute(2, bytes(4))
     wanted = nested(_CTA_TUPLE_ORIG, number) + nested(_CTA_FILTER, flags)
     try:
-        return netlink.dump(_GET, _HEADER + wanted)
+        return netlink.dump(_GET, _header(family) + wanted)
     except NetlinkError as error:
         if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
             raise
-    return netlink.dump(_GET, _HEADER, NLM_F_DUMP)
+    return netlink.dump(_GET, _header(family), NLM_F_DUMP)
 
 
 def _original_port(entry: bytes) -> int | None:
@@ -71,7 +74,7 @@ def _delete(netlink: NetlinkSocket, entry: bytes) -> bool:
     if _CTA_ZONE in given:
         body += attribute(_CTA_ZONE, given[_CTA_ZONE])
     try:
-        netlink.send([(_DELETE, 0, _HEADER + body)])
+        netlink.send([(_DELETE, 0, entry[:4] + body)])
     except NetlinkError as error:
         if error.errno != errno.ENOENT:  # it has expired in the meantime
             raise

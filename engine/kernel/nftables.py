@@ -29,6 +29,7 @@ from engine.kernel.netlink import (
 )
 from engine.kernel.nftexpressions import (
     NFPROTO_IPV4,
+    NFPROTO_IPV6,
     NFTA_DATA_VALUE,
     NFTA_LIST_ELEM,
     be32,
@@ -98,45 +99,45 @@ class NftSocket(NetlinkSocket):
     def __enter__(self) -> NftSocket:
         return self
 
-    def commit(self, batch: Batch, generation: int | None = None) -> None:
-        """Apply a batch. Raises the NetlinkError of the first refused message; then nothing is.
+    def commit(self, *batches: Batch, generation: int | None = None) -> None:
+        """Apply batches, as one. Raises the NetlinkError of the first refused message; then
+        nothing is applied.
 
         generation   apply only if the tables are still of that generation: else ERESTART
 
         Only the last message asks for an acknowledgement: errors of the others come anyway.
         """
-        if not batch.messages:
+        messages = [(batch.family, *message) for batch in batches for message in batch.messages]
+        if not messages:
             return
         first = self.sequence + 1
         condition = b"" if generation is None else attribute(NFNL_BATCH_GENID, be32(generation))
         packed = [self._frame(NFNL_MSG_BATCH_BEGIN, 0, 0, NFNL_SUBSYS_NFTABLES, condition)]
-        last = len(batch.messages) - 1
-        for place, (kind, flags, body) in enumerate(batch.messages):
+        last = len(messages) - 1
+        for place, (family, kind, flags, body) in enumerate(messages):
             asked = flags | (NLM_F_ACK if place == last else 0)
-            packed.append(
-                self._frame(NFNL_SUBSYS_NFTABLES << 8 | kind, asked, batch.family, 0, body)
-            )
+            packed.append(self._frame(NFNL_SUBSYS_NFTABLES << 8 | kind, asked, family, 0, body))
         acknowledged = self.sequence
         packed.append(self._frame(NFNL_MSG_BATCH_END, 0, 0, NFNL_SUBSYS_NFTABLES, b""))
         datagram = b"".join(packed)
         self._make_room(len(datagram))
         self.socket.send(datagram)
-        self._await(first, acknowledged, batch)
+        self._await(first, acknowledged, batches[0].table)
 
     def generation(self) -> int:
         """A number that every change of any table raises."""
         body = self._ask(GETGEN, 0, b"", flags=0)[0]
         return int.from_bytes(parse_attributes(body, 4)[1], "big")
 
-    def has_element(self, table: str, name: str, key: bytes) -> bool:
-        """Whether a set of an IPv4 table has that key; False too when there is no such set."""
+    def has_element(self, table: str, name: str, key: bytes, family: int = NFPROTO_IPV4) -> bool:
+        """Whether a set has that key; False too when there is no such set."""
         wanted = nested(3, nested(NFTA_LIST_ELEM, value(1, key)))
         body = text(1, table) + text(2, name) + wanted
-        return bool(self._ask(GETSETELEM, NFPROTO_IPV4, body, flags=0))
+        return bool(self._ask(GETSETELEM, family, body, flags=0))
 
-    def elements(self, table: str, name: str) -> list[Element]:
-        """All elements of a set of an IPv4 table; none when there is no such set."""
-        found = self._ask(GETSETELEM, NFPROTO_IPV4, text(1, table) + text(2, name))
+    def elements(self, table: str, name: str, family: int = NFPROTO_IPV4) -> list[Element]:
+        """All elements of a set; none when there is no such set."""
+        found = self._ask(GETSETELEM, family, text(1, table) + text(2, name))
         return [
             Element(data)
             for body in found
@@ -144,9 +145,10 @@ class NftSocket(NetlinkSocket):
         ]
 
     def chains(self) -> list[Chain]:
-        """All chains of all IPv4 and inet tables."""
+        """All chains of all IPv4, IPv6 and inet tables."""
         found = self._ask(GETCHAIN, 0, b"")
-        return [c for c in map(Chain, found) if c.family in (NFPROTO_IPV4, NFPROTO_INET)]
+        families = (NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_INET)
+        return [chain for chain in map(Chain, found) if chain.family in families]
 
     def rules(self, table: str, chain: str, family: int = NFPROTO_IPV4) -> list[Rule]:
         """The rules of a chain in order; none when there is no such chain."""
@@ -173,13 +175,13 @@ class NftSocket(NetlinkSocket):
         option = SO_SNDBUFFORCE
         self.socket.setsockopt(socket.SOL_SOCKET, option, max(_SEND_BUFFER_BYTES, 2 * size_bytes))
 
-    def _await(self, first: int, acknowledged: int, batch: Batch) -> None:
+    def _await(self, first: int, acknowledged: int, table: str) -> None:
         failure: NetlinkError | None = None
         while True:
             for kind, flags, sequence, body in split_messages(self.socket.recv(1 << 18)):
                 if kind != NLMSG_ERROR or sequence < first:
                     continue
-                what = f"nftables table {batch.table}, change {sequence - first}"
+                what = f"nftables table {table}, change {sequence - first}"
                 failure = failure or read_error(body, flags, what)
                 # an error of the batch itself (EPERM, a racing change) carries its first number
                 if sequence in (first, acknowledged):

@@ -15,9 +15,7 @@ from engine.kernel.netlink import attribute, nested, text
 REG_VERDICT = 0
 REG_1 = 1  # the first 16 bytes: REG32 8..11
 REG_2 = 2
-REG_ADDRESS = 8  # REG32_00, and the two after it
-REG_PROTOCOL = 9
-REG_PORT = 10
+REG_ADDRESS = 8  # REG32_00
 
 META_IIFNAME, META_OIFNAME, META_L4PROTO = 6, 7, 16
 CT_STATE, CT_STATUS = 0, 2
@@ -26,10 +24,31 @@ STATUS_DST_NAT = 1 << 5
 FIB_RESULT_ADDRTYPE, FIB_DADDR, RTN_LOCAL = 3, 2, 2
 
 NETWORK_HEADER, TRANSPORT_HEADER = 1, 2
-NF_DROP, NF_ACCEPT, NFT_JUMP = 0, 1, -3
+NF_DROP, NF_ACCEPT, NFT_JUMP, NFT_RETURN = 0, 1, -3, -5
 EQUAL, UNEQUAL = 0, 1
-NFPROTO_IPV4 = 2
+NFPROTO_IPV4, NFPROTO_IPV6 = 2, 10
 NAT_DESTINATION = 1
+
+
+class Header:
+    """Where the addresses are in the header of an IP version.
+
+    family   number of nf_tables; size: of an address, in bytes; source, destination: offsets
+    loopback what addresses of the host itself start with
+    """
+
+    __slots__ = ("destination", "family", "loopback", "size", "source")
+
+    def __init__(self, family: int, size: int, source: int, loopback: bytes) -> None:
+        self.family = family
+        self.size = size
+        self.source = source
+        self.destination = source + size
+        self.loopback = loopback
+
+
+IPV4 = Header(NFPROTO_IPV4, 4, 12, b"\x7f")
+IPV6 = Header(NFPROTO_IPV6, 16, 8, bytes(15) + b"\x01")
 
 NFTA_LIST_ELEM = 1
 NFTA_DATA_VALUE, NFTA_DATA_VERDICT = 1, 2
@@ -128,9 +147,9 @@ def masquerade() -> bytes:
     return _expression("masq")
 
 
-def dnat(*, address: int | None, port: int) -> bytes:
+def dnat(*, address: int | None, port: int, header: Header = IPV4) -> bytes:
     """Destination NAT to the address and port in two registers; None keeps the address."""
-    parts = [_number(1, NAT_DESTINATION), _number(2, NFPROTO_IPV4)]
+    parts = [_number(1, NAT_DESTINATION), _number(2, header.family)]
     if address is not None:
         parts.append(_number(3, address))
     return _expression("nat", *parts, _number(5, port))
@@ -138,6 +157,7 @@ def dnat(*, address: int | None, port: int) -> bytes:
 
 ACCEPT = verdict(NF_ACCEPT)
 DROP = verdict(NF_DROP)
+RETURN = verdict(NFT_RETURN)
 
 
 def iif_in(name: str, *, absent: bool = False) -> bytes:
@@ -150,9 +170,14 @@ def oif_in(name: str, *, absent: bool = False) -> bytes:
     return load_meta(META_OIFNAME) + lookup(name, absent=absent)
 
 
-def source_in(name: str) -> bytes:
+def load_destination(header: Header, register: int = REG_1) -> bytes:
+    """The destination address."""
+    return load_payload(NETWORK_HEADER, header.destination, header.size, register)
+
+
+def source_in(name: str, header: Header = IPV4) -> bytes:
     """`ip saddr @name`."""
-    return load_payload(NETWORK_HEADER, 12, 4) + lookup(name)
+    return load_payload(NETWORK_HEADER, header.source, header.size) + lookup(name)
 
 
 def destination_is(address: str) -> bytes:
@@ -162,12 +187,19 @@ def destination_is(address: str) -> bytes:
 
 def source_is_loopback() -> bytes:
     """`ip saddr 127.0.0.0/8`."""
-    return load_payload(NETWORK_HEADER, 12, 1) + compare(b"\x7f")
+    return load_payload(NETWORK_HEADER, IPV4.source, 1) + compare(IPV4.loopback)
 
 
-def destination_is_loopback() -> bytes:
-    """`ip daddr 127.0.0.0/8`."""
-    return load_payload(NETWORK_HEADER, 16, 1) + compare(b"\x7f")
+def destination_is_loopback(header: Header = IPV4) -> bytes:
+    """`ip daddr 127.0.0.0/8`, `ip6 daddr ::1`."""
+    loaded = load_payload(NETWORK_HEADER, header.destination, len(header.loopback))
+    return loaded + compare(header.loopback)
+
+
+def source_is_link_local() -> bytes:
+    """`ip6 saddr fe80::/10`."""
+    loaded = load_payload(NETWORK_HEADER, IPV6.source, IPV6.size)
+    return loaded + mask(b"\xff\xc0" + bytes(14)) + compare(b"\xfe\x80" + bytes(14))
 
 
 def destination_is_local() -> bytes:

@@ -37,6 +37,7 @@ IFLA_BRPORT_MODE = 4  # hairpin
 IFLA_INET6_ADDR_GEN_MODE, ADDR_GEN_MODE_NONE = 8, 1
 VETH_INFO_PEER = 1
 IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST = 1, 2, 4
+IFA_F_NODAD = 0x02
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_TABLE = 1, 4, 5, 15
 RTN_UNICAST, RT_SCOPE_LINK = 1, 253
 RT_TABLE_MAIN, RTPROT_BOOT = 254, 3
@@ -74,16 +75,20 @@ class Link:
 
 
 class Route:
-    """One IPv4 unicast route: where it leads, through which link, and how it came about."""
+    """One unicast route: where it leads, through which link, and how it came about.
+
+    destination   packed: 4 or 16 bytes
+    """
 
     __slots__ = ("destination", "link", "on_link", "prefix_length")
 
     def __init__(self, body: bytes) -> None:
         _, self.prefix_length, _, _, _, _, scope, _, _ = _ROUTE.unpack_from(body)
         given = parse_attributes(body, _ROUTE.size)
-        self.destination = int.from_bytes(given.get(RTA_DST, b"\0\0\0\0"), "big")
+        ipv6 = body[0] == socket.AF_INET6  # where a route has no scope
+        self.destination = given.get(RTA_DST, bytes(16 if ipv6 else 4))
         self.link = int.from_bytes(given.get(RTA_OIF, b""), "little")
-        self.on_link = scope == RT_SCOPE_LINK
+        self.on_link = RTA_GATEWAY not in given if ipv6 else scope == RT_SCOPE_LINK
 
 
 class RouteSocket(NetlinkSocket):
@@ -109,9 +114,9 @@ class RouteSocket(NetlinkSocket):
         """All links of the namespace."""
         return [Link(body) for body in self.dump(RTM_GETLINK, _link())]
 
-    def unicast_routes(self) -> list[Route]:
-        """All IPv4 unicast routes of all tables."""
-        bodies = self.dump(RTM_GETROUTE, _ROUTE.pack(socket.AF_INET, *[0] * 8))
+    def unicast_routes(self, family: int = socket.AF_INET) -> list[Route]:
+        """All unicast routes of that address family, of all tables."""
+        bodies = self.dump(RTM_GETROUTE, _ROUTE.pack(family, *[0] * 8))
         return [Route(body) for body in bodies if body[7] == RTN_UNICAST]
 
 
@@ -174,7 +179,15 @@ def link_removal(index: int) -> Message:
 
 
 def link_address(index: int, address: str, prefix_length: int) -> Message:
-    """Give a link an IPv4 address, with the broadcast address of its subnet."""
+    """Give a link an address; an IPv4 one with the broadcast address of its subnet.
+
+    Duplicates are not looked for: an IPv6 address could not be used for a second (engine.md
+    B1.4).
+    """
+    if ":" in address:
+        body = _ADDRESS.pack(socket.AF_INET6, prefix_length, IFA_F_NODAD, 0, index)
+        local = attribute(IFA_LOCAL, socket.inet_pton(socket.AF_INET6, address))
+        return RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, body + local
     local = socket.inet_aton(address)
     host = (1 << (32 - prefix_length)) - 1
     broadcast = (int.from_bytes(local, "big") | host).to_bytes(4, "big")
@@ -184,9 +197,10 @@ def link_address(index: int, address: str, prefix_length: int) -> Message:
 
 
 def default_route(gateway: str, index: int) -> Message:
-    """0.0.0.0/0 by a gateway that is on a link."""
-    body = _ROUTE.pack(socket.AF_INET, 0, 0, 0, RT_TABLE_MAIN, RTPROT_BOOT, 0, RTN_UNICAST, 0)
-    body += attribute(RTA_GATEWAY, socket.inet_aton(gateway))
+    """0.0.0.0/0 or ::/0 by a gateway that is on a link."""
+    family = socket.AF_INET6 if ":" in gateway else socket.AF_INET
+    body = _ROUTE.pack(family, 0, 0, 0, RT_TABLE_MAIN, RTPROT_BOOT, 0, RTN_UNICAST, 0)
+    body += attribute(RTA_GATEWAY, socket.inet_pton(family, gateway))
     return RTM_NEWROUTE, _NEW, body + attribute(RTA_OIF, struct.pack("=I", index))
 
 

@@ -7,29 +7,33 @@ from typing import TYPE_CHECKING
 
 from engine.containers.spec import Attachment, EndpointSpec
 from engine.errors import NetworkProblem
-from engine.network.firewall import ANY_ADDRESS
+from engine.network.publication import ANY_ADDRESS
 from engine.network.resolv import read_host, sets_ndots
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from engine.containers.spec import ContainerSpec, PortSpec
     from engine.network.claims import Claims
-    from engine.network.spec import Network
+    from engine.network.spec import Network, Pool
     from engine.state.paths import Roots
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
-    """One endpoint with the address it has got."""
+    """One endpoint with the addresses it has got."""
 
     wish: EndpointSpec
     network: Network
-    address: str
+    addresses: tuple[str, ...]  # one of each pool
     mac_address: str
     interface: str
+
+    def has_way_out(self, family: int) -> bool:
+        """Whether packets of that family (4 or 6) can leave the host by it."""
+        return self.network.pool(family) is not None and not self.network.internal
 
 
 class Plan:
@@ -45,40 +49,46 @@ class Plan:
         self._spec = spec
         self._interfaces = 0
 
-    def claim(self, claims: Claims, wish: EndpointSpec, network: Network) -> Claimed:
-        """Claim its address on one network. eth0, eth1, ... follow the order of the calls."""
+    def claim(
+        self, wish: EndpointSpec, network: Network, claims_of: Callable[[Network, Pool], Claims]
+    ) -> Claimed:
+        """Claim its addresses on one network. eth0, eth1, ... follow the order of the calls."""
         interface = f"eth{self._interfaces}"
         self._interfaces += 1
-        address, mac_address = claims.claim(
-            self._container_id,
-            self._spec.address_owner or self._container_id,
-            interface,
-            fixed=wish.ipv4_address,
-            mac=wish.mac_address,
-        )
+        owner = self._spec.address_owner or self._container_id
+        fixed = {4: wish.ipv4_address, 6: wish.ipv6_address}
+        _check_families(wish, network)
+        addresses, mac_address = [], wish.mac_address
+        for pool in network.pools:
+            address, mac_address = claims_of(network, pool).claim(
+                self._container_id, owner, interface, fixed=fixed[pool.family], mac=mac_address
+            )
+            addresses.append(address)
+        assert mac_address is not None, "a network has a pool"
         return Claimed(
             wish=wish,
             network=network,
-            address=address,
+            addresses=tuple(addresses),
             mac_address=mac_address,
             interface=interface,
         )
 
     def record(self, claimed: Sequence[Claimed]) -> dict[str, Any]:
         """The section; JSON-able. `mode` is `sandbox`, `none` (loopback alone) or `host`."""
-        ranks = {e.network.id: rank for rank, e in enumerate(sorted(claimed, key=_rank_key))}
-        has_way_out = any(not one.network.internal for one in claimed)
+        ranked = sorted(claimed, key=_rank_key)
+        ranks = {one.network.id: rank for rank, one in enumerate(ranked)}
+        ways_out = _ways_out(ranked)
         options = self._spec.dns_options or read_host().options
         return {
             "mode": self._mode(claimed),
             "table": self._roots.kernel_name,
             "hostname": self._hostname,
             "domainname": self._spec.domainname,
-            "endpoints": [self._endpoint(one, ranks[one.network.id]) for one in claimed],
-            "ports": [_port(p) for p in self._spec.ports] if has_way_out else [],
+            "endpoints": [self._endpoint(one, ranks[one.network.id], ways_out) for one in claimed],
+            "ports": [_port(p) for p in self._spec.ports] if ways_out else [],
             "dns": {
                 "servers": list(self._spec.dns),
-                "host": has_way_out,
+                "host": bool(ways_out),
                 "ndots_given": sets_ndots(options),
             },
         }
@@ -88,8 +98,8 @@ class Plan:
             return "host"
         return "sandbox" if claimed else "none"
 
-    def _endpoint(self, one: Claimed, rank: int) -> dict[str, Any]:
-        """`rank`: the order of name lookups; 0 has the default route and the ports."""
+    def _endpoint(self, one: Claimed, rank: int, ways_out: Mapping[int, str]) -> dict[str, Any]:
+        """`rank`: the order of name lookups; ways_out: which network has the default route."""
         network = one.network
         return {
             "network_id": network.id,
@@ -97,14 +107,19 @@ class Plan:
             "directory": self._roots.network_run(network.id),
             "bridge": network.bridge,
             "interface": one.interface,
-            "address": one.address,
-            "prefix_length": network.subnet.prefixlen,
-            "gateway": str(network.gateway),
+            "addresses": [
+                {
+                    "address": address,
+                    "prefix_length": pool.subnet.prefixlen,
+                    "gateway": str(pool.gateway),
+                    "default_route": ways_out.get(pool.family) == network.id,
+                }
+                for address, pool in zip(one.addresses, network.pools, strict=True)
+            ],
             "mac_address": one.mac_address,
             "mtu": network.mtu,
             "internal": network.internal,
             "rank": rank,
-            "default_route": rank == 0 and not network.internal,
             "names": self._names(one.wish),
             "links": [list(link) for link in one.wish.links],
         }
@@ -122,31 +137,60 @@ def in_connect_order(spec: ContainerSpec) -> list[EndpointSpec]:
     return sorted(spec.endpoints, key=lambda wish: (-wish.priority, wish.network))
 
 
-def attachment_of(row: sqlite3.Row, network: Network) -> Attachment:
-    """An attachment from a row of `addresses` joined with its network."""
+def attachment_of(endpoint: Mapping[str, Any]) -> Attachment:
+    """What of an endpoint of the launch record is for others to see."""
+    places = endpoint["addresses"]
     return Attachment(
-        network_id=network.id,
-        network=network.name,
-        address=row["address"],
-        prefix_length=network.subnet.prefixlen,
-        gateway=str(network.gateway),
-        mac_address=row["mac_address"],
-        interface=row["interface"],
+        network_id=endpoint["network_id"],
+        network=endpoint["network"],
+        addresses=tuple(f"{place['address']}/{place['prefix_length']}" for place in places),
+        gateways=tuple(place["gateway"] for place in places),
+        mac_address=endpoint["mac_address"],
+        interface=endpoint["interface"],
     )
 
 
-def _rank_key(one: Claimed) -> tuple[int, bool, str]:
-    """Who gives the default route (engine.md B3.1)."""
-    return -one.wish.gw_priority, one.network.internal, one.network.name
+def claimed_attachment(rows: Sequence[sqlite3.Row], network: Network) -> Attachment:
+    """An attachment from the rows of `addresses` of one container on one network."""
+    found = [(row["address"], network.pool(row["family"])) for row in rows]
+    places = [(address, pool) for address, pool in found if pool is not None]
+    return Attachment(
+        network_id=network.id,
+        network=network.name,
+        addresses=tuple(f"{address}/{pool.subnet.prefixlen}" for address, pool in places),
+        gateways=tuple(str(pool.gateway) for _, pool in places),
+        mac_address=rows[0]["mac_address"],
+        interface=rows[0]["interface"],
+    )
+
+
+def _rank_key(one: Claimed) -> tuple[int, bool, bool, str]:
+    """Who comes first, for the default route too (engine.md B3.1)."""
+    single = len(one.network.pools) < 2
+    return -one.wish.gw_priority, one.network.internal, single, one.network.name
+
+
+def _ways_out(ranked: Sequence[Claimed]) -> dict[int, str]:
+    """For each family that can leave the host: the id of the network with its default route."""
+    found = {}
+    for family in (4, 6):
+        first = next((one for one in ranked if one.has_way_out(family)), None)
+        if first is not None:
+            found[family] = first.network.id
+    return found
+
+
+def _check_families(wish: EndpointSpec, network: Network) -> None:
+    for family, fixed in ((4, wish.ipv4_address), (6, wish.ipv6_address)):
+        if fixed is not None and network.pool(family) is None:
+            raise NetworkProblem(
+                f"network {network.name}: {fixed} was asked for, and it has no IPv{family}",
+                hint="enable_ipv6: true gives it IPv6" if family == 6 else None,
+                code="address-invalid",
+            )
 
 
 def _port(port: PortSpec) -> dict[str, Any]:
-    if ":" in port.host_ip:
-        raise NetworkProblem(
-            f"port {port.target}: publishing on the IPv6 address {port.host_ip} is not built yet",
-            hint="leave the address out, or give an IPv4 one",
-            code="ipv6-unsupported",
-        )
     return {
         "host_ip": port.host_ip or ANY_ADDRESS,
         "published": list(port.published) if port.published else None,

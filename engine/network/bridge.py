@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 _SYSCTLS = (
     ("ipv4/conf/{}/route_localnet", "1"),  # published ports are reached from 127.0.0.1
     ("ipv6/conf/{}/accept_ra", "0"),
-    ("ipv6/conf/{}/disable_ipv6", "1"),
 )
 _ALIAS = "buoy network "
 
@@ -37,9 +36,13 @@ def ensure_bridge(host: RouteSocket, network: Network) -> int:
     if link is None:
         link = _create(host, network)
     if not link.up:
-        _write_sysctls(network.bridge)
-        address, prefix_length = str(network.gateway), network.subnet.prefixlen
-        host.send([rtnetlink.link_address(link.index, address, prefix_length)])
+        _write_sysctls(network)
+        host.send(
+            [
+                rtnetlink.link_address(link.index, str(pool.gateway), pool.subnet.prefixlen)
+                for pool in network.pools
+            ]
+        )
         host.send([rtnetlink.link_up(link.index)])
     return link.index
 
@@ -90,10 +93,12 @@ def random_mac() -> str:
     return ":".join(f"{byte:02x}" for byte in ((first & 0xFC) | 0x02, *rest))
 
 
-def _write_sysctls(bridge: str) -> None:
-    for name, value in _SYSCTLS:
+def _write_sysctls(network: Network) -> None:
+    without_ipv6 = "1" if network.pool(6) is None else "0"
+    for name, value in (*_SYSCTLS, ("ipv6/conf/{}/disable_ipv6", without_ipv6)):
+        path = f"/proc/sys/net/{name.format(network.bridge)}"
         try:
-            with open(f"/proc/sys/net/{name.format(bridge)}", "w", encoding="ascii") as file:
+            with open(path, "w", encoding="ascii") as file:
                 file.write(value)
         except FileNotFoundError:  # a kernel without IPv6
             continue

@@ -7,8 +7,8 @@ key gets the same one, as long as the pool has others to give (engine.md B2.4).
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import time
-from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
 from engine.errors import NetworkProblem
@@ -18,26 +18,33 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterator
 
-    from engine.network.spec import Network
+    from engine.network.spec import Address, Network, Pool
 
 
 class Claims:
-    """The addresses of one network, inside a transaction that the caller holds.
+    """The addresses of one pool, inside a transaction that the caller holds.
 
     is_up   whether a container's endpoint is up now: the claim of one that is not can be taken
     """
 
     def __init__(
-        self, database: sqlite3.Connection, network: Network, is_up: Callable[[str], bool]
+        self,
+        database: sqlite3.Connection,
+        network: Network,
+        pool: Pool,
+        is_up: Callable[[str], bool],
     ) -> None:
         self._database = database
         self._network = network
+        self._pool = pool
         self._is_up = is_up
 
     def claim(
         self, container_id: str, owner: str, interface: str, *, fixed: str | None, mac: str | None
     ) -> tuple[str, str]:
         """The address and MAC of a container; the same as before where that is possible.
+
+        mac   None: one that follows from the address
 
         Raises NetworkProblem: `address-taken`, `address-invalid`, `addresses-exhausted`.
         """
@@ -48,16 +55,21 @@ class Claims:
             address = self._remembered(container_id, owner) or self._next_free()
         mac = mac or derive_mac(self._network.id, address)
         self._database.execute(
-            "DELETE FROM addresses WHERE network_id = ? AND (owner = ? OR container_id = ?)",
-            (self._network.id, owner, container_id),
+            "DELETE FROM addresses WHERE network_id = ? AND family = ?"
+            " AND (owner = ? OR container_id = ?)",
+            (*self._key, owner, container_id),
         )
         self._database.execute(
             "INSERT INTO addresses"
-            " (network_id, address, owner, container_id, mac_address, interface)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (self._network.id, address, owner, container_id, mac, interface),
+            " (network_id, family, address, owner, container_id, mac_address, interface)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (*self._key, address, owner, container_id, mac, interface),
         )
         return address, mac
+
+    @property
+    def _key(self) -> tuple[str, int]:
+        return self._network.id, self._pool.family
 
     def _owner_for(self, container_id: str, owner: str) -> str:
         """The sticky key, unless another container is up with it: then the container's own id."""
@@ -73,14 +85,14 @@ class Claims:
 
     def _check_fixed(self, wanted: str, container_id: str) -> str:
         network = self._network
-        if not network.subnet_given:
+        if not self._pool.is_given:
             raise NetworkProblem(
                 "user specified IP address is supported only when connecting to networks with "
                 f"user configured subnets: {wanted} on {network.name}",
                 hint=f"give network `{network.name}` a subnet (ipam.config)",
                 code="address-invalid",
             )
-        address = _parse_address(wanted, network)
+        address = _parse_address(wanted, network, self._pool)
         row = self._row("address = ?", address)
         held_by = row["container_id"] if row else None
         if held_by and held_by != container_id and self._is_up(held_by):
@@ -98,33 +110,36 @@ class Claims:
         for address in self._candidates():
             if str(address) not in taken:
                 self._database.execute(
-                    "UPDATE networks SET last_address = ? WHERE id = ?",
-                    (str(address), self._network.id),
+                    "UPDATE pools SET last_address = ? WHERE network_id = ? AND family = ?",
+                    (str(address), *self._key),
                 )
                 return str(address)
         return self._give_up_oldest()
 
-    def _candidates(self) -> Iterator[IPv4Address]:
-        pool = self._network.ip_range or self._network.subnet
-        first, size = int(pool.network_address), pool.num_addresses
+    def _candidates(self) -> Iterator[Address]:
+        pool = self._pool.ip_range or self._pool.subnet
+        kept = {self._pool.gateway, *self._pool.reserved.values()}
+        size = pool.num_addresses
         last = self._database.execute(
-            "SELECT last_address FROM networks WHERE id = ?", (self._network.id,)
+            "SELECT last_address FROM pools WHERE network_id = ? AND family = ?", self._key
         ).fetchone()["last_address"]
-        start = int(IPv4Address(last)) - first + 1 if last else 0
-        for step in range(size):
-            address = IPv4Address(first + (start + step) % size)
-            if address != self._network.gateway and is_host_address(address, self._network.subnet):
+        start = int(ipaddress.ip_address(last)) - int(pool.network_address) + 1 if last else 0
+        step = 0
+        while step < size:  # of IPv6, more than `range` can count
+            address = pool.network_address + (start + step) % size
+            step += 1
+            if address not in kept and is_host_address(address, self._pool.subnet):
                 yield address
 
     def _give_up_oldest(self) -> str:
-        pool = self._network.ip_range or self._network.subnet
+        pool = self._pool.ip_range or self._pool.subnet
         rows = self._database.execute(
-            "SELECT address FROM addresses WHERE network_id = ? AND container_id IS NULL"
-            " ORDER BY released_at",
-            (self._network.id,),
+            "SELECT address FROM addresses WHERE network_id = ? AND family = ?"
+            " AND container_id IS NULL ORDER BY released_at",
+            self._key,
         )
         for row in rows:
-            if IPv4Address(row["address"]) in pool:
+            if ipaddress.ip_address(row["address"]) in pool:
                 address = str(row["address"])
                 self._forget(address)
                 return address
@@ -136,7 +151,8 @@ class Claims:
 
     def _users(self) -> str:
         rows = self._database.execute(
-            "SELECT address, container_id FROM addresses WHERE network_id = ?", (self._network.id,)
+            "SELECT address, container_id FROM addresses WHERE network_id = ? AND family = ?",
+            self._key,
         ).fetchall()
         shown = [f"{self._name_of(row['container_id'])} ({row['address']})" for row in rows[:5]]
         more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
@@ -144,7 +160,7 @@ class Claims:
 
     def _taken(self) -> set[str]:
         rows = self._database.execute(
-            "SELECT address FROM addresses WHERE network_id = ?", (self._network.id,)
+            "SELECT address FROM addresses WHERE network_id = ? AND family = ?", self._key
         )
         return {row["address"] for row in rows}
 
@@ -156,8 +172,8 @@ class Claims:
 
     def _row(self, condition: str, value: str) -> sqlite3.Row | None:
         row: sqlite3.Row | None = self._database.execute(
-            f"SELECT * FROM addresses WHERE network_id = ? AND {condition}",
-            (self._network.id, value),
+            f"SELECT * FROM addresses WHERE network_id = ? AND family = ? AND {condition}",
+            (*self._key, value),
         ).fetchone()
         return row
 
@@ -189,19 +205,22 @@ def derive_mac(network_id: str, address: str) -> str:
     return ":".join(f"{byte:02x}" for byte in (0x02, *tail))
 
 
-def _parse_address(wanted: str, network: Network) -> str:
+def _parse_address(wanted: str, network: Network, pool: Pool) -> str:
     try:
-        address = IPv4Address(wanted)
+        address = ipaddress.ip_address(wanted)
     except ValueError:
         address = None
-    if address is None or not is_host_address(address, network.subnet):
+    if address is None or not is_host_address(address, pool.subnet):
         raise NetworkProblem(
-            f"network {network.name}: `{wanted}` is not an address of {network.subnet}",
+            f"network {network.name}: `{wanted}` is not an address of {pool.subnet}",
             code="address-invalid",
         )
-    if address == network.gateway:
+    users = {pool.gateway: "its gateway"} | {
+        a: f"aux_addresses.{k}" for k, a in pool.reserved.items()
+    }
+    if address in users:
         raise NetworkProblem(
-            f"network {network.name}: address {address} is in use by its gateway",
+            f"network {network.name}: address {address} is in use by {users[address]}",
             code="address-taken",
         )
     return str(address)

@@ -17,49 +17,57 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from engine.kernel.nftables import Chain, NftSocket, Rule
+    from engine.kernel.nftexpressions import Header
 
 _TABLE = "filter"  # of iptables-nft
 _DOCKER = "DOCKER-USER"
 _FORWARD = "FORWARD"
 _FIREWALLD = "firewalld"
 _FORM = ["meta", "cmp", "counter", "immediate"]  # iptables -i NAME -j ACCEPT
+_FAMILY_NAMES = {NFPROTO_INET: "inet", nft.NFPROTO_IPV4: "ip", nft.NFPROTO_IPV6: "ip6"}
 _LEGACY_TABLES = "/proc/net/ip_tables_names"
 
 
-def answer(netlink: NftSocket, bridge: str, own_table: str) -> list[str]:
+def answer(netlink: NftSocket, bridge: str, own_table: str, headers: Sequence[Header]) -> list[str]:
     """Let the bridge's traffic through the other firewalls; what could not be, in plain words.
+
+    headers   the IP versions that the bridge has traffic of
 
     May be repeated. Changes nothing where no other firewall drops what it does not know.
     """
     chains = netlink.chains()
-    place = _place_for_accepts(chains)
-    if place is not None:
-        _ensure_accepts(netlink, place, bridge)
-    return [*_unanswered(chains, own_table, bridge), *_legacy()]
+    for header in headers:
+        place = _place_for_accepts(chains, header.family)
+        if place is not None:
+            _ensure_accepts(netlink, header.family, place, bridge)
+    families = [NFPROTO_INET, *(header.family for header in headers)]
+    met = [chain for chain in chains if chain.family in families]
+    return [*_unanswered(met, own_table, bridge), *_legacy()]
 
 
 def withdraw(netlink: NftSocket, bridge: str) -> None:
     """Take our accepts out again; accepts absence."""
-    for chain in (_DOCKER, _FORWARD):
-        batch = Batch(_TABLE)
-        for rule in netlink.rules(_TABLE, chain):
-            if _accepted_key(rule, bridge) is not None:
-                batch.remove_rule(chain, rule.handle)
-        netlink.commit(batch)
+    for family in (nft.NFPROTO_IPV4, nft.NFPROTO_IPV6):
+        for chain in (_DOCKER, _FORWARD):
+            batch = Batch(_TABLE, family)
+            for rule in netlink.rules(_TABLE, chain, family):
+                if _accepted_key(rule, bridge) is not None:
+                    batch.remove_rule(chain, rule.handle)
+            netlink.commit(batch)
 
 
-def _place_for_accepts(chains: Sequence[Chain]) -> str | None:
+def _place_for_accepts(chains: Sequence[Chain], family: int) -> str | None:
     """Docker's chain for the user's rules, which it never flushes; else a dropping FORWARD."""
-    ours = {c.name: c for c in chains if c.family == nft.NFPROTO_IPV4 and c.table == _TABLE}
+    ours = {c.name: c for c in chains if c.family == family and c.table == _TABLE}
     if _DOCKER in ours:
         return _DOCKER
     forward = ours.get(_FORWARD)
     return _FORWARD if forward is not None and forward.drops else None
 
 
-def _ensure_accepts(netlink: NftSocket, chain: str, bridge: str) -> None:
-    present = {_accepted_key(rule, bridge) for rule in netlink.rules(_TABLE, chain)}
-    batch = Batch(_TABLE)
+def _ensure_accepts(netlink: NftSocket, family: int, chain: str, bridge: str) -> None:
+    present = {_accepted_key(rule, bridge) for rule in netlink.rules(_TABLE, chain, family)}
+    batch = Batch(_TABLE, family)
     for key in (nft.META_IIFNAME, nft.META_OIFNAME):
         if key not in present:
             match = nft.load_meta(key) + nft.compare(_short_name(bridge))
@@ -94,7 +102,7 @@ def _unanswered(chains: Sequence[Chain], own_table: str, bridge: str) -> list[st
     for chain in chains:
         known = chain.table in (own_table, _TABLE, _FIREWALLD)
         if chain.hook == HOOK_FORWARD and chain.drops and not known:
-            family = "inet" if chain.family == NFPROTO_INET else "ip"
+            family = _FAMILY_NAMES[chain.family]
             found.append(
                 f"nftables chain `{family} {chain.table} {chain.name}` drops what it does not "
                 f"know: let interface {bridge} through there, or containers reach nothing"

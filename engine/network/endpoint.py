@@ -6,6 +6,7 @@ import errno
 import os
 
 from engine.kernel import rtnetlink
+from engine.kernel.namespaces import joined_network
 from engine.kernel.netlink import NetlinkError
 
 TYPE_CHECKING = False
@@ -40,13 +41,19 @@ def plug(host: RouteSocket, inside: RouteSocket, netns_fd: int, endpoint: Mappin
     host.send([rtnetlink.port_up(link)])
     own = inside.find_link(endpoint["interface"])
     assert own is not None, "the kernel has just made it"
-    # the address first: coming up then announces it (arp_notify)
+    if any(":" in place["address"] for place in endpoint["addresses"]):
+        _enable_ipv6(netns_fd, endpoint["interface"])
+    # the addresses first: coming up then announces them (arp_notify)
     messages = [
-        rtnetlink.link_address(own.index, endpoint["address"], endpoint["prefix_length"]),
-        rtnetlink.link_up(own.index),
+        rtnetlink.link_address(own.index, place["address"], place["prefix_length"])
+        for place in endpoint["addresses"]
     ]
-    if endpoint["default_route"]:
-        messages.append(rtnetlink.default_route(endpoint["gateway"], own.index))
+    messages.append(rtnetlink.link_up(own.index))
+    messages += [
+        rtnetlink.default_route(place["gateway"], own.index)
+        for place in endpoint["addresses"]
+        if place["default_route"]
+    ]
     inside.send(messages)
     return link
 
@@ -59,6 +66,15 @@ def replug(host: RouteSocket, link: str, bridge: int) -> bool:
     if found.master != bridge:
         host.send([rtnetlink.join_bridge(link, bridge), rtnetlink.port_up(link)])
     return True
+
+
+def _enable_ipv6(netns_fd: int, interface: str) -> None:
+    """It is off in the namespace: a link without an address has nothing to say."""
+    with (
+        joined_network(netns_fd),
+        open(f"/proc/sys/net/ipv6/conf/{interface}/disable_ipv6", "w", encoding="ascii") as file,
+    ):
+        file.write("0")
 
 
 def _make_pair(host: RouteSocket, netns_fd: int, bridge: int, endpoint: Mapping[str, Any]) -> str:

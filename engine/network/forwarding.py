@@ -1,8 +1,8 @@
-"""ip_forward: without it no container reaches anything beyond the host (engine.md B4.9).
+"""Forwarding: without it no container reaches anything beyond the host (engine.md B4.9).
 
 Where it was off, the host was no router, and must not become one between its own links because
-containers came: these are guarded in the firewall. They are remembered in a file of the run
-root, which goes at reboot, as the setting does.
+containers came: these are guarded in the firewall. They are remembered in files of the run
+root, which go at reboot, as the setting does.
 """
 
 from __future__ import annotations
@@ -10,73 +10,105 @@ from __future__ import annotations
 import contextlib
 import os
 
+from engine.kernel.nftexpressions import IPV4, IPV6
 from engine.kernel.rtnetlink import LOOPBACK_INDEX
 
 TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from engine.kernel.nftexpressions import Header
     from engine.kernel.rtnetlink import RouteSocket
     from engine.network.firewall import Firewall
     from engine.state.paths import Roots
 
-_SYSCTL = "/proc/sys/net/ipv4/ip_forward"
+# the last one decides whether it was on: of IPv6, both are needed
+_SYSCTLS = {
+    IPV4.family: ("ipv4/ip_forward",),
+    IPV6.family: ("ipv6/conf/default/forwarding", "ipv6/conf/all/forwarding"),
+}
+_MARKERS = {IPV4.family: "guarded-uplinks", IPV6.family: "guarded-uplinks6"}
+_ACCEPT_EVEN_WHEN_FORWARDING = "2"
 
 
-def ensure_forwarding(roots: Roots, host: RouteSocket, firewall: Firewall) -> str | None:
-    """Forwarding on; what was changed in plain words, None when it was on. May be repeated."""
-    if _read() == "1":
-        return None
+def ensure_forwarding(
+    roots: Roots, host: RouteSocket, firewall: Firewall, header: Header
+) -> list[str]:
+    """Forwarding on; what was changed in plain words. May be repeated."""
+    names = _SYSCTLS[header.family]
+    if _read(names[-1]) != "0":  # absent: a kernel without that IP version
+        return []
     uplinks = [
         link.name
         for link in host.links()
         if link.index != LOOPBACK_INDEX and link.kind != "bridge" and not link.master
     ]
-    os.makedirs(os.path.dirname(_marker(roots)), mode=0o711, exist_ok=True)
-    with open(_marker(roots), "w", encoding="utf-8") as file:
+    marker = _marker(roots, header)
+    os.makedirs(os.path.dirname(marker), mode=0o711, exist_ok=True)
+    with open(marker, "w", encoding="utf-8") as file:
         file.writelines(f"{name}\n" for name in uplinks)
-    firewall.guard_uplinks(uplinks)  # before, or the host is a router for a moment
-    _write("1")
-    return (
-        "net.ipv4.ip_forward was 0 and is 1 now, for the containers; between the host's own "
+    firewall.guard_uplinks(uplinks, header)  # before, or the host is a router for a moment
+    if header is IPV6:
+        _keep_advertised_routes(uplinks)
+    for name in names:
+        _write(name, "1")
+    shown = f"net.{names[-1].replace('/', '.')}"
+    return [
+        f"{shown} was 0 and is 1 now, for the containers; between the host's own "
         f"links ({', '.join(uplinks) or 'none'}) nothing is forwarded"
-    )
+    ]
 
 
-def restore_guard(roots: Roots, firewall: Firewall) -> None:
+def restore_guard(roots: Roots, firewall: Firewall, header: Header) -> None:
     """Guard the links again that were guarded before the firewall table was lost."""
-    uplinks = _guarded(roots)
+    uplinks = _guarded(roots, header)
     if uplinks:
-        firewall.guard_uplinks(uplinks)
+        firewall.guard_uplinks(uplinks, header)
 
 
 def give_up_forwarding(roots: Roots, host: RouteSocket) -> None:
     """The last network is gone: off again if we turned it on and nobody has come to need it."""
-    uplinks = _guarded(roots)
-    if uplinks is None:
-        return
-    others = {link.name for link in host.links() if link.index != LOOPBACK_INDEX} - set(uplinks)
-    if not others:
-        _write("0")
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(_marker(roots))
+    for header in (IPV4, IPV6):
+        uplinks = _guarded(roots, header)
+        if uplinks is None:
+            continue
+        others = {link.name for link in host.links() if link.index != LOOPBACK_INDEX}
+        if not others - set(uplinks):
+            for name in _SYSCTLS[header.family]:
+                _write(name, "0")
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(_marker(roots, header))
 
 
-def _guarded(roots: Roots) -> list[str] | None:
+def _keep_advertised_routes(uplinks: Sequence[str]) -> None:
+    """A host that forwards takes no more router advertisements, unless told to: its own default
+    route would expire."""
+    for link in uplinks:
+        name = f"ipv6/conf/{link}/accept_ra"
+        if _read(name) == "1":
+            _write(name, _ACCEPT_EVEN_WHEN_FORWARDING)
+
+
+def _guarded(roots: Roots, header: Header) -> list[str] | None:
     try:
-        with open(_marker(roots), encoding="utf-8") as file:
+        with open(_marker(roots, header), encoding="utf-8") as file:
             return file.read().split()
     except FileNotFoundError:
         return None
 
 
-def _marker(roots: Roots) -> str:
-    return f"{roots.run_root}/networks/guarded-uplinks"
+def _marker(roots: Roots, header: Header) -> str:
+    return f"{roots.run_root}/networks/{_MARKERS[header.family]}"
 
 
-def _read() -> str:
-    with open(_SYSCTL, encoding="ascii") as file:
-        return file.read().strip()
+def _read(name: str) -> str:
+    try:
+        with open(f"/proc/sys/net/{name}", encoding="ascii") as file:
+            return file.read().strip()
+    except FileNotFoundError:
+        return ""
 
 
-def _write(value: str) -> None:
-    with open(_SYSCTL, "w", encoding="ascii") as file:
+def _write(name: str, value: str) -> None:
+    with open(f"/proc/sys/net/{name}", "w", encoding="ascii") as file:
         file.write(value)

@@ -1,23 +1,25 @@
 """Subnets of networks (engine.md B2).
 
 One is chosen so that it meets nothing that the host can reach: no route, no resolver, no other
-network.
+network. Those of the user are checked against the other networks alone.
 """
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
-from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+import os
+from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING
 
 from engine.errors import NetworkProblem
+from engine.network.spec import Pool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from engine.kernel.rtnetlink import Route
-    from engine.network.spec import NetworkSpec
+    from engine.network.spec import Address, NetworkSpec, PoolSpec, Range
 
 # 172.17.0.0/16 is left to the default bridge network (docker0)
 _POOLS = (
@@ -28,6 +30,8 @@ _POOLS = (
     (IPv4Network("172.28.0.0/14"), 16),
     (IPv4Network("192.168.0.0/16"), 20),
 )
+_MACHINE_ID = "/etc/machine-id"
+_LONGEST_PREFIX = {4: 30, 6: 126}
 _SPLIT_DEFAULT = 1  # 0.0.0.0/1 and 128.0.0.0/1: a VPN's way to say default route
 
 
@@ -36,17 +40,21 @@ class Obstacle:
 
     __slots__ = ("range", "user", "yields")
 
-    def __init__(self, taken: IPv4Network, user: str, *, yields: bool = False) -> None:
+    def __init__(self, taken: Range, user: str, *, yields: bool = False) -> None:
         self.range = taken
         self.user = user
         self.yields = yields  # a route through a gateway: avoided, but only while there is room
+
+    def meets(self, subnet: Range) -> bool:
+        """Whether the two have an address in common."""
+        return self.range.version == subnet.version and self.range.overlaps(subnet)
 
 
 def route_obstacles(routes: Iterable[Route], link_names: dict[int, str]) -> list[Obstacle]:
     """Every live route but default ones. Those to a gateway yield when all else is taken."""
     return [
         Obstacle(
-            IPv4Network((route.destination, route.prefix_length)),
+            ipaddress.ip_network((route.destination, route.prefix_length)),
             f"a route of the host by {link_names.get(route.link, 'a gateway')}",
             yields=not route.on_link,
         )
@@ -55,54 +63,122 @@ def route_obstacles(routes: Iterable[Route], link_names: dict[int, str]) -> list
     ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pool:
-    """Where the addresses of a network come from."""
+def server_obstacles(servers: Iterable[str]) -> list[Obstacle]:
+    """Resolvers as obstacles."""
+    found = []
+    for server in servers:
+        try:
+            address = ipaddress.ip_address(server.partition("%")[0])
+        except ValueError:
+            continue
+        found.append(Obstacle(ipaddress.ip_network(address), "a name server of the host"))
+    return found
 
-    subnet: IPv4Network
-    ip_range: IPv4Network | None
-    gateway: IPv4Address
+
+def ipv6_site(owner: str) -> IPv6Network:
+    """The unique local /48 of an engine (RFC 4193): 40 bits that follow from machine and owner.
+
+    owner   what tells the engines of one machine apart
+    """
+    try:
+        with open(_MACHINE_ID, encoding="ascii") as file:
+            machine = file.read()
+    except FileNotFoundError:
+        machine = os.uname().nodename
+    site = hashlib.sha256(f"{machine} {owner}".encode()).digest()[:5]
+    return IPv6Network((b"\xfd" + site + bytes(10), 48))
 
 
-def choose_pool(
-    spec: NetworkSpec, networks: Sequence[Obstacle], host: Callable[[], list[Obstacle]]
-) -> Pool:
-    """What a network is given.
+def choose_pools(
+    spec: NetworkSpec,
+    networks: Sequence[Obstacle],
+    host: Callable[[], list[Obstacle]],
+    site: IPv6Network,
+) -> tuple[Pool, ...]:
+    """What a network is given: a pool for each of its families, IPv4 first.
 
     networks   subnets of the other networks: all that a subnet of the user's is checked against
-    host       finds what else is in use; asked only when the subnet is ours to choose
+    host       finds what else is in use; asked only when a subnet is ours to choose
+    site       the /48 that IPv6 subnets are chosen from
 
     Raises NetworkProblem.
     """
-    if spec.subnet is not None:
-        subnet = check_subnet(spec.subnet, networks, name=spec.name)
-    else:
-        subnet = choose_subnet([*networks, *host()])
-    ip_range = None
-    if spec.ip_range is not None:
-        ip_range = parse_range(spec.ip_range, what="ip_range", name=spec.name)
-        if not ip_range.subnet_of(subnet):
+    families = [family for family, wanted in ((4, spec.ipv4), (6, spec.ipv6)) if wanted]
+    if not families:
+        raise NetworkProblem(
+            f"network {spec.name}: neither IPv4 nor IPv6 is enabled", code="family-missing"
+        )
+    given = _by_family(spec)
+    pools = []
+    for family in families:
+        if family in given:
+            pools.append(_given_pool(given[family], networks, name=spec.name))
+        else:
+            candidates = ipv4_candidates() if family == 4 else site.subnets(new_prefix=64)
+            subnet = choose_subnet([*networks, *host()], candidates)
+            gateway = choose_gateway(None, subnet, None, name=spec.name)
+            pools.append(Pool(subnet=subnet, is_given=False, ip_range=None, gateway=gateway))
+    return tuple(pools)
+
+
+def _by_family(spec: NetworkSpec) -> dict[int, PoolSpec]:
+    found: dict[int, PoolSpec] = {}
+    for pool in spec.pools:
+        family = parse_range(pool.subnet, what="subnet", name=spec.name).version
+        if family in found:
             raise NetworkProblem(
-                f"network {spec.name}: ip_range {ip_range} is not part of subnet {subnet}",
+                f"network {spec.name}: {found[family].subnet} and {pool.subnet} are both "
+                f"IPv{family}",
+                hint="a network has one subnet of each family",
                 code="subnet-invalid",
             )
-    gateway = choose_gateway(spec.gateway, subnet, ip_range, name=spec.name)
-    return Pool(subnet=subnet, ip_range=ip_range, gateway=gateway)
+        found[family] = pool
+    return found
 
 
-def choose_subnet(obstacles: Sequence[Obstacle]) -> IPv4Network:
-    """The first subnet of the pools that meets no obstacle.
+def _given_pool(wish: PoolSpec, networks: Sequence[Obstacle], *, name: str) -> Pool:
+    subnet = check_subnet(wish.subnet, networks, name=name)
+    ip_range = None
+    if wish.ip_range is not None:
+        ip_range = parse_range(wish.ip_range, what="ip_range", name=name)
+        if ip_range.version != subnet.version or not ip_range.subnet_of(subnet):  # type: ignore[arg-type]
+            raise NetworkProblem(
+                f"network {name}: ip_range {ip_range} is not part of subnet {subnet}",
+                code="subnet-invalid",
+            )
+    return Pool(
+        subnet=subnet,
+        is_given=True,
+        ip_range=ip_range,
+        gateway=choose_gateway(wish.gateway, subnet, ip_range, name=name),
+        reserved={
+            key: _address_in(text, subnet, what="aux address", name=name)
+            for key, text in wish.reserved.items()
+        },
+    )
+
+
+def ipv4_candidates() -> Iterator[IPv4Network]:
+    """Docker's pools, cut into the subnets that networks get (engine.md B2.1)."""
+    for pool, prefix_length in _POOLS:
+        yield from pool.subnets(new_prefix=prefix_length)
+
+
+def choose_subnet(obstacles: Sequence[Obstacle], candidates: Iterable[Range]) -> Range:
+    """The first candidate that meets no obstacle.
 
     Raises NetworkProblem `subnets-exhausted`, which names who uses what.
     """
+    tried = []
+    for subnet in candidates:
+        if not any(obstacle.meets(subnet) for obstacle in obstacles):
+            return subnet
+        tried.append(subnet)
     firm = [obstacle for obstacle in obstacles if not obstacle.yields]
-    for avoided in (obstacles, firm):
-        for pool, prefix_length in _POOLS:
-            for subnet in pool.subnets(new_prefix=prefix_length):
-                if not any(subnet.overlaps(obstacle.range) for obstacle in avoided):
-                    return subnet
-    pools = [pool for pool, _ in _POOLS]
-    met = [o for o in firm if any(o.range.overlaps(pool) for pool in pools)]
+    for subnet in tried:
+        if not any(obstacle.meets(subnet) for obstacle in firm):
+            return subnet
+    met = [o for o in firm if any(o.meets(subnet) for subnet in tried)]
     used = ", ".join(f"{o.range} by {o.user}" for o in met)
     raise NetworkProblem(
         f"all predefined address pools have been fully subnetted: {used}",
@@ -111,17 +187,17 @@ def choose_subnet(obstacles: Sequence[Obstacle]) -> IPv4Network:
     )
 
 
-def check_subnet(wanted: str, obstacles: Iterable[Obstacle], *, name: str) -> IPv4Network:
+def check_subnet(wanted: str, obstacles: Iterable[Obstacle], *, name: str) -> Range:
     """A subnet that the user gave. Raises NetworkProblem when it is none or meets an obstacle."""
     subnet = parse_range(wanted, what="subnet", name=name)
-    if subnet.prefixlen > 30:
+    if subnet.prefixlen > _LONGEST_PREFIX[subnet.version]:
         raise NetworkProblem(
             f"network {name}: subnet {wanted} has no room for a gateway and a container",
-            hint="a /29 has room for five containers",
+            hint="a /29 has room for five containers" if subnet.version == 4 else "use a /64",
             code="subnet-invalid",
         )
     for obstacle in obstacles:
-        if subnet.overlaps(obstacle.range):
+        if obstacle.meets(subnet):
             raise NetworkProblem(
                 f"network {name}: subnet {subnet} overlaps {obstacle.range},"
                 f" used by {obstacle.user}",
@@ -131,49 +207,42 @@ def check_subnet(wanted: str, obstacles: Iterable[Obstacle], *, name: str) -> IP
     return subnet
 
 
-def parse_range(text: str, *, what: str, name: str) -> IPv4Network:
-    """An IPv4 range as the user wrote it; host bits may be set. Raises NetworkProblem."""
+def parse_range(text: str, *, what: str, name: str) -> Range:
+    """A range as the user wrote it; host bits may be set. Raises NetworkProblem."""
     try:
-        return IPv4Network(text, strict=False)
+        return ipaddress.ip_network(text, strict=False)
     except ValueError as error:
         raise NetworkProblem(
-            f"network {name}: {what} `{text}` is not an IPv4 range: {error}", code="subnet-invalid"
+            f"network {name}: {what} `{text}` is not a range of addresses: {error}",
+            code="subnet-invalid",
         ) from None
 
 
 def choose_gateway(
-    wanted: str | None, subnet: IPv4Network, ip_range: IPv4Network | None, *, name: str
-) -> IPv4Address:
+    wanted: str | None, subnet: Range, ip_range: Range | None, *, name: str
+) -> Address:
     """The address of the bridge. Raises NetworkProblem when it is not in the subnet."""
-    if wanted is None:
-        first = ip_range.network_address if ip_range else subnet.network_address
-        return first if first != subnet.network_address else first + 1
+    if wanted is not None:
+        return _address_in(wanted, subnet, what="gateway", name=name)
+    first: Address = (ip_range or subnet).network_address
+    return first if first != subnet.network_address else first + 1
+
+
+def _address_in(text: str, subnet: Range, *, what: str, name: str) -> Address:
     try:
-        gateway = IPv4Address(wanted)
+        address = ipaddress.ip_address(text)
     except ValueError:
-        gateway = None
-    if gateway is None or not is_host_address(gateway, subnet):
+        address = None
+    if address is None or not is_host_address(address, subnet):
         raise NetworkProblem(
-            f"network {name}: gateway `{wanted}` is not an address of {subnet}",
-            code="gateway-invalid",
+            f"network {name}: {what} `{text}` is not an address of {subnet}",
+            code=f"{what.split()[0]}-invalid",
         )
-    return gateway
+    return address
 
 
-def server_obstacles(servers: Iterable[str]) -> list[Obstacle]:
-    """Resolvers as obstacles; those of IPv6 meet nothing of ours."""
-    found = []
-    for server in servers:
-        try:
-            address = ipaddress.ip_address(server)
-        except ValueError:
-            continue
-        if address.version == 4:
-            found.append(Obstacle(IPv4Network(f"{address}/32"), "a name server of the host"))
-    return found
-
-
-def is_host_address(address: IPv4Address, subnet: IPv4Network) -> bool:
-    """Whether an endpoint may have it: not the network's own address, nor broadcast."""
-    ends = (subnet.network_address, subnet.broadcast_address)
-    return address in subnet and address not in ends
+def is_host_address(address: Address, subnet: Range) -> bool:
+    """Whether an endpoint may have it: not the network's own address, nor (IPv4) broadcast."""
+    if address not in subnet or address == subnet.network_address:
+        return False
+    return address.version == 6 or address != subnet.broadcast_address

@@ -27,24 +27,25 @@ class Entry:
     """One running endpoint.
 
     holder      `<pid>.<start time>` of the monitor that keeps it
+    addresses   IPv4 first
     link        its veth in the host's namespace
     names       first the one that reverse lookups answer with
     published   `tcp/0.0.0.0:8080->80`, on the endpoint that published ports lead to
     """
 
-    __slots__ = ("address", "container_id", "holder", "link", "names", "published")
+    __slots__ = ("addresses", "container_id", "holder", "link", "names", "published")
 
     def __init__(
         self,
         *,
-        address: str,
+        addresses: tuple[str, ...],
         container_id: str,
         holder: str,
         link: str,
         names: tuple[str, ...],
         published: tuple[str, ...] = (),
     ) -> None:
-        self.address = address
+        self.addresses = addresses
         self.container_id = container_id
         self.holder = holder
         self.link = link
@@ -57,9 +58,10 @@ class Entry:
         return is_alive(self.holder)
 
     def line(self) -> str:
-        """Tab-separated fields; names and ports are separated by blanks."""
-        lists = " ".join(self.names), " ".join(self.published)
-        return "\t".join((self.address, self.container_id, self.holder, self.link, *lists))
+        """Tab-separated fields; addresses, names and ports are separated by blanks."""
+        addresses, lists = " ".join(self.addresses), (self.names, self.published)
+        shown = (addresses, self.container_id, self.holder, self.link, *map(" ".join, lists))
+        return "\t".join(shown)
 
 
 def identity(pid: int) -> str:
@@ -137,9 +139,9 @@ def _changing(directory: str) -> Iterator[list[Entry]]:
 
 
 def _parse(line: str) -> Entry:
-    address, container_id, holder, link, names, published = line.rstrip("\n").split("\t")
+    addresses, container_id, holder, link, names, published = line.rstrip("\n").split("\t")
     return Entry(
-        address=address,
+        addresses=tuple(addresses.split()),
         container_id=container_id,
         holder=holder,
         link=link,

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
-import time
+import socket
 
 from engine.errors import NetworkProblem
 from engine.kernel.rtnetlink import RouteSocket
-from engine.network import bridge, coexistence, forwarding, names
+from engine.network import bridge, coexistence, forwarding, names, records
 from engine.network.endpoint import replug
-from engine.network.firewall import Firewall, Publication
+from engine.network.firewall import Firewall, headers_of
+from engine.network.publication import Publication
 from engine.network.resolv import read_host
-from engine.network.spec import OPTION_BRIDGE_NAME, network_of
+from engine.network.spec import OPTION_BRIDGE_NAME
 from engine.state.db import transaction
 
 TYPE_CHECKING = False  # `typing` takes 3 ms
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from typing import Any
 
-    from engine.containers.spec import Attachment, ContainerSpec, EndpointSpec
-    from engine.network.attachment import Claimed, Plan
+    from engine.containers.spec import Attachment, ContainerSpec
+    from engine.network.claims import Claims
     from engine.network.ipam import Obstacle
     from engine.network.observe import ObservedBridge
-    from engine.network.spec import Network, NetworkSpec
+    from engine.network.spec import Network, NetworkSpec, Pool
     from engine.state.paths import Roots
 
 _SUBNET_LOCK = "/run/lock/buoy-subnets"  # of the machine: engines with other roots choose too
@@ -71,7 +71,7 @@ class Networks:
                 self.ensure_up(network)
             except BaseException:
                 self._remove_objects(network)
-                self._database.execute("DELETE FROM networks WHERE id = ?", (network.id,))
+                records.delete(self._database, network.id)
                 raise
         return network
 
@@ -82,30 +82,25 @@ class Networks:
                 index = bridge.ensure_bridge(host, network)
                 for entry in names.read(self._roots.network_run(network.id)):
                     replug(host, entry.link, index)
-            if not self._firewall.has_network(network.bridge):
+            if not self._firewall.has_network(network):
                 self._restore_firewall(host, network)
-            changed = forwarding.ensure_forwarding(self._roots, host, self._firewall)
-        self._notice(*([changed] if changed else []))
-        own = self._firewall.table
-        self._notice(*coexistence.answer(self._firewall.netlink, network.bridge, own))
+            headers = headers_of(network)
+            for header in headers:
+                self._notice(
+                    *forwarding.ensure_forwarding(self._roots, host, self._firewall, header)
+                )
+        netlink, own = self._firewall.netlink, self._firewall.table
+        self._notice(*coexistence.answer(netlink, network.bridge, own, headers))
 
     def is_up(self, network: Network) -> bool:
         """Whether bridge and firewall are as recorded. Changes nothing; 0.2 ms."""
         with RouteSocket() as host:
             complete = bridge.is_up(host, network)
-        return complete and self._firewall.has_network(network.bridge)
+        return complete and self._firewall.has_network(network)
 
     def find(self, name_or_id: str) -> Network | None:
         """By name, id, or a prefix of the id that only one has."""
-        row = self._database.execute(
-            "SELECT * FROM networks WHERE name = ? OR id = ?", (name_or_id, name_or_id)
-        ).fetchone()
-        if row is None and name_or_id.isalnum():
-            rows = self._database.execute(
-                "SELECT * FROM networks WHERE id GLOB ? LIMIT 2", (f"{name_or_id}*",)
-            ).fetchall()
-            row = rows[0] if len(rows) == 1 else None
-        return network_of(row) if row else None
+        return records.find(self._database, name_or_id)
 
     def get(self, name_or_id: str) -> Network:
         """As `find`. Raises NetworkProblem `no-such-network`."""
@@ -116,8 +111,7 @@ class Networks:
 
     def list(self) -> builtins.list[Network]:
         """All networks, by name."""
-        rows = self._database.execute("SELECT * FROM networks ORDER BY name")
-        return [network_of(row) for row in rows]
+        return records.all_by_name(self._database)
 
     def remove(self, name_or_id: str) -> None:
         """Remove a network with its kernel objects and claims; accepts absence.
@@ -136,7 +130,7 @@ class Networks:
                 code="network-in-use",
             )
         self._remove_objects(network)
-        self._database.execute("DELETE FROM networks WHERE id = ?", (network.id,))
+        records.delete(self._database, network.id)
         with _subnet_lock():  # nobody creates one meanwhile
             if not self.list():
                 self._remove_last()
@@ -156,7 +150,9 @@ class Networks:
         plan = attachment.Plan(self._roots, container_id, name, hostname, spec)
         with transaction(self._database):
             # looked up again: another command may have removed one
-            claimed = [self._claim(plan, wish, self.get(network.id)) for wish, network in chosen]
+            claimed = [
+                plan.claim(wish, self.get(network.id), self._claims) for wish, network in chosen
+            ]
         return plan.record(claimed)
 
     def detach(self, container_id: str) -> None:
@@ -168,15 +164,19 @@ class Networks:
 
     def attachments(self, container_id: str) -> tuple[Attachment, ...]:
         """Its places on networks, in connect order."""
-        from engine.network.attachment import attachment_of
+        from itertools import groupby
+
+        from engine.network.attachment import claimed_attachment
 
         rows = self._database.execute(
-            "SELECT a.address, a.mac_address, a.interface, n.* FROM addresses a"
-            " JOIN networks n ON n.id = a.network_id WHERE a.container_id = ?"
-            " ORDER BY length(a.interface), a.interface",
+            "SELECT * FROM addresses WHERE container_id = ?"
+            " ORDER BY length(interface), interface, network_id, family",
             (container_id,),
         )
-        return tuple(attachment_of(row, network_of(row)) for row in rows)
+        return tuple(
+            claimed_attachment(list(found), self.get(network_id))
+            for network_id, found in groupby(rows, lambda row: row["network_id"])
+        )
 
     def endpoints(self, network: Network) -> builtins.list[names.Entry]:
         """Who is up on a network now."""
@@ -212,68 +212,58 @@ class Networks:
     def _record(self, spec: NetworkSpec) -> Network:
         from engine.network import ipam
 
-        network_id = os.urandom(32).hex()
+        network_id = records.new_id()
         device = spec.options.get(OPTION_BRIDGE_NAME) or bridge.default_name(network_id)
+        site = ipam.ipv6_site(self._roots.kernel_name)
         with transaction(self._database):
             if self.find(spec.name) is not None:
                 raise NetworkProblem(
                     f"network with name {spec.name} already exists", code="network-exists"
                 )
-            others = [ipam.Obstacle(n.subnet, f"network {n.name}") for n in self.list()]
-            pool = ipam.choose_pool(spec, others, _host_obstacles)
-            self._database.execute(
-                "INSERT INTO networks (id, name, driver, bridge, subnet, subnet_given, ip_range,"
-                " gateway, internal, labels, options, created_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    network_id,
-                    spec.name,
-                    spec.driver,
-                    device,
-                    str(pool.subnet),
-                    spec.subnet is not None,
-                    str(pool.ip_range) if pool.ip_range else None,
-                    str(pool.gateway),
-                    spec.internal,
-                    json.dumps(dict(spec.labels)),
-                    json.dumps(dict(spec.options)),
-                    time.time(),
-                ),
-            )
+            others = [
+                ipam.Obstacle(pool.subnet, f"network {network.name}")
+                for network in self.list()
+                for pool in network.pools
+            ]
+            pools = ipam.choose_pools(spec, others, _host_obstacles, site)
+            records.insert(self._database, network_id, spec, device, pools)
         return self.get(network_id)
 
     def _restore_firewall(self, host: RouteSocket, network: Network) -> None:
         """Add the network; after a lost table also all others, their ports and the guard."""
-        lost = not self._firewall.exists()
-        if lost:
-            self._firewall.ensure()
+        lost = [h for h in headers_of(network) if not self._firewall.exists(h)]
+        for header in lost:
+            self._firewall.ensure(header)
         for known in self.list():
-            if known.id == network.id or (lost and bridge.is_up(host, known)):
-                self._firewall.add_network(known.bridge, known.range, internal=known.internal)
-        if lost:
-            forwarding.restore_guard(self._roots, self._firewall)
-            self._firewall.publish(self._published())
+            if known.id == network.id:
+                self._firewall.add_network(known, headers_of(network))
+            elif lost and bridge.is_up(host, known):
+                self._firewall.add_network(known, lost)
+        for header in lost:
+            forwarding.restore_guard(self._roots, self._firewall, header)
+        self._firewall.publish([p for p in self._published() if p.header in lost])
 
     def _published(self) -> builtins.list[Publication]:
-        return [
-            Publication.parse(shown, entry.address, f"{entry.container_id[:12]} {entry.holder}")
+        found = (
+            Publication.parse(shown, entry.addresses, f"{entry.container_id[:12]} {entry.holder}")
             for network in self.list()
             for entry in self.endpoints(network)
             if entry.alive
             for shown in entry.published
-        ]
+        )
+        return [publication for publication in found if publication is not None]
 
-    def _claim(self, plan: Plan, wish: EndpointSpec, network: Network) -> Claimed:
+    def _claims(self, network: Network, pool: Pool) -> Claims:
         from engine.network.claims import Claims
 
         def is_up(container_id: str) -> bool:
             entries = self.endpoints(network)
             return any(e.container_id == container_id and e.alive for e in entries)
 
-        return plan.claim(Claims(self._database, network, is_up), wish, network)
+        return Claims(self._database, network, pool, is_up)
 
     def _remove_objects(self, network: Network) -> None:
-        self._firewall.remove_network(network.bridge, network.range, internal=network.internal)
+        self._firewall.remove_network(network)
         coexistence.withdraw(self._firewall.netlink, network.bridge)
         with RouteSocket() as host:
             bridge.remove_bridge(host, network)
@@ -299,7 +289,7 @@ def _host_obstacles() -> list[Obstacle]:
 
     with RouteSocket() as host:
         link_names = {link.index: link.name for link in host.links()}
-        routes = host.unicast_routes()
+        routes = host.unicast_routes() + host.unicast_routes(socket.AF_INET6)
     return [
         *ipam.route_obstacles(routes, link_names),
         *ipam.server_obstacles(read_host().nameservers),

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+_SCOPE_LINK = 253  # include/uapi/linux/rtnetlink.h
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedPort:
     """One link that is plugged into a bridge."""
@@ -55,8 +58,11 @@ def observe_bridge(name: str) -> ObservedBridge | None:
 
 
 def _addresses(kernel: Any, index: int) -> Iterator[str]:
-    for address in kernel.addr("dump", index=index, family=socket.AF_INET):
-        yield f"{address.get('address')}/{address['prefixlen']}"
+    """What it was given; its link-local address the kernel has given it."""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        for address in kernel.addr("dump", index=index, family=family):
+            if address["scope"] != _SCOPE_LINK:
+                yield f"{address.get('address')}/{address['prefixlen']}"
 
 
 def _ports(kernel: Any, bridge: int) -> Iterator[ObservedPort]:

@@ -94,8 +94,11 @@ def _reserve_one(port: Mapping[str, Any]) -> Reservation:
 
 
 def _bind(protocol: str, host_ip: str, number: int) -> socket.socket:
-    opened = socket.socket(socket.AF_INET, _KINDS[protocol] | socket.SOCK_CLOEXEC)
+    family = socket.AF_INET6 if ":" in host_ip else socket.AF_INET
+    opened = socket.socket(family, _KINDS[protocol] | socket.SOCK_CLOEXEC)
     try:
+        if family == socket.AF_INET6:
+            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         opened.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, _DROP_ALL_PROGRAM)
         if protocol == "tcp":  # connections of an earlier holder may linger in TIME_WAIT
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

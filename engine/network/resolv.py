@@ -139,13 +139,17 @@ def hosts_file(record: Mapping[str, Any], extra_hosts: Sequence[tuple[str, str]]
         shown = gateway if address == HOST_GATEWAY else address.strip("[]")
         lines.append(f"{shown}\t{name}")
     own = _own_names(record["hostname"], record["domainname"])
-    lines += [f"{endpoint['address']}\t{own}" for endpoint in record["endpoints"]]
+    lines += [
+        f"{place['address']}\t{own}"
+        for endpoint in record["endpoints"]
+        for place in endpoint["addresses"]
+    ]
     return "".join(f"{line}\n" for line in lines)
 
 
 def _host_gateway(record: Mapping[str, Any]) -> str:
     ranked = sorted(record["endpoints"], key=lambda endpoint: endpoint["rank"])
-    return ranked[0]["gateway"] if ranked else "127.0.0.1"
+    return ranked[0]["addresses"][0]["gateway"] if ranked else "127.0.0.1"
 
 
 def _own_names(hostname: str, domainname: str | None) -> str:

@@ -1,7 +1,8 @@
 """The nftables table of an engine, without what is in its sets.
 
 The rules are the same whatever exists; networks and ports are elements of sets and maps. So the
-cost of a packet and of a change does not grow with their number (engine.md B4).
+cost of a packet and of a change does not grow with their number (engine.md B4). There is one
+table for IPv4, and one of the same name for IPv6 as soon as a network has that.
 
     set bridges       our bridges                  set pairs    (in, out) that may talk freely
     set internal      those with no way out        set subnets  the containers' addresses
@@ -24,32 +25,66 @@ from engine.kernel.nftbatch import (
     PRIORITY_SRCNAT,
     TYPE_INTERFACE,
     TYPE_IPV4,
+    TYPE_IPV6,
     TYPE_PORT,
     TYPE_PROTOCOL,
     Batch,
 )
+from engine.kernel.nftexpressions import IPV4, IPV6
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from engine.kernel.nftexpressions import Header
+
+    Rules = dict[str, tuple[bytes, ...]]
 
 BRIDGES, INTERNAL, UPLINKS = "bridges", "internal", "uplinks"
 PAIRS, SUBNETS = "pairs", "subnets"
 PUBLISHED, PUBLISHED_AT = "published", "published_at"
 
-_PORT = nft.load_payload(nft.TRANSPORT_HEADER, 2, 2, nft.REG_PORT)
-_PROTOCOL = nft.load_meta(nft.META_L4PROTO, nft.REG_PROTOCOL)
-_TRANSLATE = nft.dnat(address=nft.REG_ADDRESS, port=nft.REG_PROTOCOL)  # where a lookup put them
+_ADDRESS_TYPES = {IPV4.family: TYPE_IPV4, IPV6.family: TYPE_IPV6}
 _PAIR = nft.load_meta(nft.META_IIFNAME, nft.REG_1) + nft.load_meta(nft.META_OIFNAME, nft.REG_2)
+_TO_PUBLISHED = nft.destination_is_local() + nft.verdict(nft.NFT_JUMP, "publish")
 
-RULES = {
-    "publish": (
-        nft.load_payload(nft.NETWORK_HEADER, 16, 4, nft.REG_ADDRESS)
-        + _PROTOCOL
-        + _PORT
-        + nft.lookup(PUBLISHED_AT, nft.REG_ADDRESS, into=nft.REG_ADDRESS)
-        + _TRANSLATE,
-        _PROTOCOL
-        + _PORT
-        + nft.lookup(PUBLISHED, nft.REG_PROTOCOL, into=nft.REG_ADDRESS)
-        + _TRANSLATE,
-    ),
+_FORWARD = (
+    nft.ct_state(nft.STATE_ESTABLISHED | nft.STATE_RELATED) + nft.ACCEPT,
+    _PAIR + nft.lookup(PAIRS) + nft.ACCEPT,
+    nft.iif_in(INTERNAL) + nft.counter() + nft.DROP,
+    nft.oif_in(INTERNAL) + nft.counter() + nft.DROP,
+    nft.oif_in(BRIDGES) + nft.ct_dnat() + nft.ACCEPT,
+    nft.oif_in(BRIDGES) + nft.counter() + nft.DROP,
+    nft.iif_in(UPLINKS) + nft.oif_in(UPLINKS) + nft.counter() + nft.DROP,
+)
+
+
+def _publish(header: Header) -> tuple[bytes, ...]:
+    """The address goes into the first register; protocol and port follow it."""
+    address = nft.REG_ADDRESS
+    protocol = address + header.size // 4
+    loaded = nft.load_meta(nft.META_L4PROTO, protocol)
+    loaded += nft.load_payload(nft.TRANSPORT_HEADER, 2, 2, protocol + 1)
+    # what a lookup finds is an address and a port, from the first register on
+    translate = nft.dnat(address=address, port=protocol, header=header)
+    return (
+        nft.load_destination(header, address)
+        + loaded
+        + nft.lookup(PUBLISHED_AT, address, into=address)
+        + translate,
+        loaded + nft.lookup(PUBLISHED, protocol, into=address) + translate,
+    )
+
+
+def _masquerade(header: Header) -> tuple[bytes, ...]:
+    return (
+        # a published port reached from a container, itself included: the answer must come back
+        # by the host, or it could not be translated
+        nft.oif_in(BRIDGES) + nft.source_in(SUBNETS, header) + nft.ct_dnat() + nft.masquerade(),
+        nft.oif_in(BRIDGES, absent=True) + nft.source_in(SUBNETS, header) + nft.masquerade(),
+    )
+
+
+_RULES_IPV4: Rules = {
+    "publish": _publish(IPV4),
     # route_localnet would let neighbours in to what listens on 127.0.0.1
     "guard": (
         nft.destination_is_loopback()
@@ -58,47 +93,53 @@ RULES = {
         + nft.counter()
         + nft.DROP,
     ),
-    "prerouting": (nft.destination_is_local() + nft.verdict(nft.NFT_JUMP, "publish"),),
-    "output": (nft.destination_is_local() + nft.verdict(nft.NFT_JUMP, "publish"),),
+    "prerouting": (_TO_PUBLISHED,),
+    "output": (_TO_PUBLISHED,),
     "postrouting": (
         # from the host's own loopback to a published port
         nft.oif_in(BRIDGES) + nft.source_is_loopback() + nft.masquerade(),
-        # a published port reached from a container, itself included: the answer must come back
-        # by the host, or it could not be translated
-        nft.oif_in(BRIDGES) + nft.source_in(SUBNETS) + nft.ct_dnat() + nft.masquerade(),
-        nft.oif_in(BRIDGES, absent=True) + nft.source_in(SUBNETS) + nft.masquerade(),
+        *_masquerade(IPV4),
     ),
-    "forward": (
-        nft.ct_state(nft.STATE_ESTABLISHED | nft.STATE_RELATED) + nft.ACCEPT,
-        _PAIR + nft.lookup(PAIRS) + nft.ACCEPT,
-        nft.iif_in(INTERNAL) + nft.counter() + nft.DROP,
-        nft.oif_in(INTERNAL) + nft.counter() + nft.DROP,
-        nft.oif_in(BRIDGES) + nft.ct_dnat() + nft.ACCEPT,
-        nft.oif_in(BRIDGES) + nft.counter() + nft.DROP,
-        nft.iif_in(UPLINKS) + nft.oif_in(UPLINKS) + nft.counter() + nft.DROP,
-    ),
+    "forward": _FORWARD,
+}
+
+_RULES_IPV6: Rules = {
+    "publish": _publish(IPV6),
+    # a link-local client cannot be forwarded, nor can ::1: they are served by the relay
+    "prerouting": (nft.source_is_link_local() + nft.RETURN, _TO_PUBLISHED),
+    "output": (nft.destination_is_loopback(IPV6) + nft.RETURN, _TO_PUBLISHED),
+    "postrouting": _masquerade(IPV6),
+    "forward": _FORWARD,
+}
+
+RULES = {IPV4.family: _RULES_IPV4, IPV6.family: _RULES_IPV6}
+
+_BASE_CHAINS = {
+    "guard": ("filter", HOOK_PREROUTING, PRIORITY_RAW),
+    "prerouting": ("nat", HOOK_PREROUTING, PRIORITY_DSTNAT),
+    "output": ("nat", HOOK_OUTPUT, PRIORITY_DSTNAT),
+    "postrouting": ("nat", HOOK_POSTROUTING, PRIORITY_SRCNAT),
+    "forward": ("filter", HOOK_FORWARD, PRIORITY_FILTER),
 }
 
 
-def ruleset(table: str) -> Batch:
+def ruleset(table: str, header: Header) -> Batch:
     """Table, sets, chains and rules; may be repeated, and elements that are there stay."""
-    batch = Batch(table)
+    batch = Batch(table, header.family)
     batch.add_table()
+    address = _ADDRESS_TYPES[header.family]
     for name in (BRIDGES, INTERNAL, UPLINKS):
         batch.add_set(name, [TYPE_INTERFACE])
     batch.add_set(PAIRS, [TYPE_INTERFACE, TYPE_INTERFACE])
-    batch.add_set(SUBNETS, [TYPE_IPV4], interval=True)
-    target = [TYPE_IPV4, TYPE_PORT]
+    batch.add_set(SUBNETS, [address], interval=True)
+    target = [address, TYPE_PORT]
     batch.add_set(PUBLISHED, [TYPE_PROTOCOL, TYPE_PORT], target)
-    batch.add_set(PUBLISHED_AT, [TYPE_IPV4, TYPE_PROTOCOL, TYPE_PORT], target)
-    batch.add_chain("publish")
-    batch.add_chain("guard", "filter", HOOK_PREROUTING, PRIORITY_RAW)
-    batch.add_chain("prerouting", "nat", HOOK_PREROUTING, PRIORITY_DSTNAT)
-    batch.add_chain("output", "nat", HOOK_OUTPUT, PRIORITY_DSTNAT)
-    batch.add_chain("postrouting", "nat", HOOK_POSTROUTING, PRIORITY_SRCNAT)
-    batch.add_chain("forward", "filter", HOOK_FORWARD, PRIORITY_FILTER)
-    for chain, rules in RULES.items():
+    batch.add_set(PUBLISHED_AT, [address, TYPE_PROTOCOL, TYPE_PORT], target)
+    rules = RULES[header.family]
+    for chain in rules:
+        batch.add_chain(chain, *_BASE_CHAINS.get(chain, ()))
+    for chain, expressions in rules.items():
         batch.flush_chain(chain)  # another command may be at the same
-        for rule in rules:
+        for rule in expressions:
             batch.add_rule(chain, rule)
     return batch

@@ -14,7 +14,8 @@ from engine.network.dns.listeners import Listeners
 from engine.network.dns.server import Server
 from engine.network.dns.zone import Zone
 from engine.network.endpoint import plug
-from engine.network.firewall import Firewall, Publication
+from engine.network.firewall import Firewall
+from engine.network.publication import Publication, address_for, format_publication
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ _SYSCTLS = (
     ("ipv4/conf/default/arp_notify", "1"),
     ("ipv6/conf/all/accept_ra", "0"),
     ("ipv6/conf/default/accept_ra", "0"),
+    ("ipv6/conf/default/accept_dad", "0"),  # or the first second is lost
     ("ipv6/conf/default/disable_ipv6", "1"),
 )
 
@@ -172,25 +174,42 @@ class Sandbox:
             self._is_published = True
 
     def _publications(self) -> list[Publication]:
-        if not self._reservations:
-            return []
-        address = next(e["address"] for e in self._record["endpoints"] if e["rank"] == 0)
+        """Those that the kernel translates: with an address of the family that is published on."""
         holder = f"{self._container_id[:12]} {names.identity(self._owner)}"
+        addresses = self._way_in()
+        found = []
+        for one in self._reservations:
+            address = address_for(one.host_ip, addresses)
+            if address is not None:
+                found.append(
+                    Publication(
+                        one.protocol, one.host_ip, one.published, address, one.target, holder
+                    )
+                )
+        return found
+
+    def _way_in(self) -> list[str]:
+        """The addresses that published ports lead to: where the default routes are."""
         return [
-            Publication(r.protocol, r.host_ip, r.published, address, r.target, holder)
-            for r in self._reservations
+            place["address"]
+            for endpoint in self._record["endpoints"]
+            for place in endpoint["addresses"]
+            if place["default_route"]
         ]
 
     def _write_names(self, *, up: bool) -> None:
-        shown = tuple(publication.shown for publication in self._publications())
+        shown = [
+            format_publication(one.protocol, one.host_ip, one.published, one.target)
+            for one in self._reservations
+        ]
         for endpoint in self._record["endpoints"]:
             entry = names.Entry(
-                address=endpoint["address"],
+                addresses=tuple(place["address"] for place in endpoint["addresses"]),
                 container_id=self._container_id,
                 holder=names.identity(self._owner),
                 link=self._links[endpoint["network_id"]],
                 names=tuple(endpoint["names"]) if up else (),
-                published=shown if endpoint["rank"] == 0 else (),
+                published=tuple(shown) if _is_way_in(endpoint) else (),
             )
             names.put(endpoint["directory"], entry)
 
@@ -221,6 +240,10 @@ class Sandbox:
         if self.netns_fd >= 0:
             os.close(self.netns_fd)
             self.netns_fd = -1
+
+
+def _is_way_in(endpoint: Mapping[str, Any]) -> bool:
+    return any(place["default_route"] for place in endpoint["addresses"])
 
 
 def _attempt(step: Callable[[], None], failures: list[Exception]) -> None:

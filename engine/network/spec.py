@@ -10,31 +10,72 @@ from engine.kernel.record import Record
 TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+    Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+    Range = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 OPTION_BRIDGE_NAME = "com.docker.network.bridge.name"
 OPTION_MTU = "com.docker.network.driver.mtu"
 DEFAULT_MTU = 1500
 
 
+class PoolSpec(Record):
+    """The wish for the addresses of one family.
+
+    subnet    `10.5.0.0/24`, `fd00:5::/64`
+    gateway   an address of the subnet; None: the first of `ip_range`, else of the subnet
+    ip_range  part of the subnet that automatic addresses are taken from
+    reserved  name -> address that no container is given (Compose: aux_addresses)
+    """
+
+    subnet: str
+    gateway: str | None = None
+    ip_range: str | None = None
+    reserved: Mapping[str, str] = {}
+
+
 class NetworkSpec(Record):
     """The wish for a network.
 
-    subnet    `10.5.0.0/24`; None: the first free one of the pools
-    gateway   an address of the subnet; None: the first of `ip_range`, else of the subnet
-    ip_range  part of the subnet that automatic addresses are taken from
-    internal  nothing enters or leaves it but by the host itself
-    options   of the driver, in Docker's words (`com.docker.network.driver.mtu`)
+    ipv4, ipv6  which families it has; without a pool of the family a subnet is chosen
+    pools       at most one for each family
+    internal    nothing enters or leaves it but by the host itself
+    options     of the driver, in Docker's words (`com.docker.network.driver.mtu`)
     """
 
     name: str
     driver: str = "bridge"
     internal: bool = False
-    subnet: str | None = None
-    gateway: str | None = None
-    ip_range: str | None = None
+    ipv4: bool = True
+    ipv6: bool = False
+    pools: tuple[PoolSpec, ...] = ()
     labels: Mapping[str, str] = {}
     options: Mapping[str, str] = {}
+
+
+class Pool(Record):
+    """Where the addresses of one family on a network come from.
+
+    is_given  the subnet is the user's choice, not ours
+    reserved  addresses that no container is given
+    """
+
+    subnet: Range
+    is_given: bool
+    ip_range: Range | None
+    gateway: Address
+    reserved: Mapping[str, Address] = {}
+
+    @property
+    def family(self) -> int:
+        """4 or 6."""
+        return self.subnet.version
+
+    @property
+    def range(self) -> tuple[str, int]:
+        """First address and prefix length of the subnet."""
+        return str(self.subnet.network_address), self.subnet.prefixlen
 
 
 class Network(Record):
@@ -44,40 +85,44 @@ class Network(Record):
     name: str
     driver: str
     bridge: str
-    subnet: ipaddress.IPv4Network
-    subnet_given: bool
-    ip_range: ipaddress.IPv4Network | None
-    gateway: ipaddress.IPv4Address
+    pools: tuple[Pool, ...]
     internal: bool
     labels: Mapping[str, str]
     options: Mapping[str, str]
     created_at: float
+
+    def pool(self, family: int) -> Pool | None:
+        """The pool of a family (4 or 6), or None."""
+        return next((pool for pool in self.pools if pool.family == family), None)
 
     @property
     def mtu(self) -> int:
         """Bytes, of the bridge and of both ends of each veth."""
         return int(self.options.get(OPTION_MTU, DEFAULT_MTU))
 
-    @property
-    def range(self) -> tuple[str, int]:
-        """First address and prefix length of the subnet."""
-        return str(self.subnet.network_address), self.subnet.prefixlen
 
-
-def network_of(row: sqlite3.Row) -> Network:
-    """The network of a row of the `networks` table."""
-    ip_range = row["ip_range"]
+def network_of(row: sqlite3.Row, pools: Iterable[sqlite3.Row]) -> Network:
+    """The network of a row of `networks` and its rows of `pools`, IPv4 first."""
     return Network(
         id=row["id"],
         name=row["name"],
         driver=row["driver"],
         bridge=row["bridge"],
-        subnet=ipaddress.IPv4Network(row["subnet"]),
-        subnet_given=bool(row["subnet_given"]),
-        ip_range=ipaddress.IPv4Network(ip_range) if ip_range else None,
-        gateway=ipaddress.IPv4Address(row["gateway"]),
+        pools=tuple(_pool_of(one) for one in pools),
         internal=bool(row["internal"]),
         labels=json.loads(row["labels"]),
         options=json.loads(row["options"]),
         created_at=row["created_at"],
+    )
+
+
+def _pool_of(row: sqlite3.Row) -> Pool:
+    ip_range = row["ip_range"]
+    reserved = json.loads(row["reserved"])
+    return Pool(
+        subnet=ipaddress.ip_network(row["subnet"]),
+        is_given=bool(row["given"]),
+        ip_range=ipaddress.ip_network(ip_range) if ip_range else None,
+        gateway=ipaddress.ip_address(row["gateway"]),
+        reserved={name: ipaddress.ip_address(text) for name, text in reserved.items()},
     )

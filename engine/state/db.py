@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from engine.state.paths import Roots
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_TIMEOUT_S = 10.0
 
 
@@ -40,7 +40,7 @@ def open_database(roots: Roots, *, any_thread: bool = False) -> sqlite3.Connecti
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")
     if version < SCHEMA_VERSION:
-        _create(connection, roots)
+        _bring_up_to_date(connection, roots)
     elif version > SCHEMA_VERSION:
         raise Problem(
             f"{roots.database} was written by a newer Buoy (schema {version})",
@@ -62,14 +62,22 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     connection.execute("COMMIT")
 
 
-def _create(connection: sqlite3.Connection, roots: Roots) -> None:
+def _bring_up_to_date(connection: sqlite3.Connection, roots: Roots) -> None:
+    """The whole schema where there is none yet, else the upgrades that it lacks."""
     os.chmod(roots.database, 0o600)
     connection.execute("PRAGMA journal_mode = WAL")
-    schema = os.path.join(os.path.dirname(__file__), "schema.sql")
-    with open(schema, encoding="utf-8") as file:
-        statements = file.read()
     with transaction(connection):
-        if connection.execute("PRAGMA user_version").fetchone()[0] < SCHEMA_VERSION:
-            for statement in statements.split(";\n"):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]  # under the lock
+        if version == 0:
+            _run(connection, "schema.sql")
+        else:
+            for number in range(version + 1, SCHEMA_VERSION + 1):
+                _run(connection, f"upgrades/{number}.sql")
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _run(connection: sqlite3.Connection, name: str) -> None:
+    with open(os.path.join(os.path.dirname(__file__), name), encoding="utf-8") as file:
+        statements = file.read()
+    for statement in statements.split(";\n"):
+        connection.execute(statement)

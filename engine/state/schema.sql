@@ -43,19 +43,27 @@ CREATE TABLE networks (
     name TEXT NOT NULL UNIQUE,
     driver TEXT NOT NULL,
     bridge TEXT,                        -- device name
-    subnet TEXT,                        -- 172.18.0.0/16
-    subnet_given INTEGER NOT NULL DEFAULT 0, -- by the user, not by us
-    ip_range TEXT,                      -- where automatic addresses come from; NULL: the subnet
-    gateway TEXT,
-    last_address TEXT,                  -- handed out last: the next one follows it
     internal INTEGER NOT NULL DEFAULT 0,
     labels TEXT NOT NULL,
     options TEXT NOT NULL,
     created_at REAL NOT NULL
 );
 
+CREATE TABLE pools (
+    network_id TEXT NOT NULL REFERENCES networks (id) ON DELETE CASCADE,
+    family INTEGER NOT NULL,            -- 4 or 6
+    subnet TEXT NOT NULL,               -- 172.18.0.0/16
+    given INTEGER NOT NULL DEFAULT 0,   -- by the user, not chosen by us
+    ip_range TEXT,                      -- where automatic addresses come from; NULL: the subnet
+    gateway TEXT NOT NULL,
+    reserved TEXT NOT NULL DEFAULT '{}', -- JSON: name -> address that no container is given
+    last_address TEXT,                  -- handed out last: the next one follows it
+    PRIMARY KEY (network_id, family)
+);
+
 CREATE TABLE addresses (
     network_id TEXT NOT NULL REFERENCES networks (id) ON DELETE CASCADE,
+    family INTEGER NOT NULL,            -- 4 or 6
     address TEXT NOT NULL,
     owner TEXT NOT NULL,                -- sticky key: project/service/number, or the container id
     container_id TEXT,                  -- who has it now; NULL while only remembered
@@ -63,7 +71,7 @@ CREATE TABLE addresses (
     mac_address TEXT NOT NULL,
     interface TEXT NOT NULL,            -- inside: eth0
     PRIMARY KEY (network_id, address),
-    UNIQUE (network_id, owner)
+    UNIQUE (network_id, family, owner)
 );
 CREATE INDEX addresses_container ON addresses (container_id);
 

@@ -66,7 +66,7 @@ def _record(directory: str) -> dict[str, object]:
     Path(roots.network_run(network.id)).mkdir(parents=True, exist_ok=True)
     lines = [
         names.Entry(
-            address=str(network.subnet.network_address + 1000 + number),
+            addresses=(str(network.pools[0].subnet.network_address + 1000 + number),),
             container_id=secrets.token_hex(32),
             holder=names.identity(os.getpid()),
             link="none",

@@ -31,7 +31,7 @@ ROUNDS = 200
 def main() -> int:
     from engine.kernel import namespaces, rtnetlink
     from engine.network import ports
-    from engine.network.firewall import Publication
+    from engine.network.publication import Publication
 
     namespaces.unshare(namespaces.CLONE_NEWNET)
     with rtnetlink.RouteSocket() as host:
@@ -81,7 +81,11 @@ def _container(directory: str) -> tuple[Networks, Sandbox, str]:
     spec = ContainerSpec(name="server", image="", endpoints=(EndpointSpec(network="bench"),))
     container_id = secrets.token_hex(32)
     record = networks.attach(container_id, "server", "server", spec)
-    return networks, Sandbox.create(record, container_id), str(record["endpoints"][0]["address"])
+    return (
+        networks,
+        Sandbox.create(record, container_id),
+        str(record["endpoints"][0]["addresses"][0]["address"]),
+    )
 
 
 def _answer(netns_fd: int) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # absorb a burst, short enough that nobody notices.
 TTL_S = 5
 
+_ADDRESS_BYTES = ((wire.TYPE_A, 4), (wire.TYPE_AAAA, 16))
 _DRAIN = 64  # queries served before others have their turn
 _CACHED_ANSWERS = 4096
 _QUERY_BYTES = 4096
@@ -122,14 +123,18 @@ class Server:
             if self._ndots_given and bare and question.name:
                 return wire.respond(packet, question, limit=limit)
             return None
-        if question.kind not in (wire.TYPE_A, wire.TYPE_ANY):
-            # known, but not by such an address: never forwarded, or the NXDOMAIN that comes back
-            # makes musl fail the whole lookup
-            return wire.respond(packet, question, limit=limit)
-        records = [wire.record(wire.TYPE_A, address, TTL_S) for address in addresses]
+        # known, but perhaps not by such an address: never forwarded, or the NXDOMAIN that comes
+        # back makes musl fail the whole lookup
+        records = [
+            wire.record(kind, address, TTL_S)
+            for kind, size in _ADDRESS_BYTES
+            if question.kind in (kind, wire.TYPE_ANY)
+            for address in addresses
+            if len(address) == size
+        ]
         turns = [
             wire.respond(packet, question, records[i:] + records[:i], limit=limit)
-            for i in range(len(records))
+            for i in range(len(records) or 1)
         ]
         return turns if len(turns) > 1 else turns[0]
 

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-_REVERSE = b".in-addr.arpa"
+_REVERSE, _REVERSE6 = b".in-addr.arpa", b".ip6.arpa"
 
 
 class _Member:
@@ -33,11 +33,11 @@ class _Member:
         self.version = names.version(self.directory)
         self.addresses, self.reverse = {}, {}
         for entry in names.read(self.directory):
-            packed = socket.inet_aton(entry.address)
+            packed = [_pack(address) for address in entry.addresses]
             for name in entry.names:
-                self.addresses.setdefault(name.lower().encode(), []).append(packed)
+                self.addresses.setdefault(name.lower().encode(), []).extend(packed)
             if entry.names:
-                self.reverse[packed] = f"{entry.names[0]}.{self.name}"
+                self.reverse |= dict.fromkeys(packed, f"{entry.names[0]}.{self.name}")
 
     def find(self, name: bytes) -> list[bytes] | None:
         """Links of this container go before the names that all see (engine.md B6.3)."""
@@ -72,7 +72,8 @@ class Zone:
         return changed
 
     def find(self, name: bytes) -> list[bytes] | None:
-        """Packed addresses of a name (lower case, no final dot); None when nobody has it.
+        """Packed addresses of a name (lower case, no final dot), of both IP versions; None when
+        nobody has it.
 
         `a.b.c` is looked for in every network, then `a.b` in network `c`, then `a` in `b.c`.
         The first network that knows it wins: addresses of several are not merged.
@@ -93,15 +94,26 @@ class Zone:
 
     def find_reverse(self, name: bytes) -> str | None:
         """The name behind `4.0.18.172.in-addr.arpa`; None when it is nobody's here."""
-        if not name.endswith(_REVERSE):
+        packed = _read_reverse(name)
+        if packed is None:
             return None
-        try:
-            packed = socket.inet_pton(
-                socket.AF_INET, ".".join(reversed(name[: -len(_REVERSE)].decode().split(".")))
-            )
-        except (OSError, UnicodeDecodeError):
-            return None
-        for member in self._members:
-            if packed in member.reverse:
-                return member.reverse[packed]
+        return next((m.reverse[packed] for m in self._members if packed in m.reverse), None)
+
+
+def _pack(address: str) -> bytes:
+    return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+
+
+def _read_reverse(name: bytes) -> bytes | None:
+    """The packed address that a name under in-addr.arpa or ip6.arpa stands for."""
+    try:
+        if name.endswith(_REVERSE):
+            octets = name[: -len(_REVERSE)].decode("ascii").split(".")
+            return socket.inet_pton(socket.AF_INET, ".".join(reversed(octets)))
+        if name.endswith(_REVERSE6):
+            digits = name[: -len(_REVERSE6)].decode("ascii").split(".")
+            packed = bytes.fromhex("".join(reversed(digits)))
+            return packed if len(digits) == 32 and len(packed) == 16 else None
+    except (OSError, ValueError):
         return None
+    return None

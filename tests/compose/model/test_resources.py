@@ -50,7 +50,8 @@ def test_addresses_of_a_network(files: Files) -> None:
             driver_opts: {com.docker.network.driver.mtu: 1400}
         """
     ).networks["default"]
-    assert (network.subnet, network.gateway, network.ip_range) == (
+    (pool,) = network.subnets
+    assert (pool.subnet, pool.gateway, pool.ip_range) == (
         "10.9.0.0/16",
         "10.9.0.1",
         "10.9.5.0/24",

@@ -371,8 +371,9 @@ def test_models_and_providers(project: Project) -> None:
 
 def test_all_subnets_of_a_network(project: Project) -> None:
     network = project.networks["n"]
-    assert (network.subnet, network.aux_addresses) == ("10.1.0.0/16", {"h": "10.1.0.9"})
-    assert network.further_subnets == (Subnet(subnet="fd00::/64"),)
+    first, second = network.subnets
+    assert (first.subnet, first.aux_addresses) == ("10.1.0.0/16", {"h": "10.1.0.9"})
+    assert second == Subnet(subnet="fd00::/64")
 
 
 def test_a_quota_of_a_period_is_a_number_of_processors(files: Files) -> None:

@@ -42,7 +42,6 @@ def refused(project: Project) -> list[Problem]:
         "build: 'https://example.org/x.git'",
         "networks: {net: {interface_name: eth9}}",
         "networks: [lan]",
-        "networks: [six]",
         "volumes: ['nfs:/x']",
         "secrets: [outside]",
         "configs: [templated]",
@@ -61,7 +60,7 @@ def test_it_loads_and_is_refused_by_name_with_its_place(files: Files, keys: str)
             image: x
             {keys}
           db: {{image: x}}
-        networks: {{net: , lan: {{driver: macvlan}}, six: {{enable_ipv6: true}}}}
+        networks: {{net: , lan: {{driver: macvlan}}}}
         volumes: {{v: , nfs: {{driver: nfs}}}}
         secrets: {{outside: {{external: true}}}}
         configs: {{templated: {{file: ./x, template_driver: golang}}}}

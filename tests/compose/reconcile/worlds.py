@@ -83,9 +83,8 @@ def container(of: Service, number: int = 1, **fields: object) -> Container:
             Attachment(
                 network_id="n",
                 network="shop_default",
-                address="172.18.0.2",
-                prefix_length=16,
-                gateway="172.18.0.1",
+                addresses=("172.18.0.2/16",),
+                gateways=("172.18.0.1",),
                 mac_address="02:42:ac:12:00:02",
                 interface="eth0",
             ),

@@ -116,7 +116,7 @@ def test_subnets_merge_by_their_subnet(files: Files) -> None:
         """,
         "compose.override.yaml",
     )
-    assert files.load().networks["default"].gateway == "10.5.0.9"
+    assert files.load().networks["default"].subnets[0].gateway == "10.5.0.9"
 
 
 def test_reset_removes_a_key(files: Files) -> None:

@@ -107,9 +107,9 @@ def test_routes_are_those_that_another_reader_sees(host: RouteSocket, reader: An
     )
     reader.route("add", dst="10.8.0.0/16", gateway="10.89.0.7", table=77)
     ours = {(r.destination, r.prefix_length, r.on_link) for r in host.unicast_routes()}
-    assert (0x0A590000, 24, True) in ours
-    assert (0, 0, False) in ours
-    assert (0x0A080000, 16, False) in ours  # of whichever table
+    assert (bytes((10, 89, 0, 0)), 24, True) in ours
+    assert (bytes(4), 0, False) in ours
+    assert (bytes((10, 8, 0, 0)), 16, False) in ours  # of whichever table
     theirs = [r for r in reader.route("dump", family=AF_INET) if r["type"] == 1]
     assert len(ours) == len(theirs)
 

@@ -129,9 +129,9 @@ def test_a_batch_for_an_older_generation_is_refused(netlink: NftSocket) -> None:
     removal = Batch("test")
     removal.remove_elements("ports", [KEY])
     with pytest.raises(NetlinkError) as caught:
-        netlink.commit(removal, generation)
+        netlink.commit(removal, generation=generation)
     assert caught.value.errno == ERESTART
-    netlink.commit(removal, netlink.generation())
+    netlink.commit(removal, generation=netlink.generation())
     assert netlink.elements("test", "ports") == []
 
 

@@ -33,7 +33,9 @@ class Answer:
 
     @property
     def addresses(self) -> list[str]:
-        return [socket.inet_ntoa(data) for data in self.data if len(data) == 4]
+        families = {4: socket.AF_INET, 16: socket.AF_INET6}
+        packed = [data for data in self.data if len(data) in families]
+        return [socket.inet_ntop(families[len(data)], data) for data in packed]
 
 
 def _asked(packet: bytes) -> bytes:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import time
 from contextlib import closing
-from ipaddress import IPv4Address
+from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,9 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from engine.errors import NetworkProblem
-from engine.network import claims
+from engine.network import claims, records
 from engine.network.claims import Claims, derive_mac
-from engine.network.spec import Network, network_of
+from engine.network.spec import NetworkSpec, Pool
 from engine.state.db import open_database
 from engine.state.paths import Roots
 
@@ -29,21 +28,28 @@ if TYPE_CHECKING:
 class Addresses:
     """One network in a real database, and who is up on it."""
 
-    def __init__(self, directory: str, subnet: str, ip_range: str | None = None) -> None:
+    def __init__(
+        self,
+        directory: str,
+        subnet: str,
+        ip_range: str | None = None,
+        reserved: str | None = None,
+    ) -> None:
         self.database = open_database(Roots(directory))
         self.up: set[str] = set()
-        gateway = str(IPv4Address(int(IPv4Address(subnet.split("/")[0])) + 1))
-        self.database.execute(
-            "INSERT INTO networks (id, name, driver, bridge, subnet, subnet_given, ip_range,"
-            " gateway, labels, options, created_at)"
-            " VALUES ('n', 'net', 'bridge', 'br', ?, 1, ?, ?, ?, ?, 0)",
-            (subnet, ip_range, gateway, json.dumps({}), json.dumps({})),
+        gateway = str(ip_address(subnet.split("/")[0]) + 1)
+        self.pool = Pool(
+            subnet=ip_network(subnet),
+            is_given=True,
+            ip_range=ip_network(ip_range) if ip_range else None,
+            gateway=ip_address(gateway),
+            reserved={"printer": ip_address(reserved)} if reserved else {},
         )
-        row = self.database.execute("SELECT * FROM networks").fetchone()
-        self.network: Network = network_of(row)
+        records.insert(self.database, "n", NetworkSpec(name="net"), "br", [self.pool])
+        self.network = records.all_by_name(self.database)[0]
 
     def claim(self, container: str, owner: str | None = None, fixed: str | None = None) -> str:
-        book = Claims(self.database, self.network, self.up.__contains__)
+        book = Claims(self.database, self.network, self.pool, self.up.__contains__)
         return book.claim(container, owner or container, "eth0", fixed=fixed, mac=None)[0]
 
     def release(self, container: str) -> None:
@@ -186,7 +192,7 @@ class ClaimsMachine(RuleBasedStateMachine):
         holders = [row["container_id"] for row in rows if row["container_id"]]
         assert len(set(holders)) == len(holders)
         assert self.book.up <= set(holders)
-        assert all(IPv4Address(row["address"]) in self.book.network.subnet for row in rows)
+        assert all(ip_address(row["address"]) in self.book.pool.subnet for row in rows)
         assert "10.5.0.1" not in {row["address"] for row in rows}
 
 

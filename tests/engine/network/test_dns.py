@@ -145,7 +145,7 @@ def test_more_addresses_than_fit_are_said_to_be_cut_and_come_whole_over_tcp(lan:
     addresses = set()
     for number in range(40):
         _, record = lan.record(f"web-{number}", service("app_front", "web"))
-        addresses.add(record["endpoints"][0]["address"])
+        addresses.add(record["endpoints"][0]["addresses"][0]["address"])
     asker = lan.run("asker", "app_front")
     _fill(asker, addresses)
     fd = asker.sandbox.netns_fd
@@ -165,7 +165,7 @@ def _directory(box: Box) -> str:
 def _fill(box: Box, addresses: set[str]) -> None:
     for number, address in enumerate(addresses):
         entry = names.Entry(
-            address=address,
+            addresses=(address,),
             container_id=f"{number:064x}",
             holder=names.identity(os.getpid()),
             link="none",

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import os
 import re
+from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.kernel.netlink import attribute
+from engine.kernel.nftables import Element
+from engine.kernel.nftexpressions import IPV4, IPV6, value
 from engine.network import names
-from engine.network.firewall import Firewall, Publication, _read_publication
+from engine.network.firewall import Firewall
+from engine.network.publication import Publication
+from engine.network.spec import Network, Pool
 from tests.engine.network.world import run
 from tests.marks import needs_program, needs_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SUBNET = ("10.1.0.0", 16)
+BOTH = (IPV4, IPV6)
 CHAINS = """
 chain publish {
 dnat ip to ip daddr . meta l4proto . th dport map @published_at
@@ -54,63 +60,127 @@ iifname @uplinks oifname @uplinks counter drop
 }
 """
 
+CHAINS6 = """
+chain publish {
+dnat ip6 to ip6 daddr . meta l4proto . th dport map @published_at
+dnat ip6 to meta l4proto . th dport map @published
+}
+chain prerouting {
+type nat hook prerouting priority dstnat; policy accept;
+ip6 saddr fe80::/10 return
+fib daddr type local jump publish
+}
+chain output {
+type nat hook output priority -100; policy accept;
+ip6 daddr ::1 return
+fib daddr type local jump publish
+}
+chain postrouting {
+type nat hook postrouting priority srcnat; policy accept;
+oifname @bridges ip6 saddr @subnets ct status dnat masquerade
+oifname != @bridges ip6 saddr @subnets masquerade
+}
+""" + CHAINS[CHAINS.index("chain forward") :]
+
 
 @pytest.fixture
 def firewall(host: None) -> Iterator[Firewall]:
     firewall = Firewall("buoy-test")
-    firewall.ensure()
+    for header in BOTH:
+        firewall.ensure(header)
     yield firewall
     firewall.close()
 
 
-def chains() -> str:
-    text = run("nft", "list", "table", "ip", "buoy-test")
+def network(*, internal: bool = False) -> Network:
+    """On `br-one`, with both IP versions."""
+    pools = (("10.1.0.0/16", "10.1.0.1"), ("fd00:1::/64", "fd00:1::1"))
+    return Network(
+        id="1" * 64,
+        name="one",
+        driver="bridge",
+        bridge="br-one",
+        pools=tuple(
+            Pool(
+                subnet=ip_network(subnet),
+                is_given=True,
+                ip_range=None,
+                gateway=ip_address(gateway),
+            )
+            for subnet, gateway in pools
+        ),
+        internal=internal,
+        labels={},
+        options={},
+        created_at=0,
+    )
+
+
+def chains(family: str) -> str:
+    text = run("nft", "list", "table", family, "buoy-test")
     text = re.sub(r" packets \d+ bytes \d+", "", text[text.index("chain publish") :])
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return "\n" + "\n".join(lines[:-1]) + "\n"
 
 
 def publication(address: str, holder: str = "somebody", published: int = 8080) -> Publication:
-    return Publication("tcp", "0.0.0.0", published, address, 80, holder)
+    host_ip = "::" if ":" in address else "0.0.0.0"
+    return Publication("tcp", host_ip, published, address, 80, holder)
 
 
 @needs_root
 @needs_program("nft")
 def test_the_rules_read_as_meant_and_may_be_put_again(firewall: Firewall) -> None:
-    assert chains() == CHAINS
-    firewall.ensure()
-    assert chains() == CHAINS
+    for _ in range(2):
+        assert chains("ip") == CHAINS
+        assert chains("ip6") == CHAINS6
+        for header in BOTH:
+            firewall.ensure(header)
 
 
 @needs_root
 def test_a_network_is_added_twice_and_removed_twice(firewall: Firewall) -> None:
+    one = network(internal=True)
     for _ in range(2):
-        firewall.add_network("br-one", SUBNET, internal=True)
-        assert firewall.has_network("br-one")
-    firewall.ensure()
-    assert firewall.has_network("br-one")
+        firewall.add_network(one, BOTH)
+        assert firewall.has_network(one)
+    firewall.ensure(IPV4)
+    assert firewall.has_network(one)
     for _ in range(2):
-        firewall.remove_network("br-one", SUBNET, internal=True)
-        assert not firewall.has_network("br-one")
+        firewall.remove_network(one)
+        assert not firewall.has_network(one)
     for name in ("pairs", "internal", "subnets"):
-        assert firewall.netlink.elements(firewall.table, name) == []
+        for header in BOTH:
+            assert firewall.netlink.elements(firewall.table, name, header.family) == []
 
 
 @needs_root
 @needs_program("nft")
 def test_flushed_rules_are_noticed(firewall: Firewall) -> None:
-    firewall.add_network("br-one", SUBNET, internal=False)
-    run("nft", "flush", "table", "ip", "buoy-test")
-    assert not firewall.exists()
-    assert not firewall.has_network("br-one")
+    firewall.add_network(network(), BOTH)
+    assert firewall.has_network(network())
+    run("nft", "flush", "table", "ip6", "buoy-test")
+    assert firewall.exists(IPV4)
+    assert not firewall.exists(IPV6)
+    assert not firewall.has_network(network())
 
 
 @needs_root
 def test_an_element_that_a_killed_monitor_left_is_replaced(firewall: Firewall) -> None:
-    firewall.publish([publication("10.1.0.2", "dead")])
-    firewall.publish([publication("10.1.0.3", "new"), publication("10.1.0.3", "new", 8081)])
-    found = {p.published: (p.address, p.holder) for p in firewall.publications()}
-    assert found == {8080: ("10.1.0.3", "new"), 8081: ("10.1.0.3", "new")}
+    firewall.publish([publication("10.1.0.2", "dead"), publication("fd00:1::2", "dead")])
+    firewall.publish(
+        [
+            publication("10.1.0.3", "new"),
+            publication("10.1.0.3", "new", 8081),
+            publication("fd00:1::3", "new"),
+        ]
+    )
+    found = {(p.published, p.address, p.holder) for p in firewall.publications()}
+    assert found == {
+        (8080, "10.1.0.3", "new"),
+        (8081, "10.1.0.3", "new"),
+        (8080, "fd00:1::3", "new"),
+    }
 
 
 @needs_root
@@ -138,16 +208,24 @@ def test_the_table_is_removed_twice(firewall: Firewall) -> None:
     assert not firewall.exists()
 
 
-addresses = st.ip_addresses(v=4).map(str)
 ports = st.integers(1, 65535)
+ipv4, ipv6 = st.ip_addresses(v=4).map(str), st.ip_addresses(v=6).map(str)
+address_pairs = st.tuples(ipv4, ipv4) | st.tuples(ipv6, ipv6)
 
 
-@given(st.sampled_from(["tcp", "udp"]), addresses, ports, addresses, ports)
+@given(st.sampled_from(["tcp", "udp"]), address_pairs, ports, ports)
 def test_a_publication_survives_the_kernel_and_the_names_table(
-    protocol: str, host_ip: str, published: int, address: str, target: int
+    protocol: str, addresses: tuple[str, str], published: int, target: int
 ) -> None:
+    host_ip, address = addresses
     made = Publication(protocol, host_ip, published, address, target, "who")
-    read = _read_publication(made.key, made.data, "who")
-    parsed = Publication.parse(made.shown, address, "who")
+    values = [value(1, made.key), value(2, made.data)]
+    element = Element(b"".join(values) + attribute(6, b"\x00\x04who\0"))
+    read = Publication.of_element(element, made.header)
+    other_family = "fd00::9" if ":" not in address else "10.0.0.9"
+    parsed = Publication.parse(made.shown, (other_family, address), "who")
     for other in (read, parsed):
-        assert (other.shown, other.address) == (made.shown, made.address)
+        assert other is not None
+        assert ip_address(other.host_ip) == ip_address(made.host_ip)
+        assert (other.published, other.target) == (published, target)
+        assert (ip_address(other.address), other.holder) == (ip_address(address), "who")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def entry(number: int, *own: str, holder: str | None = None) -> names.Entry:
     return names.Entry(
-        address=f"10.5.0.{number}",
+        addresses=(f"10.5.0.{number}", f"fd00::{number}"),
         container_id=f"{number:064x}",
         holder=holder or names.identity(os.getpid()),
         link=f"veth{number}",

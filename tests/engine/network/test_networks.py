@@ -16,7 +16,7 @@ from engine.kernel.rtnetlink import RouteSocket
 from engine.network import names
 from engine.network.networks import Networks
 from engine.network.sandbox import Sandbox
-from engine.network.spec import OPTION_BRIDGE_NAME, OPTION_MTU, NetworkSpec
+from engine.network.spec import OPTION_BRIDGE_NAME, OPTION_MTU, NetworkSpec, PoolSpec
 from engine.state.db import open_database
 from engine.state.paths import Roots
 from tests.engine.network.world import (
@@ -45,8 +45,7 @@ def links() -> set[str]:
 def test_a_network_is_as_asked_in_the_eyes_of_another_reader(world: World) -> None:
     spec = NetworkSpec(
         name="n",
-        subnet="10.5.0.0/24",
-        gateway="10.5.0.254",
+        pools=(PoolSpec(subnet="10.5.0.0/24", gateway="10.5.0.254"),),
         labels={"a": "b"},
         options={OPTION_MTU: "1400"},
     )
@@ -110,7 +109,7 @@ def test_a_new_network_keeps_off_what_the_host_reaches(world: World) -> None:
     run("ip", "address", "add", "172.18.5.1/24", "dev", "vpn")
     run("ip", "link", "set", "vpn", "up")
     run("ip", "route", "add", "172.19.0.0/16", "via", "172.18.5.9")
-    assert str(world.network("one").subnet) == "172.20.0.0/16"
+    assert str(world.network("one").pools[0].subnet) == "172.20.0.0/16"
 
 
 def test_engines_of_two_roots_never_meet(world: World, tmp_path: Path) -> None:
@@ -118,11 +117,11 @@ def test_engines_of_two_roots_never_meet(world: World, tmp_path: Path) -> None:
     database = open_database(roots)
     other = Networks(roots, database)
     mine, theirs = world.network("same"), other.create(NetworkSpec(name="same"))
-    assert not mine.subnet.overlaps(theirs.subnet)
+    assert mine.pools[0].subnet != theirs.pools[0].subnet
     other.remove("same")
     assert mine.bridge in links()
     assert theirs.bridge not in links()
-    assert world.networks._firewall.has_network(mine.bridge)
+    assert world.networks._firewall.has_network(mine)
     other.close()
     database.close()
 
@@ -172,7 +171,7 @@ def test_a_successor_takes_over_address_and_mac(world: World) -> None:
     assert world.networks.attachments(old_id) == ()
     world.record("other", "one")
     _, new = world.record("web", "one", address_owner="p/web/1")
-    for key in ("address", "mac_address"):
+    for key in ("addresses", "mac_address"):
         assert new["endpoints"][0][key] == old["endpoints"][0][key]
 
 
@@ -232,7 +231,7 @@ def test_a_flushed_firewall_is_put_back_with_the_published_ports(world: World) -
     world.networks.ensure_up(network)
     assert world.networks.is_up(network)
     assert _works(world)
-    assert world.networks._firewall.has_network(closed.bridge)
+    assert world.networks._firewall.has_network(closed)
 
 
 def test_a_deleted_bridge_is_put_back_with_its_links(world: World) -> None:

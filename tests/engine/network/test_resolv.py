@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def record(*addresses: str, mode: str = "sandbox", **given: Any) -> dict[str, Any]:
     endpoints = [
-        {"address": address, "gateway": "10.5.0.1", "rank": rank}
+        {"addresses": [{"address": address, "gateway": "10.5.0.1"}], "rank": rank}
         for rank, address in enumerate(addresses)
     ]
     named = {"hostname": "web", "domainname": None, **given}

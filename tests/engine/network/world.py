@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from engine.state.paths import Roots
 
 OUTSIDE_HOST, NEIGHBOUR = "203.0.113.1", "203.0.113.9"
+OUTSIDE_HOST6, NEIGHBOUR6 = "2001:db8::1", "2001:db8::9"
 NOTHING = "no answer"
 PATIENCE_S = 2.0  # for what must come
 DROPPED_S = 0.3  # for what must not
@@ -60,11 +61,17 @@ class Box:
     @property
     def address(self) -> str:
         """On the network that it was connected to first."""
-        return str(self.record["endpoints"][0]["address"])
+        return str(self.record["endpoints"][0]["addresses"][0]["address"])
+
+    @property
+    def address6(self) -> str:
+        """Its IPv6 address there."""
+        return str(self.record["endpoints"][0]["addresses"][-1]["address"])
 
     def on(self, network: str) -> str:
         """Its address on that network."""
-        return next(str(e["address"]) for e in self.record["endpoints"] if e["network"] == network)
+        found = next(e for e in self.record["endpoints"] if e["network"] == network)
+        return str(found["addresses"][0]["address"])
 
 
 class World:
@@ -137,13 +144,16 @@ class World:
         run("ip", "link", "add", "uplink", "type", "veth", "peer", "name", "eth0")
         run("ip", "link", "set", "eth0", "netns", f"/proc/{os.getpid()}/fd/{fd}")
         run("ip", "address", "add", f"{OUTSIDE_HOST}/24", "dev", "uplink")
+        run("ip", "address", "add", f"{OUTSIDE_HOST6}/64", "dev", "uplink", "nodad")
         run("ip", "link", "set", "uplink", "up")
         with namespaces.joined_network(fd):
             run("ip", "link", "set", "lo", "up")
             run("ip", "address", "add", f"{NEIGHBOUR}/24", "dev", "eth0")
+            run("ip", "address", "add", f"{NEIGHBOUR6}/64", "dev", "eth0", "nodad")
             run("ip", "link", "set", "eth0", "up")
-            for network in routes:
-                run("ip", "route", "add", str(network.subnet), "via", OUTSIDE_HOST)
+            for pool in (pool for network in routes for pool in network.pools):
+                gateway = OUTSIDE_HOST if pool.family == 4 else OUTSIDE_HOST6
+                run("ip", "route", "add", str(pool.subnet), "via", gateway)
         self._servers.serve("neighbour", fd, 80)
         return fd
 
@@ -161,14 +171,17 @@ class _Servers:
         self._thread.start()
 
     def serve(self, name: str, netns_fd: int, port: int) -> None:
-        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-            server = namespaces.socket_in(netns_fd, socket.AF_INET, kind)
-            server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            server.bind(("", port))
-            if kind == socket.SOCK_STREAM:
-                server.listen(16)
-            self._sockets[server.fileno()] = name, server
-            self._epoll.register(server.fileno(), select.EPOLLIN)
+        for family in (socket.AF_INET, socket.AF_INET6):
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                server = namespaces.socket_in(netns_fd, family, kind)
+                server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                server.bind(("", port))
+                if kind == socket.SOCK_STREAM:
+                    server.listen(16)
+                self._sockets[server.fileno()] = name, server
+                self._epoll.register(server.fileno(), select.EPOLLIN)
 
     def close(self) -> None:
         os.write(self._stop[1], b"x")
@@ -188,8 +201,8 @@ class _Servers:
 
     def _answer(self, name: str, server: socket.socket) -> None:
         if server.type == socket.SOCK_STREAM:
-            client, (address, _) = server.accept()
-            client.sendall(f"{name} {address}".encode())
+            client, sender = server.accept()
+            client.sendall(f"{name} {sender[0]}".encode())
             client.close()
         else:
             _, sender = server.recvfrom(100)
@@ -210,7 +223,7 @@ def ask(netns_fd: int | None, protocol: str, host: str, port: int, *, patience_s
     """What a server says to a client in that namespace, or NOTHING."""
     kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
     with inside(netns_fd):
-        client = socket.socket(socket.AF_INET, kind)
+        client = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind)
     with client:
         client.settimeout(patience_s)
         try:
