@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from compose import __version__
 from compose.reconcile import names
 from compose.reconcile.files import file_specs, used_files
+from compose.reconcile.hooks import describe_hooks
 from engine import (
     ContainerSpec,
     EndpointSpec,
@@ -65,6 +66,7 @@ def container_spec(
         hostname=service.hostname,
         domainname=service.domainname,
         labels=labels,
+        notes=describe_hooks(service),
         mounts=tuple(_mounts(project, service, image, anonymous, lent)),
         files=file_specs(project, service),
         network=_network_mode(service),

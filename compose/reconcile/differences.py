@@ -38,7 +38,7 @@ _RESOURCES = {
     "memory_swap_bytes": "memswap_limit",
     "pids": "pids_limit",
 }
-_DERIVED = ("image", "lowers", "address_owner")  # no key of the file says them
+_DERIVED = ("image", "lowers", "address_owner", "notes")  # no key of the file says them
 
 
 def differences(

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
 
+from compose.model.hooks import Hook
 from engine.errors import Problem
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Literal
 
-    from compose.model import Hook
-    from engine import Container, Engine
+    from compose.model import Service
+    from engine import Container, ContainerSpec, Engine
+
+    Key = Literal["post_start", "pre_stop"]
 
 _KEPT_BYTES = 64 * 1024  # of what a hook writes
 _SHOWN_LINES = 5
@@ -22,12 +27,25 @@ class HookFailed(Problem):
     code = "hook-failed"
 
 
+def describe_hooks(service: Service) -> dict[str, str]:
+    """What a container remembers of them, for commands that have no project file."""
+    hooks = {"post_start": service.post_start, "pre_stop": service.pre_stop}
+    given = {key: [hook.given() for hook in found] for key, found in hooks.items()}
+    return {key: json.dumps(found) for key, found in given.items() if found}
+
+
+def remembered_hooks(spec: ContainerSpec, key: Key) -> tuple[Hook, ...]:
+    """Those that a container was made with."""
+    found = json.loads(spec.notes.get(key, "[]"))
+    return tuple(Hook(**{**one, "command": tuple(one["command"])}) for one in found)
+
+
 async def run_hooks(
-    engine: Engine, container: Container, hooks: Iterable[Hook], *, key: str, where: str | None
+    engine: Engine, container: Container, hooks: Iterable[Hook], *, key: Key, where: str | None
 ) -> None:
     """Run hooks one after another; what they write is shown where they fail.
 
-    key, where   `post_start` or `pre_stop`, and its place in the file
+    where   the place of `key` in the file
 
     Raises HookFailed, ContainerProblem where one cannot be executed.
     """

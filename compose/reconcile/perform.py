@@ -11,14 +11,15 @@ from compose.reconcile.blame import place_of
 from compose.reconcile.conditions import wait_for
 from compose.reconcile.container_spec import container_spec
 from compose.reconcile.files import file_specs
+from compose.reconcile.hooks import remembered_hooks, run_hooks
 from compose.reconcile.resources import create_network, create_volume
 from engine.errors import ImageProblem, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from typing import Literal
 
     from compose.model import Project, Service
+    from compose.reconcile.hooks import Key
     from compose.reconcile.step import Step
     from engine import BuildEvent, Container, Engine, Image, Mount
 
@@ -190,16 +191,16 @@ class Performer:
         await self._engine.containers.restart(step.target, grace_s=self._settings.grace_s)
         await self._run_hooks(step, step.target, "post_start")
 
-    async def _run_hooks(
-        self, step: Step, container_id: str, key: Literal["post_start", "pre_stop"]
-    ) -> None:
-        """Those of the file, where there is one: a container does not remember them."""
-        service = self._find_service(step)
-        hooks = getattr(service, key) if service is not None else ()
-        if hooks and self._engine.containers.get(container_id).status == "running":
-            from compose.reconcile.hooks import run_hooks
-
+    async def _run_hooks(self, step: Step, container_id: str, key: Key) -> None:
+        """Those of the file; where that has no such service, those that the container was made
+        with."""
+        service, where = self._find_service(step), None
+        if service is not None:
+            hooks = getattr(service, key)
             where = self._known_project().where(f"services.{step.service}.{key}")
+        else:
+            hooks = remembered_hooks(self._engine.containers.spec(container_id), key)
+        if hooks and self._engine.containers.get(container_id).status == "running":
             container = self._engine.containers.get(container_id)
             await run_hooks(self._engine, container, hooks, key=key, where=where)
 

@@ -137,6 +137,7 @@ class ContainerSpec(Record):
                "container:NAME" (pid, ipc); ipc also "shareable": its own, which others may join,
                and "none": its own without /dev/shm
     address_owner   sticky key of its addresses; None: they go with the container
+    notes      texts that whoever makes it wants to find again; they mean nothing here
     """
 
     name: str
@@ -152,6 +153,7 @@ class ContainerSpec(Record):
     hostname: str | None = None
     domainname: str | None = None
     labels: Mapping[str, str] = {}
+    notes: Mapping[str, str] = {}
     mounts: tuple[Mount, ...] = ()
     files: tuple[FileSpec, ...] = ()
     network: Literal["networks", "none", "host"] = "networks"

@@ -74,3 +74,19 @@ def test_one_that_cannot_be_executed(hooked: Buoy) -> None:
     done = hooked.run("up", "-d", check=False)
     assert done.exit_code == 1
     assert "error: command-not-found" in done.stderr
+
+
+def test_without_the_file_those_run_that_a_container_was_made_with(hooked: Buoy) -> None:
+    hooked.run("up", "-d")
+    (hooked.directory / "compose.yaml").unlink()
+    hooked.run("-p", "app", "restart")
+    assert lines(hooked, "started") == ["me 1000 /tmp", "second"] * 2
+    hooked.run("-p", "app", "down")
+    assert lines(hooked, "stopped") == ["stopping"] * 2
+
+
+def test_those_of_an_orphan_run_before_it_is_removed(hooked: Buoy) -> None:
+    hooked.run("up", "-d")
+    hooked.write("compose.yaml", "services: {other: {image: busybox, command: sleep 1000}}")
+    hooked.run("down", "--remove-orphans")
+    assert lines(hooked, "stopped") == ["stopping"]
