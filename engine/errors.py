@@ -45,9 +45,13 @@ class NotRoot(Problem):
 
 
 class ContainerProblem(Problem):
-    """A container is missing, in the wrong state, or could not start."""
+    """A container is missing, in the wrong state, or could not start.
+
+    setting  the limit that it is about, as in the OCI runtime specification: "memory.swap"
+    """
 
     code = "container"
+    setting = ""
 
 
 class NetworkProblem(Problem):

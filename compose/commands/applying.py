@@ -39,7 +39,11 @@ async def apply(
         return
     with step_report(context.console, steps, title) as report:
         perform = Performer(context.engine, project, settings, detail=report.detail)
-        await execute(steps, perform, report, parallel_limit(context.options.parallel))
+        try:
+            await execute(steps, perform, report, parallel_limit(context.options.parallel))
+        finally:
+            for warning in perform.warnings:
+                context.console.warn(warning)
 
 
 def parallel_limit(given: int | None) -> int:

@@ -12,10 +12,8 @@ _KEYS = {
     "bind-source-missing": "volumes",
     "capability-not-available": "cap_add",
     "command-not-found": "command",
-    "cpus": "cpus",
     "hostname-conflict": "uts",
     "ipc-not-shareable": "ipc",
-    "memory-limit": "mem_limit",
     "mount": "volumes",
     "mount-target": "volumes",
     "no-command": "image",
@@ -35,9 +33,16 @@ _KEYS = {
 _OF_KIND = {"image": "image", "network": "networks", "volume": "volumes"}
 
 
-def place_of(project: Project, step: Step, code: str) -> str | None:
-    """`file:line:column` of the key behind a failed step, or of what is around it."""
+def place_of(project: Project, step: Step, code: str, setting: str = "") -> str | None:
+    """`file:line:column` of the key behind a failed step, or of what is around it.
+
+    setting  the limit it is about, as in the OCI runtime specification; "": none
+    """
     if not step.service:
         return None
     key = _KEYS.get(code) or _OF_KIND.get(step.kind, "")
+    if setting:
+        from compose.reconcile.limits import key_of_setting
+
+        key = key_of_setting(project, step.service, setting)
     return project.where(f"services.{step.service}.{key}".rstrip("."))

@@ -8,6 +8,7 @@ from compose import __version__
 from compose.reconcile import names
 from compose.reconcile.files import file_specs, used_files
 from compose.reconcile.hooks import describe_hooks
+from compose.reconcile.limits import resources
 from engine import (
     ContainerSpec,
     EndpointSpec,
@@ -16,7 +17,6 @@ from engine import (
     Mount,
     PortSpec,
     Problem,
-    Resources,
     RestartPolicy,
 )
 
@@ -96,17 +96,12 @@ def container_spec(
         security_options=service.security_opt,
         ulimits=service.ulimits,
         sysctls=service.sysctls,
-        resources=_resources(service),
+        resources=resources(service),
+        cgroup_parent=service.cgroup_parent or "",
         shm_size_bytes=service.shm_size_bytes or 64 * MIB,
         oom_score_adj=service.oom_score_adj,
         log=_log(service),
     )
-
-
-def _resources(service: Service) -> Resources:
-    """The limits that the engine has: the others are among the project's `not_built`."""
-    wanted = service.resources
-    return Resources(**{name: getattr(wanted, name) for name in Resources.field_names()})
 
 
 def container_labels(

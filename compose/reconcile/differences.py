@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from compose.reconcile import names
 from compose.reconcile.container_spec import container_spec
 from compose.reconcile.files import used_files
+from compose.reconcile.limits import key_of_field
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -31,12 +32,6 @@ _WORDS = {
     "log": "logging",
     "network": "network_mode",
     **{f"{kind}_mode": kind for kind in ("pid", "ipc", "uts", "cgroup")},
-}
-_RESOURCES = {
-    "memory_bytes": "mem_limit",
-    "memory_reservation_bytes": "mem_reservation",
-    "memory_swap_bytes": "memswap_limit",
-    "pids": "pids_limit",
 }
 _DERIVED = ("image", "lowers", "address_owner", "notes")  # no key of the file says them
 
@@ -142,7 +137,7 @@ def _links(endpoints: Iterable[EndpointSpec]) -> set[tuple[str, str]]:
 def _resources(old: Resources, new: Resources) -> Iterator[str]:
     for field, value in old.values().items():
         if getattr(new, field) != value:
-            yield _RESOURCES.get(field, field)
+            yield key_of_field(field)
 
 
 def _files_of(sources: Mapping[str, str]) -> Compare:

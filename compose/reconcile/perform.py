@@ -16,7 +16,7 @@ from compose.reconcile.resources import create_network, create_volume
 from engine.errors import ImageProblem, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from compose.model import Project, Service
     from compose.reconcile.hooks import Key
@@ -51,6 +51,8 @@ class Performer:
 
     project  None for plans that need no file: stop, down, kill
     detail   is told what goes on within a step: layers, build steps
+
+    `warnings` collects what the user may not expect of what was done.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Performer:
     ) -> None:
         self._engine, self._project, self._settings = engine, project, settings
         self._detail = detail
+        self.warnings: list[str] = []
         self._made: dict[tuple[str, int], str] = {}  # replica -> id of the container made here
 
     async def __call__(self, step: Step) -> str | None:
@@ -76,7 +79,8 @@ class Performer:
             return await action(step)
         except Problem as problem:
             if problem.where is None and self._project is not None:
-                problem.where = place_of(self._project, step, problem.code)
+                setting = getattr(problem, "setting", "")
+                problem.where = place_of(self._project, step, problem.code, setting)
             raise
 
     def container_of(self, step: Step) -> str:
@@ -176,8 +180,16 @@ class Performer:
         if service is not None:
             files = file_specs(self._known_project(), service)
             self._engine.containers.provide(container_id, files)
-        await self._engine.containers.start(container_id)
+        started = await self._engine.containers.start(container_id)
+        self.warnings += self._discarded(step, started)
         await self._run_hooks(step, container_id, "post_start")
+
+    def _discarded(self, step: Step, container: Container) -> Iterator[str]:
+        """A line for each limit that this host has nothing for."""
+        for setting, why in container.discarded:
+            where = place_of(self._project, step, "", setting) if self._project else None
+            who = f"service `{step.service}`" if step.service else container.name
+            yield f"{where}: {who}: {setting} is discarded: {why}".removeprefix("None: ")
 
     async def _stop_container(self, step: Step) -> None:
         await self._stop(step, step.target)

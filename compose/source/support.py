@@ -23,8 +23,6 @@ _NOT_BUILT: PathTable[bool] = PathTable(
         [
             *below(_SERVICE, "provider use_api_socket models runtime"),
             *below(_SERVICE, "pre_start"),
-            *below(_SERVICE, "cpu_rt_period cpu_rt_runtime cpuset mem_swappiness"),
-            *below(_SERVICE, "oom_kill_disable blkio_config cgroup_parent"),
             *below(_SERVICE, "devices device_cgroup_rules gpus storage_opt"),
             *below(_DEPLOY, "resources.reservations.devices"),
             *below(_BUILD, "no_cache_filter privileged entitlements secrets ssh platforms"),

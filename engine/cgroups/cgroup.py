@@ -2,55 +2,64 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import time
 
-from engine.cgroups import cpu, devices, freezer, memory, pids
+from engine.cgroups import freezer, layout, limits, memory
 from engine.cgroups.hierarchy import V2, Hierarchies, read_words, write_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
 
 _MAKE_TRIES = 10
-_REMOVE_TRIES = 60
-_REMOVE_PAUSE_S = 0.005
+_KILL_PAUSE_S = 0.005
 _KILL_ROUNDS = 50
 
 
 class Cgroup:
-    """`<hierarchy>/<parent>/<container id>`: a leaf that holds the container's processes.
+    """`<hierarchy>/<parent>/<name>`: a leaf that holds the processes of a container.
+
+    parent       may have several levels; they are below the top of each hierarchy, whatever
+                 group we are in ourselves
+    keep_parent  it is not ours: it stays when the last container in it goes
 
     Resources are in the shape of `linux.resources` of the OCI runtime specification.
     """
 
-    __slots__ = ("_hierarchies", "_name", "_parent", "directories")
+    __slots__ = ("_hierarchies", "_keep_parent", "_path", "_points", "directories")
 
-    def __init__(self, hierarchies: Hierarchies, parent: str, name: str) -> None:
-        self._hierarchies, self._parent, self._name = hierarchies, parent, name
-        points = dict(hierarchies.v1)
+    def __init__(
+        self, hierarchies: Hierarchies, parent: str, name: str, *, keep_parent: bool = False
+    ) -> None:
+        self._hierarchies, self._keep_parent = hierarchies, keep_parent
+        self._points = dict(hierarchies.v1)
         if hierarchies.v2:
-            points[V2] = hierarchies.v2
-        self.directories = {key: f"{point}/{parent}/{name}" for key, point in points.items()}
+            self._points[V2] = hierarchies.v2
+        self._path = os.path.normpath(f"/{parent}/{name}").lstrip("/")  # `..` leads nowhere
+        self.directories = {key: f"{point}/{self._path}" for key, point in self._points.items()}
 
-    def create(self, resources: dict[str, Any]) -> list[str]:
-        """Make the directories and set the limits. Returns warnings: limits that cannot be set.
+    def create(self, resources: dict[str, Any]) -> list[tuple[str, str]]:
+        """Make the directories and set the limits.
 
-        A controller that the kernel or the delegation lacks is a warning, as with Docker; a value
-        that the kernel refuses is an OSError naming file and value.
+        Returns (setting, why) for each limit that cannot be had here and is discarded, as with
+        Docker. Raises LimitRefused for a value that the kernel does not take.
         """
         for attempt in range(_MAKE_TRIES):
             try:
-                for key, directory in self.directories.items():
-                    self._make(key, directory)
+                for key, point in self._points.items():
+                    layout.make(key, point, self._path)
                 break
             except FileNotFoundError:  # the parent has just gone with another container
                 if attempt == _MAKE_TRIES - 1:
                     raise
-        return self._limit(resources)
+        return self.update(resources)
+
+    def update(self, resources: dict[str, Any]) -> list[tuple[str, str]]:
+        """Change the limits that `resources` names, of a live group too; all others stay, those on
+        devices as well. Returns and raises as `create`."""
+        return limits.apply(self._hierarchies, self.directories, resources)
 
     def attach(self, pid: int) -> None:
         """Move a process in, in every hierarchy."""
@@ -72,21 +81,29 @@ class Cgroup:
         if unified is not None and os.path.exists(f"{unified}/cgroup.kill"):
             write_value(unified, "cgroup.kill", "1")
             return
-        frozen = self._freeze()
+        frozen = self._try_to_freeze()
         for _ in range(_KILL_ROUNDS):
             victims = self.processes()
             for pid in victims:
                 _kill(pid)
             if frozen:
-                self._thaw()
+                self.thaw()
                 frozen = False
             if not victims:
                 return
-            time.sleep(_REMOVE_PAUSE_S)
+            time.sleep(_KILL_PAUSE_S)
 
     def oom_kills(self) -> int:
         """How many processes the kernel has killed here for want of memory."""
         return memory.oom_kills(self._hierarchies, self.directories)
+
+    def freeze(self) -> bool:
+        """Stop everything in the group, until `thaw`; False where the kernel has no freezer."""
+        return freezer.set_frozen(self.directories, frozen=True)
+
+    def thaw(self) -> None:
+        """Let it go on; accepts one that is not frozen."""
+        freezer.set_frozen(self.directories, frozen=False)
 
     def remove(self) -> None:
         """Remove the directories; accepts absence. Dying processes are waited for briefly.
@@ -96,75 +113,22 @@ class Cgroup:
         failures = []
         for directory in self._distinct():
             try:
-                _remove_tree(directory)
+                layout.remove_tree(directory)
             except OSError as error:
                 failures.append(error)
-            _remove_if_empty(os.path.dirname(directory))
+            if not self._keep_parent:
+                layout.remove_if_empty(os.path.dirname(directory))
         if failures:
             raise failures[0]
 
-    def _distinct(self) -> list[str]:
-        return list(dict.fromkeys(self.directories.values()))
-
-    def _make(self, key: str, directory: str) -> None:
-        """FileNotFoundError where another command removes the parent meanwhile."""
-        parent = os.path.dirname(directory)
-        os.makedirs(parent, exist_ok=True)
-        if key == V2:
-            self._enable_v2_controllers(parent)
-        if key == "cpuset":
-            _inherit_cpuset(parent)
-        if not os.path.isdir(directory):
-            os.mkdir(directory)  # not makedirs: a parent made anew would have no controllers
-        if key == "cpuset":
-            _inherit_cpuset(directory)
-
-    def _enable_v2_controllers(self, parent: str) -> None:
-        """Every controller of the root for us, one by one: one that is busy stops no other."""
-        for level in (self._hierarchies.v2, parent):
-            wanted = read_words(f"{level}/cgroup.controllers")
-            enabled = read_words(f"{level}/cgroup.subtree_control")
-            for controller in sorted(set(wanted) - set(enabled)):
-                try:
-                    write_value(str(level), "cgroup.subtree_control", f"+{controller}")
-                except OSError:  # no delegation, or processes in the way: limits warn later
-                    continue
-
-    def _limit(self, resources: dict[str, Any]) -> list[str]:
-        warnings = []
-        for controller, limit in (
-            ("memory", memory.limit),
-            ("cpu", cpu.limit),
-            ("pids", pids.limit),
-        ):
-            wanted = resources.get(controller)
-            if not wanted:
-                continue
-            version = self._hierarchies.version_of(controller)
-            directory = self.directories[controller if version == 1 else V2] if version else ""
-            if not version or not os.path.exists(directory + _PROBE[controller][version]):
-                warnings.append(f"no {controller} controller here: the limit is not enforced")
-                continue
-            limit(directory, version, wanted)
-        if "devices" in resources:
-            devices.limit(self._hierarchies, self.directories, resources["devices"])
-        return warnings
-
-    def _freeze(self) -> bool:
+    def _try_to_freeze(self) -> bool:
         try:
-            return freezer.set_frozen(self.directories, frozen=True)
+            return self.freeze()
         except FileNotFoundError:  # removed already, in this hierarchy
             return False
 
-    def _thaw(self) -> None:
-        freezer.set_frozen(self.directories, frozen=False)
-
-
-_PROBE = {
-    "memory": {1: "/memory.limit_in_bytes", 2: "/memory.max"},
-    "cpu": {1: "/cpu.shares", 2: "/cpu.max"},
-    "pids": {1: "/pids.max", 2: "/pids.max"},
-}
+    def _distinct(self) -> list[str]:
+        return list(dict.fromkeys(self.directories.values()))
 
 
 def _kill(pid: int) -> None:
@@ -172,37 +136,3 @@ def _kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         return
-
-
-def _inherit_cpuset(directory: str) -> None:
-    """A new v1 cpuset is empty and takes no tasks until it has CPUs and memory nodes."""
-    parent = os.path.dirname(directory)
-    for name in ("cpuset.cpus", "cpuset.mems"):
-        if not read_words(f"{directory}/{name}"):
-            write_value(directory, name, " ".join(read_words(f"{parent}/{name}")))
-
-
-def _remove_if_empty(directory: str) -> None:
-    try:
-        os.rmdir(directory)
-    except OSError:  # others are in it, or it has gone
-        return
-
-
-def _remove_tree(directory: str) -> None:
-    for path in reversed(list(_directories(directory))):
-        for attempt in range(_REMOVE_TRIES):
-            try:
-                os.rmdir(path)
-                break
-            except FileNotFoundError:
-                break
-            except OSError as error:
-                if error.errno != errno.EBUSY or attempt == _REMOVE_TRIES - 1:
-                    raise
-                time.sleep(_REMOVE_PAUSE_S)
-
-
-def _directories(top: str) -> Iterator[str]:
-    for path, _, _ in os.walk(top):
-        yield path

@@ -2,36 +2,104 @@
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 
-from engine.cgroups.hierarchy import write_value
+from engine.cgroups.controls import LimitRefused
+from engine.cgroups.hierarchy import read_words, write_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from engine.cgroups.controls import Controls
+
 DEFAULT_PERIOD_US = 100_000
 
 
-def limit(directory: str, version: int, cpu: dict[str, Any]) -> None:
-    """Set `shares`, and `quota` per `period` (microseconds).
+def limit(controls: Controls, cpu: dict[str, Any]) -> None:
+    """Set `shares` or `idle`; `quota` per `period`, with `burst`; `realtimeRuntime` per
+    `realtimePeriod`. Times in microseconds.
 
     Source: OCI runtime-spec config-linux "cpu"; kernel scheduler/sched-bwc.rst, cgroup-v2.rst.
     """
-    shares, quota_us = cpu.get("shares"), cpu.get("quota")
-    period_us = cpu.get("period") or DEFAULT_PERIOD_US
-    if version == 1:
-        if shares:
-            write_value(directory, "cpu.shares", str(shares))
-        if quota_us:
-            write_value(directory, "cpu.cfs_period_us", str(period_us))
-            write_value(directory, "cpu.cfs_quota_us", str(quota_us))
+    (_limit_v2 if controls.version == 2 else _limit_v1)(controls, cpu)
+    if cpu.get("idle") is not None:
+        controls.put("cpu.idle", cpu["idle"], "cpu.idle")
+
+
+def _limit_v1(controls: Controls, cpu: dict[str, Any]) -> None:
+    _set_shares(controls, cpu.get("shares"))
+    _set_realtime(controls, cpu.get("realtimePeriod"), cpu.get("realtimeRuntime"))
+    quota_us, period_us = cpu.get("quota"), cpu.get("period")
+    if quota_us and not period_us:
+        present = read_words(f"{controls.directory}/cpu.cfs_period_us")
+        period_us = int(present[0]) if present else DEFAULT_PERIOD_US
+    if period_us and quota_us:
+        try:
+            controls.require("cpu.period", period_us, "cpu.cfs_period_us")
+        except LimitRefused as error:
+            if error.errno != errno.EINVAL:
+                raise
+            # the present quota may be too large a part of the new period: the quota goes first
+            controls.require("cpu.quota", quota_us, "cpu.cfs_quota_us")
+            controls.require("cpu.period", period_us, "cpu.cfs_period_us")
+        controls.require("cpu.quota", quota_us, "cpu.cfs_quota_us")
+    elif period_us:
+        controls.require("cpu.period", period_us, "cpu.cfs_period_us")
+    if cpu.get("burst") is not None:
+        controls.put("cpu.burst", cpu["burst"], "cpu.cfs_burst_us")
+
+
+def _set_shares(controls: Controls, shares: int | None) -> None:
+    """The kernel takes any number, and cuts it to what it can do."""
+    if not shares or not controls.put("cpu.shares", shares, "cpu.shares"):
         return
+    taken = read_words(f"{controls.directory}/cpu.shares")
+    if taken and int(taken[0]) != shares:
+        bound = "most" if int(taken[0]) < shares else "least"
+        what = f"{shares} shares: the {bound} are {taken[0]}"
+        raise LimitRefused("cpu.shares", errno.EINVAL, what)
+
+
+def _set_realtime(controls: Controls, period_us: int | None, runtime_us: int | None) -> None:
+    """A group can have no more real-time than the one above it, which begins with none."""
+    if runtime_us:
+        _lend_realtime(os.path.dirname(controls.directory))
+    if period_us:
+        controls.put("cpu.realtimePeriod", period_us, "cpu.rt_period_us")
+    if runtime_us:
+        controls.put("cpu.realtimeRuntime", runtime_us, "cpu.rt_runtime_us")
+
+
+def _lend_realtime(directory: str) -> None:
+    """Give every group above as much as the first that has any."""
+    above: list[str] = []
+    while read_words(f"{directory}/cpu.rt_runtime_us") == ["0"]:
+        above.append(directory)
+        directory = os.path.dirname(directory)
+    runtime_us = read_words(f"{directory}/cpu.rt_runtime_us")
+    for one in reversed(above if runtime_us else []):
+        try:
+            write_value(one, "cpu.rt_runtime_us", runtime_us[0])
+        except OSError:  # shared out already: the group itself will say so
+            return
+
+
+def _limit_v2(controls: Controls, cpu: dict[str, Any]) -> None:
+    shares, quota_us, period_us = (cpu.get(key) for key in ("shares", "quota", "period"))
     if shares:
-        write_value(directory, "cpu.weight", str(weight(shares)))
-    if quota_us:
-        granted = "max" if quota_us < 0 else str(quota_us)
-        write_value(directory, "cpu.max", f"{granted} {period_us}")
+        controls.put("cpu.shares", weight(shares), "cpu.weight")
+    if quota_us or period_us:
+        present = read_words(f"{controls.directory}/cpu.max") or ["max", str(DEFAULT_PERIOD_US)]
+        granted = present[0] if not quota_us else "max" if quota_us < 0 else str(quota_us)
+        controls.require("cpu.quota", f"{granted} {period_us or present[1]}", "cpu.max")
+    if cpu.get("burst") is not None:
+        controls.put("cpu.burst", cpu["burst"], "cpu.max.burst")
+    for key in ("realtimePeriod", "realtimeRuntime"):
+        if cpu.get(key):
+            controls.discard(f"cpu.{key}", "cgroup v2 has no such setting")
 
 
 def quota(cpus: float, period_us: int = DEFAULT_PERIOD_US) -> int:

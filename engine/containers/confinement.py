@@ -5,8 +5,6 @@ from __future__ import annotations
 import resource
 from typing import TYPE_CHECKING, Any
 
-from engine.cgroups import cpu
-from engine.containers import devices
 from engine.containers.modes import owns
 from engine.errors import ContainerProblem
 from engine.kernel import capabilities
@@ -14,10 +12,9 @@ from engine.kernel import capabilities
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from engine.containers.spec import ContainerSpec, Resources
+    from engine.containers.spec import ContainerSpec
 
 _MOST_FILES = 1_048_576
-_LEAST_MEMORY_BYTES = 6 * 1024 * 1024
 _SECURITY_OPTIONS = (
     *("no-new-privileges=true", "no-new-privileges=false"),
     *("seccomp=unconfined", "seccomp=builtin", "systempaths=unconfined"),
@@ -149,46 +146,3 @@ def _security_option(spec: ContainerSpec, word: str) -> str:
             code="not-built-yet",
         )
     return option
-
-
-def resources(spec: ContainerSpec) -> dict[str, Any]:
-    """`linux.resources`, with Docker's defaults and checks (engine.md A15.7)."""
-    wanted, name = spec.resources, spec.name
-    described: dict[str, Any] = {"devices": devices.rules(privileged=spec.privileged)}
-    if memory := _memory(wanted, name):
-        described["memory"] = memory
-    if wanted.cpus:
-        try:
-            quota_us = cpu.quota(wanted.cpus)
-        except ValueError as error:
-            raise ContainerProblem(f"container {name}: {error}", code="cpus") from None
-        described["cpu"] = {"quota": quota_us, "period": cpu.DEFAULT_PERIOD_US}
-    if wanted.cpu_shares:
-        described.setdefault("cpu", {})["shares"] = wanted.cpu_shares
-    if wanted.pids is not None:
-        described["pids"] = {"limit": wanted.pids}
-    return described
-
-
-def _memory(wanted: Resources, name: str) -> dict[str, int]:
-    """`memory`: limit, swap (both together; -1: any) and reservation, in bytes."""
-    limit, swap = wanted.memory_bytes, wanted.memory_swap_bytes
-    reservation = wanted.memory_reservation_bytes
-    if limit and limit < _LEAST_MEMORY_BYTES:
-        raise _memory_problem(name, f"a memory limit of {limit} bytes", "the least is 6m")
-    if swap and not limit:
-        raise _memory_problem(name, "a swap limit alone", "set the memory limit, too")
-    if limit and swap and 0 < swap < limit:
-        hint = "it is for memory and swap together: at least the memory limit, or -1"
-        raise _memory_problem(name, f"a swap limit of {swap} bytes", hint)
-    if limit and reservation and reservation > limit:
-        hint = "the reservation is what it keeps when memory is short: no more than the limit"
-        raise _memory_problem(name, f"a memory reservation of {reservation} bytes", hint)
-    described = {"limit": limit, "swap": swap or 2 * limit} if limit else {}
-    return described | ({"reservation": reservation} if reservation else {})
-
-
-def _memory_problem(name: str, what: str, hint: str) -> ContainerProblem:
-    return ContainerProblem(
-        f"container {name}: {what} cannot be set", hint=hint, code="memory-limit"
-    )

@@ -11,10 +11,9 @@ import gc
 import os
 import signal
 
-from engine.cgroups.cgroup import Cgroup
-from engine.cgroups.hierarchy import Hierarchies
 from engine.containers import statefile
 from engine.containers.control import Server
+from engine.containers.group import cgroup_of
 from engine.containers.logs.drivers import open_log
 from engine.containers.preparing import PreparationFailed, prepare
 from engine.containers.process import UNKNOWN_FAILURE
@@ -32,6 +31,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from engine.cgroups.cgroup import Cgroup
     from engine.containers.logs.writer import LogWriter, NoLog
     from engine.containers.reporting import Reply
 
@@ -117,7 +117,7 @@ class Monitor:
                 self._end_run(UNKNOWN_FAILURE, lasted_s=0.0)
             return False
         if first:
-            self._report.note(warnings=prepared.warnings)
+            self._report.note(discarded=prepared.discarded)
         self._run = Run(
             self._loop,
             prepared,
@@ -177,7 +177,7 @@ class Monitor:
         self._waiting = self._loop.call_later(delay_s, self._launch)
 
     def _cgroup(self) -> Cgroup:
-        return Cgroup(Hierarchies.detect(), self._ours["cgroup_parent"], self._ours["id"])
+        return cgroup_of(self._ours)
 
     def _give_up(self, error: dict[str, Any]) -> None:
         """The container could not be started."""

@@ -47,6 +47,7 @@ def observe_container(roots: Roots, row: sqlite3.Row) -> Container:
         attachments=tuple(map(_attachment, state.get("attachments", ()))),
         mounts=tuple(Mount(**_without_lists(mount)) for mount in spec["mounts"]),
         log_driver=spec["log"].get("driver", "cri"),
+        discarded=tuple((setting, why) for setting, why in state.get("discarded", ())),
     )
 
 

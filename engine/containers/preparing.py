@@ -12,9 +12,9 @@ import os
 import signal
 import socket
 
-from engine.cgroups.cgroup import Cgroup
-from engine.cgroups.hierarchy import Hierarchies
+from engine.cgroups.controls import LimitRefused
 from engine.containers.forking import fork_init
+from engine.containers.group import cgroup_of
 from engine.containers.link import Link
 from engine.containers.namespaces import Namespaces
 from engine.containers.sharing import open_shared
@@ -40,17 +40,17 @@ class Prepared:
     sync          our end of the socket to it
     fds           stdout, stderr (to read) and stdin (to write), those that there are
     cgroups       directories that processes of the container belong in
-    warnings      limits that could not be set
+    discarded     (limit, why) of the limits that this host has nothing for
     """
 
-    __slots__ = ("cgroups", "fds", "pid", "pidfd", "started", "sync", "warnings")
+    __slots__ = ("cgroups", "discarded", "fds", "pid", "pidfd", "started", "sync")
 
     def __init__(self, message: dict[str, Any], sync_fd: int, fds: dict[str, int]) -> None:
         self.pid: int = message["pid"]
         self.pidfd = os.pidfd_open(self.pid)
         self.started: int = message["started"]
         self.cgroups: list[str] = message["cgroups"]
-        self.warnings: list[str] = message["warnings"]
+        self.discarded: list[tuple[str, str]] = message["discarded"]
         self.sync = socket.socket(fileno=sync_fd)
         self.fds = fds
 
@@ -113,6 +113,8 @@ def _work(run_directory: str, sandbox: Sandbox | None, report: socket.socket, fi
 
 
 def _described(error: BaseException) -> dict[str, str]:
+    if isinstance(error, LimitRefused):
+        return {"code": "limit-refused", "what": str(error), "setting": error.setting}
     if isinstance(error, OSError):
         return {"code": getattr(error, "code", "start"), "what": str(error)}
     import traceback
@@ -130,14 +132,14 @@ class _Work:
             raise FileNotFoundError(f"{run_directory}/{CONFIG_NAME} is missing or broken")
         self._config, self._ours = config, config["buoy"]
         self._sandbox, self._first = sandbox, first
-        self._cgroup = Cgroup(Hierarchies.detect(), self._ours["cgroup_parent"], self._ours["id"])
+        self._cgroup = cgroup_of(self._ours)
         self._pid = 0
 
     def do(self) -> tuple[bytes, list[int]]:
         """The message to the monitor with its descriptors."""
-        warnings = []
+        discarded = []
         if self._first:
-            warnings = self._cgroup.create(self._config["linux"]["resources"])
+            discarded = self._cgroup.create(self._config["linux"]["resources"])
             if self._sandbox is not None:
                 self._sandbox.make()
         init_socket, sync = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -150,7 +152,7 @@ class _Work:
             "pid": self._pid,
             "started": start_time(self._pid),
             "cgroups": list(dict.fromkeys(self._cgroup.directories.values())),
-            "warnings": warnings,
+            "discarded": discarded,
             "names": ["sync", *fds],
         }
         network: list[int] = []

@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from engine.cgroups.hierarchy import Hierarchies
-from engine.containers import confinement, devices, modes, seccomp
+from engine.containers import confinement, devices, limits, modes, seccomp
 from engine.containers.logs.section import log_section
 from engine.containers.mounts import default_mounts, user_mounts
 from engine.containers.signals import signal_number
@@ -156,13 +156,23 @@ def _linux(
     unconfined = spec.privileged or "systempaths=unconfined" in confinement.security_options(spec)
     return {
         "namespaces": modes.namespaces(spec, donors),
-        "cgroupsPath": f"/{roots.kernel_name}/{container_id}",
-        "resources": confinement.resources(spec),
+        "cgroupsPath": f"/{cgroup_parent(roots, spec)}/{container_id}",
+        "resources": limits.resources(spec),
         "sysctl": confinement.sysctls(spec),
         "devices": devices.host_devices() if spec.privileged else [],
         "maskedPaths": _hidden(roots, lowers) + ([] if unconfined else list(masks.MASKED)),
         "readonlyPaths": [] if unconfined else list(masks.READ_ONLY),
     }
+
+
+def cgroup_parent(roots: Roots, spec: ContainerSpec) -> str:
+    """Where its cgroup is, in every hierarchy. A slice of systemd lies in those that its name
+    says: `a-b.slice` in `a.slice`."""
+    given = spec.cgroup_parent
+    if not given.endswith(".slice") or "/" in given:
+        return os.path.normpath(f"/{given}").lstrip("/") if given else roots.kernel_name
+    words = given.removesuffix(".slice").split("-")
+    return "/".join("-".join(words[: n + 1]) + ".slice" for n in range(len(words)))
 
 
 def _hidden(roots: Roots, lowers: list[str]) -> list[str]:
@@ -198,7 +208,8 @@ def _ours(
             "upper": f"{directory}/upper",
             "work": f"{directory}/work",
         },
-        "cgroup_parent": roots.kernel_name,
+        "cgroup_parent": cgroup_parent(roots, spec),
+        "keep_cgroup_parent": bool(spec.cgroup_parent),
         "cgroup_controllers": hierarchies.joint(),
         "network": dict(network),
         "seccomp": seccomp.filter_file(roots, granted) if confined else None,

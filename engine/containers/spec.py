@@ -101,14 +101,39 @@ class HealthcheckSpec(Record):
 
 
 class Resources(Record):
-    """Limits by cgroup. None: no limit."""
+    """Limits by cgroup (engine.md A15). None, or an empty tuple: no limit.
+
+    cpus                   CPUs, fractions allowed: short for a quota in a period of 100 ms
+    cpu_shares             weight relative to other containers, 1024 where it is not said
+    cpu_quota_us           CPU time in each `cpu_period_us`; below zero: without limit
+    cpu_rt_*_us            the same for real-time processes
+    cpuset, cpuset_mems    CPUs and memory nodes, as `0-3,5`
+    swappiness             0 to 100
+    pids                   0 and below: any number
+    io_weight              10 to 1000, relative to other containers
+    io_*_device            (path of a block device, weight, bytes or operations per second)
+    """
 
     memory_bytes: int | None = None
     memory_reservation_bytes: int | None = None
     memory_swap_bytes: int | None = None  # memory and swap together; -1 unlimited
+    swappiness: int | None = None
+    oom_kill_disable: bool | None = None
     cpus: float | None = None
     cpu_shares: int | None = None
+    cpu_period_us: int | None = None
+    cpu_quota_us: int | None = None
+    cpu_rt_period_us: int | None = None
+    cpu_rt_runtime_us: int | None = None
+    cpuset: str | None = None
+    cpuset_mems: str | None = None
     pids: int | None = None
+    io_weight: int | None = None
+    io_weight_device: tuple[tuple[str, int], ...] = ()
+    io_read_bps_device: tuple[tuple[str, int], ...] = ()
+    io_write_bps_device: tuple[tuple[str, int], ...] = ()
+    io_read_iops_device: tuple[tuple[str, int], ...] = ()
+    io_write_iops_device: tuple[tuple[str, int], ...] = ()
 
 
 class LogSpec(Record):
@@ -184,6 +209,7 @@ class ContainerSpec(Record):
     ulimits: Mapping[str, tuple[int, int]] = {}  # soft, hard
     sysctls: Mapping[str, str] = {}
     resources: Resources = Resources()
+    cgroup_parent: str = ""  # its cgroup's parent, from the top of each hierarchy; "": ours
     shm_size_bytes: int = 64 * 1024 * 1024
     oom_score_adj: int = 0
     log: LogSpec = LogSpec()
@@ -239,3 +265,4 @@ class Container(Record):
     attachments: tuple[Attachment, ...] = ()
     mounts: tuple[Mount, ...] = ()
     log_driver: str = "cri"
+    discarded: tuple[tuple[str, str], ...] = ()  # (limit, why): those this host cannot set

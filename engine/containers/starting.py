@@ -129,7 +129,7 @@ def load_spec(text: str, *, name: str) -> ContainerSpec:
         ("resources", Resources),
         ("log", LogSpec),
     ):
-        found[key] = kind(**found[key])
+        found[key] = kind(**_tuples(found[key]))
     if found["healthcheck"]:
         check = found["healthcheck"]
         found["healthcheck"] = HealthcheckSpec(**{**check, "test": tuple(check["test"])})
@@ -197,6 +197,7 @@ def _write_files(
 def _problem(name: str, outcome: Mapping[str, Any]) -> ContainerProblem:
     problem = ContainerProblem(f"container {name}: {outcome['what']}", code=outcome["code"])
     problem.exit_code = outcome.get("exit_code", 1)
+    problem.setting = outcome.get("setting", "")
     return problem
 
 

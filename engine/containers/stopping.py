@@ -9,9 +9,8 @@ import os
 import signal as signals
 from typing import TYPE_CHECKING, Any
 
-from engine.cgroups.cgroup import Cgroup
-from engine.cgroups.hierarchy import Hierarchies
 from engine.containers.control import connect
+from engine.containers.group import find_cgroup
 from engine.containers.observe import ALIVE, observe_state
 from engine.containers.signals import signal_number
 from engine.containers.statefile import (
@@ -116,7 +115,7 @@ def clean_up(containers: Containers, container_id: str) -> None:
 
 def remove_cgroup(roots: Roots, container_id: str) -> None:
     """End what is in a container's cgroup, and remove it; accepts absence."""
-    cgroup = Cgroup(Hierarchies.detect(), roots.kernel_name, container_id)
+    cgroup = find_cgroup(roots, container_id)
     with contextlib.suppress(FileNotFoundError):
         cgroup.kill()
     cgroup.remove()

@@ -32,6 +32,7 @@ def make(cgroup: Cgroup, resources: dict[str, Any]) -> None:
     given = resources.get("devices") or []
     everywhere = rules(privileged=False)
     denied, allowed = everywhere[:1], everywhere[1:]
-    warnings = cgroup.create({**resources, "devices": [*denied, *given, *allowed]})
-    if warnings:
-        raise OciProblem(f"config.json: linux.resources: {'; '.join(warnings)}", code="cgroup")
+    discarded = cgroup.create({**resources, "devices": [*denied, *given, *allowed]})
+    if discarded:
+        reasons = "; ".join(f"{setting}: {why}" for setting, why in discarded)
+        raise OciProblem(f"config.json: linux.resources: {reasons}", code="cgroup")

@@ -46,7 +46,6 @@ def refused(project: Project) -> list[Problem]:
         "secrets: [outside]",
         "configs: [templated]",
         "pre_start: [{command: a}]",
-        "blkio_config: {weight: 100}",
         "use_api_socket: true",
         "models: [llm]",
         "deploy: {resources: {reservations: {devices: [{capabilities: [gpu]}]}}}",

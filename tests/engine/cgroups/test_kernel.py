@@ -8,12 +8,13 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from engine.cgroups import devices, freezer
 from engine.cgroups.cgroup import Cgroup
+from engine.cgroups.controls import LimitRefused
 from engine.cgroups.hierarchy import V2, Hierarchies
 from tests.marks import needs_root
 
@@ -107,19 +108,48 @@ def test_killing_without_cgroup_kill(group: Cgroup) -> None:
     assert process.wait(timeout=10) == -signal.SIGKILL
 
 
-def test_what_is_frozen_does_not_run(group: Cgroup) -> None:
+@pytest.mark.parametrize("version", [1, 2])
+def test_what_is_frozen_does_not_run(group: Cgroup, version: int) -> None:
     group.create({})
-    process = subprocess.Popen(["sh", "-c", "while :; do :; done"])
+    directories = {k: v for k, v in group.directories.items() if (k == V2) == (version == 2)}
+    script = "trap 'exit 3' TERM; echo ready; while :; do :; done"
+    process = subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    with process.stdout as ready:
+        ready.readline()
     group.attach(process.pid)
-    assert freezer.set_frozen(group.directories, frozen=True)
+    if not freezer.set_frozen(directories, frozen=True):
+        pytest.skip(f"no freezer of v{version} here")
+    assert freezer.is_frozen(directories)
     before = _ticks(process.pid)
     assert _ticks(process.pid) == before
     process.send_signal(signal.SIGTERM)
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(timeout=0.1)
     assert _ticks(process.pid) == before
-    assert freezer.set_frozen(group.directories, frozen=False)
-    assert process.wait(timeout=10) == -signal.SIGTERM
+    assert freezer.set_frozen(directories, frozen=False)
+    assert process.wait(timeout=10) == 3
+    assert not freezer.is_frozen(directories)
+
+
+def test_what_is_frozen_can_be_killed(group: Cgroup, sleeper: subprocess.Popen[bytes]) -> None:
+    group.create({})
+    group.attach(sleeper.pid)
+    assert group.freeze()
+    group.kill()
+    assert sleeper.wait(timeout=10) == -signal.SIGKILL
+
+
+def test_a_v1_freeze_from_above_is_not_the_groups_own(group: Cgroup) -> None:
+    if "freezer" not in group.directories:
+        pytest.skip("no freezer of v1 here")
+    group.create({})
+    inside = group.directories["freezer"]
+    above = {"freezer": str(Path(inside).parent)}
+    assert freezer.set_frozen(above, frozen=True)
+    assert (Path(inside) / "freezer.state").read_text() == "FROZEN\n"
+    assert not freezer.is_frozen({"freezer": inside})
+    assert freezer.set_frozen(above, frozen=False)
 
 
 def test_freezing_on_v2(unified: Path, sleeper: subprocess.Popen[bytes]) -> None:
@@ -140,6 +170,156 @@ def test_the_limits_are_in_the_kernel(group: Cgroup) -> None:
     directory = group.directories["memory" if version == 1 else V2]
     assert (Path(directory) / name).read_text() == f"{64 << 20}\n"
     assert group.oom_kills() == 0
+
+
+def test_all_kinds_of_limits_are_in_the_kernel(group: Cgroup) -> None:
+    """On v1, as far as this machine has it; then changed in the living group."""
+    hierarchies = Hierarchies.detect()
+    if not {"cpu", "memory", "cpuset", "blkio"} <= hierarchies.v1.keys():
+        pytest.skip("the controllers are not on v1 here")
+    disk = {"major": 254, "minor": 0}
+    if not Path("/sys/dev/block/254:0").exists():
+        pytest.skip("there is no disk 254:0 here")
+    discarded = group.create(
+        {
+            "memory": {
+                "limit": 64 << 20,
+                "swap": 128 << 20,
+                "reservation": 8 << 20,
+                "swappiness": 7,
+            },
+            "cpu": {"shares": 512, "quota": 50_000, "period": 100_000, "cpus": "0", "mems": "0"},
+            "pids": {"limit": 7},
+            "blockIO": {"throttleReadBpsDevice": [{**disk, "rate": 1 << 20}]},
+        }
+    )
+    assert discarded == []
+
+    def read(controller: str, name: str) -> str:
+        return Path(group.directories[controller], f"{controller}.{name}").read_text().strip()
+
+    assert read("memory", "soft_limit_in_bytes") == f"{8 << 20}"
+    assert read("memory", "swappiness") == "7"
+    assert (read("cpu", "shares"), read("cpu", "cfs_quota_us")) == ("512", "50000")
+    assert (read("cpuset", "cpus"), read("cpuset", "mems")) == ("0", "0")
+    assert read("blkio", "throttle.read_bps_device") == f"254:0 {1 << 20}"
+    # raised, lowered, and in the order that a new period and quota need
+    for memory, swap in ((256, 512), (32, 64), (64, -1), (-1, None)):
+        limit = memory << 20 if memory > 0 else memory
+        both = swap << 20 if swap and swap > 0 else swap
+        group.update({"memory": {"limit": limit, "swap": both}})
+        if memory > 0:
+            assert read("memory", "limit_in_bytes") == str(limit)
+    group.update({"cpu": {"quota": 5_000, "period": 5_000}})
+    group.update({"cpu": {"quota": 1_000, "period": 1_000_000}})
+    group.update({"cpu": {"quota": 2_000}})
+    assert (read("cpu", "cfs_quota_us"), read("cpu", "cfs_period_us")) == ("2000", "1000000")
+    assert read("pids", "max") == "7"  # what is not named stays
+
+
+def test_real_time_is_lent_by_the_groups_above(group: Cgroup) -> None:
+    group.create({})
+    directory = Path(group.directories.get("cpu", ""))
+    if not (directory / "cpu.rt_runtime_us").exists():
+        pytest.skip("the kernel has no real-time groups")
+    assert group.update({"cpu": {"realtimeRuntime": 5_000, "realtimePeriod": 100_000}}) == []
+    assert (directory / "cpu.rt_runtime_us").read_text() == "5000\n"
+    assert (directory / "cpu.rt_period_us").read_text() == "100000\n"
+
+
+@pytest.mark.parametrize(
+    ("resources", "setting"),
+    [
+        ({"cpu": {"cpus": "0-4095"}}, "cpu.cpus"),
+        ({"cpu": {"shares": 1}}, "cpu.shares"),
+        ({"memory": {"swappiness": 300}}, "memory.swappiness"),
+        (
+            {"blockIO": {"throttleReadBpsDevice": [{"major": 99, "minor": 99, "rate": 5}]}},
+            "blockIO.throttleReadBpsDevice",
+        ),
+    ],
+)
+def test_a_limit_that_the_kernel_refuses_is_named(
+    group: Cgroup, resources: dict[str, Any], setting: str
+) -> None:
+    group.create({})
+    if not {"cpu", "memory", "cpuset", "blkio"} <= Hierarchies.detect().v1.keys():
+        pytest.skip("the controllers are not on v1 here")
+    with pytest.raises(LimitRefused) as caught:
+        group.update(resources)
+    assert caught.value.setting == setting
+
+
+# --- cgroup v2 as it is on any machine: with or without controllers
+
+
+@pytest.fixture
+def huge(unified: Path) -> Path:
+    """A group of v2 to which the kernel gives a controller."""
+    offered = (unified / "cgroup.controllers").read_text().split()
+    if "hugetlb" not in offered:
+        top = unified.parent / "cgroup.subtree_control"
+        if "hugetlb" not in (unified.parent / "cgroup.controllers").read_text():
+            pytest.skip("hugetlb is not a controller of v2 here")
+        top.write_text("+hugetlb")
+    return unified
+
+
+def test_huge_pages_on_v2(huge: Path) -> None:
+    group = Cgroup(Hierarchies({}, str(huge)), "buoy", "web")
+    wanted = {"hugepageLimits": [{"pageSize": "2MB", "limit": 4 << 20}]}
+    assert group.create(wanted) == []
+    leaf = Path(group.directories[V2])
+    assert (leaf / "hugetlb.2MB.max").read_text() == f"{4 << 20}\n"
+    group.update({"unified": {"hugetlb.2MB.max": "0"}})
+    assert (leaf / "hugetlb.2MB.max").read_text() == "0\n"
+    assert (leaf / "cgroup.subtree_control").read_text().strip() == ""  # the leaf passes nothing on
+    group.remove()
+
+
+def test_processes_at_the_top_of_a_namespace_make_room(
+    huge: Path, sleeper: subprocess.Popen[bytes]
+) -> None:
+    """As in a container that runs containers: it is in the group that is to pass controllers on."""
+    (huge / "cgroup.procs").write_text(str(sleeper.pid))
+    group = Cgroup(Hierarchies({}, str(huge)), "buoy", "web")
+    assert group.create({"hugepageLimits": [{"pageSize": "2MB", "limit": 0}]}) == []
+    assert (huge / "cgroup.subtree_control").read_text().split() == ["hugetlb"]
+    assert (huge / "init/cgroup.procs").read_text().split() == [str(sleeper.pid)]
+    sleeper.kill()
+    sleeper.wait()
+    group.remove()
+    (huge / "init").rmdir()
+    (huge / "cgroup.subtree_control").write_text("-hugetlb")
+
+
+def test_processes_of_others_are_left_where_they_are(
+    huge: Path, sleeper: subprocess.Popen[bytes]
+) -> None:
+    theirs = huge / "theirs"
+    theirs.mkdir()
+    (theirs / "cgroup.procs").write_text(str(sleeper.pid))
+    group = Cgroup(Hierarchies({}, str(huge)), "theirs", "web", keep_parent=True)
+    discarded = group.create({"hugepageLimits": [{"pageSize": "2MB", "limit": 0}]})
+    assert [setting for setting, _ in discarded] == ["hugepageLimits"]
+    assert (theirs / "cgroup.procs").read_text().split() == [str(sleeper.pid)]
+    group.remove()
+    assert theirs.exists()
+    sleeper.kill()
+    sleeper.wait()
+    theirs.rmdir()
+    (huge / "cgroup.subtree_control").write_text("-hugetlb")
+
+
+def test_a_threaded_group_can_hold_no_container(unified: Path) -> None:
+    threads = unified / "threads"
+    threads.mkdir()
+    (threads / "cgroup.type").write_text("threaded")
+    group = Cgroup(Hierarchies({}, str(unified)), "threads", "web")
+    with pytest.raises(OSError, match="threaded"):
+        group.create({})
+    group.remove()
+    assert not threads.exists()
 
 
 # --- devices on v2: a BPF program

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import secrets
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from engine import ContainerProblem, ContainerSpec, Resources, RestartPolicy
-from engine.containers import confinement
+from engine.cgroups.hierarchy import Hierarchies
+from engine.containers import limits
+from engine.containers.record import cgroup_parent
+from engine.state.paths import Roots
 from tests.marks import needs_root
 
 if TYPE_CHECKING:
@@ -80,30 +85,99 @@ def test_an_exec_counts_against_the_containers_limits(dock: Dock) -> None:
     assert b"all" not in dock.exec(container, "sh", "-c", script).stdout
 
 
+def described(**asked: Any) -> dict[str, Any]:
+    return limits.limits(Resources(**asked), "web")
+
+
 @pytest.mark.parametrize(
-    ("asked", "message"),
+    ("asked", "setting", "message"),
     [
-        ({"memory_bytes": 1000}, "least|1000"),
-        ({"memory_bytes": 16 * MIB, "memory_swap_bytes": 8 * MIB}, "swap"),
-        ({"memory_swap_bytes": 8 * MIB}, "swap"),
-        ({"memory_bytes": 16 * MIB, "memory_reservation_bytes": 32 * MIB}, "reservation"),
-        ({"cpus": 0.001}, "cpus"),
+        ({"memory_bytes": 1000}, "memory.limit", "1000"),
+        ({"memory_bytes": 16 * MIB, "memory_swap_bytes": 8 * MIB}, "memory.swap", "swap"),
+        ({"memory_swap_bytes": 8 * MIB}, "memory.swap", "alone"),
+        (
+            {"memory_bytes": 16 * MIB, "memory_reservation_bytes": 32 * MIB},
+            *("memory.reservation", "reservation"),
+        ),
+        ({"memory_reservation_bytes": 5}, "memory.reservation", "= 5"),
+        ({"swappiness": 101}, "memory.swappiness", "101"),
+        ({"cpus": 0.001}, "cpu.quota", r"0\.001"),
+        ({"cpus": 4096}, "cpu.quota", "4096"),
+        ({"cpus": 1, "cpu_quota_us": 5_000}, "cpu.quota", "together"),
+        ({"cpu_period_us": 5}, "cpu.period", "= 5"),
+        ({"cpu_quota_us": 5}, "cpu.quota", "= 5"),
+        ({"cpu_rt_runtime_us": 10, "cpu_rt_period_us": 5}, "cpu.realtimeRuntime", "10"),
+        ({"cpuset": "0-9999"}, "cpu.cpus", "0-9999"),
+        ({"cpuset": "one"}, "cpu.cpus", "one"),
+        ({"cpuset_mems": "77"}, "cpu.mems", "77"),
+        ({"io_weight": 5}, "blockIO.weight", "= 5"),
+        ({"io_weight_device": (("/dev/null", 9),)}, "blockIO.weightDevice", "= 9"),
+        ({"io_read_bps_device": (("/no/disk", 9),)}, "blockIO.throttleReadBpsDevice", "No such"),
+        ({"io_write_iops_device": (("/dev/null", 9),)}, "blockIO.throttleWriteIOPSDevice", "block"),
     ],
 )
-def test_limits_that_make_no_sense_are_refused(asked: dict[str, Any], message: str) -> None:
-    with pytest.raises(ContainerProblem, match=message):
-        confinement.resources(ContainerSpec(name="web", image="", resources=Resources(**asked)))
+def test_limits_that_make_no_sense_are_refused(
+    asked: dict[str, Any], setting: str, message: str
+) -> None:
+    with pytest.raises(ContainerProblem, match=message) as caught:
+        described(**asked)
+    assert (caught.value.code, caught.value.setting) == ("limit-refused", setting)
 
 
 def test_memory_comes_with_as_much_swap_unless_said() -> None:
-    def memory(**asked: int) -> object:
-        return confinement.resources(
-            ContainerSpec(name="web", image="", resources=Resources(**asked))
-        )["memory"]
+    limit = {"limit": 16 * MIB}
+    assert described(memory_bytes=16 * MIB) == {"memory": {**limit, "swap": 32 * MIB}}
+    assert described(memory_bytes=16 * MIB, memory_swap_bytes=-1)["memory"]["swap"] == -1
+    assert described(memory_bytes=-1) == {"memory": {"limit": -1, "swap": -1}}
+    assert described(memory_reservation_bytes=6 * MIB) == {"memory": {"reservation": 6 * MIB}}
 
-    assert memory(memory_bytes=16 * MIB) == {"limit": 16 * MIB, "swap": 32 * MIB}
-    assert memory(memory_bytes=16 * MIB, memory_swap_bytes=-1) == {"limit": 16 * MIB, "swap": -1}
-    assert memory(memory_reservation_bytes=MIB) == {"reservation": MIB}
+
+def test_no_limits_are_nothing_to_set() -> None:
+    assert described() == {}
+    assert described(cpu_quota_us=-1, pids=0) == {"cpu": {"quota": -1}, "pids": {"limit": 0}}
+
+
+@pytest.mark.parametrize(
+    ("parent", "path"),
+    [
+        ("", "buoy"),
+        ("lab", "lab"),
+        ("/lab/one/", "lab/one"),
+        ("../../etc", "etc"),
+        ("a-b.slice", "a.slice/a-b.slice"),
+        ("user.slice/x.slice", "user.slice/x.slice"),
+    ],
+)
+def test_where_its_group_is(parent: str, path: str) -> None:
+    spec = ContainerSpec(name="web", image="", cgroup_parent=parent)
+    assert cgroup_parent(Roots(), spec) == path
+
+
+@needs_root
+def test_a_container_below_a_group_of_the_users(dock: Dock) -> None:
+    name = f"buoy-test-{secrets.token_hex(4)}"
+    container = dock.idle(cgroup_parent=f"{name}/inside")
+    lines = Path(f"/proc/{container.pid}/cgroup").read_text().splitlines()
+    paths = {line.split(":", 2)[2] for line in lines} - {"/"}
+    assert f"/{name}/inside/{container.id}" in paths
+    dock.stop(container)
+    left = list(Path("/sys/fs/cgroup").glob(f"*/{name}/inside"))
+    assert left
+    assert not any(path.is_dir() for top in left for path in top.iterdir())
+    for path in left:
+        path.rmdir()
+        path.parent.rmdir()
+
+
+@needs_root
+def test_what_the_kernel_refuses_at_the_start_is_named(dock: Dock) -> None:
+    if "cpu" not in Hierarchies.detect().v1:
+        pytest.skip("v2 has a weight for every number of shares")
+    container = dock.create("true", resources=Resources(cpu_shares=1))
+    with pytest.raises(ContainerProblem, match="least are 2") as caught:
+        dock.start_again(container)
+    assert (caught.value.code, caught.value.setting) == ("limit-refused", "cpu.shares")
+    assert dock.get(container).status == "created"
 
 
 def _cpu_seconds(pid: int) -> float:

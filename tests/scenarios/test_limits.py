@@ -1,0 +1,164 @@
+"""Limits of the file, exceeded on purpose: what the kernel says, read back from it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.cgroups.hierarchy import Hierarchies
+from tests.marks import needs_root
+from tests.scenarios.conftest import COMMAND
+
+if TYPE_CHECKING:
+    from engine.images.image import Image
+    from tests.scenarios.conftest import Buoy
+
+pytestmark = needs_root
+SERVICE = "services:\n  web:\n    image: busybox\n    stop_grace_period: 0s\n"
+MIB = 1 << 20
+
+
+def up(buoy: Buoy, keys: str, *, check: bool = True) -> str:
+    """`up -d` of a service with `keys`: what it said."""
+    lines = "".join(f"    {line}\n" for line in keys.splitlines())
+    buoy.write("compose.yaml", SERVICE + lines)
+    return buoy.run("up", "-d", check=check).stderr
+
+
+def container(buoy: Buoy) -> dict[str, object]:
+    found: dict[str, object] = json.loads(buoy.run("ps", "-a", "--format", "json").lines[0])
+    return found
+
+
+def state(buoy: Buoy) -> dict[str, object]:
+    """What the monitor has written."""
+    directory = Path(f"{buoy.roots.run_root}/containers")
+    (path,) = directory.glob("*/state.json")
+    found: dict[str, object] = json.loads(path.read_text())
+    return found
+
+
+def control(buoy: Buoy, controller: str, name: str) -> str:
+    """A control file of the only container, on v1 or v2."""
+    hierarchies = Hierarchies.detect()
+    (directory,) = Path(f"{buoy.roots.run_root}/containers").iterdir()
+    point = hierarchies.v1.get(controller) or hierarchies.v2
+    return Path(f"{point}/{buoy.roots.kernel_name}/{directory.name}/{name}").read_text()
+
+
+def test_too_much_memory(buoy: Buoy, busybox: Image) -> None:
+    up(buoy, "mem_limit: 16m\nmemswap_limit: 16m\ncommand: tail -c 200m /dev/zero")
+    deadline = time.monotonic() + 20
+    while container(buoy)["State"] == "running" and time.monotonic() < deadline:
+        time.sleep(0.05)
+    found = container(buoy)
+    assert (found["State"], found["ExitCode"]) == ("exited", 137)
+    assert state(buoy)["oom_killed"] is True
+
+
+def test_too_many_processes(buoy: Buoy, busybox: Image) -> None:
+    up(buoy, "deploy: {resources: {limits: {pids: 4}}}\ncommand: sleep 1000")
+    script = "for i in 1 2 3 4 5; do sleep 9 & done; echo all"
+    done = buoy.run("exec", "-T", "web", "sh", "-c", script, check=False)
+    assert (done.exit_code, "all" in done.stdout) != (0, True)
+    assert "fork" in done.stderr
+    assert control(buoy, "pids", "pids.max") == "4\n"
+
+
+def test_too_much_cpu_time(buoy: Buoy, busybox: Image) -> None:
+    up(buoy, "cpus: 0.05\ncommand: ['sh', '-c', 'while :; do :; done']")
+    time.sleep(0.5)
+    stat = dict(line.split() for line in control(buoy, "cpu", "cpu.stat").splitlines())
+    assert int(stat["nr_throttled"]) >= 2
+    assert int(stat["nr_throttled"]) <= int(stat["nr_periods"])
+
+
+def test_a_device_that_is_not_allowed(buoy: Buoy, busybox: Image) -> None:
+    """The node can be made (CAP_MKNOD); to open it is what the cgroup refuses."""
+    script = "mknod /dev/kmsg c 1 11 && head -c 1 /dev/kmsg"
+    up(buoy, "command: sleep 1000")
+    done = buoy.run("exec", "-T", "web", "sh", "-c", script, check=False)
+    assert "Operation not permitted" in done.stderr
+    assert done.exit_code == 1
+
+
+def disk() -> str:
+    """The whole disk that the tests' files are on."""
+    device = Path("/var/tmp").stat().st_dev
+    path = Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}")
+    if not path.exists():
+        pytest.skip("/var/tmp is on no block device")
+    path = path.resolve()
+    name = path.parent.name if (path / "partition").exists() else path.name
+    return f"/dev/{name}"
+
+
+def test_too_fast_a_disk(buoy: Buoy, busybox: Image) -> None:
+    """2 MiB at 1 MiB/s take as long as that, and the kernel has counted them."""
+    rates = f"blkio_config: {{device_write_bps: [{{path: {disk()}, rate: 1mb}}]}}"
+    up(buoy, f"{rates}\ncommand: sleep 1000")
+    begun = time.monotonic()
+    script = "dd if=/dev/zero of=/file bs=128k count=16 oflag=direct"
+    buoy.run("exec", "-T", "web", "sh", "-c", script)
+    assert time.monotonic() - begun > 1.0
+    if "blkio" in Hierarchies.detect().v1:
+        served = control(buoy, "blkio", "blkio.throttle.io_service_bytes")
+        written = re.search(r"Write (\d+)", served)
+        assert written
+        assert int(written[1]) >= 2 * MIB
+
+
+def test_processors_of_its_own(buoy: Buoy, busybox: Image) -> None:
+    up(buoy, "cpuset: '0'\ncommand: sleep 1000")
+    status = buoy.run("exec", "-T", "web", "cat", "/proc/self/status").stdout
+    assert "Cpus_allowed_list:\t0\n" in status
+
+
+@pytest.mark.parametrize(
+    ("keys", "place", "message"),
+    [
+        ("mem_limit: 1m", "compose.yaml:5:5", "memory.limit = 1048576"),
+        ("cpuset: 0-4095", "compose.yaml:5:5", "available: "),
+        ("cpus: 4096", "compose.yaml:5:5", "so many CPUs are here"),
+        (
+            "blkio_config: {device_read_bps: [{path: /no/disk, rate: 1mb}]}",
+            *("compose.yaml:5:20", "/no/disk: No such file"),
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_refused_at_its_place(
+    buoy: Buoy, busybox: Image, keys: str, place: str, message: str
+) -> None:
+    said = up(buoy, keys, check=False)
+    assert "limit-refused" in said
+    assert place in said
+    assert message in said
+
+
+def test_what_the_host_has_nothing_for_is_said_at_its_place(buoy: Buoy, busybox: Image) -> None:
+    """A host without a blkio hierarchy: a mount namespace in which it is not mounted."""
+    blkio = Hierarchies.detect().v1.get("blkio")
+    if blkio is None:
+        pytest.skip("it is not on v1 here")
+    buoy.write(
+        "compose.yaml", SERVICE + "    blkio_config: {weight: 100}\n    command: sleep 1000\n"
+    )
+    script = f'umount {blkio} && exec "$0" up -d'
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", script, COMMAND],
+        cwd=buoy.directory,
+        env=buoy.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    what = "service `web`: blockIO.weight is discarded: this host has no blkio.bfq.weight"
+    assert f"warning: compose.yaml:5:20: {what}" in done.stderr
+    assert container(buoy)["State"] == "running"
