@@ -14,7 +14,7 @@ from rich.spinner import Spinner
 from rich.table import Column, Table
 from rich.text import Text
 
-from compose.ui.progress import WORDS
+from compose.ui.progress import WORDS, cause_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +43,7 @@ class _Line:
         self.subject = subject
         self.text = ""
         self.detail = ""
+        self.cause = ""  # of a change that is shown with one
         self.state = "waiting"  # waiting, doing, done, failed, skipped
         self.started_at = self.ended_at = 0.0
         self.spinner = Spinner("dots", style="cyan")
@@ -102,6 +103,7 @@ class LiveSteps:
 
     def done(self, step: Step, word: str | None) -> None:
         self._done += 1
+        self._line(step).cause = cause_of(step).strip() or self._line(step).cause
         self._finish(step, "done", word or WORDS[step.action].done)
 
     def failed(self, step: Step, error: Exception) -> None:
@@ -146,6 +148,6 @@ class LiveSteps:
         sign, style = MARKS.get(line.state, ("", "cyan"))
         mark = Text(f" {sign}", style=style) if ended else Padding(line.spinner, (0, 0, 0, 1))
         text = Text(line.text, style=style)
-        if line.detail:
-            text.append(f" {line.detail}", style="dim")
+        if line.detail or line.cause:
+            text.append(f" {line.detail or line.cause}", style="dim")
         return mark, Text(line.subject), text, Text(line.took, style="dim")

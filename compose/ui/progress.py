@@ -35,6 +35,17 @@ WORDS = {
 }
 
 
+# Changes that a reader would not expect: there, the line says why.
+_EXPLAINED = ("recreate", "restore", "rename", "remove", "stop", "restart")
+_SAID = ("down", "down -v", "down --rmi", "asked for")  # by the command line
+
+
+def cause_of(step: Step) -> str:
+    """` (image changed)`, to stand after what was done; empty where that needs no explanation."""
+    explained = step.action in _EXPLAINED and step.cause not in _SAID
+    return f" ({step.cause})" if explained else ""
+
+
 class StepReport(Protocol):
     """What a command shows of its steps; also what `compose.reconcile.execute` reports to."""
 
@@ -73,7 +84,7 @@ class PlainSteps:
             self._line(step, WORDS[step.action].doing)
 
     def done(self, step: Step, word: str | None) -> None:
-        self._line(step, word or WORDS[step.action].done)
+        self._line(step, (word or WORDS[step.action].done) + cause_of(step))
 
     def failed(self, step: Step, error: Exception) -> None:
         self._line(step, f"Error {error}")
@@ -105,7 +116,8 @@ class JsonSteps(PlainSteps):
         self._event(step, "Working", WORDS[step.action].doing)
 
     def done(self, step: Step, word: str | None) -> None:
-        self._event(step, "Done", word or WORDS[step.action].done)
+        cause = {"details": step.cause} if cause_of(step) else {}
+        self._event(step, "Done", word or WORDS[step.action].done, **cause)
 
     def failed(self, step: Step, error: Exception) -> None:
         self._event(step, "Error", "Error", details=str(error))

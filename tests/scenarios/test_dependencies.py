@@ -101,6 +101,6 @@ services:
     )
     buoy.run("up", "-d")
     both = buoy.run("restart", "-t", "0", "db").stderr
-    assert " Container web-1  Restarted" in both
+    assert " Container web-1  Restarted (db is restarted)" in both
     alone = buoy.run("restart", "-t", "0", "--no-deps", "db").stderr
     assert "web-1" not in alone

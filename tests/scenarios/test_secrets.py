@@ -74,7 +74,7 @@ def test_another_secret_makes_another_container(buoy: Buoy) -> None:
     buoy.environment["TOKEN"] = "two"
     cause = "configuration changed: secrets from-variable"
     assert f"#1 recreate container web-1: {cause}\n" in buoy.run("plan").stdout
-    assert " Container web-1  Recreated" in buoy.run("up", "-d").stderr
+    assert f" Container web-1  Recreated ({cause})\n" in buoy.run("up", "-d").stderr
     assert inside(buoy, "cat /run/secrets/token") == ["two"]
 
 

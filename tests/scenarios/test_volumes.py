@@ -60,9 +60,9 @@ def test_it_is_kept_and_that_is_said(changed: Buoy) -> None:
 
 def test_with_yes_it_is_recreated_with_its_containers(changed: Buoy) -> None:
     assert changed.run("up", "-d", "-y").stderr.splitlines() == [
-        " Container db-1  Stopped",
-        " Container db-1  Removed",
-        " Volume app_data  Recreated",
+        " Container db-1  Stopped (its volume is recreated)",
+        " Container db-1  Removed (its volume is recreated)",
+        " Volume app_data  Recreated (configuration changed)",
         " Container db-1  Created",
         " Container db-1  Started",
     ]

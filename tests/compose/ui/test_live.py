@@ -96,3 +96,13 @@ def test_no_color_is_respected(
         progress.started(web)
         progress.done(web, None)
     assert bool(COLOUR.search(terminal.getvalue())) is coloured
+
+
+def test_why_a_container_was_made_anew_stays_on_its_row(terminal: Terminal) -> None:
+    progress, (start,) = live(terminal, "web-1")
+    recreate = start.replace(action="recreate", cause="image changed")
+    with progress:
+        for step in (recreate, start):
+            progress.started(step)
+            progress.done(step, None)
+    assert "Container web-1 Started (image" in terminal.last_frame()[1]
