@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.containers.files import file_mounts
 from engine.errors import ContainerProblem
+from engine.state.paths import ensure_directory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,7 +114,7 @@ def _bind_source(spec: ContainerSpec, mount: Mount) -> str:
                 code="bind-source-missing",
             )
         try:
-            os.makedirs(mount.source, exist_ok=True)
+            ensure_directory(mount.source, 0o755)
         except OSError as error:
             raise ContainerProblem(
                 f"container {spec.name}: cannot make the bind source {mount.source}:"

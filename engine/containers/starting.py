@@ -32,6 +32,7 @@ from engine.containers.statefile import (
 from engine.containers.stopping import clean_up, end_of_monitor
 from engine.containers.watching import Changes
 from engine.errors import ContainerProblem
+from engine.state.paths import ensure_directory
 
 if TYPE_CHECKING:
     import sqlite3
@@ -171,7 +172,7 @@ def _make_directories(containers: Containers, container_id: str) -> None:
     for path in (directory, run_directory):
         os.makedirs(path, mode=0o710, exist_ok=True)
     for name in ("upper", "work", EMPTY_LOWER):
-        os.makedirs(f"{directory}/{name}", mode=0o755, exist_ok=True)
+        ensure_directory(f"{directory}/{name}", 0o755)
     os.makedirs(f"{run_directory}/rootfs", mode=0o755, exist_ok=True)
 
 

@@ -9,6 +9,7 @@ import time
 from engine.errors import VolumeProblem
 from engine.kernel.record import Record
 from engine.state.db import transaction
+from engine.state.paths import ensure_directory
 
 TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Volumes:
         name = name or secrets.token_hex(32)
         path = self._roots.volume(name)
         os.makedirs(os.path.dirname(path), mode=0o711, exist_ok=True)
-        os.makedirs(path, exist_ok=True)
+        ensure_directory(path, 0o755)
         with transaction(self._db) as db:
             db.execute(
                 "INSERT OR IGNORE INTO volumes"

@@ -86,5 +86,16 @@ class Roots:
         return f"{self.run_root}/networks/{network_id}"
 
 
+def ensure_directory(path: str, mode: int) -> None:
+    """Make a directory with exactly this mode, whatever our umask; one that exists is left as it
+    is. For those that a container sees: a root user's umask is often 077."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    try:
+        os.mkdir(path)
+    except FileExistsError:
+        return
+    os.chmod(path, mode)
+
+
 def _tag(root: str) -> str:
     return hashlib.sha256(os.fsencode(root)).hexdigest()[:6]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine import ContainerProblem
+from engine import ContainerProblem, Mount
 from tests.engine.containers.dock import status_of
 from tests.marks import needs_root
 
@@ -159,6 +159,23 @@ def test_the_mask_is_022_whatever_ours_is(dock: Dock) -> None:
         assert dock.sh("umask; touch /f; stat -c %a /f").lines == ["0022", "644"]
     finally:
         os.umask(before)
+
+
+def test_what_a_user_needs_can_be_read_whatever_our_mask_is(dock: Dock, tmp_path: Path) -> None:
+    mounts = (
+        Mount(type="volume", source="data", target="/volumes/data"),
+        Mount(type="bind", source=str(tmp_path / "new"), target="/bound"),
+        Mount(type="tmpfs", target="/made/tmpfs"),
+    )
+    seen = "/ /volumes /volumes/data /bound /made /made/tmpfs /made/work /etc/hosts"
+    before = os.umask(0o077)
+    try:
+        dock.engine.containers.close()
+        script = f"cat /etc/hostname; stat -c %a {seen}"
+        ended = dock.sh(script, user="app", hostname="web", working_dir="/made/work", mounts=mounts)
+    finally:
+        os.umask(before)
+    assert ended.lines == ["web", *["755"] * 7, "644"]
 
 
 def test_signals_that_our_shell_ignores_are_not_ignored_inside(dock: Dock) -> None:
