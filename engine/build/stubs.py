@@ -10,10 +10,15 @@ import posixpath
 import stat
 from typing import TYPE_CHECKING
 
+from engine.rootfs.familiar import MARK, MOUNT_TABLE, MOUNT_TABLE_TARGET
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-ALWAYS = ("/dev", "/proc", "/sys", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
+ALWAYS = (
+    *("/dev", "/proc", "/sys", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf"),
+    *(MARK, MOUNT_TABLE),
+)
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -108,12 +113,22 @@ def _remove_empty(upper: str, path: str) -> None:
         info = os.stat(name, dir_fd=parent, follow_symlinks=False)
         if stat.S_ISDIR(info.st_mode):
             os.rmdir(name, dir_fd=parent)
-        elif stat.S_ISREG(info.st_mode) and info.st_size == 0:
+        elif _is_empty(info) or _is_ours(path, parent):
             os.unlink(name, dir_fd=parent)
     except OSError:
         return
     finally:
         os.close(parent)
+
+
+def _is_empty(info: os.stat_result) -> bool:
+    return stat.S_ISREG(info.st_mode) and info.st_size == 0
+
+
+def _is_ours(path: str, parent_fd: int) -> bool:
+    """Whether it is the one link that each container gets (engine.rootfs.familiar)."""
+    name = posixpath.basename(path)
+    return path == MOUNT_TABLE and os.readlink(name, dir_fd=parent_fd) == MOUNT_TABLE_TARGET
 
 
 def _open(root: str, path: str) -> int:

@@ -21,7 +21,7 @@ def mount_hierarchies(
     flags = mounts.MS_NOSUID | mounts.MS_NODEV | mounts.MS_NOEXEC
     target_fd = ensure_directory(root_fd, target)
     path = f"/proc/self/fd/{target_fd}"
-    mounts.mount("cgroup", path, "tmpfs", flags, "mode=755,size=64k")
+    mounts.mount("tmpfs", path, "tmpfs", flags, "mode=755,size=64k")
     os.close(target_fd)
     base_fd = ensure_directory(root_fd, target)
     try:

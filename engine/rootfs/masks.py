@@ -85,6 +85,7 @@ def _cover(target_fd: int, source_fd: int) -> None:
 
 def _empty_directory() -> int:
     """A detached, read-only tmpfs that has no room for anything."""
-    tree_fd = mounts.filesystem("tmpfs", [("nr_blocks", "1"), ("nr_inodes", "2"), ("mode", "0555")])
+    limits = [("nr_blocks", "1"), ("nr_inodes", "2"), ("mode", "0555")]
+    tree_fd = mounts.filesystem("tmpfs", [("source", "tmpfs"), *limits])
     mounts.set_attributes(tree_fd, read_only=True)
     return tree_fd

@@ -18,7 +18,7 @@ def mount_overlay(target: str, lowers: list[str], upper: str, work: str) -> None
     A layer per fsconfig call where the kernel knows `lowerdir+` (6.8), else one string of at most
     a page for mount(2), which the kernel would cut in silence: OSError E2BIG instead.
     """
-    options = [("lowerdir+", path) for path in lowers]
+    options = [("source", "overlay"), *(("lowerdir+", path) for path in lowers)]
     options += [("upperdir", upper), ("workdir", work), *_WHOLE]
     if all(len(os.fsencode(value)) <= _VALUE_LIMIT for _, value in options):
         try:
