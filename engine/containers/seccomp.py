@@ -88,7 +88,7 @@ _BY_CAPABILITY = {
 }
 _BY_ARCHITECTURE = {
     "x86_64": "arch_prctl modify_ldt",
-    "i386": "modify_ldt",
+    "i386": "arch_prctl modify_ldt",
     "aarch64": "sync_file_range2",
 }
 _TRACING = "process_vm_readv process_vm_writev ptrace"  # safe next to seccomp since Linux 4.8
@@ -154,4 +154,4 @@ def _rules(architecture: str, capabilities: frozenset[str]) -> dict[int, Rule]:
     return {known[name]: rule for name, rule in rules.items() if name in known}
 
 
-_PROFILE_VERSION = 1
+_PROFILE_VERSION = 2
