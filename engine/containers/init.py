@@ -11,17 +11,20 @@ import signal
 import sys
 
 from engine.containers import process
-from engine.kernel import capabilities, mounts
+from engine.kernel import capabilities, mounts, seccomp
 from engine.kernel.openat2 import open_beneath
 from engine.kernel.process import (
     close_from,
     join_new_session_keyring,
     set_dumpable,
     set_name,
+    show_as,
+    title_memory,
 )
 from engine.kernel.terminal import open_terminal
 from engine.rootfs import dev, masks
 from engine.rootfs.cgroupfs import mount_hierarchies
+from engine.rootfs.familiar import make_familiar
 from engine.rootfs.mounts import MountError, ensure_directory, ensure_target, make_mount
 from engine.rootfs.root import mount_root
 
@@ -52,6 +55,7 @@ class Init:
     ) -> None:
         self._config, self._ours = config, config["buoy"]
         self._namespaces, self._link, self._filter = namespaces, link, filter_program
+        self._title = title_memory()  # asked of a /proc that is no image's
 
     def run(self, stdio: tuple[int, int, int]) -> None:
         """Never returns: execve, or a report and _exit."""
@@ -83,6 +87,7 @@ class Init:
 
     def _prepare(self, stdio: tuple[int, int, int]) -> None:
         set_dumpable(False)
+        os.umask(0o022)
         os.setsid()
         for target, fd in enumerate(stdio):
             os.dup2(fd, target)
@@ -106,6 +111,8 @@ class Init:
                 make_mount(root_fd, entry)
         if not self._ours["own_dev"]:
             dev.make_devices(root_fd, self._config["linux"]["devices"])
+        if self._ours["overlay"] is not None:  # else the root is not ours to add to
+            make_familiar(root_fd)
         try:
             os.close(ensure_directory(root_fd, self._config["process"]["cwd"]))
         except OSError as error:
@@ -130,7 +137,6 @@ class Init:
         else:
             _reopen_null()
         self._settle_root()
-        os.umask(0o022)
         if "hostname" in self._config:
             _write_kernel("kernel.hostname", self._config["hostname"])
         if "domainname" in self._config:
@@ -177,8 +183,7 @@ class Init:
             return
         self._link.sync.detach()
         close_from(0)
-        set_name("buoy-init")
-        capabilities.set_capabilities(["KILL"])
+        self._confine()
         while True:
             number = signal.sigwait(signals)
             if number != signal.SIGCHLD:
@@ -186,6 +191,16 @@ class Init:
                 continue
             if (status := _reap(child)) is not None:
                 os._exit(status if status >= 0 else 128 - status)
+
+    def _confine(self) -> None:
+        """It forwards signals and reaps; the image's processes are to find nothing else in it."""
+        set_name("buoy-init")
+        words = ["buoy-init", "--", *self._config["process"]["args"]]
+        show_as(self._title, " ".join(words))
+        if self._filter is not None:
+            seccomp.install(self._filter)
+        capabilities.drop_bounding(["KILL"])
+        capabilities.set_capabilities(["KILL"])
 
 
 def _place(error: BaseException) -> str:
@@ -221,7 +236,7 @@ def _reopen_null() -> None:
     """stdin is the host's /dev/null so far: the container gets its own."""
     found = os.fstat(0)
     if found.st_rdev == os.makedev(1, 3):
-        null_fd = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+        null_fd = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
         os.dup2(null_fd, 0)
         os.close(null_fd)
 

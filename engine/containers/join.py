@@ -103,6 +103,7 @@ def _run_child(
             socket.send_fds(report, [b"terminal"], [master_fd])
             os.close(master_fd)
             os.close(peer_fd)
+        os.umask(0o022)
         process.run(described, filter_program, lambda: die_with_parent(os.getppid()))
     except (OSError, process.StartError) as error:
         os._exit(_failed(report, error))

@@ -69,7 +69,6 @@ def _settle() -> None:
     os.close(null_fd)
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE):  # Ctrl-C is the command's
         signal.signal(number, signal.SIG_IGN)
-    os.umask(0o022)  # of all that is made in containers, and of their programs
     signal.signal(signal.SIGTERM, _terminate)
     gc.collect()
     gc.freeze()

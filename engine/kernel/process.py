@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 
@@ -16,6 +17,8 @@ _CLOSE_RANGE_CLOEXEC = 1 << 2
 _NR_CLOSE_RANGE = 436
 _NR_KEYCTL = {"x86_64": 250, "aarch64": 219, "riscv64": 219, "s390x": 280, "ppc64le": 271}
 _KEYCTL_JOIN_SESSION_KEYRING = 1
+_KEYCTL_SETPERM = 5
+_KEYRING_PERMISSIONS = 0x3F1B0000  # the possessor all; its user may view, read, link and search
 _LAST_FD = 0xFFFFFFFF
 
 
@@ -49,6 +52,27 @@ def set_name(name: str) -> None:
     fd = os.open("/proc/self/comm", os.O_WRONLY | os.O_CLOEXEC)
     os.write(fd, name.encode()[:15])
     os.close(fd)
+
+
+def title_memory() -> tuple[int, int]:
+    """Where the words lie that this process was executed with: address and length in bytes.
+
+    Source: proc(5), fields 48 and 49 of stat.
+    """
+    found = _stat(os.getpid())
+    start, end = int(found[45]), int(found[46])
+    return start, end - start
+
+
+def show_as(memory: tuple[int, int], text: str) -> None:
+    """The command line that others read, in place of ours with its paths; cut to what fits.
+
+    A last byte other than zero says that it is a title: it then ends at the first zero.
+    Source: get_mm_cmdline in the kernel's fs/proc/base.c.
+    """
+    address, length = memory
+    title = os.fsencode(text)[: length - 2]
+    ctypes.memmove(address, title.ljust(length - 1, b"\0") + b"\xff", length)
 
 
 def become_subreaper() -> None:
@@ -90,8 +114,10 @@ def join_new_session_keyring(name: str) -> None:
     number = _NR_KEYCTL.get(os.uname().machine)
     if number is None:
         return
+    join = (number, _KEYCTL_JOIN_SESSION_KEYRING, name.encode())
     try:
-        syscall(number, _KEYCTL_JOIN_SESSION_KEYRING, name.encode(), name="keyctl", keyring=name)
+        key = syscall(*join, name="keyctl", keyring=name)
+        syscall(number, _KEYCTL_SETPERM, key, _KEYRING_PERMISSIONS, name="keyctl", keyring=name)
     except OSError:
         return
 
