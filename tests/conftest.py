@@ -117,7 +117,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     outcome = yield
     report = outcome.get_result()  # type: ignore[attr-defined]
     expected = hasattr(report, "wasxfail")
-    excused = expected or item.get_closest_marker("material") is not None
+    elsewhere = any(item.get_closest_marker(name) is not None for name in ("material", "peer"))
+    excused = expected or elsewhere
     if report.skipped and not excused and item.config.getoption("--nothing-may-skip"):
         report.outcome = "failed"
 

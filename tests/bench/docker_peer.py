@@ -24,7 +24,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.images import REFERENCE, busybox_archive, cache_directory
+from tests.images import REFERENCE, busybox_archive, cache_directory, locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -76,9 +76,13 @@ def unpacked() -> Path:
 
 def _fetch(peer: Peer) -> None:
     """Unpack the packages and write the wrappers, unless that was done before."""
-    ready = peer.directory / "ready"
-    if ready.exists():
-        return
+    peer.directory.parent.mkdir(parents=True, exist_ok=True)
+    with locked(peer.directory.with_suffix(".lock")):
+        if not (peer.directory / "ready").exists():
+            _unpack(peer)
+
+
+def _unpack(peer: Peer) -> None:
     shutil.rmtree(peer.directory, ignore_errors=True)
     for name in ("bin", "root", "newer", "config", "archives/partial", "lists/partial"):
         (peer.directory / name).mkdir(parents=True)
@@ -87,7 +91,7 @@ def _fetch(peer: Peer) -> None:
     for package in _download_newer(peer.directory):
         subprocess.run(["dpkg-deb", "-x", package, peer.directory / "newer"], check=True)
     _write_wrappers(peer.directory)
-    ready.touch()
+    (peer.directory / "ready").touch()
 
 
 def _download(directory: Path) -> list[Path]:
