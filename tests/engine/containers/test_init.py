@@ -85,7 +85,8 @@ def test_it_shows_the_program_and_nothing_of_the_host(dock: Dock) -> None:
     shown = dock.exec(container, "cat", "/proc/1/cmdline").stdout
     assert shown == b"buoy-init -- sleep 1000\0"
     long = dock.start("sleep", "1000", *["0" * 100] * 50, init=True)
-    assert dock.exec(long, "cat", "/proc/1/cmdline").stdout.startswith(b"buoy-init -- sleep 1000 00")
+    cut = dock.exec(long, "cat", "/proc/1/cmdline").stdout
+    assert cut.startswith(b"buoy-init -- sleep 1000 00")
 
 
 def test_nobody_inside_can_look_into_it(dock: Dock) -> None:
