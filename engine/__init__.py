@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from engine.containers.spec import Attachment as Attachment
     from engine.containers.spec import Container as Container
     from engine.containers.spec import ContainerSpec as ContainerSpec
+    from engine.containers.spec import DeviceSpec as DeviceSpec
     from engine.containers.spec import EndpointSpec as EndpointSpec
     from engine.containers.spec import FileSpec as FileSpec
     from engine.containers.spec import HealthcheckSpec as HealthcheckSpec
@@ -52,6 +53,7 @@ _HOME = {
     "ContainerProblem": "engine.errors",
     "ContainerSpec": "engine.containers.spec",
     "Containers": "engine.containers.containers",
+    "DeviceSpec": "engine.containers.spec",
     "EndpointSpec": "engine.containers.spec",
     "Engine": "engine.engine",
     "ExecSpec": "engine.containers.exec",

@@ -50,6 +50,8 @@ def with_digest(
         for section, references in used.items()
         for reference in references
     }
+    if service.reserved_devices:
+        plain["reserved_devices"] = [request.plain() for request in service.reserved_devices]
     lent = {f"volumes_from.{one.name}": _mounts(one) for one in _lenders(service, services)}
     return service.replace(digest=_digest(plain | files | lent))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from compose.errors import Conflict, InvalidValue
@@ -15,14 +16,31 @@ if TYPE_CHECKING:
 
 def read_devices(fields: Fields) -> tuple[Device, ...]:
     """The devices of the host."""
-    return tuple(
-        Device(
-            source=device.text("source") or "",
-            target=device.text("target") or device.text("source") or "",
-            permissions=device.text("permissions") or "rwm",
-        )
-        for device in fields.each("devices")
-    )
+    return tuple(_device(device) for device in fields.each("devices"))
+
+
+def _device(fields: Fields) -> Device:
+    source, permissions = fields.text("source") or "", fields.text("permissions") or "rwm"
+    if set(permissions) - set("rwm"):
+        what = f"{fields.name()}: `{permissions}` are no permissions of a device"
+        fields.note(InvalidValue, what, "permissions", hint="`rwm`, or some of these letters")
+    return Device(source=source, target=fields.text("target") or source, permissions=permissions)
+
+
+def read_device_rules(fields: Fields) -> tuple[str, ...]:
+    """`device_cgroup_rules`, as `c 13:* rwm`."""
+    rules = fields.texts("device_cgroup_rules")
+    for index, rule in enumerate(rules):
+        if not re.fullmatch(r"[abc] (\d+|\*):(\d+|\*) [rwm]{1,3}", rule):
+            what = f"{fields.name('device_cgroup_rules', index)}: `{rule}` is not of the form"
+            fields.note(
+                InvalidValue,
+                f"{what} `TYPE MAJOR:MINOR RWM`",
+                "device_cgroup_rules",
+                index,
+                hint="as `c 13:* rw`",
+            )
+    return rules
 
 
 def read_requests(fields: Fields, key: str) -> Iterator[DeviceRequest]:

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 from compose.errors import InvalidValue, nearest
 from compose.model.read_build import read_build, read_hosts
 from compose.model.read_deploy import read_deploy, read_others
-from compose.model.read_devices import read_block_io, read_devices, read_requests
+from compose.model.read_devices import (
+    read_block_io,
+    read_device_rules,
+    read_devices,
+    read_requests,
+)
 from compose.model.read_environment import read_environment, read_labels, unread_files
 from compose.model.read_files import CONFIGS, SECRETS, read_references
 from compose.model.read_hooks import read_hooks, read_watch
@@ -65,7 +70,7 @@ def read_service(
     build, check = fields.given("build"), fields.given("healthcheck")
     image = fields.text("image")
     grace_s = fields.seconds("stop_grace_period")
-    mode = fields.text("network_mode")
+    mode, deploy = fields.text("network_mode"), read_deploy(fields)
     return Service(
         name=name,
         image_name=image or f"{project}-{name}",
@@ -119,8 +124,9 @@ def read_service(
         cgroup_parent=fields.text("cgroup_parent"),
         runtime=fields.text("runtime"),
         devices=read_devices(fields),
-        device_cgroup_rules=fields.texts("device_cgroup_rules"),
+        device_cgroup_rules=read_device_rules(fields),
         gpus=tuple(read_requests(fields, "gpus")),
+        reserved_devices=deploy.reservations.devices if deploy and deploy.reservations else (),
         block_io=read_block_io(fields),
         storage_opt=fields.labels("storage_opt"),
         mac_address=fields.text("mac_address"),
@@ -135,7 +141,7 @@ def read_service(
         models=read_bindings(fields),
         provider=read_provider(fields),
         use_api_socket=fields.flag("use_api_socket"),
-        deploy=read_deploy(fields),
+        deploy=deploy,
         logging=read_logging(fields.inside("logging")),
         profiles=fields.texts("profiles"),
         scale=read_scale(fields),

@@ -53,6 +53,7 @@ class Service(Record):
     depends_on       by service name, with those implied by links and namespaces
     scale            number of containers
     namespaces       ipc, pid, uts, cgroup and userns: `host`, `private`, `service:NAME` ...
+    reserved_devices   of `deploy`; `gpus` are beside them
     deploy           as written; what of it counts is in scale, resources and restart
     others           keys that change nothing here, as written, kept for `config`
     extensions       its `x-` keys and those inside, kept for `config` (source/extensions.py)
@@ -113,6 +114,7 @@ class Service(Record):
     devices: tuple[Device, ...] = ()
     device_cgroup_rules: tuple[str, ...] = ()
     gpus: tuple[DeviceRequest, ...] = ()
+    reserved_devices: tuple[DeviceRequest, ...] = ()
     block_io: BlockIO | None = None
     storage_opt: Mapping[str, str] = {}
     mac_address: str | None = None

@@ -7,12 +7,17 @@ if TYPE_CHECKING:
     from compose.model import Project
     from compose.reconcile.step import Step
 
-# The engine's problem code -> the key of the service that it is about.
+# The engine's problem code -> the key of the service that it is about; of several, the first that
+# the service has.
 _KEYS = {
     "bind-source-missing": "volumes",
     "capability-not-available": "cap_add",
     "command-not-found": "command",
+    "cdi-specification": "devices",
     "hostname-conflict": "uts",
+    "invalid-device": "devices",
+    "invalid-device-rule": "device_cgroup_rules",
+    "unknown-device": "devices gpus deploy",
     "ipc-not-shareable": "ipc",
     "mount": "volumes",
     "mount-target": "volumes",
@@ -40,9 +45,13 @@ def place_of(project: Project, step: Step, code: str, setting: str = "") -> str 
     """
     if not step.service:
         return None
-    key = _KEYS.get(code) or _OF_KIND.get(step.kind, "")
     if setting:
         from compose.reconcile.limits import key_of_setting
 
-        key = key_of_setting(project, step.service, setting)
-    return project.where(f"services.{step.service}.{key}".rstrip("."))
+        keys = [key_of_setting(project, step.service, setting)]
+    else:
+        keys = (_KEYS.get(code) or _OF_KIND.get(step.kind, "")).split()
+    service = f"services.{step.service}"
+    given = project.positions.paths()
+    key = next((key for key in keys if f"{service}.{key}" in given), keys[0] if keys else "")
+    return project.where(f"{service}.{key}".rstrip("."))

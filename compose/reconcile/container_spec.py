@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from compose import __version__
 from compose.reconcile import names
+from compose.reconcile.devices import device_specs
 from compose.reconcile.files import file_specs, used_files
 from compose.reconcile.hooks import describe_hooks
 from compose.reconcile.limits import resources
@@ -90,6 +91,8 @@ def container_spec(
         tty=service.tty,
         stdin_open=service.stdin_open,
         privileged=service.privileged,
+        devices=device_specs(project, service),
+        device_rules=service.device_cgroup_rules,
         read_only=service.read_only,
         cap_add=service.cap_add,
         cap_drop=service.cap_drop,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _WORDS = {
     "name": "container_name",
     "reference": "image",
+    "device_rules": "device_cgroup_rules",
     "dns_options": "dns_opt",
     "security_options": "security_opt",
     "shm_size_bytes": "shm_size",

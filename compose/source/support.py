@@ -23,8 +23,7 @@ _NOT_BUILT: PathTable[bool] = PathTable(
         [
             *below(_SERVICE, "provider use_api_socket models runtime"),
             *below(_SERVICE, "pre_start"),
-            *below(_SERVICE, "devices device_cgroup_rules gpus storage_opt"),
-            *below(_DEPLOY, "resources.reservations.devices"),
+            *below(_SERVICE, "storage_opt"),
             *below(_BUILD, "no_cache_filter privileged entitlements secrets ssh platforms"),
             *below(f"{_SERVICE}.networks.*", "interface_name link_local_ips"),
             *below(f"{_SERVICE}.networks.*", "driver_opts"),

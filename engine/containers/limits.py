@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from engine.cgroups import cpu
 from engine.cgroups.hierarchy import Hierarchies, read_words
-from engine.containers import devices
 from engine.errors import ContainerProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from engine.containers.spec import ContainerSpec, Resources
+    from engine.containers.spec import Resources
 
 _LEAST_MEMORY_BYTES = 6 * 1024 * 1024
 _LEAST_PERIOD_US, _MOST_PERIOD_US, _LEAST_QUOTA_US = 1_000, 1_000_000, 1_000
@@ -31,14 +30,8 @@ _DEVICE_LIMITS = {
 }
 
 
-def resources(spec: ContainerSpec) -> dict[str, Any]:
-    """`linux.resources` of a container. Raises ContainerProblem."""
-    rules = devices.rules(privileged=spec.privileged)
-    return {"devices": rules, **limits(spec.resources, spec.name)}
-
-
 def limits(wanted: Resources, name: str) -> dict[str, Any]:
-    """The same without the devices, for container `name`. Raises ContainerProblem."""
+    """`linux.resources` without the devices, for container `name`. Raises ContainerProblem."""
     described = {
         "memory": dict(_memory(wanted, name)),
         "cpu": dict(_cpu(wanted, name)),

@@ -10,9 +10,12 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from engine.cgroups.hierarchy import Hierarchies
-from engine.containers import confinement, devices, limits, modes, seccomp
+from engine.containers import cdi, confinement, modes, seccomp
+from engine.containers.devices import Devices
+from engine.containers.limits import limits
 from engine.containers.logs.section import log_section
 from engine.containers.mounts import default_mounts, user_mounts
+from engine.containers.program import describe_program, environment_of, hostname_of
 from engine.containers.signals import signal_number
 from engine.errors import ContainerProblem
 from engine.rootfs import masks
@@ -27,7 +30,6 @@ if TYPE_CHECKING:
 
 EMPTY_LOWER = "lower"  # of an image without layers: an overlay needs one
 OCI_VERSION = "1.2.0"
-DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def build_record(
@@ -49,20 +51,23 @@ def build_record(
     """
     config = image.config if image else _no_config()
     granted = confinement.capabilities_of(spec)
-    argv = command(spec, config)
+    edits = cdi.find_edits(spec)
+    program = describe_program(container_id, spec, config, granted, edits.environment)
+    found = Devices(spec, edits.nodes)
     hierarchies = Hierarchies.detect()
     lowers = list(spec.lowers or (image.lowers if image else ()))
     lowers = lowers or [f"{roots.container(container_id)}/{EMPTY_LOWER}"]
     record: dict[str, Any] = {
         "ociVersion": OCI_VERSION,
-        "process": _process(container_id, spec, config, argv, granted),
+        "process": program,
         "root": {
             "path": f"{roots.container_run(container_id)}/rootfs",
             "readonly": spec.read_only,
         },
         "mounts": default_mounts(spec, hierarchies, donors)
-        + user_mounts(roots, container_id, spec, volumes),
-        "linux": _linux(roots, container_id, spec, lowers, donors),
+        + user_mounts(roots, container_id, spec, volumes)
+        + edits.mounts,
+        "linux": _linux(roots, container_id, spec, lowers, donors, found),
         "annotations": dict(spec.labels),
         "buoy": _ours(roots, container_id, spec, config, network, lowers, granted, hierarchies),
     }
@@ -73,77 +78,10 @@ def build_record(
     return record
 
 
-def hostname_of(container_id: str, spec: ContainerSpec) -> str:
-    """With the host's network, or names, the host's (engine.md A8.2)."""
-    if spec.network == "host" or spec.uts_mode == "host":
-        return spec.hostname or os.uname().nodename
-    return spec.hostname or container_id[:12]
-
-
-def command(spec: ContainerSpec, config: ImageConfig) -> list[str]:
-    """argv: a given entrypoint replaces the image's and drops its command."""
-    entrypoint, arguments = config.entrypoint or (), config.cmd or ()
-    if spec.entrypoint is not None:
-        entrypoint, arguments = spec.entrypoint, ()
-    if spec.command is not None:
-        arguments = spec.command
-    argv = [*entrypoint, *arguments]
-    if not argv:
-        raise ContainerProblem(
-            f"container {spec.name}: no command specified",
-            hint="the image has none either: give one",
-            code="no-command",
-        )
-    return argv
-
-
 def _no_config() -> ImageConfig:
     from engine.images.config import ImageConfig
 
     return ImageConfig()
-
-
-def _process(
-    container_id: str,
-    spec: ContainerSpec,
-    config: ImageConfig,
-    argv: list[str],
-    granted: list[str],
-) -> dict[str, Any]:
-    user = config.user if spec.user is None else spec.user
-    names = [f"CAP_{name}" for name in granted]
-    return {
-        "terminal": spec.tty,
-        "user": {"uid": 0, "gid": 0, "username": user, "groups": list(spec.group_add)},
-        "args": argv,
-        "env": _environment(container_id, spec, config),
-        "cwd": os.path.join("/", spec.working_dir or config.working_dir or "/"),
-        "capabilities": {
-            "bounding": names,
-            "effective": names,
-            "permitted": names,
-            "inheritable": [],
-            "ambient": [],
-        },
-        "rlimits": confinement.rlimits(spec.ulimits),
-        "noNewPrivileges": "no-new-privileges=true" in confinement.security_options(spec),
-        "oomScoreAdj": spec.oom_score_adj,
-    }
-
-
-def _environment(container_id: str, spec: ContainerSpec, config: ImageConfig) -> list[str]:
-    """In this order: ours, the image's, the user's; a later one replaces in place."""
-    environment: dict[str, str | None] = {
-        "PATH": DEFAULT_PATH,
-        "HOSTNAME": hostname_of(container_id, spec),
-    }
-    if spec.tty:
-        environment["TERM"] = "xterm"
-    for entry in config.env:
-        key, _, value = entry.partition("=")
-        environment[key] = value
-    environment |= spec.environment
-    return [f"{key}={value}" for key, value in environment.items() if value is not None]
 
 
 def _linux(
@@ -152,14 +90,15 @@ def _linux(
     spec: ContainerSpec,
     lowers: list[str],
     donors: Mapping[str, str],
+    found: Devices,
 ) -> dict[str, Any]:
     unconfined = spec.privileged or "systempaths=unconfined" in confinement.security_options(spec)
     return {
         "namespaces": modes.namespaces(spec, donors),
         "cgroupsPath": f"/{cgroup_parent(roots, spec)}/{container_id}",
-        "resources": limits.resources(spec),
+        "resources": {**limits(spec.resources, spec.name), "devices": found.rules},
         "sysctl": confinement.sysctls(spec),
-        "devices": devices.host_devices() if spec.privileged else [],
+        "devices": found.nodes,
         "maskedPaths": _hidden(roots, lowers) + ([] if unconfined else list(masks.MASKED)),
         "readonlyPaths": [] if unconfined else list(masks.READ_ONLY),
     }
@@ -197,6 +136,7 @@ def _ours(
     hierarchies: Hierarchies,
 ) -> dict[str, Any]:
     directory = roots.container(container_id)
+    environment = environment_of(container_id, spec, config)
     unconfined = spec.privileged or "seccomp=unconfined" in confinement.security_options(spec)
     confined = seccomp.is_available() and not unconfined
     return {
@@ -223,7 +163,7 @@ def _ours(
         "own_dev": any(mount.target == "/dev" for mount in spec.mounts),
         "stdin_open": spec.stdin_open,
         "exposed": _exposed(spec, config),
-        "log": log_section(container_id, spec, directory, _environment(container_id, spec, config)),
+        "log": log_section(container_id, spec, directory, environment),
     }
 
 

@@ -38,6 +38,20 @@ class Mount(Record):
     mode: int | None = None  # tmpfs
 
 
+class DeviceSpec(Record):
+    """A device of the host.
+
+    source       its path there, or a directory, for all that are in it; or the name of a device
+                 that a CDI specification describes, as `vendor.com/class=name`
+    target       path inside; None: the same
+    permissions  of `rwm`: read, write, make the node
+    """
+
+    source: str
+    target: str | None = None
+    permissions: str = "rwm"
+
+
 class FileSpec(Record):
     """A file that is made for the container and shown to it read-only.
 
@@ -202,6 +216,8 @@ class ContainerSpec(Record):
     tty: bool = False
     stdin_open: bool = False
     privileged: bool = False
+    devices: tuple[DeviceSpec, ...] = ()
+    device_rules: tuple[str, ...] = ()  # what more may be opened: "c 13:* rwm"
     read_only: bool = False
     cap_add: tuple[str, ...] = ()
     cap_drop: tuple[str, ...] = ()

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from engine.containers.files import place_files, require_files
 from engine.containers.modes import find_donors
 from engine.containers.observe import ALIVE
-from engine.containers.record import EMPTY_LOWER, build_record, hostname_of
+from engine.containers.program import hostname_of
+from engine.containers.record import EMPTY_LOWER, build_record
 from engine.containers.spec import (
     ContainerSpec,
+    DeviceSpec,
     EndpointSpec,
     FileSpec,
     HealthcheckSpec,
@@ -135,6 +137,7 @@ def load_spec(text: str, *, name: str) -> ContainerSpec:
         check = found["healthcheck"]
         found["healthcheck"] = HealthcheckSpec(**{**check, "test": tuple(check["test"])})
     found["mounts"] = tuple(Mount(**_tuples(mount)) for mount in found["mounts"])
+    found["devices"] = tuple(DeviceSpec(**one) for one in found.get("devices", ()))
     found["files"] = tuple(FileSpec(**file) for file in found.get("files", ()))
     found["endpoints"] = tuple(EndpointSpec(**_tuples(one)) for one in found["endpoints"])
     found["ports"] = tuple(PortSpec(**_tuples(port)) for port in found["ports"])

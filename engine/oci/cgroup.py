@@ -6,7 +6,7 @@ import os
 
 from engine.cgroups.cgroup import Cgroup
 from engine.cgroups.hierarchy import Hierarchies
-from engine.containers.devices import rules
+from engine.containers.devices import default_rules
 from engine.oci.errors import OciProblem, Unsupported
 
 TYPE_CHECKING = False
@@ -30,7 +30,7 @@ def cgroup_of(record: dict[str, Any]) -> Cgroup:
 def make(cgroup: Cgroup, resources: dict[str, Any]) -> None:
     """With its limits. A limit that cannot be set is an error here. Raises OciProblem, OSError."""
     given = resources.get("devices") or []
-    everywhere = rules(privileged=False)
+    everywhere = default_rules()
     denied, allowed = everywhere[:1], everywhere[1:]
     discarded = cgroup.create({**resources, "devices": [*denied, *given, *allowed]})
     if discarded:

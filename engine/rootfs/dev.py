@@ -34,15 +34,15 @@ def make_devices(root_fd: int, extra: list[dict[str, Any]]) -> None:
 
     A user may have mounted over one of them: `/dev/urandom:/dev/random`.
 
-    extra  `linux.devices` of the OCI runtime configuration, below /dev
+    extra  `linux.devices` of the OCI runtime configuration
     """
     mask = os.umask(0)
     dev_fd = ensure_directory(root_fd, "/dev")
     try:
-        for name, (major, minor) in NODES.items():
-            _make_node(dev_fd, name, stat.S_IFCHR | 0o666, os.makedev(major, minor))
         for device in extra:
             _make_extra(root_fd, device)
+        for name, (major, minor) in NODES.items():
+            _make_node(dev_fd, name, stat.S_IFCHR | 0o666, os.makedev(major, minor))
         links = dict(_LINKS, core="/proc/kcore") if os.path.exists("/proc/kcore") else _LINKS
         for name, target in links.items():
             if name not in os.listdir(f"/proc/self/fd/{dev_fd}"):
@@ -61,6 +61,8 @@ def _make_extra(root_fd: int, device: dict[str, Any]) -> None:
         if _make_node(directory_fd, name, kind | device["fileMode"], number):
             owner = device["uid"], device["gid"]
             os.chown(name, *owner, dir_fd=directory_fd, follow_symlinks=False)
+        else:
+            _check_node(directory_fd, name, kind, number)
     finally:
         os.close(directory_fd)
 
@@ -72,7 +74,12 @@ def _make_node(directory_fd: int, name: str, mode: int, device: int) -> bool:
         os.mknod(name, mode, device, dir_fd=directory_fd)
     except FileExistsError:
         return False
-    found = os.stat(name, dir_fd=directory_fd, follow_symlinks=False)
-    if stat.S_IFMT(found.st_mode) != stat.S_IFMT(mode) or found.st_rdev != device:
-        raise OSError(f"/dev/{name} is not the device that was made")
+    _check_node(directory_fd, name, stat.S_IFMT(mode), device)
     return True
+
+
+def _check_node(directory_fd: int, name: str, kind: int, device: int) -> None:
+    found = os.stat(name, dir_fd=directory_fd, follow_symlinks=False)
+    if stat.S_IFMT(found.st_mode) != kind or found.st_rdev != device:
+        path = os.readlink(f"/proc/self/fd/{directory_fd}")
+        raise OSError(f"{path}/{name} is not the device that it shall be")

@@ -29,8 +29,6 @@ def refused(project: Project) -> list[Problem]:
 @pytest.mark.parametrize(
     "keys",
     [
-        "gpus: all",
-        "devices: [/dev/fuse]",
         "runtime: runsc",
         "network_mode: 'service:db'",
         "logging: {driver: syslog}",
@@ -48,7 +46,6 @@ def refused(project: Project) -> list[Problem]:
         "pre_start: [{command: a}]",
         "use_api_socket: true",
         "models: [llm]",
-        "deploy: {resources: {reservations: {devices: [{capabilities: [gpu]}]}}}",
     ],
 )
 def test_it_loads_and_is_refused_by_name_with_its_place(files: Files, keys: str) -> None:
@@ -73,18 +70,18 @@ def test_it_loads_and_is_refused_by_name_with_its_place(files: Files, keys: str)
 
 def test_all_of_it_is_told_at_once(files: Files) -> None:
     project = files.load(
-        "services: {a: {image: x, gpus: all, runtime: y}, b: {image: x, runtime: z}}"
+        "services: {a: {image: x, use_api_socket: true, runtime: y}, b: {image: x, runtime: z}}"
     )
     assert [problem.where for problem in refused(project)] == [
         "compose.yaml:1:26",
-        "compose.yaml:1:37",
-        "compose.yaml:1:64",
+        "compose.yaml:1:48",
+        "compose.yaml:1:75",
     ]
 
 
 def test_services_that_do_not_need_it_go_on(files: Files) -> None:
     project = files.load(
-        "services: {a: {image: x, gpus: all}, b: {image: x}}\nvolumes: {v: {driver: nfs}}"
+        "services: {a: {image: x, runtime: y}, b: {image: x}}\nvolumes: {v: {driver: nfs}}"
     )
     check_built(project, [project.services["b"]])
     with pytest.raises(NotBuilt):
@@ -92,7 +89,7 @@ def test_services_that_do_not_need_it_go_on(files: Files) -> None:
 
 
 def test_what_only_a_build_needs_is_refused_by_builds(files: Files) -> None:
-    project = files.load("services: {a: {build: {context: ., privileged: true}, gpus: all}}")
+    project = files.load("services: {a: {build: {context: ., privileged: true}, runtime: y}}")
     with pytest.raises(NotBuilt, match="privileged"):
         check_build_built(project, project.services["a"])
 
