@@ -46,7 +46,8 @@ def read_environment(
             found += settings
         elif file.flag("required", default=True):
             shown = environment.surroundings.shown(path)
-            what = f"{fields.name()}: env_file {shown} cannot be read"
+            why = environment.surroundings.failing(path)
+            what = f"{fields.name()}: env_file {shown} {why}"
             file.note(FileMissing, what, hint="`required: false` accepts its absence")
     found += own
     environment.services[fields.name()] = found
@@ -70,7 +71,7 @@ def read_labels(fields: Fields, environment: Environment) -> dict[str, str]:
         text = environment.surroundings.read(path)
         shown = environment.surroundings.shown(path)
         if text is None:
-            what = f"{fields.name()}: label_file {shown} cannot be read"
+            what = f"{fields.name()}: label_file {shown} {environment.surroundings.failing(path)}"
             fields.note(FileMissing, what, "label_file", index)
             continue
         try:

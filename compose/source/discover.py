@@ -190,10 +190,8 @@ def _require(surroundings: Surroundings, files: Sequence[str]) -> None:
     for path in files:
         if surroundings.read(path) is None:
             shown = surroundings.shown(path)
-            reason = "is a directory" if os.path.isdir(path) else "cannot be read"  # noqa: PTH112
-            if not os.path.lexists(path):
-                reason = "does not exist"
-            raise FileMissing(f"project file {shown} {reason}", where=shown)
+            what = f"project file {shown} {surroundings.failing(path)}"
+            raise FileMissing(what, where=shown)
 
 
 def _explicit_env_files(environment: Environment, given: Sequence[str]) -> list[str] | None:
@@ -211,7 +209,8 @@ def _read_explicit(environment: Environment, path: str) -> None:
     absolute = surroundings.absolute(path)
     text = surroundings.read(absolute)
     if text is None:
-        raise FileMissing(f"environment file {path} cannot be read", where=path)
+        what = f"environment file {path} {surroundings.failing(absolute)}"
+        raise FileMissing(what, where=path)
     environment.values.update(environment.parse(absolute, text))
 
 

@@ -143,7 +143,8 @@ class _Extending:
             what = "extending a service from elsewhere is not built yet"
             raise NotBuilt(what, where=str(wish.mark))
         if surroundings.read(path) is None:
-            what = f"{shown}, which `{wish.service}` is to be taken from, cannot be read"
+            why = surroundings.failing(path)
+            what = f"{shown}, which `{wish.service}` is to be taken from, {why}"
             raise FileMissing(what, where=str(wish.mark))
         documents = read_documents(path, surroundings)
         scope = self._scope.at(os.path.dirname(path))  # noqa: PTH120 - pathlib costs 17 ms

@@ -115,7 +115,7 @@ def _documents(written: str, path: str, mark: Mark, scope: Scope, loaded: Loaded
         loaded.unreadable.append(IncludeCycle(what, where=str(mark)))
         return []
     if surroundings.read(path) is None:
-        what = f"included file {scope.shown(path)} cannot be read"
+        what = f"included file {scope.shown(path)} {surroundings.failing(path)}"
         loaded.unreadable.append(FileMissing(what, where=str(mark)))
         return []
     documents = read_documents(path, surroundings)
@@ -142,7 +142,7 @@ def _inner_scope(item: _Item, first: str, path: str, scope: Scope, loaded: Loade
     environment.add(readable)
     for file, mark in files:
         if file not in readable:
-            what = f"environment file {scope.shown(file)} cannot be read"
+            what = f"environment file {scope.shown(file)} {surroundings.failing(file)}"
             loaded.unreadable.append(FileMissing(what, where=str(mark)))
     within = (*scope.within, surroundings.followed(path))
     return scope.inside(directory, environment, within)

@@ -37,6 +37,7 @@ _FORMER_KEYS = {  # of earlier formats: what is written instead
     "volume_driver": "write it as the `driver` of a volume at the top level",
     "cgroupns_mode": "write `cgroup`",
 }
+_EMPTY = "remove the key, or give it a value"
 
 
 class Finding(NamedTuple):
@@ -203,5 +204,5 @@ def _hint(error: _Violation) -> str | None:
     if error.keyword == "type" and isinstance(value, str) and "array" in schema["type"]:
         return f'write it as a list: `["{value}"]`' if len(value) < 40 else "write it as a list"
     if error.keyword == "type" and value is None:
-        return "remove the key, or give it a value"
+        return "indent what belongs to it" if "object" in schema["type"] else _EMPTY
     return None

@@ -40,6 +40,12 @@ class Surroundings:
         self.links[path] = os.path.realpath(path)
         return self.links[path]
 
+    def failing(self, path: str) -> str:
+        """Why a file cannot be read, as the end of a sentence that begins with its name."""
+        if not os.path.lexists(path):
+            return "does not exist"
+        return "is a directory" if os.path.isdir(path) else "cannot be read"  # noqa: PTH112
+
     def absolute(self, path: str) -> str:
         """A path made absolute against the working directory, `~` being the home directory."""
         return self.within(self.directory, path)

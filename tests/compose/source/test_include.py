@@ -171,8 +171,8 @@ def test_files_that_multiply_are_stopped(files: Files) -> None:
     ("include", "code", "what"),
     [
         ("db.yaml", "invalid-value", "include: must be a list"),
-        ("[no.yaml]", "file-not-found", "no.yaml cannot be read"),
-        ("[{path: db.yaml, env_file: no.env}]", "file-not-found", "no.env cannot be read"),
+        ("[no.yaml]", "file-not-found", "no.yaml does not exist"),
+        ("[{path: db.yaml, env_file: no.env}]", "file-not-found", "no.env does not exist"),
         ("[{project_directory: .}]", "missing-key", "lacks `path`"),
         ("[{path: db.yaml, x: y}]", "unknown-key", "no key `x` in `include[0]`"),
         ("[{path: 1}]", "invalid-value", "include[0].path: must be"),
