@@ -12,13 +12,18 @@ import socket
 import sys
 
 from engine.containers import process
+from engine.containers.link import TERMINAL
+from engine.kernel import idmap
 from engine.kernel.namespaces import (
     CLONE_NEWCGROUP,
     CLONE_NEWIPC,
     CLONE_NEWNET,
     CLONE_NEWNS,
     CLONE_NEWPID,
+    CLONE_NEWTIME,
+    CLONE_NEWUSER,
     CLONE_NEWUTS,
+    is_shared,
     setns,
 )
 from engine.kernel.process import die_with_parent, set_dumpable, start_time
@@ -26,6 +31,7 @@ from engine.kernel.terminal import open_terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 _NAMESPACES = (
@@ -50,13 +56,12 @@ def run_inside(
     The exit code of a process that could not be started is the shell's: 126, 127, 128.
     """
     try:
-        filter_program = _enter(target, described)
+        filter_program = enter(target, described)
     except (OSError, process.StartError) as error:
         return _failed(report, error)
-    outside = os.getpid()
     child = os.fork()
     if child == 0:
-        _run_child(outside, described, stdio, report, filter_program)
+        _run_child(described, stdio, report, filter_program)
     if stdio is not None:
         for fd in set(stdio):
             os.close(fd)
@@ -65,7 +70,11 @@ def run_inside(
     return code if code >= 0 else 128 - code
 
 
-def _enter(target: dict[str, Any], described: dict[str, Any]) -> bytes | None:
+def enter(target: dict[str, Any], described: dict[str, Any]) -> bytes | None:
+    """Go where the container is, as far as it can be done without a fork; its filter.
+
+    What is forked next is in the container. Raises OSError, StartError.
+    """
     pidfd = os.pidfd_open(target["pid"])
     if start_time(target["pid"]) != target["started"]:  # the pid has been used again
         raise process.StartError("not-running", "the container is not running")
@@ -79,32 +88,62 @@ def _enter(target: dict[str, Any], described: dict[str, Any]) -> bytes | None:
             file.write(str(os.getpid()))
     process.set_limits(described["rlimits"])
     process.set_oom_score(described["oomScoreAdj"])
-    setns(pidfd, _NAMESPACES)
+    flags = _NAMESPACES | (0 if is_shared(target["pid"], "time") else CLONE_NEWTIME)
+    if is_shared(target["pid"], "user"):
+        setns(pidfd, flags)
+    else:
+        setns(pidfd, flags | CLONE_NEWUSER)
+        idmap.become_root()
     sys.meta_path.clear()  # an import would now run what the image has at our library's path
     os.close(pidfd)
     return filter_program
 
 
+def become(
+    described: dict[str, Any],
+    stdio: tuple[int, int, int] | None,
+    filter_program: bytes | None,
+    send_terminal: Callable[[int], object],
+    before_program: Callable[[], object],
+) -> None:
+    """Execute the process, in the child forked after `enter`. Returns only by OSError, StartError.
+
+    stdio  its descriptors; None: a terminal is made, and `send_terminal` gets its master, for
+           good
+    """
+    os.setsid()
+    if stdio is not None:
+        for wanted, fd in enumerate(stdio):
+            os.dup2(fd, wanted)
+    else:
+        master_fd, peer_fd = open_terminal()
+        send_terminal(master_fd)
+        os.close(peer_fd)
+    os.umask(0o022)
+    process.run(described, filter_program, before_program)
+
+
 def _run_child(
-    outside: int,
     described: dict[str, Any],
     stdio: tuple[int, int, int] | None,
     report: socket.socket | None,
     filter_program: bytes | None,
 ) -> None:
     """Never returns. The process dies with the one that waits for it."""
+
+    def send_terminal(master_fd: int) -> None:
+        assert report is not None  # who asks for a terminal is there to take it
+        socket.send_fds(report, [TERMINAL], [master_fd])
+        os.close(master_fd)
+
     try:
-        os.setsid()
-        if stdio is not None:
-            for wanted, fd in enumerate(stdio):
-                os.dup2(fd, wanted)
-        elif report is not None:
-            master_fd, peer_fd = open_terminal()
-            socket.send_fds(report, [b"terminal"], [master_fd])
-            os.close(master_fd)
-            os.close(peer_fd)
-        os.umask(0o022)
-        process.run(described, filter_program, lambda: die_with_parent(os.getppid()))
+        become(
+            described,
+            stdio,
+            filter_program,
+            send_terminal,
+            before_program=lambda: die_with_parent(os.getppid()),
+        )
     except (OSError, process.StartError) as error:
         os._exit(_failed(report, error))
     os._exit(process.UNKNOWN_FAILURE)

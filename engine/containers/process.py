@@ -109,7 +109,7 @@ def run(
     places = _find_program(process["args"][0], environment)
     before_program()
     if filter_program is not None:
-        seccomp.install(filter_program)
+        seccomp.install(filter_program, process.get("filter_flags", seccomp.SPEC_ALLOW))
     if lent:
         capabilities.set_capabilities(**granted)
     _execute(places, process["args"], environment)

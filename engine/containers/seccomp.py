@@ -138,16 +138,16 @@ def _rules(architecture: str, capabilities: frozenset[str]) -> dict[int, Rule]:
     rules["socket"] = Rule(
         denied,
         (
-            (Test(0, "lt", _AF_ALG), ALLOW),
-            (Test(0, "eq", _AF_ALG + 1), ALLOW),
-            (Test(0, "gt", _AF_VSOCK), ALLOW),
+            ((Test(0, "lt", _AF_ALG),), ALLOW),
+            ((Test(0, "eq", _AF_ALG + 1),), ALLOW),
+            ((Test(0, "gt", _AF_VSOCK),), ALLOW),
         ),
     )
     rules["personality"] = Rule(
-        denied, tuple((Test(0, "eq", value), ALLOW) for value in _PERSONALITIES)
+        denied, tuple(((Test(0, "eq", value),), ALLOW) for value in _PERSONALITIES)
     )
     if "SYS_ADMIN" not in capabilities:
-        rules["clone"] = Rule(denied, ((Test(0, "masked_eq", 0, _NAMESPACE_FLAGS), ALLOW),))
+        rules["clone"] = Rule(denied, (((Test(0, "masked_eq", 0, _NAMESPACE_FLAGS),), ALLOW),))
         # Its flags are behind a pointer, out of a filter's sight: libc falls back to clone.
         rules["clone3"] = Rule(ERRNO | errno.ENOSYS)
     known = numbers(architecture)

@@ -58,6 +58,12 @@ def kind_of(fd: int) -> int:
         return 0
 
 
+def is_shared(pid: int, kind: str) -> bool:
+    """Whether a process is in our own namespace of a kind (`user`, `time`, ...)."""
+    theirs, own = os.stat(f"/proc/{pid}/ns/{kind}"), os.stat(f"/proc/self/ns/{kind}")
+    return theirs.st_ino == own.st_ino
+
+
 @contextlib.contextmanager
 def joined_network(fd: int) -> Iterator[None]:
     """The calling thread in the network namespace of `fd` for the length of a with-block."""

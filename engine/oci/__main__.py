@@ -38,6 +38,12 @@ _HOME = {
     "pause": ("kill", "run_pause"),
     "resume": ("kill", "run_resume"),
     "delete": ("delete", "run"),
+    "run": ("run", "run"),
+    "exec": ("exec", "run"),
+    "ps": ("ps", "run"),
+    "update": ("update", "run"),
+    "features": ("features", "run"),
+    "spec": ("spec", "run"),
 }
 _INTO_CONTAINERS = ("create", "run", "exec")
 

@@ -12,19 +12,21 @@ from engine.containers.forking import fork_init
 from engine.containers.link import GO, TERMINAL
 from engine.containers.namespaces import Namespaces
 from engine.containers.process import StartError
+from engine.containers.profile import ProfileError, filter_of, flags_of
 from engine.kernel.process import set_name, start_time
 from engine.oci import cgroup as cgroups
-from engine.oci import hooks, waiting
+from engine.oci import console, hooks, waiting
 from engine.oci.config import launch_record, read_bundle
-from engine.oci.console import send_terminal
 from engine.oci.errors import OciProblem, start_failed
 from engine.oci.process import unavailable
-from engine.oci.store import START_NAME, Reserved, Stored, check_id, remove_directory
+from engine.oci.store import FILTER_NAME, START_NAME, Reserved, Stored, check_id, remove_directory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
+    from engine.oci.foreground import Terminal
     from engine.oci.log import Log
     from engine.oci.options import Given
 
@@ -37,16 +39,21 @@ def run(root: str, given: Given, log: Log) -> int:
     return 0
 
 
-def create(root: str, container_id: str, given: Given, log: Log) -> Stored:
-    """Make the container of a bundle. Raises OciProblem, with nothing left of it."""
+def create(
+    root: str, container_id: str, given: Given, log: Log, terminal: Terminal | None = None
+) -> Stored:
+    """Make the container of a bundle. Raises OciProblem, with nothing left of it.
+
+    terminal  of a command that stays with the container
+    """
     check_id(container_id)
     bundle = os.path.abspath(given.text("bundle", "."))
     record = launch_record(read_bundle(bundle), bundle, container_id)
     for name in unavailable(record["process"]):
         log.write_warning(f"capability {name} cannot be granted here")
     _add_options(record, given)
-    reserved = Reserved(root, container_id)
-    creation = Creation(record, bundle, reserved, given.text("console-socket"))
+    take = console.taker(given.text("console-socket"), terminal, record["process"]["terminal"])
+    creation = Creation(record, bundle, Reserved(root, container_id), take)
     try:
         return creation.do(given.text("pid-file"))
     except BaseException as error:
@@ -65,13 +72,17 @@ def _add_options(record: dict[str, Any], given: Given) -> None:
 class Creation:
     """The steps, and the way back.
 
-    console  path of the socket for the terminal, where `process.terminal`
+    take  gets the master of the terminal, where there is one
     """
 
     def __init__(
-        self, record: dict[str, Any], bundle: str, reserved: Reserved, console: str
+        self,
+        record: dict[str, Any],
+        bundle: str,
+        reserved: Reserved,
+        take: Callable[[int], object] | None,
     ) -> None:
-        self._record, self._reserved, self._console = record, reserved, console
+        self._record, self._reserved, self._take = record, reserved, take
         self._state: dict[str, Any] = {
             "ociVersion": record["ociVersion"],
             "id": record["buoy"]["id"],
@@ -85,17 +96,12 @@ class Creation:
 
     def do(self, pid_file: str) -> Stored:
         """Up to an init that waits."""
-        if bool(self._console) != self._record["process"]["terminal"]:
-            raise OciProblem(
-                "cannot allocate tty if runc will detach without setting console socket"
-                if not self._console
-                else "cannot use console socket if runc will not detach or allocate tty"
-            )
         cgroups.make(self._cgroup, self._record["linux"]["resources"])
         self._record["buoy"] |= {
             "cgroup_controllers": Hierarchies.detect().joint(),
             "cgroup_directories": self._cgroup.directories,
         }
+        self._add_filter()
         self._reserved.write_config(self._record)
         with self._fork() as sync:
             self._cgroup.attach(self._pid)
@@ -106,6 +112,18 @@ class Creation:
         state = {key: value for key, value in self._state.items() if key != "status"}
         started, directories = start_time(self._pid), self._cgroup.directories
         return self._reserved.write_state({**state, "started": started, "cgroups": directories})
+
+    def _add_filter(self) -> None:
+        """Compiled, as it is for every exec, too."""
+        profile = self._record["linux"]["seccomp"]
+        if not profile:
+            return
+        try:
+            program, flags = filter_of(profile), flags_of(profile)
+        except ProfileError as error:
+            raise OciProblem(f"config.json: linux.seccomp: {error}") from None
+        self._record["process"]["filter_flags"] = flags
+        self._record["buoy"]["seccomp"] = self._reserved.write(FILTER_NAME, program)
 
     def undo(self, log: Log) -> None:
         """Nothing stays."""
@@ -144,8 +162,8 @@ class Creation:
         """What init needs of us until it is ready."""
         while True:
             message, fds, _, _ = socket.recv_fds(sync, _PACKET_BYTES, 1)
-            if message == TERMINAL:
-                send_terminal(self._console, fds[0])
+            if message == TERMINAL and self._take is not None:
+                self._take(fds[0])
             elif message == waiting.MOUNTED:
                 for moment in ("prestart", "createRuntime"):
                     hooks.run_all(self._record, moment, self._state)

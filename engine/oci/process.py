@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 
 from engine.kernel import capabilities
+from engine.kernel.seccomp import SPEC_ALLOW
 from engine.oci.errors import OciProblem, Unsupported
 
 TYPE_CHECKING = False
@@ -36,6 +37,7 @@ def read_process(process: Section) -> dict[str, Any]:
         "capabilities": _capabilities(process.section("capabilities")),
         "rlimits": [_rlimit(entry) for entry in process.sections("rlimits")],
         "noNewPrivileges": process.flag("noNewPrivileges"),
+        "filter_flags": SPEC_ALLOW,
         "oomScoreAdj": process.number("oomScoreAdj") if "oomScoreAdj" in process else None,
     }
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 START_NAME = "start"  # the socket
+FILTER_NAME = "seccomp.bpf"
 _NAME_CHARACTERS = frozenset("_+-.")
 
 
@@ -123,6 +124,13 @@ class Reserved:
     def write_config(self, config: dict[str, Any]) -> None:
         """The launch record, for `exec` and for hooks."""
         write_json(self.directory, CONFIG_NAME, config)
+
+    def write(self, name: str, content: bytes) -> str:
+        """A file beside it; its path."""
+        path = f"{self.directory}/{name}"
+        with open(path, "wb") as file:
+            file.write(content)
+        return path
 
     def write_state(self, state: dict[str, Any]) -> Stored:
         """From here on the container is there for others."""

@@ -66,30 +66,33 @@ def expected(table: dict[int, Rule], default: int, number: int, arguments: tuple
     rule = table.get(number)
     if rule is None:
         return default
-    for test, action in rule.cases:
-        argument = arguments[test.index]
-        holds = {
-            "eq": argument == test.value,
-            "lt": argument < test.value,
-            "gt": argument > test.value,
-            "masked_eq": argument & test.mask == test.value,
-        }[test.op]
-        if holds:
+    for tests, action in rule.cases:
+        if all(holds(test, arguments[test.index]) for test in tests):
             return action
     return rule.action
 
 
+def holds(test: Condition, argument: int) -> bool:
+    return {
+        "eq": argument == test.value,
+        "ne": argument != test.value,
+        "lt": argument < test.value,
+        "le": argument <= test.value,
+        "gt": argument > test.value,
+        "ge": argument >= test.value,
+        "masked_eq": argument & test.mask == test.value,
+    }[test.op]
+
+
 ACTION = st.sampled_from([ALLOW, DENIED, UNKNOWN, ERRNO | 13])
-CASE = st.tuples(
-    st.builds(
-        Condition,
-        index=st.integers(0, 5),
-        op=st.sampled_from(["eq", "lt", "gt", "masked_eq"]),
-        value=ARGUMENT,
-        mask=ARGUMENT,
-    ),
-    ACTION,
+CONDITION = st.builds(
+    Condition,
+    index=st.integers(0, 5),
+    op=st.sampled_from(["eq", "ne", "lt", "le", "gt", "ge", "masked_eq"]),
+    value=ARGUMENT,
+    mask=ARGUMENT,
 )
+CASE = st.tuples(st.lists(CONDITION, min_size=1, max_size=3).map(tuple), ACTION)
 RULE = st.builds(Rule, action=ACTION, cases=st.lists(CASE, max_size=3).map(tuple))
 TABLE = st.dictionaries(st.integers(0, 460), RULE, min_size=1, max_size=60)
 ARGUMENTS = st.tuples(*(ARGUMENT,) * 6)
@@ -100,7 +103,7 @@ ARGUMENTS = st.tuples(*(ARGUMENT,) * 6)
 def test_the_program_gives_what_the_rules_say(
     table: dict[int, Rule], arguments: tuple[int, ...], near: bool, data: st.DataObject
 ) -> None:
-    tests = [test for rule in table.values() for test, _ in rule.cases]
+    tests = [test for rule in table.values() for some, _ in rule.cases for test in some]
     if near and tests:  # arguments at the edges of what is tested for
         test = data.draw(st.sampled_from(tests))
         edge = (test.value + data.draw(st.integers(-1, 1))) % 2**64
@@ -130,7 +133,7 @@ def test_x32_calls_are_unknown() -> None:
 
 def test_long_ways_are_jumped_over() -> None:
     """Conditional jumps reach 255 instructions: 400 different rules need more."""
-    table = {n: Rule(ERRNO | n, ((Condition(0, "eq", n), ALLOW),)) for n in range(0, 400, 1)}
+    table = {n: Rule(ERRNO | n, (((Condition(0, "eq", n),), ALLOW),)) for n in range(0, 400, 1)}
     program = compile_filter({"x86_64": table}, DENIED)
     assert len(program) // 8 <= MAX_INSTRUCTIONS
     for number in table:
@@ -139,7 +142,7 @@ def test_long_ways_are_jumped_over() -> None:
 
 
 def test_a_program_the_kernel_would_refuse_is_not_made() -> None:
-    cases = tuple((Condition(0, "masked_eq", n, n), ALLOW) for n in range(20))
+    cases = tuple(((Condition(0, "masked_eq", n, n),), ALLOW) for n in range(20))
     with pytest.raises(ValueError, match="4096"):
         compile_filter({"x86_64": {n: Rule(DENIED, cases) for n in range(0, 400, 2)}}, DENIED)
 
@@ -151,7 +154,7 @@ from engine.kernel.seccomp import *
 from engine.kernel.syscalls import numbers
 names = numbers(os.uname().machine)
 rules = {n: Rule(ALLOW) for n in names.values()}
-rules[names["getpriority"]] = Rule(ERRNO | 95, ((Test(1, "eq", 2**32), ALLOW),))
+rules[names["getpriority"]] = Rule(ERRNO | 95, (((Test(1, "eq", 2**32),), ALLOW),))
 set_no_new_privileges()
 install(compile_filter({os.uname().machine: rules}, ALLOW))
 libc = ctypes.CDLL(None, use_errno=True)
