@@ -66,7 +66,7 @@ class Target(Record):
             for container in self.observed.of_service(service)
             if index in (0, names.number_of(container))
         ]
-        running = [container for container in replicas if container.status == "running"]
+        running = [container for container in replicas if container.status in ("running", "paused")]
         if running:
             return running[0]
         what = f"service `{service}` is not running"

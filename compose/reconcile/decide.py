@@ -124,7 +124,7 @@ def _decide_existing(
         return _decision("recreate", project, service, number, "forced", container)
     if recreate == "diverged" and cause:
         return _decision("recreate", project, service, number, cause, container)
-    if container.status in UP:
+    if container.status in UP and container.status != "paused":
         return _decision("keep", project, service, number, "as desired", container)
     return _decision("start", project, service, number, describe_status(container), container)
 

@@ -91,9 +91,18 @@ def plan_kill(containers: Iterable[Container], project: str, signal: str) -> tup
     return steps.done()
 
 
+def plan_pause(containers: Iterable[Container], project: str, *, back: bool) -> tuple[Step, ...]:
+    """Pause each that runs, or with `back` let each go on that is paused: all at once."""
+    steps = StepList()
+    for container in containers:
+        if container.status == ("paused" if back else "running"):
+            _add(steps, "unpause" if back else "pause", container, project, "asked for")
+    return steps.done()
+
+
 def plan_start(observed: Observed, services: tuple[str, ...] = ()) -> tuple[Step, ...]:
     """Start what does not run, each service after those it needs."""
-    idle = [one for one in _of(observed, services) if one.status not in UP]
+    idle = [one for one in _of(observed, services) if one.status not in ("running", "restarting")]
     causes = {one.id: describe_status(one) for one in idle}
     return _forward("start", observed, idle, causes)
 

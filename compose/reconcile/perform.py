@@ -219,6 +219,12 @@ class Performer:
     async def _kill_container(self, step: Step) -> None:
         await self._engine.containers.kill(step.target, self._settings.signal)
 
+    async def _pause_container(self, step: Step) -> None:
+        await self._engine.containers.pause(step.target)
+
+    async def _unpause_container(self, step: Step) -> None:
+        await self._engine.containers.unpause(step.target)
+
     async def _remove_container(self, step: Step) -> None:
         self._engine.containers.remove(step.target, volumes=self._settings.volumes)
 

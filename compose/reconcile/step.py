@@ -21,6 +21,8 @@ if TYPE_CHECKING:
         "stop",
         "restart",
         "kill",
+        "pause",
+        "unpause",
         "remove",
         "wait",
     ]

@@ -30,6 +30,8 @@ WORDS = {
     "stop": Words("Stopping", "Stopped"),
     "restart": Words("Restarting", "Restarted"),
     "kill": Words("Killing", "Killed"),
+    "pause": Words("Pausing", "Paused"),
+    "unpause": Words("Unpausing", "Unpaused"),
     "remove": Words("Removing", "Removed"),
     "wait": Words("Waiting", "Healthy"),
 }

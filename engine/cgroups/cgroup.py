@@ -8,6 +8,7 @@ import time
 
 from engine.cgroups import freezer, layout, limits, memory
 from engine.cgroups.hierarchy import V2, Hierarchies, read_words, write_value
+from engine.cgroups.oom import OomWatch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,6 +97,10 @@ class Cgroup:
     def oom_kills(self) -> int:
         """How many processes the kernel has killed here for want of memory."""
         return memory.oom_kills(self._hierarchies, self.directories)
+
+    def watch_oom(self) -> OomWatch:
+        """To hear of such kills at once."""
+        return OomWatch(self._hierarchies, self.directories)
 
     def freeze(self) -> bool:
         """Stop everything in the group, until `thaw`; False where the kernel has no freezer."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from engine.containers.exec import ExecSpec
     from engine.containers.launch import Stage
     from engine.containers.logs.line import LogLine
-    from engine.containers.spec import Container, ContainerSpec, FileSpec
+    from engine.containers.spec import Container, ContainerSpec, FileSpec, Resources
     from engine.containers.watching import Starts
     from engine.images.images import Images
     from engine.network.networks import Networks
@@ -189,6 +189,32 @@ class Containers:
             raise ContainerProblem(
                 f"container {row['name']} is not running", code="container-not-running"
             )
+
+    async def pause(self, name_or_id: str) -> None:
+        """Freeze all processes of a container. Raises ContainerProblem where it does not run."""
+        from engine.containers import pausing
+
+        await pausing.pause(self, self.row(name_or_id))
+
+    async def unpause(self, name_or_id: str) -> None:
+        """Let a paused container go on. Raises ContainerProblem where it is not paused."""
+        from engine.containers import pausing
+
+        await pausing.unpause(self, self.row(name_or_id))
+
+    def update(self, name_or_id: str, changes: Resources) -> Container:
+        """Change limits, of a container that runs too: at once, and for all its later starts.
+
+        changes  the limits that are not None; those that are stay as they are. -1 takes off
+                 that of memory, swap, a quota, or processes
+
+        Raises ContainerProblem, with nothing on record; limits that this host has nothing for are
+        in `discarded` of the container that is returned.
+        """
+        from engine.containers.updating import update
+
+        discarded = update(self, self.row(name_or_id), changes)
+        return self.get(name_or_id).replace(discarded=tuple(discarded))
 
     async def restart(self, name_or_id: str, *, grace_s: float | None = None) -> Container:
         """Stop and start again: the same container, with what is recorded of it."""

@@ -46,6 +46,7 @@ class Health:
         self._started_s = time.monotonic()
         self._probe: _Probe | None = None
         self._timer: Timer | None = None
+        self._paused = False
         self.status = "starting"
         self.failing_streak = 0
         self.log: list[dict[str, Any]] = []
@@ -59,6 +60,17 @@ class Health:
             "log": self.log,
         }
 
+    def pause(self) -> None:
+        """No probes for now; the one under way counts for nothing."""
+        self.stop()
+        self._paused = True
+
+    def resume(self) -> None:
+        """Go on as it was: the next probe comes after a whole interval."""
+        self._paused = False
+        if self._probe is None:
+            self._arm()
+
     def stop(self) -> None:
         """No more probes; one that runs is killed."""
         if self._timer is not None:
@@ -71,6 +83,8 @@ class Health:
         if self._probe is not None and self._probe.pid == pid:
             probe, self._probe = self._probe, None
             code, output = probe.finish(exit_code)
+            if self._paused:
+                return
             self._record(probe.started_s, probe.started_at, code, output)
 
     def _arm(self) -> None:

@@ -15,6 +15,7 @@ from engine.containers import statefile
 from engine.containers.control import Server
 from engine.containers.group import cgroup_of
 from engine.containers.logs.drivers import open_log
+from engine.containers.oom import Oom
 from engine.containers.preparing import PreparationFailed, prepare
 from engine.containers.process import UNKNOWN_FAILURE
 from engine.containers.reporting import Report
@@ -54,7 +55,7 @@ class Monitor:
         self._control: Server | None = None
         self._run: Run | None = None  # what runs of it now
         self._waiting: Timer | None = None  # for the next restart
-        self._oom_kills = 0
+        self._oom: Oom | None = None
         self._requests = Requests(self, self._loop, ours["stop_signal"], ours["stop_grace_s"])
         self._loop.add_reader(termination_fd, self._requests.stop)
 
@@ -87,6 +88,25 @@ class Monitor:
             self._cgroup().kill()
         return self._run.signal(number)
 
+    def pause(self) -> str | None:
+        """Freeze all that runs in the container, health probes too. Why not, where it cannot be."""
+        if self._run is None or self._report.status != "running":
+            return f"it is {self._report.status}"
+        if not self._cgroup().freeze():
+            return "the kernel has no freezer here"
+        self._run.pause()
+        self._report.paused()
+        return None
+
+    def resume(self) -> bool:
+        """Let it go on; False where it is not paused."""
+        if self._run is None or self._report.status != "paused":
+            return False
+        self._cgroup().thaw()
+        self._run.resume()
+        self._report.resumed()
+        return True
+
     def cancel_restart(self) -> None:
         """The end, where it waits to be started again."""
         if self._waiting is not None:
@@ -118,6 +138,7 @@ class Monitor:
             return False
         if first:
             self._report.note(discarded=prepared.discarded)
+            self._oom = Oom(self._loop, self._cgroup(), self._ours, self._report.oom_killed)
         self._run = Run(
             self._loop,
             prepared,
@@ -164,9 +185,8 @@ class Monitor:
         self._end_run(exit_code, run.lasted_s)
 
     def _end_run(self, exit_code: int, lasted_s: float) -> None:
-        oom_kills, before = self._cgroup().oom_kills(), self._oom_kills
-        self._oom_kills = oom_kills
-        self._report.ended(exit_code, oom_killed=oom_kills > before)
+        oom_killed = self._oom is not None and self._oom.end_run()
+        self._report.ended(exit_code, oom_killed=oom_killed)
         delay_s = None
         if not self._requests.is_stopping:
             delay_s = self._restarts.delay(exit_code, lasted_s)
@@ -187,6 +207,8 @@ class Monitor:
 
     def _finish(self) -> None:
         """Clean up, say so, and let the loop end."""
+        if self._oom is not None:
+            self._oom.close()
         failures = []
         for clean in (self._close_sandbox, self._cgroup().remove):
             try:

@@ -62,6 +62,11 @@ class Report:
         return code
 
     @property
+    def status(self) -> str:
+        """As it was told last."""
+        return str(self._state["status"])
+
+    @property
     def is_ours(self) -> bool:
         """Whether this process is the monitor, not a child of it."""
         return bool(os.getpid() == self._state["monitor"])
@@ -102,6 +107,21 @@ class Report:
     def health(self, found: dict[str, Any]) -> None:
         """A probe has been made: status, failing_streak, log."""
         self._state["health"] = found
+        self.write()
+
+    def paused(self) -> None:
+        """It has been frozen."""
+        self._state["status"] = "paused"
+        self.write()
+
+    def resumed(self) -> None:
+        """It runs again."""
+        self._state["status"] = "running"
+        self.write()
+
+    def oom_killed(self) -> None:
+        """A process of it has been killed for want of memory; init may be alive."""
+        self._state["oom_killed"] = True
         self.write()
 
     def ended(self, exit_code: int, *, oom_killed: bool) -> None:

@@ -1,5 +1,5 @@
 """What commands ask of a monitor over its control socket: to stop the container, to send it a
-signal."""
+signal, to pause it."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
         def is_waiting(self) -> bool: ...
 
         def signal(self, number: int) -> bool: ...
+
+        def pause(self) -> str | None: ...
+
+        def resume(self) -> bool: ...
 
         def cancel_restart(self) -> None: ...
 
@@ -40,6 +44,10 @@ class Requests:
             self.stop(request.get("signal"), request.get("grace_s"))
         elif request["do"] == "kill":
             self._kill(connection, request["signal"])
+        elif request["do"] == "pause":
+            connection.answer(refused=self._monitor.pause())
+        elif request["do"] == "resume":
+            connection.answer(resumed=self._monitor.resume())
         else:
             connection.answer(error=f"unknown request {request['do']}")
 
@@ -50,6 +58,7 @@ class Requests:
             self._monitor.cancel_restart()
             return
         self._monitor.signal(number or self._stop_signal)
+        self._monitor.resume()  # what is frozen cannot act on a signal
         grace_s = self._stop_grace_s if grace_s is None else grace_s
         self._cancel_kill()
         if grace_s >= 0:
@@ -71,7 +80,10 @@ class Requests:
             connection.answer(sent=True)
             self._monitor.cancel_restart()
         else:
-            connection.answer(sent=self._monitor.signal(number))
+            sent = self._monitor.signal(number)
+            if final:
+                self._monitor.resume()
+            connection.answer(sent=sent)
 
     def _cancel_kill(self) -> None:
         if self._kill_timer is not None:

@@ -70,6 +70,16 @@ class Run:
             return False
         return True
 
+    def pause(self) -> None:
+        """It is frozen: its health is left alone."""
+        if self._health is not None:
+            self._health.pause()
+
+    def resume(self) -> None:
+        """It goes on."""
+        if self._health is not None:
+            self._health.resume()
+
     def reaped(self, pid: int, exit_code: int) -> None:
         """Another child of the monitor has ended: an orphan from inside, or the health probe."""
         if self._health is not None:

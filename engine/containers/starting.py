@@ -50,6 +50,7 @@ async def start(containers: Containers, row: sqlite3.Row) -> None:
     container_id = row["id"]
     run_directory = roots.container_run(container_id)
     if await _is_started(containers, container_id):
+        _refuse_paused(containers, row, "it cannot be started")
         return
     spec = load_spec(row["spec"], name=row["name"])
     network = _attach(containers, container_id, spec)
@@ -109,6 +110,7 @@ async def execute(
     state = observe_state(containers.roots, row["id"], row["started_at"])
     target = state.get("target")
     config = read_json(f"{containers.roots.container_run(row['id'])}/{CONFIG_NAME}")
+    _refuse_paused(containers, row, "nothing can be executed in it")
     if state["status"] != "running" or not target or config is None:
         raise ContainerProblem(
             f"container {row['name']} is not running",
@@ -121,6 +123,16 @@ async def execute(
     except StartError as error:
         outcome = {"code": error.code, "what": error.what, "exit_code": error.exit_code}
         raise _problem(row["name"], outcome) from None
+
+
+def _refuse_paused(containers: Containers, row: sqlite3.Row, consequence: str) -> None:
+    state = read_json(f"{containers.roots.container_run(row['id'])}/{STATE_NAME}") or {}
+    if state.get("status") == "paused":
+        raise ContainerProblem(
+            f"container {row['name']} is paused: {consequence}",
+            hint="`buoy unpause` lets it go on",
+            code="container-paused",
+        )
 
 
 def load_spec(text: str, *, name: str) -> ContainerSpec:

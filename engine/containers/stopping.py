@@ -37,7 +37,7 @@ async def stop(roots: Roots, container_id: str, grace_s: float | None, signal: s
     """Returns once the monitor has cleaned up; at once where there is none."""
     number = signal_number(signal) if signal else None
     monitor = lock_holder(roots.container_run(container_id))
-    await _ask(roots, container_id, {"do": "stop", "grace_s": grace_s, "signal": number})
+    await ask(roots, container_id, {"do": "stop", "grace_s": grace_s, "signal": number})
     if monitor is not None:
         await _end_of(monitor)
 
@@ -67,7 +67,7 @@ async def end_of_monitor(roots: Roots, container_id: str) -> None:
 async def kill(roots: Roots, container_id: str, signal: str) -> bool:
     """Send a signal; False where nothing runs."""
     request = {"do": "kill", "signal": signal_number(signal)}
-    answer = await _ask(roots, container_id, request)
+    answer = await ask(roots, container_id, request)
     return bool(answer and answer.get("sent"))
 
 
@@ -136,7 +136,7 @@ async def _end_of(pid: int) -> None:
         os.close(pidfd)
 
 
-async def _ask(roots: Roots, container_id: str, request: dict[str, Any]) -> dict[str, Any] | None:
+async def ask(roots: Roots, container_id: str, request: dict[str, Any]) -> dict[str, Any] | None:
     """The monitor's answer; None where there is no monitor, or it ended without one."""
     run_directory = roots.container_run(container_id)
     if lock_holder(run_directory) is None:

@@ -34,6 +34,57 @@ def test_a_container_that_takes_too_much_memory_is_killed_and_says_so(dock: Dock
 
 
 @needs_root
+def test_a_kill_for_memory_is_told_while_init_lives_on(dock: Dock) -> None:
+    limits = Resources(memory_bytes=16 * MIB, memory_swap_bytes=16 * MIB)
+    container = dock.start("sh", "-c", f"{HUNGRY}; exec sleep 1000", resources=limits)
+    told = dock.wait(container, lambda one: one.oom_killed)
+    assert told.status == "running"
+    query = "SELECT action, attributes FROM events WHERE subject = ? AND action = 'oom'"
+    deadline = time.monotonic() + 10
+    while not (found := dock.engine.db.execute(query, (container.id,)).fetchall()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert [tuple(row) for row in found] == [("oom", f'{{"name": "{container.name}"}}')]
+    monitor = dock.monitor(container)
+    children = Path(f"/proc/{monitor}/task/{monitor}/children")
+    while children.read_text().split() != [str(container.pid)]:  # who wrote it is reaped
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@needs_root
+def test_limits_of_a_container_that_runs(dock: Dock) -> None:
+    container = dock.idle(resources=Resources(pids=50, cpus=0.5, memory_bytes=64 * MIB))
+
+    def read(name: str) -> str:
+        (path,) = [group / name for group in dock.cgroups(container) if (group / name).exists()]
+        return path.read_text().strip()
+
+    changed = Resources(pids=3, memory_bytes=32 * MIB, cpu_quota_us=20_000, cpuset="0")
+    assert dock.engine.containers.update(container.id, changed).discarded == ()
+    assert read("pids.max") == "3"
+    assert read("cpuset.cpus") == "0"
+    if "memory" in Hierarchies.detect().v1:
+        assert read("memory.limit_in_bytes") == str(32 * MIB)
+        assert read("cpu.cfs_quota_us") == "20000"
+        assert (read("cpu.shares"), read("devices.list")[:1]) == ("1024", "c")
+    script = "sleep 1 & sleep 1 & sleep 1 & echo all"
+    assert b"all" not in dock.exec(container, "sh", "-c", script).stdout
+    dock.exec(container, "sh", "-c", "echo > /dev/null")  # the devices are as they were
+    with pytest.raises(ContainerProblem, match="limit"):
+        dock.engine.containers.update(container.id, Resources(memory_bytes=1000))
+    # on record, too: they hold at the next start
+    asked = dock.engine.containers.spec(container.id).resources
+    assert (asked.pids, asked.cpus, asked.cpu_quota_us) == (3, None, 20_000)
+    dock.stop(container)
+    dock.engine.containers.update(container.id, Resources(cpus=1.5))
+    dock.start_again(container)
+    assert read("pids.max") == "3"
+    if "cpu" in Hierarchies.detect().v1:
+        assert read("cpu.cfs_quota_us") == "150000"
+
+
+@needs_root
 def test_a_child_that_is_killed_for_memory_is_noticed_too(dock: Dock) -> None:
     limits = Resources(memory_bytes=16 * MIB, memory_swap_bytes=16 * MIB)
     ended = dock.sh(f"{HUNGRY}; exit 5", resources=limits)
