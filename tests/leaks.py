@@ -47,7 +47,11 @@ def bridges_of(roots: Roots) -> set[str]:
     if not Path(roots.database).exists():
         return set()
     with contextlib.closing(sqlite3.connect(roots.database)) as database:
-        return {row[0] for row in database.execute("SELECT bridge FROM networks") if row[0]}
+        return {
+            row[0]
+            for row in database.execute("SELECT device FROM networks WHERE driver = 'bridge'")
+            if row[0]
+        }
 
 
 def left_behind(roots: Roots, bridges: set[str]) -> list[str]:

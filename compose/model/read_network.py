@@ -19,8 +19,6 @@ def read_network(key: str, fields: Fields, project: str) -> Network:
     """One of the networks; `project` is the name of the project."""
     external, name = fields.external()
     driver = fields.text("driver") or "bridge"
-    if driver not in ("bridge", "default") and not external:
-        fields.not_built(f"driver `{driver}`", "driver", hint="`bridge` is")
     ipam = fields.inside("ipam")
     return Network(
         key=key,

@@ -36,6 +36,9 @@ IFLA_INFO_KIND, IFLA_INFO_DATA, IFLA_INFO_SLAVE_KIND, IFLA_INFO_SLAVE_DATA = 1, 
 IFLA_BRPORT_MODE = 4  # hairpin
 IFLA_INET6_ADDR_GEN_MODE, ADDR_GEN_MODE_NONE = 8, 1
 VETH_INFO_PEER = 1
+IFLA_LINK = 5
+IFLA_MACVLAN_MODE, IFLA_IPVLAN_MODE, IFLA_IPVLAN_FLAGS, IFLA_VLAN_ID = 1, 1, 2, 1
+MACVLAN_MODE_PRIVATE, MACVLAN_MODE_VEPA, MACVLAN_MODE_BRIDGE, MACVLAN_MODE_PASSTHRU = 1, 2, 4, 8
 IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST = 1, 2, 4
 IFA_F_NODAD = 0x02
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_TABLE = 1, 4, 5, 15
@@ -143,6 +146,27 @@ def veth(
     return RTM_NEWLINK, _NEW, body + size + nested(IFLA_LINKINFO, pair)
 
 
+def macvlan(name: str, *, parent: int, mode: int, mac: str, namespace: int, mtu: int) -> Message:
+    """Create a link with a MAC of its own on top of `parent`, in another namespace. Down."""
+    data = attribute(IFLA_MACVLAN_MODE, struct.pack("=I", mode))
+    extra = attribute(IFLA_ADDRESS, mac_bytes(mac)) + attribute(IFLA_MTU, struct.pack("=I", mtu))
+    return _on_top(name, "macvlan", parent, data, extra, namespace)
+
+
+def ipvlan(
+    name: str, *, parent: int, mode: int, flags: int, namespace: int | None = None
+) -> Message:
+    """Create a link with the MAC of `parent`, in another namespace or in this one. Down."""
+    data = attribute(IFLA_IPVLAN_MODE, struct.pack("=H", mode))
+    data += attribute(IFLA_IPVLAN_FLAGS, struct.pack("=H", flags))
+    return _on_top(name, "ipvlan", parent, data, b"", namespace)
+
+
+def vlan(name: str, *, parent: int, number: int) -> Message:
+    """Create the link of an 802.1q VLAN of `parent`. Down."""
+    return _on_top(name, "vlan", parent, attribute(IFLA_VLAN_ID, struct.pack("=H", number)))
+
+
 def join_bridge(name: str, master: int) -> Message:
     """Make `name` a port of a bridge."""
     body = _link() + text(IFLA_IFNAME, name) + attribute(IFLA_MASTER, struct.pack("=I", master))
@@ -207,6 +231,16 @@ def default_route(gateway: str, index: int) -> Message:
 def mac_bytes(mac_address: str) -> bytes:
     """`02:42:ac:12:00:02` as six bytes."""
     return bytes.fromhex(mac_address.replace(":", "").replace("-", ""))
+
+
+def _on_top(
+    name: str, kind: str, parent: int, data: bytes, extra: bytes = b"", namespace: int | None = None
+) -> Message:
+    body = _link() + text(IFLA_IFNAME, name) + attribute(IFLA_LINK, struct.pack("=I", parent))
+    if namespace is not None:
+        extra += attribute(IFLA_NET_NS_FD, struct.pack("=I", namespace))
+    info = text(IFLA_INFO_KIND, kind) + nested(IFLA_INFO_DATA, data)
+    return RTM_NEWLINK, _NEW, body + extra + nested(IFLA_LINKINFO, info)
 
 
 def _link(index: int = 0, flags: int = 0, change: int = 0) -> bytes:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from engine.containers.spec import Attachment, EndpointSpec
 from engine.errors import NetworkProblem
+from engine.network.drivers.driver import file_of, get_driver
 from engine.network.publication import ANY_ADDRESS
 from engine.network.resolv import read_host, sets_ndots
 
@@ -85,7 +86,7 @@ class Plan:
             "hostname": self._hostname,
             "domainname": self._spec.domainname,
             "endpoints": [self._endpoint(one, ranks[one.network.id], ways_out) for one in claimed],
-            "ports": [_port(p) for p in self._spec.ports] if ways_out else [],
+            "ports": [_port(p) for p in self._spec.ports] if _ways_in(claimed, ways_out) else [],
             "dns": {
                 "servers": list(self._spec.dns),
                 "host": bool(ways_out),
@@ -105,7 +106,10 @@ class Plan:
             "network_id": network.id,
             "network": network.name,
             "directory": self._roots.network_run(network.id),
-            "bridge": network.bridge,
+            "driver": network.driver,
+            "driver_file": file_of(network.driver),
+            "device": network.device,
+            "options": dict(network.options),
             "interface": one.interface,
             "addresses": [
                 {
@@ -119,6 +123,7 @@ class Plan:
             "mac_address": one.mac_address,
             "mtu": network.mtu,
             "internal": network.internal,
+            "routed": get_driver(network.driver).ROUTED,
             "rank": rank,
             "names": self._names(one.wish),
             "links": [list(link) for link in one.wish.links],
@@ -178,6 +183,24 @@ def _ways_out(ranked: Sequence[Claimed]) -> dict[int, str]:
         if first is not None:
             found[family] = first.network.id
     return found
+
+
+def _ways_in(claimed: Sequence[Claimed], ways_out: Mapping[int, str]) -> list[Claimed]:
+    """Where published ports can lead: by the default routes, if the host is the router there."""
+    found = [one for one in claimed if one.network.id in ways_out.values()]
+    return [one for one in found if get_driver(one.network.driver).ROUTED]
+
+
+def why_unpublished(name: str, claimed: Sequence[Claimed]) -> list[str]:
+    """For a container with ports to publish and no way in, in plain words."""
+    others = [one for one in claimed if not get_driver(one.network.driver).ROUTED]
+    if not others:
+        return []
+    first = others[0]
+    return [
+        f"the ports of {name} are not published: on network {first.network.name} "
+        f"({first.network.driver}) it is reached at its own address, {first.addresses[0]}"
+    ]
 
 
 def _check_families(wish: EndpointSpec, network: Network) -> None:

@@ -64,7 +64,7 @@ class Firewall:
 
     def has_network(self, network: Network) -> bool:
         """Whether the tables are there and know the network."""
-        name = interface_name(network.bridge)
+        name = interface_name(network.device)
         return all(
             self.netlink.has_element(self.table, BRIDGES, name, header.family)
             and self.exists(header)
@@ -213,7 +213,7 @@ def headers_of(network: Network) -> list[Header]:
 
 def _elements_of(network: Network, pool: Pool) -> list[tuple[str, Key]]:
     """(set, key) of all that the table of one IP version holds of a network."""
-    name = interface_name(network.bridge)
+    name = interface_name(network.device)
     found: list[tuple[str, Key]] = [(BRIDGES, name), (PAIRS, name + name)]
     found.append((SUBNETS, _interval(pool)))
     return [*found, (INTERNAL, name)] if network.internal else found

@@ -12,12 +12,10 @@ import socket
 
 from engine.errors import NetworkProblem
 from engine.kernel.rtnetlink import RouteSocket
-from engine.network import bridge, coexistence, forwarding, names, records
-from engine.network.endpoint import replug
-from engine.network.firewall import Firewall, headers_of
-from engine.network.publication import Publication
+from engine.network import names, records
+from engine.network.drivers.driver import get_driver
+from engine.network.gateway import Gateway
 from engine.network.resolv import read_host
-from engine.network.spec import OPTION_BRIDGE_NAME
 from engine.state.db import transaction
 
 TYPE_CHECKING = False  # `typing` takes 3 ms
@@ -48,26 +46,26 @@ class Networks:
         self.notices: builtins.list[str] = []
         self._roots = roots
         self._database = database
-        self._firewall = Firewall(roots.kernel_name)
+        self._gateway = Gateway(roots, self.list)
 
     def close(self) -> None:
         """Close the sockets that are kept open; may be repeated."""
-        self._firewall.close()
+        self._gateway.close()
 
     def create(self, spec: NetworkSpec) -> Network:
         """Record a network and bring it up; on failure neither is left.
 
         Raises NetworkProblem: network-exists, driver-unknown, subnet-taken, subnets-exhausted...
         """
-        if spec.driver != "bridge":
-            raise NetworkProblem(
-                f"network {spec.name}: driver `{spec.driver}` is not built yet",
-                hint="use `driver: bridge`",
-                code="driver-unknown",
-            )
+        driver = get_driver(spec.driver)
+        driver.validate(spec)
+        if driver.is_internal(spec):
+            spec = spec.replace(internal=True)
         with _subnet_lock():
             network = self._record(spec)
             try:
+                with RouteSocket() as host:
+                    driver.create(host, network)
                 self.ensure_up(network)
             except BaseException:
                 self._remove_objects(network)
@@ -76,27 +74,22 @@ class Networks:
         return network
 
     def ensure_up(self, network: Network) -> None:
-        """Bridge and firewall as recorded, whatever became of them. 0.3 ms when all is there."""
+        """Device and firewall as recorded, whatever became of them. 0.3 ms when all is there."""
+        driver = get_driver(network.driver)
         with RouteSocket() as host:
-            if not bridge.is_up(host, network):
-                index = bridge.ensure_bridge(host, network)
-                for entry in names.read(self._roots.network_run(network.id)):
-                    replug(host, entry.link, index)
-            if not self._firewall.has_network(network):
-                self._restore_firewall(host, network)
-            headers = headers_of(network)
-            for header in headers:
-                self._notice(
-                    *forwarding.ensure_forwarding(self._roots, host, self._firewall, header)
-                )
-        netlink, own = self._firewall.netlink, self._firewall.table
-        self._notice(*coexistence.answer(netlink, network.bridge, own, headers))
+            if not driver.is_up(host, network):
+                driver.create(host, network)
+                for entry in self.endpoints(network):
+                    driver.replug(host, entry.link, network)
+            if driver.ROUTED:
+                self._notice(*self._gateway.ensure(host, network))
 
     def is_up(self, network: Network) -> bool:
-        """Whether bridge and firewall are as recorded. Changes nothing; 0.2 ms."""
+        """Whether device and firewall are as recorded. Changes nothing; 0.2 ms."""
+        driver = get_driver(network.driver)
         with RouteSocket() as host:
-            complete = bridge.is_up(host, network)
-        return complete and self._firewall.has_network(network)
+            complete = driver.is_up(host, network)
+        return complete and (not driver.ROUTED or self._gateway.knows(network))
 
     def find(self, name_or_id: str) -> Network | None:
         """By name, id, or a prefix of the id that only one has."""
@@ -153,7 +146,10 @@ class Networks:
             claimed = [
                 plan.claim(wish, self.get(network.id), self._claims) for wish, network in chosen
             ]
-        return plan.record(claimed)
+        record = plan.record(claimed)
+        if spec.ports and not record["ports"]:
+            self._notice(*attachment.why_unpublished(name, claimed))
+        return record
 
     def detach(self, container_id: str) -> None:
         """Give a container's claims back; accepts absence. Sticky ones are remembered."""
@@ -183,10 +179,10 @@ class Networks:
         return names.read(self._roots.network_run(network.id))
 
     def observe(self, network: Network) -> ObservedBridge | None:
-        """Its bridge as the kernel has it now; None when it is gone."""
+        """Its device as the kernel has it now; None when it is gone."""
         from engine.network.observe import observe_bridge
 
-        return observe_bridge(network.bridge)
+        return observe_bridge(network.device)
 
     def mend(self, live: Collection[str]) -> None:
         """Drop what monitors that were killed have left: names, firewall elements, claims.
@@ -199,8 +195,7 @@ class Networks:
         for network in self.list():
             directory = self._roots.network_run(network.id)
             names.keep(directory, lambda e: e.container_id in live or e.alive)
-        short = {container_id[:12] for container_id in live}
-        self._firewall.withdraw_stale(lambda holder: not _is_held(holder, short))
+        self._gateway.withdraw_stale({container_id[:12] for container_id in live})
         with transaction(self._database):
             gone = self._database.execute(
                 "SELECT DISTINCT container_id FROM addresses WHERE container_id NOT IN"
@@ -213,7 +208,7 @@ class Networks:
         from engine.network import ipam
 
         network_id = records.new_id()
-        device = spec.options.get(OPTION_BRIDGE_NAME) or bridge.default_name(network_id)
+        device = get_driver(spec.driver).device_of(network_id, spec)
         site = ipam.ipv6_site(self._roots.kernel_name)
         with transaction(self._database):
             if self.find(spec.name) is not None:
@@ -229,30 +224,6 @@ class Networks:
             records.insert(self._database, network_id, spec, device, pools)
         return self.get(network_id)
 
-    def _restore_firewall(self, host: RouteSocket, network: Network) -> None:
-        """Add the network; after a lost table also all others, their ports and the guard."""
-        lost = [h for h in headers_of(network) if not self._firewall.exists(h)]
-        for header in lost:
-            self._firewall.ensure(header)
-        for known in self.list():
-            if known.id == network.id:
-                self._firewall.add_network(known, headers_of(network))
-            elif lost and bridge.is_up(host, known):
-                self._firewall.add_network(known, lost)
-        for header in lost:
-            forwarding.restore_guard(self._roots, self._firewall, header)
-        self._firewall.publish([p for p in self._published() if p.header in lost])
-
-    def _published(self) -> builtins.list[Publication]:
-        found = (
-            Publication.parse(shown, entry.addresses, f"{entry.container_id[:12]} {entry.holder}")
-            for network in self.list()
-            for entry in self.endpoints(network)
-            if entry.alive
-            for shown in entry.published
-        )
-        return [publication for publication in found if publication is not None]
-
     def _claims(self, network: Network, pool: Pool) -> Claims:
         from engine.network.claims import Claims
 
@@ -263,16 +234,16 @@ class Networks:
         return Claims(self._database, network, pool, is_up)
 
     def _remove_objects(self, network: Network) -> None:
-        self._firewall.remove_network(network)
-        coexistence.withdraw(self._firewall.netlink, network.bridge)
+        driver = get_driver(network.driver)
+        if driver.ROUTED:
+            self._gateway.forget(network)
         with RouteSocket() as host:
-            bridge.remove_bridge(host, network)
+            driver.remove(host, network)
         names.remove(self._roots.network_run(network.id))
 
     def _remove_last(self) -> None:
-        self._firewall.remove()
         with RouteSocket() as host:
-            forwarding.give_up_forwarding(self._roots, host)
+            self._gateway.give_up(host)
 
     def _container_name(self, container_id: str) -> str:
         row = self._database.execute(
@@ -294,11 +265,6 @@ def _host_obstacles() -> list[Obstacle]:
         *ipam.route_obstacles(routes, link_names),
         *ipam.server_obstacles(read_host().nameservers),
     ]
-
-
-def _is_held(holder: str, live: Collection[str]) -> bool:
-    container, _, identity = holder.partition(" ")
-    return container in live or names.is_alive(identity)
 
 
 @contextlib.contextmanager

@@ -47,9 +47,9 @@ def insert(
     device: str,
     pools: Iterable[Pool],
 ) -> None:
-    """Record a network; `device` is its bridge."""
+    """Record a network; `device` as in `Network`."""
     database.execute(
-        "INSERT INTO networks (id, name, driver, bridge, internal, labels, options, created_at)"
+        "INSERT INTO networks (id, name, driver, device, internal, labels, options, created_at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
             network_id,

@@ -89,7 +89,7 @@ class Sandbox:
         """Namespace, links, DNS sockets, firewall elements; called in the host's namespace, stays
         there. The calling process must have a single thread.
 
-        Raises endpoint.BridgeMissing, OSError; then `close` undoes what was made.
+        Raises drivers.driver.DeviceMissing, OSError; then `close` undoes what was made.
         """
         inside = self._make_namespace()
         try:
@@ -194,7 +194,7 @@ class Sandbox:
             place["address"]
             for endpoint in self._record["endpoints"]
             for place in endpoint["addresses"]
-            if place["default_route"]
+            if endpoint["routed"] and place["default_route"]
         ]
 
     def _write_names(self, *, up: bool) -> None:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     Address = ipaddress.IPv4Address | ipaddress.IPv6Address
     Range = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-OPTION_BRIDGE_NAME = "com.docker.network.bridge.name"
 OPTION_MTU = "com.docker.network.driver.mtu"
 DEFAULT_MTU = 1500
 
@@ -79,12 +78,16 @@ class Pool(Record):
 
 
 class Network(Record):
-    """A network as recorded. `created_at` is seconds since the epoch."""
+    """A network as recorded.
+
+    device      in the host's namespace: its bridge, or what its containers' links sit on
+    created_at  seconds since the epoch
+    """
 
     id: str
     name: str
     driver: str
-    bridge: str
+    device: str
     pools: tuple[Pool, ...]
     internal: bool
     labels: Mapping[str, str]
@@ -97,7 +100,7 @@ class Network(Record):
 
     @property
     def mtu(self) -> int:
-        """Bytes, of the bridge and of both ends of each veth."""
+        """Bytes, of all links of the network."""
         return int(self.options.get(OPTION_MTU, DEFAULT_MTU))
 
 
@@ -107,7 +110,7 @@ def network_of(row: sqlite3.Row, pools: Iterable[sqlite3.Row]) -> Network:
         id=row["id"],
         name=row["name"],
         driver=row["driver"],
-        bridge=row["bridge"],
+        device=row["device"],
         pools=tuple(_pool_of(one) for one in pools),
         internal=bool(row["internal"]),
         labels=json.loads(row["labels"]),

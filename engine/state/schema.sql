@@ -42,7 +42,7 @@ CREATE TABLE networks (
     id TEXT PRIMARY KEY,                -- 64 hex
     name TEXT NOT NULL UNIQUE,
     driver TEXT NOT NULL,
-    bridge TEXT,                        -- device name
+    device TEXT,                        -- bridge, or parent of its links
     internal INTEGER NOT NULL DEFAULT 0,
     labels TEXT NOT NULL,
     options TEXT NOT NULL,

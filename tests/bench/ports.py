@@ -38,7 +38,7 @@ def main() -> int:
         host.send([rtnetlink.link_up(rtnetlink.LOOPBACK_INDEX)])
     with tempfile.TemporaryDirectory() as directory:
         networks, sandbox, address = _container(directory)
-        firewall = networks._firewall
+        firewall = networks._gateway._firewall
         _answer(sandbox.netns_fd)
 
         def publication(number: int) -> Publication:

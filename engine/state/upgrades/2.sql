@@ -14,6 +14,7 @@ CREATE TABLE pools (
 INSERT INTO pools (network_id, family, subnet, given, ip_range, gateway, last_address)
     SELECT id, 4, subnet, subnet_given, ip_range, gateway, last_address FROM networks;
 
+ALTER TABLE networks RENAME COLUMN bridge TO device;
 ALTER TABLE networks DROP COLUMN subnet;
 ALTER TABLE networks DROP COLUMN subnet_given;
 ALTER TABLE networks DROP COLUMN ip_range;

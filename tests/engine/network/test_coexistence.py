@@ -34,8 +34,8 @@ def test_beside_docker(world: World) -> None:
     run("iptables-nft", "-P", "FORWARD", "DROP")
     network = world.network("front")
     accepts = [
-        f"-A DOCKER-USER -o {network.bridge} -j ACCEPT",
-        f"-A DOCKER-USER -i {network.bridge} -j ACCEPT",
+        f"-A DOCKER-USER -o {network.device} -j ACCEPT",
+        f"-A DOCKER-USER -i {network.device} -j ACCEPT",
     ]
     assert rules("DOCKER-USER")[1:] == [*accepts, "-A DOCKER-USER -j RETURN"]
     world.networks.ensure_up(network)
@@ -54,7 +54,7 @@ def test_beside_a_forward_chain_that_drops(world: World) -> None:
     world.stop(world.boxes[0])
     world.networks.remove("front")
     assert rules("FORWARD") == ["-P FORWARD DROP", "-A FORWARD -i br-of-others -j ACCEPT"]
-    assert network.bridge not in run("nft", "list", "ruleset")
+    assert network.device not in run("nft", "list", "ruleset")
 
 
 def test_a_docker_that_comes_later_is_answered_by_the_next_command(world: World) -> None:
@@ -79,7 +79,7 @@ def test_a_dropping_chain_of_a_stranger_is_told(world: World, family: str) -> No
     network = world.network("front")
     told = [text for text in world.networks.notices if f"`{family} mine watch`" in text]
     assert len(told) == 1
-    assert network.bridge in told[0]
+    assert network.device in told[0]
 
 
 def test_firewalld_is_told_with_the_command_that_helps(world: World) -> None:
@@ -88,6 +88,6 @@ def test_firewalld_is_told_with_the_command_that_helps(world: World) -> None:
     run("nft", "add", "chain", "inet", "firewalld", "filter_FORWARD", hook)
     network = world.network("front")
     assert any(
-        f"firewall-cmd --zone=trusted --add-interface={network.bridge}" in text
+        f"firewall-cmd --zone=trusted --add-interface={network.device}" in text
         for text in world.networks.notices
     )

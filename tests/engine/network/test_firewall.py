@@ -99,7 +99,7 @@ def network(*, internal: bool = False) -> Network:
         id="1" * 64,
         name="one",
         driver="bridge",
-        bridge="br-one",
+        device="br-one",
         pools=tuple(
             Pool(
                 subnet=ip_network(subnet),

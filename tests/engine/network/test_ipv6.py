@@ -140,6 +140,6 @@ def test_forwarding_is_turned_on_between_containers_and_the_world_only(world: Wo
 def test_a_network_without_ipv6_has_none_of_it(world: World) -> None:
     network = world.network("lan")
     box = world.run("web", "lan")
-    assert run("ip", "-6", "address", "show", "dev", network.bridge) == ""
+    assert run("ip", "-6", "address", "show", "dev", network.device) == ""
     assert blocked(fd(box), "fe80::1", 80)
     assert "ip6" not in run("nft", "list", "tables")

@@ -14,9 +14,10 @@ import pytest
 from engine.errors import NetworkProblem
 from engine.kernel.rtnetlink import RouteSocket
 from engine.network import names
+from engine.network.drivers.bridge import OPTION_NAME
 from engine.network.networks import Networks
 from engine.network.sandbox import Sandbox
-from engine.network.spec import OPTION_BRIDGE_NAME, OPTION_MTU, NetworkSpec, PoolSpec
+from engine.network.spec import OPTION_MTU, NetworkSpec, PoolSpec
 from engine.state.db import open_database
 from engine.state.paths import Roots
 from tests.engine.network.world import (
@@ -54,10 +55,10 @@ def test_a_network_is_as_asked_in_the_eyes_of_another_reader(world: World) -> No
     assert seen is not None
     assert (seen.up, seen.mtu, seen.addresses) == (True, 1400, ("10.5.0.254/24",))
     assert int(seen.mac_address[:2], 16) & 0b11 == 0b10
-    assert (network.labels, network.bridge) == ({"a": "b"}, f"br-{network.id[:12]}")
+    assert (network.labels, network.device) == ({"a": "b"}, f"br-{network.id[:12]}")
     sysctls = Path("/proc/sys/net")
-    assert (sysctls / f"ipv4/conf/{network.bridge}/route_localnet").read_text() == "1\n"
-    assert (sysctls / f"ipv6/conf/{network.bridge}/accept_ra").read_text() == "0\n"
+    assert (sysctls / f"ipv4/conf/{network.device}/route_localnet").read_text() == "1\n"
+    assert (sysctls / f"ipv6/conf/{network.device}/accept_ra").read_text() == "0\n"
     box = world.run("web", "n")
     again = world.networks.observe(network)
     assert again is not None
@@ -87,19 +88,14 @@ def test_a_name_is_taken_once(world: World) -> None:
     assert caught.value.code == "network-exists"
 
 
-def test_other_drivers_are_refused_by_name(world: World) -> None:
-    with pytest.raises(NetworkProblem, match="`macvlan`"):
-        world.network("one", driver="macvlan")
-
-
 def test_a_device_of_somebody_else_is_not_taken_over(world: World) -> None:
     run("ip", "link", "add", "br0", "type", "bridge")
     with pytest.raises(NetworkProblem, match="device br0 already") as caught:
-        world.network("one", options={OPTION_BRIDGE_NAME: "br0"})
+        world.network("one", options={OPTION_NAME: "br0"})
     assert caught.value.code == "device-exists"
     assert world.networks.list() == []
     assert "br0" in links()
-    world.network("two", options={OPTION_BRIDGE_NAME: "br1"})
+    world.network("two", options={OPTION_NAME: "br1"})
     world.networks.remove("two")
     assert "br1" not in links()
 
@@ -119,9 +115,9 @@ def test_engines_of_two_roots_never_meet(world: World, tmp_path: Path) -> None:
     mine, theirs = world.network("same"), other.create(NetworkSpec(name="same"))
     assert mine.pools[0].subnet != theirs.pools[0].subnet
     other.remove("same")
-    assert mine.bridge in links()
-    assert theirs.bridge not in links()
-    assert world.networks._firewall.has_network(mine)
+    assert mine.device in links()
+    assert theirs.device not in links()
+    assert world.networks._gateway._firewall.has_network(mine)
     other.close()
     database.close()
 
@@ -231,12 +227,12 @@ def test_a_flushed_firewall_is_put_back_with_the_published_ports(world: World) -
     world.networks.ensure_up(network)
     assert world.networks.is_up(network)
     assert _works(world)
-    assert world.networks._firewall.has_network(closed)
+    assert world.networks._gateway._firewall.has_network(closed)
 
 
 def test_a_deleted_bridge_is_put_back_with_its_links(world: World) -> None:
     network = _up(world)
-    run("ip", "link", "delete", network.bridge)
+    run("ip", "link", "delete", network.device)
     assert blocked(None, "127.0.0.1", 8080)
     world.networks.ensure_up(network)
     assert _works(world)
@@ -244,7 +240,7 @@ def test_a_deleted_bridge_is_put_back_with_its_links(world: World) -> None:
 
 def test_a_bridge_that_was_taken_down_is_put_up(world: World) -> None:
     network = _up(world)
-    run("ip", "link", "set", network.bridge, "down")
+    run("ip", "link", "set", network.device, "down")
     assert not world.networks.is_up(network)
     world.networks.ensure_up(network)
     assert _works(world)
@@ -252,7 +248,7 @@ def test_a_bridge_that_was_taken_down_is_put_up(world: World) -> None:
 
 def test_after_a_reboot_the_record_is_enough(world: World, roots: Roots) -> None:
     network = world.network("front")
-    run("ip", "link", "delete", network.bridge)
+    run("ip", "link", "delete", network.device)
     run("nft", "flush", "ruleset")
     names.remove(roots.network_run(network.id))
     world.networks.ensure_up(network)
@@ -284,7 +280,7 @@ def test_what_a_killed_monitor_left_is_mended_and_what_lives_is_not(world: World
     network = world.network("front")
     alive = world.run("alive", "front", ports=(port(80, 8081),))
     dead = _killed(world, "dead", ports=(port(80, 8080),))
-    firewall = world.networks._firewall
+    firewall = world.networks._gateway._firewall
     assert {p.published for p in firewall.publications()} == {8080, 8081}
     assert {e.container_id for e in world.networks.endpoints(network)} == {alive.id, dead}
     # another command started `alive` after this one counted who lives
@@ -320,12 +316,12 @@ def test_claims_of_containers_that_are_gone_are_given_back(world: World) -> None
 def test_a_sandbox_that_cannot_be_made_leaves_nothing(world: World) -> None:
     network = world.network("front")
     container_id, record = world.record("web", "front", ports=(port(80, 8080),))
-    run("ip", "link", "delete", network.bridge)
+    run("ip", "link", "delete", network.device)
     before = (links(), len(os.listdir("/proc/self/fd")))  # noqa: PTH208
-    with pytest.raises(Exception, match="its bridge"):
+    with pytest.raises(Exception, match="its device"):
         Sandbox.create(record, container_id)
     assert eventually(lambda: (links(), len(os.listdir("/proc/self/fd"))) == before)  # noqa: PTH208
-    assert world.networks._firewall.publications() == []
+    assert world.networks._gateway._firewall.publications() == []
 
 
 def test_the_namespace_is_set_up_as_a_containers(world: World) -> None:

@@ -154,7 +154,7 @@ def test_a_port_that_is_given_back_answers_no_more(world: World) -> None:
     assert reached(None, "127.0.0.1", 8080).startswith("web ")
     world.stop(box)
     assert blocked(None, "127.0.0.1", 8080)
-    assert world.networks._firewall.publications() == []
+    assert world.networks._gateway._firewall.publications() == []
 
 
 def test_udp_clients_follow_a_port_to_its_next_container(world: World) -> None:

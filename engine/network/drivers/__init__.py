@@ -1,0 +1,1 @@
+"""Kinds of networks. Each is one module with the functions of `driver.Driver`."""

@@ -1,0 +1,184 @@
+"""A bridge in the host's namespace; each container has a veth whose near end is a port of it.
+
+The host is the router: it has the gateway address, translates, and filters (engine.md B1, B4).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from engine.errors import NetworkProblem
+from engine.kernel import rtnetlink
+from engine.kernel.netlink import NetlinkError
+from engine.network.drivers.driver import DeviceMissing
+
+TYPE_CHECKING = False  # `typing` takes 3 ms
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from engine.kernel.rtnetlink import Link, RouteSocket
+    from engine.network.spec import Network, NetworkSpec
+
+ROUTED = True
+OPTION_NAME = "com.docker.network.bridge.name"
+
+_SYSCTLS = (
+    ("ipv4/conf/{}/route_localnet", "1"),  # published ports are reached from 127.0.0.1
+    ("ipv6/conf/{}/accept_ra", "0"),
+)
+_ALIAS = "buoy network "
+_NAME_ATTEMPTS = 8
+_LONGEST_NAME = 15
+
+
+def validate(spec: NetworkSpec) -> None:
+    """The name of its device can be chosen."""
+    name = spec.options.get(OPTION_NAME)
+    if name is not None and (not 0 < len(name) <= _LONGEST_NAME or "/" in name or " " in name):
+        raise NetworkProblem(
+            f"network {spec.name}: `{name}` cannot be the name of a device",
+            hint=f"{OPTION_NAME}: up to {_LONGEST_NAME} characters, no blank and no `/`",
+            code="option-invalid",
+        )
+
+
+def is_internal(spec: NetworkSpec) -> bool:
+    """As asked for."""
+    return spec.internal
+
+
+def device_of(network_id: str, spec: NetworkSpec) -> str:
+    """As asked for, or after the id."""
+    return spec.options.get(OPTION_NAME) or default_name(network_id)
+
+
+def create(host: RouteSocket, network: Network) -> None:
+    """The bridge with its gateway addresses.
+
+    Raises NetworkProblem `device-exists` where a device of that name is somebody else's.
+    """
+    link = host.find_link(network.device)
+    if link is not None and not _is_ours(link, network):
+        raise NetworkProblem(
+            f"network {network.name}: there is a device {network.device} already",
+            hint=f"see `ip -details link show {network.device}`",
+            code="device-exists",
+        )
+    if link is None:
+        link = _create(host, network)
+    if not link.up:
+        _write_sysctls(network)
+        host.send(
+            [
+                rtnetlink.link_address(link.index, str(pool.gateway), pool.subnet.prefixlen)
+                for pool in network.pools
+            ]
+        )
+        host.send([rtnetlink.link_up(link.index)])
+
+
+def is_up(host: RouteSocket, network: Network) -> bool:
+    """Whether the bridge is there and complete."""
+    link = host.find_link(network.device)
+    return link is not None and link.up
+
+
+def plug(host: RouteSocket, netns_fd: int, endpoint: Mapping[str, Any]) -> str:
+    """A veth, its near end a port of the bridge."""
+    bridge = host.find_link(endpoint["device"])
+    if bridge is None:
+        raise DeviceMissing(endpoint["network"], endpoint["device"])
+    link = _make_pair(host, netns_fd, bridge.index, endpoint)
+    host.send([rtnetlink.port_up(link)])
+    return link
+
+
+def replug(host: RouteSocket, link: str, network: Network) -> None:
+    """Make it a port of the bridge again."""
+    found, bridge = host.find_link(link), host.find_link(network.device)
+    if found is not None and bridge is not None and found.master != bridge.index:
+        host.send([rtnetlink.join_bridge(link, bridge.index), rtnetlink.port_up(link)])
+
+
+def unplug(host: RouteSocket, link: str) -> None:
+    """Both ends go with the near one."""
+    found = host.find_link(link)
+    if found is not None:
+        _remove(host, found)
+
+
+def remove(host: RouteSocket, network: Network) -> None:
+    """Delete the bridge if it is ours."""
+    link = host.find_link(network.device)
+    if link is not None and _is_ours(link, network):
+        _remove(host, link)
+
+
+def default_name(network_id: str) -> str:
+    """`br-` and 12 of the id: within the 15 bytes that an interface name may have."""
+    return f"br-{network_id[:12]}"
+
+
+def random_mac() -> str:
+    """A local unicast MAC."""
+    first, *rest = os.urandom(6)
+    return ":".join(f"{byte:02x}" for byte in ((first & 0xFC) | 0x02, *rest))
+
+
+def _is_ours(link: Link, network: Network) -> bool:
+    """By its name when that follows from the id; a name that the user chose proves nothing."""
+    return link.name == default_name(network.id) or link.alias == _ALIAS + network.id
+
+
+def _create(host: RouteSocket, network: Network) -> Link:
+    try:
+        host.send([rtnetlink.bridge(network.device, random_mac(), network.mtu)])
+    except NetlinkError as error:
+        if error.errno != errno.EEXIST:  # another command was faster
+            raise
+    link = host.find_link(network.device)
+    assert link is not None, "the kernel has just made it"
+    host.send([rtnetlink.link_alias(link.index, _ALIAS + network.id)])  # not taken at creation
+    return link
+
+
+def _remove(host: RouteSocket, link: Link) -> None:
+    try:
+        host.send([rtnetlink.link_removal(link.index)])
+    except NetlinkError as error:
+        if error.errno != errno.ENODEV:
+            raise
+
+
+def _make_pair(host: RouteSocket, netns_fd: int, bridge: int, endpoint: Mapping[str, Any]) -> str:
+    for _ in range(_NAME_ATTEMPTS):
+        link = f"veth{os.urandom(4).hex()[:7]}"
+        pair = rtnetlink.veth(
+            link,
+            endpoint["interface"],
+            master=bridge,
+            peer_mac=endpoint["mac_address"],
+            peer_namespace=netns_fd,
+            mtu=endpoint["mtu"],
+        )
+        try:
+            host.send([pair])  # alone: what follows must not touch a stranger of that name
+        except NetlinkError as error:
+            if error.errno != errno.EEXIST:
+                raise
+            continue
+        return link
+    raise NetlinkError(errno.EEXIST, f"veth for network {endpoint['network']}")
+
+
+def _write_sysctls(network: Network) -> None:
+    without_ipv6 = "1" if network.pool(6) is None else "0"
+    for name, value in (*_SYSCTLS, ("ipv6/conf/{}/disable_ipv6", without_ipv6)):
+        path = f"/proc/sys/net/{name.format(network.device)}"
+        try:
+            with open(path, "w", encoding="ascii") as file:
+                file.write(value)
+        except FileNotFoundError:  # a kernel without IPv6
+            continue

@@ -1,0 +1,126 @@
+"""As macvlan, with the MAC of the parent: for networks that allow one MAC a port
+(engine.md B3.5).
+
+Mode `l2` is a switch on the parent, `l3` and `l3s` route: then the default route needs no
+gateway.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from engine.errors import NetworkProblem
+from engine.kernel import rtnetlink
+from engine.kernel.netlink import NetlinkError
+from engine.network.drivers import bridge, parents
+from engine.network.drivers.driver import DeviceMissing
+
+TYPE_CHECKING = False  # `typing` takes 3 ms
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from engine.kernel.rtnetlink import RouteSocket
+    from engine.network.spec import Network, NetworkSpec
+
+ROUTED = False
+OPTION_MODE, OPTION_FLAG = "ipvlan_mode", "ipvlan_flag"
+_MODES = {"l2": 0, "l3": 1, "l3s": 2}  # include/uapi/linux/if_link.h
+_FLAGS = {"bridge": 0, "private": 1, "vepa": 2}
+
+
+def validate(spec: NetworkSpec) -> None:
+    """`parent`, `ipvlan_mode`, `ipvlan_flag`."""
+    for option, known, default in ((OPTION_MODE, _MODES, "l2"), (OPTION_FLAG, _FLAGS, "bridge")):
+        value = spec.options.get(option, default)
+        if value not in known:
+            raise NetworkProblem(
+                f"network {spec.name}: {option} cannot be `{value}`",
+                hint=f"there are {', '.join(known)}",
+                code="option-invalid",
+            )
+    parents.validate(spec)
+
+
+def is_internal(spec: NetworkSpec) -> bool:
+    """As asked for; and without a parent there is no way out."""
+    return spec.internal or not parents.is_given(spec.options)
+
+
+def device_of(network_id: str, spec: NetworkSpec) -> str:
+    """The parent."""
+    return parents.device_of(network_id, spec)
+
+
+def create(host: RouteSocket, network: Network) -> None:
+    """The parent, where there has to be one made; the kernel must have ipvlan."""
+    parents.create(host, network)
+    if not parents.is_given(network.options):
+        return
+    try:
+        _probe(host, network)
+    except BaseException:
+        parents.remove(host, network)
+        raise
+
+
+def is_up(host: RouteSocket, network: Network) -> bool:
+    """Whether the parent is there, and up."""
+    return bridge.is_up(host, network)
+
+
+def plug(host: RouteSocket, netns_fd: int, endpoint: Mapping[str, Any]) -> str:
+    """The ipvlan, made in the container's namespace."""
+    if not parents.is_given(endpoint["options"]):
+        return bridge.plug(host, netns_fd, endpoint)
+    parent = host.find_link(endpoint["device"])
+    if parent is None:
+        raise DeviceMissing(endpoint["network"], endpoint["device"])
+    options = endpoint["options"]
+    message = rtnetlink.ipvlan(
+        endpoint["interface"],
+        parent=parent.index,
+        mode=_MODES[options.get(OPTION_MODE, "l2")],
+        flags=_FLAGS[options.get(OPTION_FLAG, "bridge")],
+        namespace=netns_fd,
+    )
+    host.send([message])
+    return ""
+
+
+def replug(host: RouteSocket, link: str, network: Network) -> None:
+    """On a bridge, as there; other links have gone with their parent."""
+    if link:
+        bridge.replug(host, link, network)
+
+
+def unplug(host: RouteSocket, link: str) -> None:
+    """On a bridge, as there; else there is nothing in the host's namespace."""
+    if link:
+        bridge.unplug(host, link)
+
+
+def remove(host: RouteSocket, network: Network) -> None:
+    """The parent, where it was made for this network."""
+    parents.remove(host, network)
+
+
+def _probe(host: RouteSocket, network: Network) -> None:
+    """Make a link and take it away: a kernel without ipvlan must say so now, not at `up`."""
+    parent = host.find_link(network.device)
+    assert parent is not None, "it was found or made above"
+    name = f"iv{network.id[:10]}"
+    try:
+        host.send([rtnetlink.ipvlan(name, parent=parent.index, mode=0, flags=0)])
+    except NetlinkError as error:
+        if error.errno != errno.EOPNOTSUPP:
+            raise
+        raise NetworkProblem(
+            f"network {network.name}: this kernel has no ipvlan",
+            hint="`driver: macvlan` does the same with a MAC for each container; or "
+            "`modprobe ipvlan` where the module is only not loaded",
+            code="driver-unsupported",
+        ) from None
+    link = host.find_link(name)
+    if link is not None:
+        host.send([rtnetlink.link_removal(link.index)])
