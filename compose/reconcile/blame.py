@@ -35,6 +35,18 @@ _KEYS = {
     "unknown-user": "user",
     "working-directory": "working_dir",
 }
+_NETWORK_KEYS = {
+    "address-invalid": "ipam",
+    "aux-invalid": "ipam",
+    "device-exists": "driver_opts",
+    "driver-unknown": "driver",
+    "driver-unsupported": "driver",
+    "gateway-invalid": "ipam",
+    "option-invalid": "driver_opts",
+    "parent-missing": "driver_opts",
+    "subnet-invalid": "ipam",
+    "subnet-taken": "ipam",
+}
 _OF_KIND = {"image": "image", "network": "networks", "volume": "volumes"}
 
 
@@ -43,6 +55,8 @@ def place_of(project: Project, step: Step, code: str, setting: str = "") -> str 
 
     setting  the limit it is about, as in the OCI runtime specification; "": none
     """
+    if step.kind == "network" and step.name:
+        return _place_of_network(project, step.name, code)
     if not step.service:
         return None
     if setting:
@@ -55,3 +69,11 @@ def place_of(project: Project, step: Step, code: str, setting: str = "") -> str 
     given = project.positions.paths()
     key = next((key for key in keys if f"{service}.{key}" in given), keys[0] if keys else "")
     return project.where(f"{service}.{key}".rstrip("."))
+
+
+def _place_of_network(project: Project, name: str, code: str) -> str | None:
+    """`name`: the engine's name of the network."""
+    found = next((one for one in project.networks.values() if one.name == name), None)
+    if found is None:
+        return None
+    return project.where(f"networks.{found.key}.{_NETWORK_KEYS.get(code, '')}".rstrip("."))

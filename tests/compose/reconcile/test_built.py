@@ -39,7 +39,6 @@ def refused(project: Project) -> list[Problem]:
         "build: {context: ., ssh: [default]}",
         "build: 'https://example.org/x.git'",
         "networks: {net: {interface_name: eth9}}",
-        "networks: [lan]",
         "volumes: ['nfs:/x']",
         "secrets: [outside]",
         "configs: [templated]",
@@ -56,7 +55,7 @@ def test_it_loads_and_is_refused_by_name_with_its_place(files: Files, keys: str)
             image: x
             {keys}
           db: {{image: x}}
-        networks: {{net: , lan: {{driver: macvlan}}}}
+        networks: {{net: }}
         volumes: {{v: , nfs: {{driver: nfs}}}}
         secrets: {{outside: {{external: true}}}}
         configs: {{templated: {{file: ./x, template_driver: golang}}}}
