@@ -69,7 +69,7 @@ def user_mounts(
     """
     targets = {os.path.normpath(mount.target) for mount in spec.mounts}
     directory = roots.container(container_id)
-    bind = ["rbind", "rprivate", *(["ro"] if spec.read_only else [])]
+    bind = ["rbind", "rprivate", *(["rro"] if spec.read_only else [])]
     entries = [
         _entry(f"/etc/{name}", "bind", f"{directory}/{name}", bind)
         for name in OWN_FILES
@@ -96,7 +96,8 @@ def _user_mount(
     if mount.type == "tmpfs":
         return _entry(target, "tmpfs", "tmpfs", _tmpfs_options(mount))
     options = ["rbind" if mount.recursive else "bind", mount.propagation]
-    options += ["ro"] if mount.read_only else []
+    if mount.read_only:
+        options.append("rro" if mount.recursive else "ro")
     if mount.type == "bind":
         return _entry(target, "bind", _bind_source(spec, mount), options)
     assert volume is not None

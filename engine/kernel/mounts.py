@@ -13,18 +13,25 @@ MS_RDONLY = 0x1
 MS_NOSUID = 0x2
 MS_NODEV = 0x4
 MS_NOEXEC = 0x8
+MS_SYNCHRONOUS = 0x10
 MS_REMOUNT = 0x20
+MS_MANDLOCK = 0x40
+MS_DIRSYNC = 0x80
 MS_NOSYMFOLLOW = 0x100
 MS_NOATIME = 0x400
 MS_NODIRATIME = 0x800
 MS_BIND = 0x1000
+MS_MOVE = 0x2000
 MS_REC = 0x4000
+MS_SILENT = 0x8000
 MS_UNBINDABLE = 0x20000
 MS_PRIVATE = 0x40000
 MS_SLAVE = 0x80000
 MS_SHARED = 0x100000
 MS_RELATIME = 0x200000
+MS_I_VERSION = 0x800000
 MS_STRICTATIME = 0x1000000
+MS_LAZYTIME = 0x2000000
 MNT_DETACH = 0x2
 AT_FDCWD = -100
 AT_EMPTY_PATH = 0x1000
@@ -34,28 +41,21 @@ OPEN_TREE_CLOEXEC = os.O_CLOEXEC
 MOVE_MOUNT_F_EMPTY_PATH = 0x4
 MOVE_MOUNT_T_EMPTY_PATH = 0x40
 MOUNT_ATTR_RDONLY = 0x1
+MOUNT_ATTR_NOSUID = 0x2
+MOUNT_ATTR_NODEV = 0x4
+MOUNT_ATTR_NOEXEC = 0x8
+MOUNT_ATTR_RELATIME = 0x0
+MOUNT_ATTR_NOATIME = 0x10
+MOUNT_ATTR_STRICTATIME = 0x20
+MOUNT_ATTR_ATIME = 0x70  # the field of those three
+MOUNT_ATTR_NODIRATIME = 0x80
+MOUNT_ATTR_NOSYMFOLLOW = 0x200000
 FSOPEN_CLOEXEC = 0x1
 FSMOUNT_CLOEXEC = 0x1
 FSCONFIG_SET_FLAG = 0
 FSCONFIG_SET_STRING = 1
 FSCONFIG_CMD_CREATE = 6
 
-OPTION_FLAGS: dict[str, tuple[int, int]] = {  # option -> (flags to set, flags to clear)
-    "ro": (MS_RDONLY, 0),
-    "rw": (0, MS_RDONLY),
-    "nosuid": (MS_NOSUID, 0),
-    "suid": (0, MS_NOSUID),
-    "nodev": (MS_NODEV, 0),
-    "dev": (0, MS_NODEV),
-    "noexec": (MS_NOEXEC, 0),
-    "exec": (0, MS_NOEXEC),
-    "noatime": (MS_NOATIME, 0),
-    "nodiratime": (MS_NODIRATIME, 0),
-    "relatime": (MS_RELATIME, 0),
-    "strictatime": (MS_STRICTATIME, 0),
-    "bind": (MS_BIND, 0),
-    "rbind": (MS_BIND | MS_REC, 0),
-}
 PROPAGATION: dict[str, int] = {
     "private": MS_PRIVATE,
     "rprivate": MS_PRIVATE | MS_REC,
@@ -164,16 +164,25 @@ class _MountAttributes(ctypes.Structure):
 
 
 def set_attributes(
-    tree_fd: int, *, read_only: bool = False, propagation: int = 0, recursive: bool = False
+    tree_fd: int,
+    *,
+    read_only: bool = False,
+    wanted: int = 0,
+    unwanted: int = 0,
+    propagation: int = 0,
+    recursive: bool = False,
 ) -> None:
     """Change the mount that `tree_fd` is the root of, or with `recursive` all below it too.
 
-    propagation  MS_PRIVATE, MS_SLAVE, MS_SHARED, or 0 to leave it
+    wanted, unwanted  MOUNT_ATTR_* to set and to clear
+    propagation       MS_PRIVATE, MS_SLAVE, MS_SHARED, or 0 to leave it
 
     Source: mount_setattr(2), Linux 5.12.
     """
     attributes = _MountAttributes(
-        set=MOUNT_ATTR_RDONLY if read_only else 0, propagation=propagation & ~MS_REC
+        set=wanted | (MOUNT_ATTR_RDONLY if read_only else 0),
+        clear=unwanted,
+        propagation=propagation & ~MS_REC,
     )
     flags = AT_EMPTY_PATH | (AT_RECURSIVE if recursive else 0)
     result = libc.syscall(
@@ -185,7 +194,7 @@ def set_attributes(
         ctypes.c_long(ctypes.sizeof(attributes)),
     )
     if result < 0:
-        raise KernelCallError("mount_setattr", fd=tree_fd, read_only=read_only)
+        raise KernelCallError("mount_setattr", fd=tree_fd, set=attributes.set, clear=unwanted)
 
 
 def filesystem(fstype: str, options: list[tuple[str, str]]) -> int:
@@ -206,21 +215,3 @@ def filesystem(fstype: str, options: list[tuple[str, str]]) -> int:
         return syscall(_NR_FSMOUNT, context, FSMOUNT_CLOEXEC, 0, name="fsmount", fstype=fstype)
     finally:
         os.close(context)
-
-
-def parse_options(options: list[str]) -> tuple[int, int, str]:
-    """fstab-style options -> (flags, propagation flags, data): ["ro", "mode=755"] -> (1, 0, ...).
-
-    Unknown words are data, for the filesystem to accept or refuse.
-    """
-    flags = propagation = 0
-    data = []
-    for option in options:
-        if option in OPTION_FLAGS:
-            set_flags, clear_flags = OPTION_FLAGS[option]
-            flags = (flags | set_flags) & ~clear_flags
-        elif option in PROPAGATION:
-            propagation = PROPAGATION[option]
-        else:
-            data.append(option)
-    return flags, propagation, ",".join(data)

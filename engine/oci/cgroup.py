@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 
 from engine.cgroups.cgroup import Cgroup
+from engine.cgroups.controls import LimitRefused
 from engine.cgroups.hierarchy import Hierarchies
 from engine.containers.devices import default_rules
 from engine.oci.errors import OciProblem, Unsupported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 _PARENT = "buoy-oci"  # of containers that name no group
@@ -18,21 +20,41 @@ _PARENT = "buoy-oci"  # of containers that name no group
 
 def cgroup_of(record: dict[str, Any]) -> Cgroup:
     """Below the mount point of each hierarchy, whether the path is absolute or not."""
-    path = record["linux"]["cgroupsPath"] or f"{_PARENT}/{record['buoy']['id']}"
+    path = record["linux"]["cgroupsPath"]
     if path.count(":") == 2 and "/" not in path.rpartition(":")[2]:
         raise Unsupported("linux.cgroupsPath", f"{path} is for systemd's cgroup driver")
+    keep_parent = bool(path)
+    path = path or f"{_PARENT}/{record['buoy']['id']}"
     parent, name = os.path.split(os.path.normpath(f"/{path}"))
     if not name:
         raise OciProblem("config.json: linux.cgroupsPath is the root", code="invalid-config")
-    return Cgroup(Hierarchies.detect(), parent.strip("/"), name)
+    return Cgroup(Hierarchies.detect(), parent.strip("/"), name, keep_parent=keep_parent)
 
 
 def make(cgroup: Cgroup, resources: dict[str, Any]) -> None:
-    """With its limits. A limit that cannot be set is an error here. Raises OciProblem, OSError."""
+    """With its limits, and with the devices that every container may open.
+
+    Raises OciProblem for a limit that cannot be set, OSError.
+    """
     given = resources.get("devices") or []
-    everywhere = default_rules()
-    denied, allowed = everywhere[:1], everywhere[1:]
-    discarded = cgroup.create({**resources, "devices": [*denied, *given, *allowed]})
+    denied, *allowed = default_rules()
+    _check(lambda: cgroup.create({**resources, "devices": [denied, *given, *allowed]}))
+
+
+def update(cgroup: Cgroup, resources: dict[str, Any]) -> None:
+    """Other limits for a live group. Raises OciProblem, OSError."""
+    _check(lambda: cgroup.update(resources))
+
+
+def _check(change: Callable[[], list[tuple[str, str]]]) -> None:
+    """A limit that is discarded is an error: who wrote config.json counts on it."""
+    try:
+        discarded = change()
+    except LimitRefused as error:
+        raise _refused(error.setting, error.strerror or str(error)) from None
     if discarded:
-        reasons = "; ".join(f"{setting}: {why}" for setting, why in discarded)
-        raise OciProblem(f"config.json: linux.resources: {reasons}", code="cgroup")
+        raise _refused(*discarded[0])
+
+
+def _refused(setting: str, why: str) -> OciProblem:
+    return OciProblem(f"config.json: linux.resources.{setting}: {why}", code="limit-refused")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from engine.kernel.mounts import MS_BIND, parse_options
+from engine.kernel.mountoptions import MountOptions
 from engine.oci.errors import OciProblem, Unsupported
 
 TYPE_CHECKING = False
@@ -28,7 +28,7 @@ def mount(entry: Section, bundle: str) -> dict[str, Any]:
     source = entry.text("source", fstype)
     if fstype == "bind" and not {"bind", "rbind"} & set(options):
         options = ["bind", *options]
-    if parse_options(options)[0] & MS_BIND:
+    if MountOptions(options).is_bind:
         fstype = "bind"
         source = os.path.join(bundle, source)
     return {

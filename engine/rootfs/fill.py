@@ -35,12 +35,17 @@ def fill_volume(root_fd: int, target: str, volume: str) -> None:
         _remove(copy)
         try:
             os.mkdir(copy, 0o755)
-            _copy_directory(source_fd, copy, {})
+            copy_directory(source_fd, copy)
         finally:
             os.close(source_fd)
         os.rename(copy, volume)
     finally:
         os.close(lock_fd)
+
+
+def copy_directory(source_fd: int, target: str) -> None:
+    """Copy what is in a directory, and its own owner, mode and attributes, to one that exists."""
+    _copy_directory(source_fd, target, {})
 
 
 def _copy_directory(source_fd: int, target: str, links: dict[tuple[int, int], str]) -> None:

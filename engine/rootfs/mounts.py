@@ -11,8 +11,9 @@ import os
 import stat
 
 from engine.kernel import mounts
+from engine.kernel.mountoptions import MountOptions, attributes_of
 from engine.kernel.openat2 import open_in_root
-from engine.rootfs.fill import fill_volume
+from engine.rootfs.fill import copy_directory, fill_volume
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,51 +58,76 @@ def make_mount(root_fd: int, entry: dict[str, Any]) -> None:
         raise MountError(entry, "the target may not be /")
     if destination.startswith("/proc/") and destination not in _ALLOWED_BELOW_PROC:
         raise MountError(entry, "nothing may be mounted inside /proc")
-    flags, propagation, data = mounts.parse_options(entry["options"])
+    options = MountOptions(entry["options"])
     try:
         if entry.get("fill"):
             fill_volume(root_fd, destination, entry["source"])
-        if flags & mounts.MS_BIND:
-            _bind(root_fd, destination, entry, flags, propagation)
+        if options.is_bind:
+            _bind(root_fd, destination, entry, options)
         else:
-            _mount_new(root_fd, destination, entry, flags, data)
+            _mount_new(root_fd, destination, entry, options)
     except OSError as error:
         raise MountError(entry, error.strerror or str(error)) from error
 
 
-def _bind(
-    root_fd: int, destination: str, entry: dict[str, Any], flags: int, propagation: int
-) -> None:
-    recursive = bool(flags & mounts.MS_REC)
+def _bind(root_fd: int, destination: str, entry: dict[str, Any], options: MountOptions) -> None:
+    recursive = bool(options.flags & mounts.MS_REC)
     tree_fd = entry.get("tree_fd", -1)
     if tree_fd < 0:
         tree_fd = mounts.open_tree(entry["source"], recursive=recursive)
     try:
         is_directory = stat.S_ISDIR(os.fstat(tree_fd).st_mode)
-        mounts.set_attributes(
-            tree_fd,
-            read_only=bool(flags & mounts.MS_RDONLY),
-            propagation=propagation or mounts.MS_PRIVATE,
-            recursive=recursive,
-        )
+        propagation = options.propagation or mounts.MS_PRIVATE
+        mounts.set_attributes(tree_fd, propagation=propagation, recursive=recursive)
+        _restrict(tree_fd, options)
         _move_to(root_fd, destination, tree_fd, is_directory)
     finally:
         os.close(tree_fd)
 
 
+def _restrict(tree_fd: int, options: MountOptions) -> None:
+    """The attributes of a mount, and those of all that are mounted below it."""
+    own = attributes_of(options.flags, options.cleared)
+    whole = attributes_of(*options.tree)
+    for (wanted, unwanted), recursive in ((own, False), (whole, True)):
+        if wanted or unwanted:
+            mounts.set_attributes(tree_fd, wanted=wanted, unwanted=unwanted, recursive=recursive)
+
+
 def _mount_new(
-    root_fd: int, destination: str, entry: dict[str, Any], flags: int, data: str
+    root_fd: int, destination: str, entry: dict[str, Any], options: MountOptions
 ) -> None:
     target_fd = ensure_target(root_fd, destination, directory=True)
     try:
         _check_target(root_fd, target_fd, destination, entry["type"])
+        data = options.data
         if entry["type"] == "tmpfs" and not any(o.startswith("mode=") for o in entry["options"]):
             mode = stat.S_IMODE(os.fstat(target_fd).st_mode)
             data = f"{data},mode={mode:04o}" if data else f"mode={mode:04o}"
-        fstype, source = entry["type"], entry["source"]
-        mounts.mount(source, f"/proc/self/fd/{target_fd}", fstype, flags, data)
+        path = f"/proc/self/fd/{target_fd}"
+        writable = options.flags & ~mounts.MS_RDONLY if options.copies_up else options.flags
+        mounts.mount(entry["source"], path, entry["type"], writable, data)
+        if options.copies_up or options.propagation or any(options.tree):
+            _finish_new(root_fd, destination, target_fd, options)
     finally:
         os.close(target_fd)
+
+
+def _finish_new(root_fd: int, destination: str, below_fd: int, options: MountOptions) -> None:
+    """What mount(2) does not do in one call. below_fd: the directory that is mounted on"""
+    top_fd = open_in_root(root_fd, os.fsencode(destination), os.O_PATH | os.O_DIRECTORY)
+    try:
+        if options.copies_up:
+            source_fd = os.open(f"/proc/self/fd/{below_fd}", os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                copy_directory(source_fd, f"/proc/self/fd/{top_fd}")
+            finally:
+                os.close(source_fd)
+        if options.propagation:
+            mounts.mount("", f"/proc/self/fd/{top_fd}", flags=options.propagation)
+        _restrict(top_fd, options)
+    finally:
+        os.close(top_fd)
 
 
 def _move_to(root_fd: int, destination: str, tree_fd: int, is_directory: bool) -> None:

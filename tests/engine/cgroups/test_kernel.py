@@ -20,6 +20,7 @@ from tests.marks import needs_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
 pytestmark = needs_root
 
@@ -371,6 +372,33 @@ def test_rules_are_of_type_number_and_access(
 ) -> None:
     devices.limit(Hierarchies({}, str(unified)), {V2: str(unified)}, [DENY, rule])
     assert open_inside(unified, "/dev/null", "/dev/zero") == answers
+
+
+ALLOW = {"allow": True, "access": "rwm"}
+ZERO = {"allow": False, "type": "c", "major": 1, "minor": 5, "access": "w"}
+MEM = {"allow": False, "major": 1, "minor": -1}
+
+
+@pytest.mark.parametrize(
+    ("rules", "answers"),
+    [
+        ([ALLOW, ZERO], ["opened", "Operation not permitted"]),
+        ([DENY, ALLOW, MEM, NULL], ["opened", "Operation not permitted"]),
+        ([DENY, NULL, MEM], ["Operation not permitted"] * 2),
+    ],
+)
+def test_the_last_rule_about_a_device_counts(
+    unified: Path, rules: list[dict[str, Any]], answers: list[str]
+) -> None:
+    devices.limit(Hierarchies({}, str(unified)), {V2: str(unified)}, rules)
+    assert open_inside(unified, "/dev/null", "/dev/zero") == answers
+
+
+def test_v1_takes_exceptions_from_what_is_allowed(group: Cgroup) -> None:
+    group.create({"devices": [DENY, ALLOW, ZERO]})
+    directory = Path(group.directories["devices"])
+    answers = open_inside(directory, "/dev/null", "/dev/zero")
+    assert answers == ["opened", "Operation not permitted"]
 
 
 def _ticks(pid: int) -> int:

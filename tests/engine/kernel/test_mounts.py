@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.kernel import mounts
-from engine.kernel.mounts import parse_options
+from engine.kernel.mountoptions import MountOptions, attributes_of
 from tests.marks import needs_root
 
 if TYPE_CHECKING:
@@ -64,7 +64,32 @@ def apart(directory: Path, script: str) -> str:
     ],
 )
 def test_options_become_flags_and_data(words: list[str], parsed: tuple[int, int, str]) -> None:
-    assert parse_options(words) == parsed
+    options = MountOptions(words)
+    assert (options.flags, options.propagation, options.data) == parsed
+
+
+@pytest.mark.parametrize(
+    ("words", "own", "tree"),
+    [
+        (["rbind", "ro"], (mounts.MOUNT_ATTR_RDONLY, 0), (0, 0)),
+        (["rbind", "rro"], (0, 0), (mounts.MOUNT_ATTR_RDONLY, 0)),
+        (["bind", "suid", "rnosuid"], (0, 2), (2, 0)),
+        (["bind", "nodev", "dev"], (0, 4), (0, 0)),
+        (["bind", "noatime"], (mounts.MOUNT_ATTR_NOATIME, mounts.MOUNT_ATTR_ATIME), (0, 0)),
+        (["rrelatime"], (0, 0), (0, mounts.MOUNT_ATTR_ATIME)),
+    ],
+)
+def test_options_become_attributes(
+    words: list[str], own: tuple[int, int], tree: tuple[int, int]
+) -> None:
+    options = MountOptions(words)
+    assert attributes_of(options.flags, options.cleared) == own
+    assert attributes_of(*options.tree) == tree
+    assert options.data == ""
+
+
+def test_what_looks_recursive_is_left_to_the_filesystem() -> None:
+    assert MountOptions(["rsize=8192", "rbind", "rdirsync"]).data == "rsize=8192,rdirsync"
 
 
 @needs_root
