@@ -65,6 +65,8 @@ def _resources(project: Project, own: Node, service: Service) -> Iterator[Edge]:
 def _used(project: Project, service: Service) -> Iterator[tuple[Node, Key]]:
     if service.provider is None:
         yield _image(service), "build" if service.build else "image"
+    for image in service.hook_images:
+        yield Node(kind="image", name=image), "pre_start"
     for name in service.networks:
         yield Node(kind="network", name=name), "networks"
     for mount in service.mounts:

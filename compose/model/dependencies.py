@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Implying = Literal["links", "volumes_from", "network_mode", "ipc", "pid"]
     Key = (
         Implying
-        | Literal["depends_on", "scale", "image", "build", "additional_contexts"]
+        | Literal["depends_on", "scale", "image", "build", "additional_contexts", "pre_start"]
         | Literal["networks", "volumes", "configs", "secrets", "models"]
     )
 

@@ -22,6 +22,8 @@ def read_hooks(fields: Fields, key: str, environment: Environment) -> tuple[Hook
 
 
 def _hook(fields: Fields, environment: Environment) -> Hook:
+    if fields.flag("per_replica"):  # docker compose 5.3 refuses it, too
+        fields.not_built("a hook for each replica", "per_replica")
     return Hook(
         command=fields.texts("command"),
         user=fields.text("user"),

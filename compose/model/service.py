@@ -136,3 +136,9 @@ class Service(Record):
     others: Mapping[str, Any] = {}
     extensions: Mapping[str, Any] = {}
     digest: str = ""
+
+    @property
+    def hook_images(self) -> tuple[str, ...]:
+        """Other images than its own that containers of `pre_start` are made of."""
+        named = dict.fromkeys(hook.image for hook in self.pre_start if hook.image)
+        return tuple(name for name in named if name != self.image_name)

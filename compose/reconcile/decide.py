@@ -172,7 +172,7 @@ def find_orphans(project: Project, observed: Observed) -> list[Container]:
         for container in observed.containers
         if (
             container.status not in UP
-            if names.is_one_off(container)
+            if names.is_one_off(container) and not names.is_hook(container)
             else container.labels.get(names.SERVICE) not in known
         )
     ]

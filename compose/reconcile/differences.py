@@ -34,7 +34,7 @@ _WORDS = {
     "network": "network_mode",
     **{f"{kind}_mode": kind for kind in ("pid", "ipc", "uts", "cgroup")},
 }
-_DERIVED = ("image", "lowers", "address_owner", "notes")  # no key of the file says them
+_DERIVED = ("image", "lowers", "address_owner")  # no key of the file says them
 
 
 def differences(
@@ -112,6 +112,12 @@ def _mounts_of(sources: Mapping[str, str]) -> Compare:
     return compare
 
 
+def _pre_start(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
+    """Of the hooks only these make another container."""
+    if old.get("pre_start") != new.get("pre_start"):
+        yield "pre_start"
+
+
 def _endpoints_in(project: Project) -> Compare:
     keys = {network.name: key for key, network in project.networks.items()}
 
@@ -161,6 +167,7 @@ _COMPARE: dict[str, Compare] = {
     "environment": _keys_of("environment"),
     "labels": _keys_of("labels"),
     "sysctls": _keys_of("sysctls"),
+    "notes": _pre_start,
     "ulimits": _keys_of("ulimits"),
     "resources": _resources,
 }

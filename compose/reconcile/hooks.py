@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Key = Literal["post_start", "pre_stop"]
 
 _KEPT_BYTES = 64 * 1024  # of what a hook writes
-_SHOWN_LINES = 5
+SHOWN_LINES = 5  # of that, where a hook fails
 
 
 class HookFailed(Problem):
@@ -28,8 +28,9 @@ class HookFailed(Problem):
 
 
 def describe_hooks(service: Service) -> dict[str, str]:
-    """What a container remembers of them, for commands that have no project file."""
-    hooks = {"post_start": service.post_start, "pre_stop": service.pre_stop}
+    """What a container remembers of them: for commands that have no project file, and to tell
+    whether they have changed."""
+    hooks = {key: getattr(service, key) for key in ("pre_start", "post_start", "pre_stop")}
     given = {key: [hook.given() for hook in found] for key, found in hooks.items()}
     return {key: json.dumps(found) for key, found in given.items() if found}
 
@@ -53,12 +54,17 @@ async def run_hooks(
         written = bytearray()
         code = await _run(engine, container.id, hook, written)
         if code:
-            last = written.decode(errors="replace").strip().splitlines()[-_SHOWN_LINES:]
             raise HookFailed(
                 f"{key} of container {container.name} ended with {code}: {' '.join(hook.command)}",
                 where=where,
-                hint=f"it wrote: {' | '.join(last)}" if last else None,
+                hint=last_lines(written),
             )
+
+
+def last_lines(written: bytes | bytearray) -> str | None:
+    """The end of what a hook wrote, as a hint; None where that is nothing."""
+    last = written.decode(errors="replace").strip().splitlines()[-SHOWN_LINES:]
+    return f"it wrote: {' | '.join(last)}" if last else None
 
 
 async def _run(engine: Engine, container_id: str, hook: Hook, written: bytearray) -> int:

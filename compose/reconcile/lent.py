@@ -38,6 +38,12 @@ def lent_mounts(engine: Engine, project: Project, service: Service) -> Iterator[
                 yield mount.replace(read_only=mount.read_only or mode == "ro")
 
 
+def mounts_of_first(engine: Engine, project: Project, service: str) -> tuple[Mount, ...]:
+    """Those of the first container of a service that others can have, too."""
+    first = _first_of(engine, project, service)
+    return tuple(mount for mount in (first.mounts if first else ()) if mount.type != "tmpfs")
+
+
 def _first_of(engine: Engine, project: Project, service: str) -> Container | None:
     labels = {names.PROJECT: project.name, names.SERVICE: service, names.ONE_OFF: "False"}
     return min(engine.containers.list(labels), key=names.number_of, default=None)

@@ -62,7 +62,7 @@ def plan_down(observed: Observed, options: DownOptions) -> tuple[Step, ...]:
 def _leaves(container: Container, chosen: Collection[str], options: DownOptions) -> bool:
     service = container.labels.get(names.SERVICE, "")
     orphan = options.known is not None and service not in options.known
-    if names.is_one_off(container) or orphan:
+    if orphan or (names.is_one_off(container) and not names.is_hook(container)):
         return options.orphans and not options.services
     return service in chosen
 

@@ -18,6 +18,7 @@ ONE_OFF = PREFIX + "oneoff"
 CONFIG_HASH = PREFIX + "config-hash"
 DEPENDS_ON = PREFIX + "depends_on"
 IMAGE = PREFIX + "image"
+HOOK = PREFIX + "hook"
 REPLACE = PREFIX + "replace"
 VERSION = PREFIX + "version"
 NETWORK = PREFIX + "network"
@@ -35,6 +36,11 @@ def short_name(name: str, project: str) -> str:
     return name.removeprefix(f"{project}-")
 
 
+def hook_name(project: Project, service: Service, number: int) -> str:
+    """Name of the container of a service's hook `number` of `pre_start`."""
+    return f"{project.name}-{service.name}-pre_start-{number}"
+
+
 def number_of(container: Container) -> int:
     """The replica's number; 0 for a one-off container."""
     text = container.labels.get(NUMBER, "")
@@ -44,6 +50,11 @@ def number_of(container: Container) -> int:
 def is_one_off(container: Container) -> bool:
     """Whether it was made by `run`."""
     return container.labels.get(ONE_OFF) == "True"
+
+
+def is_hook(container: Container) -> bool:
+    """Whether it is of a hook of its service, which failed or is under way."""
+    return HOOK in container.labels
 
 
 def format_depends_on(service: Service) -> str:

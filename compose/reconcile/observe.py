@@ -103,7 +103,8 @@ def observe(engine: Engine, name: str, project: Project | None = None) -> Observ
 
 
 def _observe_images(engine: Engine, project: Project) -> dict[str, str]:
-    references = {service.image_name for service in project.services.values()}
+    services = project.services.values()
+    references = {name for one in services for name in (one.image_name, *one.hook_images)}
     found = {reference: engine.images.find(reference) for reference in references}
     return {reference: image.id for reference, image in found.items() if image is not None}
 

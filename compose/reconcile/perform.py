@@ -191,6 +191,12 @@ class Performer:
             who = f"service `{step.service}`" if step.service else container.name
             yield f"{where}: {who}: {setting} is discarded: {why}".removeprefix("None: ")
 
+    async def _run_container(self, step: Step) -> None:
+        from compose.reconcile.pre_start import run_pre_start
+
+        service = self._service(step)
+        await run_pre_start(self._engine, self._known_project(), service, step.number)
+
     async def _stop_container(self, step: Step) -> None:
         await self._stop(step, step.target)
 

@@ -112,9 +112,11 @@ def _decide(
 def _changing(
     services: Mapping[str, Service], decisions: Mapping[str, list[Decision]]
 ) -> list[Service]:
-    """Services of which a container is about to be made: their images have to be here."""
+    """Services of which a container is about to be made, or a hook to run: their images have to be
+    here."""
     return [
         service
         for name, service in services.items()
-        if any(decision.verdict in ("create", "recreate") for decision in decisions[name])
+        if any(one.verdict in ("create", "recreate") for one in decisions[name])
+        or (service.pre_start and any(one.verdict == "start" for one in decisions[name]))
     ]

@@ -39,6 +39,7 @@ class ContainerSteps:
         self._services, self._decisions, self._starting = services, decisions, starting
         self._stops: dict[str, int] = {}  # id of a container -> step
         self._starts: dict[str, dict[str, int]] = {}  # service -> name of a container -> step
+        self._hooks: dict[str, list[int]] = {}  # service -> the last step of its pre_start
         self._waits: dict[tuple[str, str], list[int]] = {}  # service, condition -> steps
 
     def plan(self, service: Service, needs: list[int]) -> None:
@@ -124,8 +125,33 @@ class ContainerSteps:
     def _start(self, service: Service, decision: Decision, cause: str, needs: list[int]) -> None:
         if self._starting:
             conditions, tolerates = self._conditions(service)
-            step = self._add("start", decision, cause, [*needs, *conditions], tolerates)
+            needs = [*needs, *conditions]
+            needs += self._pre_start(service, needs, tolerates)
+            step = self._add("start", decision, cause, needs, tolerates)
             self._starts.setdefault(service.name, {})[decision.name] = step
+
+    def _pre_start(
+        self, service: Service, needs: Iterable[int], tolerates: Iterable[int]
+    ) -> list[int]:
+        """The last hook before a service starts, after the first container is made; planned once,
+        and not where a container of it goes on as it is."""
+        if service.name not in self._hooks:
+            last: list[int] = []
+            kept = any(one.verdict == "keep" for one in self._decisions[service.name])
+            for number, _ in enumerate(() if kept else service.pre_start, start=1):
+                step = self._steps.add(
+                    "run",
+                    "container",
+                    f"{service.name}-pre_start-{number}",
+                    "pre_start",
+                    needs=[*needs, *last],
+                    tolerates=tolerates,
+                    service=service.name,
+                    number=number,
+                )
+                last = [step]
+            self._hooks[service.name] = last
+        return self._hooks[service.name]
 
     def _stop_dependents(self, service: Service) -> list[int]:
         """Stop those that restart with the service and would otherwise be left as they are."""

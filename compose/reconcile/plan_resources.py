@@ -46,6 +46,8 @@ class ResourceSteps:
                 self._volume(key)
         for service in changing:
             self._image(service)
+            for reference in service.hook_images:
+                self._hook_image(service, reference)
 
     def recreate_volumes(self, recreated: Iterable[str], removals: Iterable[int]) -> None:
         """Volumes (names) that are made anew, once `removals` have removed their users."""
@@ -60,7 +62,7 @@ class ResourceSteps:
         made = [
             *(self.networks.get(key) for key in service.networks),
             *(self.volumes.get(key) for key in _volume_keys(service)),
-            self.images.get(service.image_name),
+            *(self.images.get(name) for name in (service.image_name, *service.hook_images)),
         ]
         return [step for step in made if step is not None]
 
@@ -118,6 +120,16 @@ class ResourceSteps:
             self.images[reference] = self._steps.add(
                 action, "image", reference, cause, service=service.name, needs=needs
             )
+
+    def _hook_image(self, service: Service, reference: str) -> None:
+        """That of a hook: perhaps the image of another service."""
+        services = self._project.services.values()
+        owner = next((one for one in services if one.image_name == reference), None)
+        if owner is not None:
+            self._image(owner)
+        elif reference not in self._observed.images and reference not in self.images:
+            step = self._steps.add("pull", "image", reference, "missing", service=service.name)
+            self.images[reference] = step
 
     def _bases(self, service: Service) -> tuple[int, ...]:
         """Steps that make the images that a build starts from."""

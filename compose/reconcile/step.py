@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         "kill",
         "pause",
         "unpause",
+        "run",
         "remove",
         "wait",
     ]

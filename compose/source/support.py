@@ -22,7 +22,6 @@ _NOT_BUILT: PathTable[bool] = PathTable(
     each(
         [
             *below(_SERVICE, "provider use_api_socket models runtime"),
-            *below(_SERVICE, "pre_start"),
             *below(_SERVICE, "storage_opt"),
             *below(_BUILD, "no_cache_filter privileged entitlements secrets ssh platforms"),
             *below(f"{_SERVICE}.networks.*", "interface_name link_local_ips"),

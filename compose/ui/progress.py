@@ -33,6 +33,7 @@ WORDS = {
     "pause": Words("Pausing", "Paused"),
     "unpause": Words("Unpausing", "Unpaused"),
     "remove": Words("Removing", "Removed"),
+    "run": Words("Running", "Exited"),
     "wait": Words("Waiting", "Healthy"),
 }
 

@@ -42,7 +42,7 @@ def refused(project: Project) -> list[Problem]:
         "volumes: ['nfs:/x']",
         "secrets: [outside]",
         "configs: [templated]",
-        "pre_start: [{command: a}]",
+        "pre_start: [{command: a, per_replica: true}]",
         "use_api_socket: true",
         "models: [llm]",
     ],

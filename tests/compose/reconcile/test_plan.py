@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from compose.model.dependencies import Dependency
+from compose.model.hooks import Hook
 from compose.reconcile import names
 from compose.reconcile.plan import UpOptions, plan_up
 from compose.reconcile.step import format_plan
@@ -14,7 +15,7 @@ from engine import Problem
 from tests.compose.reconcile.worlds import container, observed, project, service, volume
 
 if TYPE_CHECKING:
-    from compose.model import Project
+    from compose.model import Project, Service
     from compose.reconcile.observe import Observed
 
 
@@ -255,3 +256,37 @@ def test_an_external_network_that_is_missing_is_a_problem() -> None:
     external = world.networks["default"].replace(external=True, name="lan")
     with pytest.raises(Problem, match="`lan` is external and does not exist"):
         lines(world.replace(networks={"default": external}), observed())
+
+
+def prepared(*hooks: Hook, **fields: Any) -> Service:
+    return service("web", "db", pre_start=hooks, **fields)
+
+
+def test_hooks_run_one_after_another_between_creation_and_start() -> None:
+    web = prepared(Hook(command=("a",)), Hook(command=("b",), image="tools"), scale=2)
+    assert lines(project(service("db"), web), observed()) == [
+        "#1 pull image tools: missing",
+        "#2 create container db-1: missing",
+        "#3 start container db-1: created [2]",
+        "#4 create container web-1: missing [1]",
+        "#5 run container web-pre_start-1: pre_start [3 4]",
+        "#6 run container web-pre_start-2: pre_start [3 4 5]",
+        "#7 start container web-1: created [3 4 6]",
+        "#8 create container web-2: missing [1]",
+        "#9 start container web-2: created [3 6 8]",
+    ]
+
+
+def test_hooks_run_again_for_a_service_made_anew_and_not_for_one_that_goes_on() -> None:
+    web = prepared(Hook(command=("a",)))
+    here = observed(container(service("db")), container(web))
+    assert lines(project(service("db"), web), here) == []
+    assert not any("pre_start" in line for line in lines(project(web), here, scale={"web": 2}))
+    forced = lines(project(web), here, recreate="force")
+    assert "#2 run container web-pre_start-1: pre_start [1]" in forced
+
+
+def test_hooks_do_not_run_where_nothing_is_started() -> None:
+    web = prepared(Hook(command=("a",)))
+    plan = lines(project(web), observed(), start=False)
+    assert plan == ["#1 create container web-1: missing"]
