@@ -44,6 +44,7 @@ def with_digest(
         for key, value in plain_service(service.replace(deploy=None, extensions={})).items()
         if key not in _IGNORED
     }
+    probe = {} if service.probe is None else {"probe": service.probe}
     used = {"secrets": service.secrets, "configs": service.configs}
     files = {
         f"{section}.{reference.source}": _source(sources[section].get(reference.source))
@@ -53,7 +54,7 @@ def with_digest(
     if service.reserved_devices:
         plain["reserved_devices"] = [request.plain() for request in service.reserved_devices]
     lent = {f"volumes_from.{one.name}": _mounts(one) for one in _lenders(service, services)}
-    return service.replace(digest=_digest(plain | files | lent))
+    return service.replace(digest=_digest(plain | files | lent | probe))
 
 
 def _mounts(service: Service) -> list[Any]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from compose.model.fields import Fields
 
 DEFAULT_PERIOD_US = 100_000
+SHORTEST_SPAN_S = 0.001  # of a health check, as Docker's engine has it
 MAX_REPLICAS = 10_000  # of one service
 _CONDITIONS = {
     "none": "no",
@@ -124,16 +125,27 @@ def read_healthcheck(fields: Fields) -> Healthcheck:
     if "start_interval" in fields and "start_period" not in fields:
         what = f"{fields.name()}: `start_interval` needs a `start_period`"
         fields.note(Conflict, what, "start_interval")
+    retries = fields.integer("retries")
+    if retries is not None and retries < 0:
+        fields.note(InvalidValue, f"{fields.name('retries')}: less than none", "retries")
     if fields.flag("disable"):
         return Healthcheck(test=("NONE",))
     return Healthcheck(
         test=test,
-        interval_s=fields.seconds("interval"),
-        timeout_s=fields.seconds("timeout"),
-        start_period_s=fields.seconds("start_period"),
-        start_interval_s=fields.seconds("start_interval"),
-        retries=fields.integer("retries"),
+        interval_s=_span(fields, "interval"),
+        timeout_s=_span(fields, "timeout"),
+        start_period_s=_span(fields, "start_period"),
+        start_interval_s=_span(fields, "start_interval"),
+        retries=retries,
     )
+
+
+def _span(fields: Fields, key: str) -> float | None:
+    """A time span of a check; 0 is the image's or the default."""
+    span_s = fields.seconds(key)
+    if span_s is not None and span_s and span_s < SHORTEST_SPAN_S:
+        fields.note(InvalidValue, f"{fields.name(key)}: less than 1ms", key)
+    return span_s
 
 
 def read_ulimits(fields: Fields) -> dict[str, tuple[int, int]]:

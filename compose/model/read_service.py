@@ -28,6 +28,7 @@ from compose.model.read_logging import read_logging
 from compose.model.read_models import read_bindings, read_provider
 from compose.model.read_mounts import read_mounts, read_ports, read_tmpfs
 from compose.model.read_needs import read_dependencies, read_links, read_volumes_from
+from compose.model.read_probe import read_probe
 from compose.model.read_service_network import read_name_servers, read_networks
 from compose.model.service import DEFAULT_GRACE_S, Service
 
@@ -103,6 +104,7 @@ def read_service(
         extra_hosts=read_hosts(fields),
         depends_on=read_dependencies(fields),
         healthcheck=None if check is None else read_healthcheck(check),
+        probe=read_probe(fields),
         restart=read_restart(fields),
         stop_signal=fields.text("stop_signal"),
         stop_grace_period_s=DEFAULT_GRACE_S if grace_s is None else grace_s,

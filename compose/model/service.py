@@ -51,6 +51,7 @@ class Service(Record):
     env_files        those that were left unread; the others are in `environment`
     networks         by key of `Project.networks`; empty when `network_mode` is given
     depends_on       by service name, with those implied by links and namespaces
+    probe            in place of the test of `healthcheck`: `read_probe` (x-buoy-probe)
     scale            number of containers
     namespaces       ipc, pid, uts, cgroup and userns: `host`, `private`, `service:NAME` ...
     reserved_devices   of `deploy`; `gpus` are beside them
@@ -91,6 +92,7 @@ class Service(Record):
     extra_hosts: tuple[tuple[str, str], ...] = ()  # (name, address), in order
     depends_on: Mapping[str, Dependency] = {}
     healthcheck: Healthcheck | None = None
+    probe: tuple[str, ...] | None = None
     restart: RestartPolicy = RestartPolicy()
     stop_signal: str | None = None
     stop_grace_period_s: float = DEFAULT_GRACE_S

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Literal
 
-    from compose.model import Healthcheck, Port, Project, Service
     from compose.model import Mount as ServiceMount
+    from compose.model import Port, Project, Service
     from engine import Image
 
 MIB = 1024 * 1024
@@ -84,7 +84,7 @@ def container_spec(
         dns_search=service.dns_search,
         dns_options=service.dns_opt,
         restart=RestartPolicy(name=service.restart.name, max_attempts=service.restart.max_attempts),
-        healthcheck=_healthcheck(service.healthcheck, image),
+        healthcheck=_healthcheck(service),
         stop_signal=service.stop_signal,
         stop_grace_s=service.stop_grace_period_s,
         init=service.init,
@@ -232,17 +232,13 @@ def _port(project: Project, service: Service, port: Port) -> PortSpec:
     return spec.replace(host_ip=port.host_ip) if port.host_ip else spec
 
 
-def _healthcheck(check: Healthcheck | None, image: Image) -> HealthcheckSpec | None:
-    """The file's values, where it has none the image's, then the engine's defaults."""
-    if check is None:
+def _healthcheck(service: Service) -> HealthcheckSpec | None:
+    """The probe takes the place of the test; the timing is that of `healthcheck` for both."""
+    check, probe = service.healthcheck, service.probe
+    if check is None and probe is None:
         return None
-    below = image.config.healthcheck
-    merged = {
-        name: getattr(below, name, None) if value is None else value
-        for name, value in check.values().items()
-    }
-    given = {name: value for name, value in merged.items() if value is not None}
-    return HealthcheckSpec(**given) if "test" in given else None
+    given = check.values() if check else {}
+    return HealthcheckSpec(**given | {"test": probe or given.get("test") or ()})
 
 
 def _log(service: Service) -> LogSpec:

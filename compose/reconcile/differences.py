@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from typing import Any
 
     from compose.model import Project, Service
-    from engine import ContainerSpec, EndpointSpec, FileSpec, Image, Mount, Resources
+    from engine import (
+        ContainerSpec,
+        EndpointSpec,
+        FileSpec,
+        HealthcheckSpec,
+        Image,
+        Mount,
+        Resources,
+    )
 
     Compare = Callable[[Any, Any], Iterable[str]]
 
@@ -34,6 +42,7 @@ _WORDS = {
     "network": "network_mode",
     **{f"{kind}_mode": kind for kind in ("pid", "ipc", "uts", "cgroup")},
 }
+_PROBES = ("TCP", "HTTP", "FILE", "LOG")
 _DERIVED = ("image", "lowers", "address_owner")  # no key of the file says them
 
 
@@ -141,6 +150,14 @@ def _links(endpoints: Iterable[EndpointSpec]) -> set[tuple[str, str]]:
     return {link for endpoint in endpoints for link in endpoint.links}
 
 
+def _healthcheck(old: HealthcheckSpec | None, new: HealthcheckSpec | None) -> Iterator[str]:
+    tests = [check.test if check else () for check in (old, new)]
+    if tests[0] != tests[1] and any(test[:1] and test[0] in _PROBES for test in tests):
+        yield "x-buoy-probe"
+    else:
+        yield "healthcheck"
+
+
 def _resources(old: Resources, new: Resources) -> Iterator[str]:
     for field, value in old.values().items():
         if getattr(new, field) != value:
@@ -169,5 +186,6 @@ _COMPARE: dict[str, Compare] = {
     "sysctls": _keys_of("sysctls"),
     "notes": _pre_start,
     "ulimits": _keys_of("ulimits"),
+    "healthcheck": _healthcheck,
     "resources": _resources,
 }

@@ -6,8 +6,10 @@ namespace (out of the container's sight), its own child is the process inside.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import socket
 import sys
 
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+# Ends what runs inside, its process group, by way of the process that waits for it. Not SIGTERM:
+# that of a monitor means the container, and a fork of it is still that for a moment.
+END_SIGNAL = signal.SIGUSR1
 _NAMESPACES = (
     CLONE_NEWCGROUP | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS
 )
@@ -62,12 +67,20 @@ def run_inside(
     child = os.fork()
     if child == 0:
         _run_child(described, stdio, report, filter_program)
+    signal.signal(END_SIGNAL, lambda number, frame: _end(child))
     if stdio is not None:
         for fd in set(stdio):
             os.close(fd)
     _, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code
+
+
+def _end(leader: int) -> None:
+    """SIGKILL for a process and its group, which it may not have made yet."""
+    for kill in (os.kill, os.killpg):
+        with contextlib.suppress(ProcessLookupError):
+            kill(leader, signal.SIGKILL)
 
 
 def enter(target: dict[str, Any], described: dict[str, Any]) -> bytes | None:

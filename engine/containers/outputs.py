@@ -6,10 +6,14 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import re
+    from collections.abc import Callable
+
     from engine.containers.logs.writer import LogWriter, NoLog
     from engine.kernel.loop import Loop
 
 _CHUNK_BYTES = 65536
+_LINE_BYTES = 16 * 1024  # of a longer one, the end is searched
 
 
 class Outputs:
@@ -18,6 +22,14 @@ class Outputs:
     def __init__(self, loop: Loop, log: LogWriter | NoLog) -> None:
         self._loop, self._log = loop, log
         self._fds: dict[str, int] = {}
+        self._wanted: re.Pattern[str] | None = None
+        self._unfinished: dict[str, bytes] = {}
+        self.found: str | None = None
+        self.on_found: Callable[[], object] | None = None
+
+    def watch(self, wanted: re.Pattern[str]) -> None:
+        """The first line that `wanted` is in becomes `found`, and `on_found` is called."""
+        self._wanted = wanted
 
     def add(self, stream: str, fd: int) -> None:
         """Log what comes from `fd`, which is ours from now on."""
@@ -47,4 +59,18 @@ class Outputs:
             self._loop.remove_reader(fd)
             return False
         self._log.write(stream, chunk)
+        if self._wanted is not None:
+            self._search(stream, chunk, self._wanted)
         return True
+
+    def _search(self, stream: str, chunk: bytes, wanted: re.Pattern[str]) -> None:
+        """In what there is of a line, too: a prompt has no end."""
+        *lines, rest = (self._unfinished.get(stream, b"") + chunk).split(b"\n")
+        self._unfinished[stream] = rest[-_LINE_BYTES:]
+        for line in (*lines, rest):
+            text = line[-_LINE_BYTES:].decode("utf-8", "replace")
+            if wanted.search(text):
+                self.found, self._wanted, self._unfinished = text, None, {}
+                if self.on_found is not None:
+                    self.on_found()
+                return

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.cgroups.hierarchy import Hierarchies
 from engine.containers import cdi, confinement, modes, seccomp
+from engine.containers.checks import describe_check
 from engine.containers.devices import Devices
 from engine.containers.limits import limits
 from engine.containers.logs.section import log_section
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from engine.containers.spec import ContainerSpec
-    from engine.images.config import HealthcheckConfig, ImageConfig
+    from engine.images.config import ImageConfig
     from engine.images.image import Image
     from engine.state.paths import Roots
 
@@ -154,7 +155,7 @@ def _ours(
         "network": dict(network),
         "seccomp": seccomp.filter_file(roots, granted) if confined else None,
         "restart": {"name": spec.restart.name, "max_attempts": spec.restart.max_attempts},
-        "health": _health(spec, config),
+        "health": describe_check(spec.healthcheck, config),
         "stop_signal": signal_number(spec.stop_signal or config.stop_signal or "SIGTERM"),
         "stop_grace_s": spec.stop_grace_s,
         "init": spec.init and modes.owns(spec, "pid"),
@@ -183,34 +184,3 @@ def _exposed(spec: ContainerSpec, config: ImageConfig) -> list[tuple[int, str]]:
             )
         found |= {(port, protocol or "tcp") for port in range(int(first), int(last or first) + 1)}
     return sorted(found)
-
-
-def _health(spec: ContainerSpec, config: ImageConfig) -> dict[str, Any] | None:
-    """The check with its command as argv; the image's where the user gave no test."""
-    given, image = spec.healthcheck, config.healthcheck
-    test = given.test if given and given.test else image.test if image else ()
-    if not test or test[0] == "NONE":
-        return None
-    shell = config.shell or ("/bin/sh", "-c")
-    argv = list(test[1:]) if test[0] == "CMD" else [*shell, *test[1:]]
-    if given is not None:
-        return {
-            "test": argv,
-            "interval_s": given.interval_s,
-            "timeout_s": given.timeout_s,
-            "start_period_s": given.start_period_s,
-            "start_interval_s": given.start_interval_s,
-            "retries": given.retries,
-        }
-    assert image is not None
-    return {"test": argv, **_image_timing(image)}
-
-
-def _image_timing(image: HealthcheckConfig) -> dict[str, Any]:
-    return {
-        "interval_s": image.interval_s or 30.0,
-        "timeout_s": image.timeout_s or 30.0,
-        "start_period_s": image.start_period_s or 0.0,
-        "start_interval_s": image.start_interval_s or 5.0,
-        "retries": image.retries or 3,
-    }

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import time
 
+from engine.containers.exec_probe import ExecProber
 from engine.containers.health import Health
 from engine.containers.launching import Launching
+from engine.containers.native_probe import NativeProber
 from engine.containers.outputs import Outputs
 from engine.containers.statefile import CONFIG_NAME
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from engine.containers.health import Prober
     from engine.containers.logs.writer import LogWriter, NoLog
     from engine.containers.preparing import Prepared
     from engine.kernel.loop import Loop
@@ -26,7 +29,7 @@ class Run:
     ours     the `buoy` section of the launch record
     running  called with the target (of `join.run_inside`) and the first state of the health once
              the program has been executed
-    reap     called when a child may have ended; it calls `reaped` for each but init
+    reap     called when a child may have ended; it calls `reaped` for each
     health   called with what state.json says of the health, when that has changed
     """
 
@@ -47,8 +50,16 @@ class Run:
         self._config_path = f"{run_directory}/{CONFIG_NAME}"
         self._running, self._reap, self._tell_health = running, reap, health
         self._started_s: float | None = None
+        self._children: dict[int, Callable[[int], object]] = {}
+        self._target = {
+            "pid": prepared.pid,
+            "started": prepared.started,
+            "cgroups": prepared.cgroups,
+            "filter": ours["seccomp"],
+        }
         self._health: Health | None = None
         self._outputs = Outputs(loop, log)
+        self._prober = self._find_prober()
         loop.add_reader(prepared.pidfd, reap)
         for stream in ("stdout", "stderr"):
             if stream in prepared.fds:
@@ -81,9 +92,10 @@ class Run:
             self._health.resume()
 
     def reaped(self, pid: int, exit_code: int) -> None:
-        """Another child of the monitor has ended: an orphan from inside, or the health probe."""
-        if self._health is not None:
-            self._health.reaped(pid, exit_code)
+        """Another child of the monitor has ended: an orphan from inside, or one of ours."""
+        ended = self._children.pop(pid, None)
+        if ended is not None:
+            ended(exit_code)
 
     def finish(self) -> dict[str, Any] | None:
         """Init has ended, and with it, by the kernel's hand, all in its pid namespace.
@@ -98,18 +110,19 @@ class Run:
             self._health.stop()
         return self._launching.finish()
 
-    def _executed(self) -> None:
-        prepared = self._prepared
-        self._started_s = time.monotonic()
-        target = {
-            "pid": prepared.pid,
-            "started": prepared.started,
-            "cgroups": prepared.cgroups,
-            "filter": self._ours["seccomp"],
-        }
+    def _find_prober(self) -> Prober | None:
         check = self._ours["health"]
-        if check:
-            self._health = Health(
-                self._loop, check, target, self._config_path, self._reap, self._tell_health
-            )
-        self._running(target, self._health.state() if self._health else None)
+        if check is None:
+            return None
+        if check["native"]:
+            return NativeProber(self._loop, check, self.pid, self._outputs)
+        return ExecProber(
+            self._loop, check, self._target, self._config_path, self._reap, self._children
+        )
+
+    def _executed(self) -> None:
+        self._started_s = time.monotonic()
+        if self._prober is not None:
+            check = self._ours["health"]
+            self._health = Health(self._loop, check, self._prober, self._tell_health)
+        self._running(self._target, self._health.state() if self._health else None)

@@ -103,15 +103,19 @@ class RestartPolicy(Record):
 
 
 class HealthcheckSpec(Record):
-    """How a container is found healthy (engine.md C6). `test` as ("CMD", ...), ("CMD-SHELL", s)
-    or ("NONE",)."""
+    """How a container is found healthy (engine.md C6). None and 0: the image's, then the default.
 
-    test: tuple[str, ...]
-    interval_s: float = 30.0
-    timeout_s: float = 30.0
-    start_period_s: float = 0.0
-    start_interval_s: float = 5.0
-    retries: int = 3
+    test  ("CMD", ...), ("CMD-SHELL", script), ("NONE",), () for the image's; or, made by the
+          monitor itself, ("TCP", address, port), ("HTTP", address, port, path), ("FILE", path)
+          or ("LOG", regular expression)
+    """
+
+    test: tuple[str, ...] = ()
+    interval_s: float | None = None
+    timeout_s: float | None = None
+    start_period_s: float | None = None
+    start_interval_s: float | None = None
+    retries: int | None = None
 
 
 class Resources(Record):

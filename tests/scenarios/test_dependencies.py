@@ -48,6 +48,24 @@ def test_a_service_starts_when_what_it_needs_is_healthy(buoy: Buoy) -> None:
     assert "(healthy)" in buoy.run("ps", "db").stdout
 
 
+def test_a_probe_is_as_good_as_a_healthcheck_and_takes_its_timing(buoy: Buoy) -> None:
+    text = HEALTHY.format(test="false", grace="10s")
+    probed = text.replace("    healthcheck", "    x-buoy-probe: file:/ready\n    healthcheck")
+    buoy.write("compose.yaml", probed)
+    done = buoy.run("up", "--wait")
+    lines = done.stderr.splitlines()
+    assert lines.index(" Container db-1  Healthy") < lines.index(" Container web-1  Started")
+    assert "(healthy)" in buoy.run("ps", "db").stdout
+    buoy.write("compose.yaml", probed.replace("file:/ready", "{log: no such line}"))
+    assert (
+        buoy.run("plan").lines[0]
+        == "#1 recreate container db-1: configuration changed: x-buoy-probe"
+    )
+    buoy.write("compose.yaml", probed.replace("file:/ready", "ready"))
+    refused = buoy.run("plan", check=False).stderr
+    assert "compose.yaml:6:19: services.db.x-buoy-probe: `ready` is not a probe" in refused
+
+
 def test_a_service_is_not_started_when_what_it_needs_is_unhealthy(buoy: Buoy) -> None:
     buoy.write("compose.yaml", HEALTHY.format(test="false", grace="0s"))
     done = buoy.run("up", "-d", check=False)

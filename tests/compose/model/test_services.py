@@ -226,6 +226,50 @@ def test_limits_from_the_service_and_from_deploy(files: Files) -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "probe"),
+    [
+        ("tcp://:5432", ("TCP", "127.0.0.1", "5432")),
+        ("tcp://localhost:1", ("TCP", "127.0.0.1", "1")),
+        ("tcp://10.1.2.3:65535", ("TCP", "10.1.2.3", "65535")),
+        ("'tcp://[::1]:80'", ("TCP", "::1", "80")),
+        ("http://:8080/health?a=b", ("HTTP", "127.0.0.1", "8080", "/health?a=b")),
+        ("http://127.0.0.2", ("HTTP", "127.0.0.2", "80", "/")),
+        ("file:/run/ready", ("FILE", "/run/ready")),
+        ("file:///run/a b", ("FILE", "/run/a b")),
+        ("{log: ready}", ("LOG", "ready")),
+        ("{log: '^(up|ready)$'}", ("LOG", "^(up|ready)$")),
+    ],
+)
+def test_probe_forms(files: Files, written: str, probe: tuple[str, ...]) -> None:
+    assert service(files, f"x-buoy-probe: {written}").probe == probe
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("tcp://:0", "tcp://:65536", "tcp://", "tcp://:1/path", "tcp://db:5432", "tcp://1.2.3:4"),
+        *("https://:443/", "http://:80/a b", "file:run/ready", "ready", "''", "{log: '('}"),
+    ],
+)
+def test_what_is_no_probe(files: Files, written: str) -> None:
+    problem = files.problem(f"services:\n  a:\n    image: x\n    x-buoy-probe: {written}\n")
+    assert problem.code == "invalid-value"
+    assert ":4:" in str(problem.where)
+
+
+def test_a_probe_changes_the_digest_and_other_extensions_do_not(files: Files) -> None:
+    plain = service(files, "x-a: 1").digest
+    assert service(files, "x-a: 2").digest == plain
+    assert service(files, "x-buoy-probe: tcp://:80").digest != plain
+
+
+@pytest.mark.parametrize("key", ["interval: 500us", "retries: -1"])
+def test_what_a_health_check_cannot_be(files: Files, key: str) -> None:
+    text = f"services:\n  a:\n    image: x\n    healthcheck: {{test: t, {key}}}\n"
+    assert files.problem(text).code == "invalid-value"
+
+
+@pytest.mark.parametrize(
     "keys",
     [
         "scale: 2\ndeploy: {replicas: 3}",

@@ -181,6 +181,7 @@ services:
     volumes_from: ["db:ro", "container:c"]
     working_dir: /w
     x-own: [1]
+    x-buoy-probe: tcp://:80
   db:
     image: y
     gpus: [{count: all, capabilities: [x]}, {device_ids: ["0"], driver: d, options: {a: 1}}]

@@ -15,7 +15,7 @@ from compose.model.ports import Port
 from compose.model.service import Link
 from compose.reconcile.container_spec import container_spec
 from engine import ContainerSpec, FileSpec, HealthcheckSpec, Image, Mount, PortSpec, Problem
-from engine.images.config import HealthcheckConfig, ImageConfig
+from engine.images.config import ImageConfig
 from tests.compose.reconcile.worlds import IMAGE, project, service, volume
 
 PICTURE = Image(
@@ -126,13 +126,16 @@ def test_ports() -> None:
     )
 
 
-def test_a_health_check_fills_its_gaps_from_the_image() -> None:
-    below = HealthcheckConfig(test=("CMD", "ping"), interval_s=5.0)
-    web = service("web", healthcheck=Healthcheck(retries=7))
-    picture = PICTURE.replace(config=ImageConfig(healthcheck=below))
-    spec = container_spec(project(web), web, 1, picture)
-    assert spec.healthcheck == HealthcheckSpec(test=("CMD", "ping"), interval_s=5.0, retries=7)
+def test_what_a_health_check_does_not_say_is_left_to_the_image() -> None:
+    assert spec_of(healthcheck=Healthcheck(retries=7)).healthcheck == HealthcheckSpec(retries=7)
     assert spec_of().healthcheck is None
+
+
+def test_a_probe_takes_the_place_of_the_test_and_keeps_the_timing() -> None:
+    check, probe = Healthcheck(test=("CMD", "ping"), interval_s=5.0), ("TCP", "127.0.0.1", "80")
+    expected = HealthcheckSpec(test=probe, interval_s=5.0)
+    assert spec_of(healthcheck=check, probe=probe).healthcheck == expected
+    assert spec_of(probe=probe).healthcheck == HealthcheckSpec(test=probe)
 
 
 def test_network_modes() -> None:

@@ -79,6 +79,7 @@ def test_the_same_service_has_no_differences() -> None:
         ({"links": (Link(service="db", alias="mysql"),)}, ("links",)),
         ({"network_mode": "none", "networks": {}}, ("network_mode", "networks default")),
         ({"healthcheck": Healthcheck(test=("CMD", "true"))}, ("healthcheck",)),
+        ({"probe": ("FILE", "/run/ready")}, ("x-buoy-probe",)),
         ({"resources": Resources(memory_bytes=1, cpus=0.5)}, ("mem_limit", "cpus")),
         ({"restart": RestartPolicy(name="always")}, ("restart",)),
         ({"stop_grace_period_s": 1.0}, ("stop_grace_period",)),

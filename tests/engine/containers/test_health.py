@@ -86,6 +86,14 @@ def test_nothing_is_left_of_a_probe_that_was_killed(dock: Dock) -> None:
     assert b"77" not in dock.exec(container, "ps").stdout
 
 
+def test_what_a_probe_has_started_ends_with_it(dock: Dock) -> None:
+    script = "sleep 77 & sleep 77"
+    check_it = check("CMD-SHELL", script, timeout_s=0.2, retries=1, interval_s=0.5)
+    container = dock.idle(healthcheck=check_it)
+    dock.wait(container, lambda c: c.health == "unhealthy")
+    assert b"77" not in dock.exec(container, "ps").stdout
+
+
 def test_output_is_cut_and_five_results_are_kept(dock: Dock) -> None:
     script = "head -c 10000 /dev/zero | tr '\\0' x; echo err >&2"
     container = dock.idle(healthcheck=check("CMD-SHELL", script, interval_s=0.02))
@@ -142,6 +150,8 @@ def test_the_images_check_is_used_and_can_be_replaced(dock: Dock, busybox: Image
     image = dock.engine.images.create(document, busybox.chain_ids)
     container = dock.start(image=image.id)
     assert log_of(dock, container)[0]["output"] == "of the image\n"
+    other = dock.start(image=image.id, healthcheck=HealthcheckSpec(retries=1, timeout_s=9.0))
+    assert log_of(dock, other)[0]["output"] == "of the image\n"  # at the image's interval
     other = dock.start(image=image.id, healthcheck=check("CMD", "echo", "mine"))
     assert log_of(dock, other)[0]["output"] == "mine\n"
     assert dock.start(image=image.id, healthcheck=HealthcheckSpec(test=("NONE",))).health is None
