@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from engine.containers.containers import Containers as Containers
     from engine.containers.exec import ExecSpec as ExecSpec
     from engine.containers.logs.line import LogLine as LogLine
+    from engine.containers.processes import Process as Process
     from engine.containers.spec import Attachment as Attachment
     from engine.containers.spec import Container as Container
     from engine.containers.spec import ContainerSpec as ContainerSpec
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from engine.containers.spec import PublishedPort as PublishedPort
     from engine.containers.spec import Resources as Resources
     from engine.containers.spec import RestartPolicy as RestartPolicy
+    from engine.containers.usage import Usage as Usage
     from engine.engine import Engine as Engine
     from engine.errors import BuildProblem as BuildProblem
     from engine.errors import ContainerProblem as ContainerProblem
@@ -71,11 +73,13 @@ _HOME = {
     "NotRoot": "engine.errors",
     "PortSpec": "engine.containers.spec",
     "Problem": "engine.errors",
+    "Process": "engine.containers.processes",
     "PublishedPort": "engine.containers.spec",
     "Record": "engine.kernel.record",
     "Resources": "engine.containers.spec",
     "RestartPolicy": "engine.containers.spec",
     "Roots": "engine.state.paths",
+    "Usage": "engine.containers.usage",
     "Volume": "engine.rootfs.volumes",
     "VolumeProblem": "engine.errors",
     "build_image": "engine.build.build",

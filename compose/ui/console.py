@@ -26,9 +26,9 @@ class Console:
         to_stdout = os.environ.get("COMPOSE_STATUS_STDOUT", "").lower() in ("1", "true")
         self.status_stream: TextIO = sys.stdout if to_stdout else sys.stderr
 
-    def out(self, text: str) -> None:
+    def out(self, text: str, *, end: str = "\n") -> None:
         """One line of a result, on stdout."""
-        sys.stdout.write(text + "\n")
+        sys.stdout.write(text + end)
 
     def status(self, text: str) -> None:
         """One line about what is going on."""
@@ -45,6 +45,11 @@ class Console:
         if self.ansi != "auto":
             return self.ansi == "always"
         return stream.isatty() and not _DUMB and not os.environ.get("NO_COLOR")
+
+    @property
+    def drawable(self) -> bool:
+        """Whether a result may be drawn in place: on a terminal whose cursor can be moved."""
+        return self.ansi != "never" and sys.stdout.isatty() and not _DUMB
 
     @property
     def live(self) -> bool:

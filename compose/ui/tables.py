@@ -58,3 +58,14 @@ def format_size(size_bytes: float) -> str:
             break
         size_bytes /= 1000
     return f"{size_bytes:.4g}{unit}"
+
+
+def format_scaled(size_bytes: float, *, binary: bool = False) -> str:
+    """As `docker stats` has it: 1234567 -> "1.23MB", with `binary` "1.177MiB"."""
+    base, digits, units = (1024, 4, "BKMGTP") if binary else (1000, 3, "BkMGTP")
+    for unit in units:
+        if size_bytes < base or unit == units[-1]:
+            break
+        size_bytes /= base
+    ending = unit if unit == "B" else f"{unit}iB" if binary else f"{unit}B"
+    return f"{size_bytes:.{digits}g}{ending}"

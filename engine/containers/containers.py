@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from engine.containers.exec import ExecSpec
     from engine.containers.launch import Stage
     from engine.containers.logs.line import LogLine
+    from engine.containers.processes import Process
     from engine.containers.spec import Container, ContainerSpec, FileSpec, Resources
+    from engine.containers.usage import Usage
     from engine.containers.watching import Starts
     from engine.images.images import Images
     from engine.network.networks import Networks
@@ -229,6 +231,24 @@ class Containers:
         """Whether somebody has stopped it only to start it again."""
         run_directory = self.roots.container_run(container_id)
         return lock_holder(run_directory, RESTART_NAME) is not None
+
+    def usage(self, name_or_id: str) -> Usage:
+        """What a running container has used; no process is started for it.
+
+        Raises ContainerProblem where it does not run.
+        """
+        from engine.containers.usage import observe_usage
+
+        return observe_usage(self.roots, self.row(name_or_id))
+
+    def processes(self, name_or_id: str) -> tuple[Process, ...]:
+        """The processes of a running container, from the host's point of view.
+
+        Raises ContainerProblem where it does not run.
+        """
+        from engine.containers.processes import observe_processes
+
+        return observe_processes(self.roots, self.row(name_or_id))
 
     async def exec(
         self, name_or_id: str, spec: ExecSpec, output: Callable[[bytes], None] | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from compose.ui.tables import format_age, format_size, format_table
+from compose.ui.tables import format_age, format_scaled, format_size, format_table
 
 
 def test_columns_are_three_blanks_apart_and_lines_end_clean() -> None:
@@ -49,3 +49,18 @@ def test_an_age_is_in_one_unit(seconds: float, text: str) -> None:
 )
 def test_a_size_has_four_digits(size_bytes: float, text: str) -> None:
     assert format_size(size_bytes) == text
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "decimal", "binary"),
+    [
+        (0, "0B", "0B"),
+        (999, "999B", "999B"),
+        (1_234_567, "1.23MB", "1.177MiB"),
+        (64 << 20, "67.1MB", "64MiB"),
+        (8_336_000_000, "8.34GB", "7.764GiB"),
+    ],
+)
+def test_sizes_of_stats(size_bytes: int, decimal: str, binary: str) -> None:
+    assert format_scaled(size_bytes) == decimal
+    assert format_scaled(size_bytes, binary=True) == binary
