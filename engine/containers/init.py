@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 
-from engine.containers import process
+from engine.containers import priorities, process
 from engine.kernel import capabilities, mounts, seccomp
 from engine.kernel.openat2 import open_beneath
 from engine.kernel.process import (
@@ -21,7 +21,7 @@ from engine.kernel.process import (
     show_as,
     title_memory,
 )
-from engine.kernel.terminal import open_terminal
+from engine.kernel.terminal import open_terminal, set_window_size
 from engine.rootfs import dev, masks
 from engine.rootfs.cgroupfs import mount_hierarchies
 from engine.rootfs.familiar import make_familiar
@@ -93,6 +93,7 @@ class Init:
             os.dup2(fd, target)
         self._link.wait()
         process.set_limits(self._config["process"]["rlimits"])
+        priorities.apply(self._config["process"])
         self._namespaces.enter_inner()
         if self._ours["keyring"]:
             join_new_session_keyring(f"_ses.{self._ours['id'][:12]}")
@@ -120,7 +121,7 @@ class Init:
             what = f"cannot make the working directory {cwd}: {error.strerror}"
             raise process.StartError("working-directory", what) from None
         self._link.before_root(self._config)
-        mounts.become_root(root_fd)
+        mounts.become_root(root_fd, pivot=not self._ours.get("no_pivot"))
         sys.meta_path.clear()  # an import would now run what the image has at our library's path
         os.close(root_fd)
 
@@ -158,6 +159,9 @@ class Init:
     def _open_terminal(self) -> None:
         """A terminal of the container's own devpts; who started it gets the other end."""
         master_fd, peer_fd = open_terminal()
+        size = self._config["process"].get("consoleSize")
+        if size:
+            set_window_size(master_fd, size["height"], size["width"])
         self._link.send_terminal(master_fd)
         slash_fd = os.open("/", os.O_PATH | os.O_CLOEXEC)
         target_fd = ensure_target(slash_fd, "/dev/console", directory=False)

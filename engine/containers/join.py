@@ -13,7 +13,7 @@ import signal
 import socket
 import sys
 
-from engine.containers import process
+from engine.containers import priorities, process
 from engine.containers.link import TERMINAL
 from engine.kernel import idmap
 from engine.kernel.namespaces import (
@@ -29,7 +29,7 @@ from engine.kernel.namespaces import (
     setns,
 )
 from engine.kernel.process import die_with_parent, set_dumpable, start_time
-from engine.kernel.terminal import open_terminal
+from engine.kernel.terminal import open_terminal, set_window_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,10 +96,13 @@ def enter(target: dict[str, Any], described: dict[str, Any]) -> bytes | None:
         with open(target["filter"], "rb") as file:
             filter_program = file.read()
     set_dumpable(False)
+    priorities.pin(described, "initial")
     for directory in target["cgroups"]:
         with open(f"{directory}/cgroup.procs", "w", encoding="ascii") as file:
             file.write(str(os.getpid()))
+    priorities.pin(described, "final")
     process.set_limits(described["rlimits"])
+    priorities.apply(described)
     process.set_oom_score(described["oomScoreAdj"])
     flags = _NAMESPACES | (0 if is_shared(target["pid"], "time") else CLONE_NEWTIME)
     if is_shared(target["pid"], "user"):
@@ -130,6 +133,9 @@ def become(
             os.dup2(fd, wanted)
     else:
         master_fd, peer_fd = open_terminal()
+        size = described.get("consoleSize")
+        if size:
+            set_window_size(master_fd, size["height"], size["width"])
         send_terminal(master_fd)
         os.close(peer_fd)
     os.umask(0o022)

@@ -17,6 +17,7 @@ from engine.kernel import capabilities, seccomp
 from engine.kernel import process as kernel_process
 from engine.kernel.process import (
     close_on_exec_from,
+    set_apparmor_profile,
     set_keep_capabilities,
     set_no_new_privileges,
 )
@@ -108,6 +109,8 @@ def run(
     _refuse_unreachable(process["cwd"])
     places = _find_program(process["args"][0], environment)
     before_program()
+    if process.get("apparmorProfile"):
+        set_apparmor_profile(process["apparmorProfile"])
     if filter_program is not None:
         seccomp.install(filter_program, process.get("filter_flags", seccomp.SPEC_ALLOW))
     if lent:

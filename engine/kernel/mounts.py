@@ -113,8 +113,11 @@ def _unescaped(word: str) -> str:
     return word
 
 
-def become_root(root_fd: int) -> None:
+def become_root(root_fd: int, *, pivot: bool = True) -> None:
     """Make the mount that `root_fd` is open on the root of this mount namespace, and nothing else.
+
+    pivot  False: on top of the old root, which stays below, where that is a ramfs that cannot be
+           replaced (an initrd)
 
     pivot_root(2) replaces the root of its caller. In a chroot that is not the namespace's, which
     would stay behind everything, for whoever joins the namespace to find: joining our own takes
@@ -126,6 +129,11 @@ def become_root(root_fd: int) -> None:
     finally:
         os.close(own_fd)
     os.fchdir(root_fd)
+    if not pivot:
+        mount(".", "/", flags=MS_MOVE)
+        os.chroot(".")
+        os.chdir("/")
+        return
     syscall(_NR_PIVOT_ROOT[os.uname().machine], b".", b".", name="pivot_root")
     unmount(".")
     os.chdir("/")

@@ -18,6 +18,7 @@ if __name__ == "__main__":  # python -SI: nothing but what is beside this file
 from engine.errors import Problem
 from engine.oci import options
 from engine.oci.log import Log
+from engine.oci.version import SPECIFICATION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     Run = Callable[[str, Given, Log], int]
 
-VERSION = "1.2.1"  # of the runtime specification
 # verb -> module of engine.oci, function
 _HOME = {
     "create": ("create", "run"),
@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _dispatch(given: Given, verb: str, words: Sequence[str], log: Log) -> int:
     if given.flag("version"):
-        return _print(f"buoy-oci version 0.1.0\nspec: {VERSION}\n")
+        return _print(f"buoy-oci version 0.1.0\nspec: {SPECIFICATION}\n")
     if not verb or given.flag("help"):
         return _print(options.overview())
     if verb not in options.VERBS:

@@ -10,6 +10,7 @@ import os
 
 from engine.containers.namespaces import FLAGS
 from engine.kernel.mounts import PROPAGATION
+from engine.kernel.scheduling import DOMAINS
 from engine.oci import fields
 from engine.oci.errors import OciProblem, Unsupported
 from engine.oci.process import read_process
@@ -67,6 +68,7 @@ def launch_record(given: Section, bundle: str, container_id: str) -> dict[str, A
             if "uts" not in kinds:
                 raise OciProblem(f"config.json: {name} needs a UTS namespace of its own")
             record[name] = given.text(name)
+    record["process"]["personality"] = _personality(given.section("linux").section("personality"))
     record["buoy"]["own_dev"] = any(
         entry["destination"].rstrip("/") == "/dev" and entry["type"] == "bind"
         for entry in record["mounts"]
@@ -85,6 +87,8 @@ def _linux(linux: Section) -> dict[str, Any]:
     for name in ("intelRdt", "netDevices", "memoryPolicy"):
         if name in linux:
             raise Unsupported(linux.path(name))
+    if linux.section("personality").texts("flags"):
+        raise Unsupported("linux.personality.flags")
     if linux.text("mountLabel", ""):
         raise Unsupported(linux.path("mountLabel"), "SELinux is not supported")
     namespaces = _namespaces(linux)
@@ -105,6 +109,14 @@ def _linux(linux: Section) -> dict[str, Any]:
         "rootfsPropagation": propagation,
         "seccomp": linux.plain("seccomp", dict, {}),
     }
+
+
+def _personality(given: Section) -> str:
+    """The domain, "" where the container has that of everyone."""
+    domain = given.text("domain", "")
+    if domain and domain not in DOMAINS:
+        raise Unsupported(given.path("domain"), f"there is no {domain}")
+    return domain
 
 
 def _namespaces(linux: Section) -> list[dict[str, str]]:

@@ -60,7 +60,8 @@ def _process(config: dict[str, Any], given: Given) -> dict[str, Any]:
     else:
         process = _changed(config["process"], given)
     process["preserve_fds"] = given.number("preserve-fds") or 0
-    process["filter_flags"] = config["process"]["filter_flags"]
+    for key in ("filter_flags", "personality"):
+        process[key] = config["process"][key]
     return process
 
 

@@ -96,7 +96,7 @@ def _raw(terminal: Terminal | None) -> Iterator[None]:
     import tty
 
     before = termios.tcgetattr(0)
-    tty.setraw(0)
+    tty.setraw(0, termios.TCSADRAIN)  # what has been typed by now is for the container
     try:
         yield
     finally:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import resource
 
 from engine.kernel import capabilities
+from engine.kernel.process import apparmor_is_enabled
+from engine.kernel.scheduling import IO_CLASSES, POLICIES, SCHEDULER_FLAGS
 from engine.kernel.seccomp import SPEC_ALLOW
 from engine.oci.errors import OciProblem, Unsupported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
     from engine.oci.section import Section
@@ -19,9 +22,11 @@ _SETS = ("bounding", "effective", "permitted", "inheritable", "ambient")
 
 def read_process(process: Section) -> dict[str, Any]:
     """With its defaults. Raises OciProblem."""
-    for name in ("selinuxLabel", "apparmorProfile"):
-        if process.text(name, ""):
-            raise Unsupported(process.path(name))
+    if process.text("selinuxLabel", ""):
+        raise Unsupported(process.path("selinuxLabel"), "SELinux is not supported")
+    profile = process.text("apparmorProfile", "")
+    if profile and not apparmor_is_enabled():
+        raise Unsupported(process.path("apparmorProfile"), "AppArmor is not enabled here")
     args, cwd = process.texts("args"), process.text("cwd")
     if not args:
         raise OciProblem("config.json: process.args is empty", code="invalid-config")
@@ -37,6 +42,10 @@ def read_process(process: Section) -> dict[str, Any]:
         "capabilities": _capabilities(process.section("capabilities")),
         "rlimits": [_rlimit(entry) for entry in process.sections("rlimits")],
         "noNewPrivileges": process.flag("noNewPrivileges"),
+        "apparmorProfile": profile,
+        "scheduler": _scheduler(process.section("scheduler")),
+        "ioPriority": _io_priority(process.section("ioPriority")),
+        "execCPUAffinity": process.plain("execCPUAffinity", dict, {}),
         "filter_flags": SPEC_ALLOW,
         "oomScoreAdj": process.number("oomScoreAdj") if "oomScoreAdj" in process else None,
     }
@@ -72,6 +81,30 @@ def _capabilities(sets: Section) -> dict[str, list[str]]:
     found = {kind: [name.upper() for name in sets.texts(kind)] for kind in _SETS}
     possible = {*found["inheritable"]} & {*found["permitted"]}
     return found | {"ambient": [name for name in found["ambient"] if name in possible]}
+
+
+def _scheduler(given: Section) -> dict[str, Any]:
+    if "policy" not in given:
+        return {}
+    numbers = ("nice", "priority", "runtime", "deadline", "period")
+    described: dict[str, Any] = {key: given.number(key, 0) for key in numbers}
+    return described | {
+        "policy": _one_of(given, "policy", given.text("policy"), POLICIES),
+        "flags": [_one_of(given, "flags", flag, SCHEDULER_FLAGS) for flag in given.texts("flags")],
+    }
+
+
+def _io_priority(given: Section) -> dict[str, Any]:
+    if "class" not in given:
+        return {}
+    kind = _one_of(given, "class", given.text("class"), IO_CLASSES)
+    return {"class": kind, "priority": given.number("priority", 0)}
+
+
+def _one_of(section: Section, name: str, word: str, known: Iterable[str]) -> str:
+    if word not in known:
+        raise Unsupported(section.path(name), f"there is no {word}")
+    return word
 
 
 def _rlimit(entry: Section) -> dict[str, Any]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
+from engine.kernel import mounts
 from engine.rootfs.mounts import ensure_directory
 
 TYPE_CHECKING = False
@@ -20,6 +22,7 @@ NODES = {
     "urandom": (1, 9),
     "tty": (5, 0),
 }
+_KINDS = {"b": stat.S_IFBLK, "c": stat.S_IFCHR, "u": stat.S_IFCHR, "p": stat.S_IFIFO}
 _LINKS = {
     "fd": "/proc/self/fd",
     "stdin": "/proc/self/fd/0",
@@ -42,7 +45,7 @@ def make_devices(root_fd: int, extra: list[dict[str, Any]]) -> None:
         for device in extra:
             _make_extra(root_fd, device)
         for name, (major, minor) in NODES.items():
-            _make_node(dev_fd, name, stat.S_IFCHR | 0o666, os.makedev(major, minor))
+            _make_node(dev_fd, f"/dev/{name}", stat.S_IFCHR | 0o666, os.makedev(major, minor))
         links = dict(_LINKS, core="/proc/kcore") if os.path.exists("/proc/kcore") else _LINKS
         for name, target in links.items():
             if name not in os.listdir(f"/proc/self/fd/{dev_fd}"):
@@ -53,12 +56,12 @@ def make_devices(root_fd: int, extra: list[dict[str, Any]]) -> None:
 
 
 def _make_extra(root_fd: int, device: dict[str, Any]) -> None:
-    kind = stat.S_IFBLK if device["type"] == "b" else stat.S_IFCHR
+    kind = _KINDS[device["type"]]
     directory_fd = ensure_directory(root_fd, os.path.dirname(device["path"]))
     try:
         name = os.path.basename(device["path"])
         number = os.makedev(device["major"], device["minor"])
-        if _make_node(directory_fd, name, kind | device["fileMode"], number):
+        if _make_node(directory_fd, device["path"], kind | device["fileMode"], number):
             owner = device["uid"], device["gid"]
             os.chown(name, *owner, dir_fd=directory_fd, follow_symlinks=False)
         else:
@@ -67,15 +70,37 @@ def _make_extra(root_fd: int, device: dict[str, Any]) -> None:
         os.close(directory_fd)
 
 
-def _make_node(directory_fd: int, name: str, mode: int, device: int) -> bool:
+def _make_node(directory_fd: int, path: str, mode: int, device: int) -> bool:
     """False where the name is taken. The node is looked at again without following links:
     between, another container on a shared mount could have swapped it."""
+    name = os.path.basename(path)
     try:
         os.mknod(name, mode, device, dir_fd=directory_fd)
     except FileExistsError:
         return False
+    except PermissionError:  # in a user namespace nodes cannot be made
+        _bind_node(directory_fd, path, device)
+        return False
     _check_node(directory_fd, name, stat.S_IFMT(mode), device)
     return True
+
+
+def _bind_node(directory_fd: int, path: str, device: int) -> None:
+    """The host's node at the same path, if it is of that device."""
+    tree_fd = mounts.open_tree(path)
+    try:
+        if os.fstat(tree_fd).st_rdev != device:
+            raise OSError(errno.EPERM, f"{path} cannot be made, and the host has another")
+        name = os.path.basename(path)
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+        os.close(os.open(name, flags, 0o666, dir_fd=directory_fd))
+        target_fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory_fd)
+        try:
+            mounts.move_mount(tree_fd, target_fd)
+        finally:
+            os.close(target_fd)
+    finally:
+        os.close(tree_fd)
 
 
 def _check_node(directory_fd: int, name: str, kind: int, device: int) -> None:
