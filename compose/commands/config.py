@@ -73,6 +73,7 @@ def run(args: argparse.Namespace, context: Context) -> int:
 
 
 def _load(args: argparse.Namespace, context: Context) -> Project:
+    args.unordered = not args.list_services
     whole = context.load_project(args)
     for notice in whole.warnings:
         where = f"{notice.where}: " if notice.where else ""

@@ -24,6 +24,7 @@ def load_options(args: argparse.Namespace) -> LoadOptions:
         profiles=tuple(args.profiles),
         services=tuple(services) if isinstance(services, list) else (),
         consistency=not getattr(args, "no_consistency", False),
+        ordered=not getattr(args, "unordered", False),
         read_env_files=not getattr(args, "no_env_resolution", False),
     )
 

@@ -33,8 +33,9 @@ _CODE = ("compose/source", "compose/model", "compose/graph", "schemas")
 def load_cached(options: LoadOptions, directory: str) -> Project:
     """The project that the options speak of, from the cache in `directory` where that still holds.
 
-    A missing or damaged entry is made anew; a directory that cannot be written is no error. Raises
-    as `load_ordered`: a project with problems is not kept.
+    Where no order is asked for, it may be without its graph. A missing or damaged entry is made
+    anew; a directory that cannot be written is no error. Raises as `load_ordered`: a project with
+    problems is not kept.
     """
     if options.services:
         # mostly they are enabled, and the entry that all commands share will do
@@ -50,19 +51,30 @@ def load_cached(options: LoadOptions, directory: str) -> Project:
 def _load(options: LoadOptions, directory: str) -> Project:
     key = _key(options)
     path = f"{directory}/{zlib.crc32(key.encode()):08x}.json"
-    project = _find(path, key, options)
+    project = found = _find(path, key, options)
     if project is None:
-        from compose.graph.load import load_ordered
+        from compose.graph.load import load_checked
 
-        project = load_ordered(options)
-        if all(map(_is_lasting, _present(project.inputs))):
-            _keep(path, key, project)
+        project = load_checked(options)
+    if _lacks_graph(project, options):
+        from compose.graph.dependencies import with_dependencies
+
+        project = with_dependencies(project)
+    if project is not found and all(map(_is_lasting, _present(project.inputs))):
+        _keep(path, key, project)
     return project
+
+
+def _lacks_graph(project: Project, options: LoadOptions) -> bool:
+    """Whether an order is wanted and there is none: the command before may have needed none."""
+    wanted = options.ordered and options.consistency
+    return wanted and bool(project.services) and not project.dependencies.nodes
 
 
 def _key(options: LoadOptions) -> str:
     """What names an entry: the options, and the code that would load the project."""
-    given = {name: value for name, value in options.values().items() if name != "environment"}
+    given = options.values()
+    del given["environment"], given["ordered"]
     return json.dumps([__version__, _code_stamp(), given])
 
 

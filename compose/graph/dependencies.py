@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from compose.graph.edges import find_edges, node_of
+from compose.graph.edges import find_edges, find_links, node_of
 from compose.model.dependencies import Dependencies
 
 if TYPE_CHECKING:
@@ -26,24 +26,32 @@ def with_dependencies(project: Project) -> Project:
     return project.replace(dependencies=order(project))
 
 
+def refuse_circles(project: Project) -> None:
+    """Raise as `order`, of which this is the part that does not need networkx."""
+    from graphlib import CycleError, TopologicalSorter
+
+    sorter: TopologicalSorter[Rank] = TopologicalSorter()
+    for edge in find_links(project):
+        sorter.add(_rank(edge.needing), _rank(edge.needed))
+    try:
+        sorter.prepare()
+    except CycleError:
+        order(project)
+
+
 def order(project: Project) -> Dependencies:
     """The graph of the enabled services. Raises DependencyCycle, one for each cycle."""
     edges = [(_rank(edge.needing), _rank(edge.needed), edge) for edge in find_edges(project)]
     edges.sort(key=lambda ranked: ranked[:2])
     nodes = {_rank(node_of(name)): node_of(name) for name in project.services}
     nodes |= {rank: edge.needed for _, rank, edge in edges}
-    if any(_is_chained(edge) for _, _, edge in edges):
+    if any(edge.is_link for _, _, edge in edges):
         ordered = _sorted(project, nodes, edges)
     else:  # nothing to order: networkx takes 135 ms to import
         ordered = sorted(nodes)
     return Dependencies(
         nodes=tuple(nodes[rank] for rank in ordered), edges=tuple(edge for _, _, edge in edges)
     )
-
-
-def _is_chained(edge: Edge) -> bool:
-    """Whether it joins two services or two images; the kinds of things say all other order."""
-    return edge.needing.kind == edge.needed.kind
 
 
 def _rank(node: Node) -> Rank:

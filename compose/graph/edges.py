@@ -32,6 +32,13 @@ def find_edges(project: Project) -> Iterator[Edge]:
         yield from _build(project, service)
 
 
+def find_links(project: Project) -> Iterator[Edge]:
+    """Those of the edges that can come to a circle: of services and of images among each other."""
+    for service in project.services.values():
+        yield from _services(project, node_of(service.name), service)
+        yield from (edge for edge in _build(project, service) if edge.is_link)
+
+
 def node_of(service: str) -> Node:
     """The node of a service."""
     return Node(kind="service", name=service)

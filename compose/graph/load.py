@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from compose.graph.dependencies import with_dependencies
+from compose.graph.dependencies import refuse_circles, with_dependencies
 from compose.graph.selection import without_unused
 from compose.model.load import load_project
 
@@ -13,12 +13,21 @@ if TYPE_CHECKING:
     from compose.model.project import Project
 
 
-def load_ordered(options: LoadOptions) -> Project:
-    """The project with its graph, without networks and volumes that no service uses.
-
-    Where consistency is not asked for, there is no graph: what is needed may not be there.
+def load_checked(options: LoadOptions) -> Project:
+    """The project without networks and volumes that no service uses, and without its graph.
 
     Raises a ProjectProblem, or an ExceptionGroup of several.
     """
     project = without_unused(load_project(options))
+    if options.consistency:
+        refuse_circles(project)
+    return project
+
+
+def load_ordered(options: LoadOptions) -> Project:
+    """The same with its graph.
+
+    Where consistency is not asked for, there is none: what is needed may not be there.
+    """
+    project = load_checked(options)
     return with_dependencies(project) if options.consistency else project

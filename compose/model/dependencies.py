@@ -64,6 +64,11 @@ class Edge(Record):
     required: bool = True
     restart: bool = False
 
+    @property
+    def is_link(self) -> bool:
+        """Whether it joins two services, or two images; the kinds of things say all other order."""
+        return self.needing.kind == self.needed.kind
+
 
 class Dependencies(Record):
     """The graph of a project.

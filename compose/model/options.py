@@ -18,6 +18,7 @@ class LoadOptions(Record):
     services            named on the command line: their profiles are active
     working_directory   absolute; relative paths of the options are resolved against it
     environment         variables of the process
+    ordered             False: nothing is going to be made, so that no graph is needed
     consistency         False: do not check that names lead somewhere, and make no graph
     read_env_files      False: leave `env_file` of services unread
     """
@@ -30,5 +31,6 @@ class LoadOptions(Record):
     env_files: tuple[str, ...] = ()
     profiles: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
+    ordered: bool = True
     consistency: bool = True
     read_env_files: bool = True

@@ -47,13 +47,13 @@ class Cached:
         self.loads = 0
         from compose.graph import load
 
-        real = load.load_ordered
+        real = load.load_checked
 
         def counting(options: object) -> Project:
             self.loads += 1
             return real(options)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(load, "load_ordered", counting)
+        monkeypatch.setattr(load, "load_checked", counting)
 
     def __call__(self, environment: Mapping[str, str] = {}, **options: object) -> Project:
         return load_cached(self.files.options(environment, **options), str(self.directory))
@@ -327,3 +327,19 @@ print(sorted(slow & sys.modules.keys()))
         check=True,
     )
     assert result.stdout.strip() == "[]"
+
+
+def test_the_graph_is_added_when_it_is_wanted_first(cached: Cached) -> None:
+    assert cached(ordered=False).dependencies.nodes == ()
+    ordered = cached()
+    assert ordered.dependencies.services() == ("db", "web")
+    assert cached.loads == 1
+    assert cached(ordered=False) == cached() == ordered
+    assert cached.loads == 1
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_circles_are_refused_whether_there_is_a_graph_or_not(cached: Cached, ordered: bool) -> None:
+    cached.files.write("services: {a: {image: x, links: [b]}, b: {image: x, depends_on: [a]}}")
+    with pytest.raises(Problem, match="in a circle: a -> b -> a"):
+        cached(ordered=ordered)

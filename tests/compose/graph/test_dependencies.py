@@ -267,14 +267,16 @@ def test_builds_in_a_circle_are_named(files: Files) -> None:
 
 def test_networkx_is_imported_where_something_has_to_be_ordered(files: Files) -> None:
     assert not _loads_networkx(files.write("services: {a: {image: x}, b: {image: y, scale: 3}}"))
-    assert _loads_networkx(files.write("services: {a: {image: x}, b: {image: y, links: [a]}}"))
+    chained = files.write("services: {a: {image: x}, b: {image: y, links: [a]}}")
+    assert _loads_networkx(chained)
+    assert not _loads_networkx(chained, "load_checked")
 
 
-def _loads_networkx(path: Path) -> bool:
+def _loads_networkx(path: Path, load: str = "load_ordered") -> bool:
     program = (
-        "import sys\nfrom compose.graph.load import load_ordered\n"
+        f"import sys\nfrom compose.graph.load import {load}\n"
         "from compose.model.options import LoadOptions\n"
-        "load_ordered(LoadOptions(working_directory=sys.argv[1], environment={}))\n"
+        f"{load}(LoadOptions(working_directory=sys.argv[1], environment={{}}))\n"
         "print('networkx' in sys.modules)"
     )
     command = [sys.executable, "-c", program, str(path.parent)]
