@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from compose.model.fields import Fields
 
-_NOT_BUILT = ("image", "npipe", "cluster")
+_NOT_BUILT = ("npipe", "cluster")
 _READ_ONLY_BELOW = {"writable": False, "readonly": True}
 
 
@@ -62,14 +62,14 @@ def read_mounts(fields: Fields) -> Iterator[Mount]:
             mount.note(MissingKey, f"{mount.name()}: a bind mount needs a `source`")
         elif kind == "bind" and not source.startswith("/"):
             mount.not_built(f"`{source}`, a path of Windows", "source")
+        elif kind == "image" and not source:
+            mount.note(MissingKey, f"{mount.name()}: a mount of an image needs its `source`")
         yield _mount(mount, kind, source)
 
 
 def _mount(fields: Fields, kind: str, source: str) -> Mount:
     bind, volume, tmpfs = fields.inside("bind"), fields.inside("volume"), fields.inside("tmpfs")
     recursive = bind.text("recursive") or "enabled"
-    if recursive in _READ_ONLY_BELOW:
-        bind.not_built(f"`{recursive}`", "recursive")
     known = cast('Literal["bind", "volume", "tmpfs", "image", "npipe", "cluster"]', kind)
     return Mount(
         type=known,
@@ -82,12 +82,20 @@ def _mount(fields: Fields, kind: str, source: str) -> Mount:
         read_only_below=_READ_ONLY_BELOW.get(recursive),
         selinux=bind.text("selinux"),
         nocopy=volume.flag("nocopy"),
-        subpath=volume.text("subpath") or fields.inside("image").text("subpath"),
+        subpath=_subpath(volume) or _subpath(fields.inside("image")),
         labels=volume.labels(),
         size_bytes=tmpfs.size("size") or None,
         mode=tmpfs.mode("mode"),
         consistency=fields.text("consistency"),
     )
+
+
+def _subpath(fields: Fields) -> str | None:
+    subpath = fields.text("subpath") or None
+    if subpath and (subpath.startswith("/") or ".." in subpath.split("/")):
+        what = f"{fields.name('subpath')}: `{subpath}` is not a relative path without `..`"
+        fields.note(InvalidValue, what, "subpath")
+    return subpath
 
 
 def read_tmpfs(fields: Fields) -> Iterator[Mount]:

@@ -132,7 +132,7 @@ def _mounts(
     lent: Sequence[Mount],
 ) -> Iterator[Mount]:
     for mount in (*service.mounts, *service.tmpfs):
-        assert mount.type in ("bind", "volume", "tmpfs"), mount  # `check_built` was asked
+        assert mount.type in ("bind", "volume", "tmpfs", "image"), mount  # `check_built` was asked
         yield Mount(
             type=mount.type,
             target=mount.target,
@@ -141,6 +141,8 @@ def _mounts(
             create_host_path=mount.create_host_path,
             propagation=mount.propagation,
             recursive=mount.recursive,
+            read_only_below=mount.read_only_below,
+            subpath=mount.subpath,
             nocopy=mount.nocopy,
             options=mount.options,
             size_bytes=mount.size_bytes,
@@ -165,7 +167,15 @@ def _mounts(
             yield Mount(type="volume", target=target, source=anonymous[target])
 
 
+def image_of(project: Project, mount: ServiceMount) -> str:
+    """The image that a mount shows: its source is a reference, or a service."""
+    named = project.services.get(mount.source)
+    return mount.source if named is None else named.image_name
+
+
 def _source(project: Project, mount: ServiceMount, anonymous: Mapping[str, str]) -> str:
+    if mount.type == "image":
+        return image_of(project, mount)
     if mount.type != "volume":
         return mount.source
     if not mount.source:

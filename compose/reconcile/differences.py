@@ -110,8 +110,8 @@ def _mounts_of(sources: Mapping[str, str]) -> Compare:
     """By target; their order says nothing. `sources`: what secrets and configs are there."""
 
     def compare(old: tuple[Mount, ...], new: tuple[Mount, ...]) -> Iterator[str]:
-        before = {mount.target: mount for mount in old}
-        after = {mount.target: mount for mount in new}
+        before = {mount.target: _comparable(mount) for mount in old}
+        after = {mount.target: _comparable(mount) for mount in new}
         for target in {**before, **after}:
             mounts = before.get(target), after.get(target)
             if mounts[0] != mounts[1]:
@@ -125,6 +125,11 @@ def _pre_start(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
     """Of the hooks only these make another container."""
     if old.get("pre_start") != new.get("pre_start"):
         yield "pre_start"
+
+
+def _comparable(mount: Mount) -> Mount:
+    """On record, an image has its id, not its name."""
+    return mount.replace(source="") if mount.type == "image" else mount
 
 
 def _endpoints_in(project: Project) -> Compare:

@@ -9,7 +9,7 @@ from compose.model.record import Record
 from compose.reconcile import names
 from compose.reconcile.blame import place_of
 from compose.reconcile.conditions import wait_for
-from compose.reconcile.container_spec import container_spec
+from compose.reconcile.container_spec import container_spec, image_of
 from compose.reconcile.files import file_specs
 from compose.reconcile.hooks import remembered_hooks, run_hooks
 from compose.reconcile.resources import create_network, create_volume
@@ -154,7 +154,18 @@ class Performer:
     # Containers
 
     async def _create_container(self, step: Step) -> None:
+        await self._pull_mounted(step)
         self._create(step)
+
+    async def _pull_mounted(self, step: Step) -> None:
+        """Images that the service mounts. They are for its containers alone: no step of theirs."""
+        project = self._known_project()
+        for mount in self._service(step).mounts:
+            if mount.type == "image":
+                reference = image_of(project, mount)
+                await self._engine.images.ensure_in_thread(
+                    reference, "missing", self._progress(step)
+                )
 
     async def _recreate_container(self, step: Step) -> None:
         """The new one under a temporary name, the old one away, the name handed over.
@@ -163,6 +174,7 @@ class Performer:
         the label `replace` tells the next plan which.
         """
         old = self._engine.containers.get(step.target)
+        await self._pull_mounted(step)
         new = self._create(step, old)
         try:
             await self._stop(step, old.id)

@@ -48,6 +48,8 @@ class ResourceSteps:
             self._image(service)
             for reference in service.hook_images:
                 self._hook_image(service, reference)
+            for shown in self._shown(service):
+                self._image(shown)
 
     def recreate_volumes(self, recreated: Iterable[str], removals: Iterable[int]) -> None:
         """Volumes (names) that are made anew, once `removals` have removed their users."""
@@ -63,6 +65,7 @@ class ResourceSteps:
             *(self.networks.get(key) for key in service.networks),
             *(self.volumes.get(key) for key in _volume_keys(service)),
             *(self.images.get(name) for name in (service.image_name, *service.hook_images)),
+            *(self.images.get(shown.image_name) for shown in self._shown(service)),
         ]
         return [step for step in made if step is not None]
 
@@ -120,6 +123,11 @@ class ResourceSteps:
             self.images[reference] = self._steps.add(
                 action, "image", reference, cause, service=service.name, needs=needs
             )
+
+    def _shown(self, service: Service) -> list[Service]:
+        """Services whose images its containers mount."""
+        sources = [mount.source for mount in service.mounts if mount.type == "image"]
+        return [self._project.services[name] for name in sources if name in self._project.services]
 
     def _hook_image(self, service: Service, reference: str) -> None:
         """That of a hook: perhaps the image of another service."""

@@ -26,7 +26,7 @@ _NOT_BUILT: PathTable[bool] = PathTable(
             *below(_BUILD, "no_cache_filter privileged entitlements secrets ssh platforms"),
             *below(f"{_SERVICE}.networks.*", "interface_name link_local_ips"),
             *below(f"{_SERVICE}.networks.*", "driver_opts"),
-            *below(f"{_SERVICE}.volumes.[]", "volume.subpath volume.labels"),
+            *below(f"{_SERVICE}.volumes.[]", "volume.labels"),
             *below("networks.*.ipam", "options"),
         ],
         value=True,

@@ -11,26 +11,13 @@ from typing import TYPE_CHECKING
 
 from engine.containers.files import place_files, without_secrets
 from engine.containers.rows import note_event
+from engine.containers.spec import ContainerSpec, Mount
 from engine.errors import ContainerProblem
 from engine.state.db import transaction
 
 if TYPE_CHECKING:
     from engine.containers.containers import Containers
-    from engine.containers.spec import ContainerSpec
-
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
-_ANONYMOUS = {
-    "type": "volume",
-    "source": "",
-    "read_only": False,
-    "create_host_path": True,
-    "propagation": "rprivate",
-    "recursive": True,
-    "nocopy": False,
-    "options": (),
-    "size_bytes": None,
-    "mode": None,
-}
 
 
 def create(containers: Containers, spec: ContainerSpec) -> str:
@@ -86,18 +73,20 @@ def _name_taken(name: str, hint: str | None) -> ContainerProblem:
 def _with_volumes(
     containers: Containers, spec: ContainerSpec, image_volumes: tuple[str, ...]
 ) -> dict[str, object]:
-    """The spec as JSON, each volume made and named; those of the image that are not
-    mounted over become anonymous ones."""
+    """The spec as JSON, each volume made and named, each image found; the volumes of its image
+    that are not mounted over become anonymous ones."""
     described = spec.plain()
     described["files"] = without_secrets(described["files"])
     targets = {os.path.normpath(mount.target) for mount in spec.mounts}
     described["mounts"] = list(described["mounts"]) + [
-        {**_ANONYMOUS, "target": path} for path in image_volumes if path not in targets
+        Mount(type="volume", target=path).plain() for path in image_volumes if path not in targets
     ]
     volumes = containers.parts.volumes
     for mount in described["mounts"]:
         if mount["type"] == "volume":
             mount["source"] = volumes.create(mount["source"] or None).name
+        elif mount["type"] == "image":
+            mount["source"] = containers.parts.images.get(mount["source"]).id
     return described
 
 

@@ -6,6 +6,7 @@ import os
 
 from engine.containers import process
 from engine.containers.init import Init
+from engine.rootfs.sources import open_peers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def fork_init(
     """
     filter_program = _read_filter(config["buoy"]["seccomp"])
     init = Init(config, namespaces, link, filter_program)
+    open_peers(config["mounts"])
     process.set_oom_score(config["process"]["oomScoreAdj"])  # in a user namespace it could not
     namespaces.enter_outer()
     pid = os.fork()

@@ -6,11 +6,14 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from engine.containers.files import file_mounts
+from engine.containers.propagation import check_propagation
 from engine.errors import ContainerProblem
+from engine.kernel.mountoptions import FLAGS
+from engine.kernel.mounts import PROPAGATION
 from engine.state.paths import ensure_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from engine.cgroups.hierarchy import Hierarchies
     from engine.containers.spec import ContainerSpec, Mount
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
 # Files that we write for each container, under its durable directory (engine.md A8.6).
 OWN_FILES = ("hosts", "hostname", "resolv.conf")
 _KERNEL = ["nosuid", "noexec", "nodev"]
+_PROPAGATIONS = tuple(word for word in PROPAGATION if not word.endswith("unbindable"))
+IMAGE_MOUNTS = "image"  # in the run directory
+_TMPFS_DATA = ("size", "nr_blocks", "nr_inodes", "mode", "uid", "gid", "mpol", "huge")
 
 
 def default_mounts(
@@ -61,11 +67,16 @@ def _shared_memory(spec: ContainerSpec, donors: Mapping[str, str]) -> list[dict[
 
 
 def user_mounts(
-    roots: Roots, container_id: str, spec: ContainerSpec, volumes: Mapping[int, str]
+    roots: Roots,
+    container_id: str,
+    spec: ContainerSpec,
+    volumes: Mapping[int, str],
+    layers: Mapping[int, Sequence[str]],
 ) -> list[dict[str, Any]]:
     """What is asked for, parents before children, and our own files beneath them.
 
     volumes  index in `spec.mounts` -> volume name
+    layers   index in `spec.mounts` -> layers of an image, top first
     """
     targets = {os.path.normpath(mount.target) for mount in spec.mounts}
     directory = roots.container(container_id)
@@ -75,10 +86,13 @@ def user_mounts(
         for name in OWN_FILES
         if f"/etc/{name}" not in targets
     ]
-    asked = [
-        _user_mount(roots, spec, mount, volumes.get(index))
-        for index, mount in enumerate(spec.mounts)
-    ]
+    asked = []
+    for index, mount in enumerate(spec.mounts):
+        if mount.type == "image":
+            point = f"{roots.container_run(container_id)}/{IMAGE_MOUNTS}"
+            asked.append(_image_mount(spec, mount, list(layers[index]), point))
+        else:
+            asked.append(_user_mount(roots, spec, mount, volumes.get(index)))
     asked += file_mounts(roots, container_id, spec.files)
     return entries + sorted(asked, key=lambda entry: entry["destination"].count("/"))
 
@@ -86,6 +100,41 @@ def user_mounts(
 def _user_mount(
     roots: Roots, spec: ContainerSpec, mount: Mount, volume: str | None
 ) -> dict[str, Any]:
+    target = _target(spec, mount)
+    if mount.type == "tmpfs":
+        return _entry(target, "tmpfs", "tmpfs", _tmpfs_options(spec, mount))
+    options = ["rbind" if mount.recursive else "bind", _propagation(spec, mount)]
+    if mount.read_only:
+        alone = mount.read_only_below is False or not mount.recursive
+        options.append("ro" if alone else "rro")
+    elif mount.read_only_below is not None:
+        raise ContainerProblem(
+            f"container {spec.name}: {mount.target} is not read-only, so nothing below it is",
+            hint="make it read-only, or leave out `bind.recursive`",
+            code="mount-recursive",
+        )
+    if mount.type == "bind":
+        source = _bind_source(spec, mount)
+        check_propagation(spec, mount)
+        return _entry(target, "bind", source, options)
+    assert volume is not None
+    entry = _entry(target, "bind", roots.volume(volume), options)
+    if mount.subpath:
+        return {**entry, "subpath": _subpath(spec, mount)}
+    return entry if mount.nocopy else {**entry, "fill": True}
+
+
+def _image_mount(
+    spec: ContainerSpec, mount: Mount, layers: list[str], point: str
+) -> dict[str, Any]:
+    """point  an empty directory: several layers are put together there, in the mount namespace of
+    the container, which has other mounts there by then or before"""
+    entry = _entry(_target(spec, mount), "bind", point, ["bind", "rprivate", "ro"])
+    found: dict[str, Any] = {**entry, "layers": layers}
+    return {**found, "subpath": _subpath(spec, mount)} if mount.subpath else found
+
+
+def _target(spec: ContainerSpec, mount: Mount) -> str:
     target = os.path.normpath(mount.target)
     if not target.startswith("/") or target == "/":
         raise ContainerProblem(
@@ -93,16 +142,29 @@ def _user_mount(
             hint="an absolute path inside the container, other than /",
             code="mount-target",
         )
-    if mount.type == "tmpfs":
-        return _entry(target, "tmpfs", "tmpfs", _tmpfs_options(mount))
-    options = ["rbind" if mount.recursive else "bind", mount.propagation]
-    if mount.read_only:
-        options.append("rro" if mount.recursive else "ro")
-    if mount.type == "bind":
-        return _entry(target, "bind", _bind_source(spec, mount), options)
-    assert volume is not None
-    entry = _entry(target, "bind", roots.volume(volume), options)
-    return entry if mount.nocopy else {**entry, "fill": True}
+    return target
+
+
+def _propagation(spec: ContainerSpec, mount: Mount) -> str:
+    if mount.propagation not in _PROPAGATIONS:
+        raise ContainerProblem(
+            f"container {spec.name}: `{mount.propagation}` is no propagation of {mount.target}",
+            hint=f"there are {', '.join(_PROPAGATIONS)}",
+            code="propagation",
+        )
+    return mount.propagation
+
+
+def _subpath(spec: ContainerSpec, mount: Mount) -> str:
+    """Relative, and within: what links in the volume make of it is seen when it is mounted."""
+    subpath = os.path.normpath(mount.subpath or ".")
+    if subpath.startswith(("/", "..")):
+        raise ContainerProblem(
+            f"container {spec.name}: subpath {mount.subpath} of {mount.target} leads out of it",
+            hint="a relative path inside, without `..`",
+            code="subpath",
+        )
+    return subpath
 
 
 def _bind_source(spec: ContainerSpec, mount: Mount) -> str:
@@ -125,8 +187,16 @@ def _bind_source(spec: ContainerSpec, mount: Mount) -> str:
     return mount.source
 
 
-def _tmpfs_options(mount: Mount) -> list[str]:
+def _tmpfs_options(spec: ContainerSpec, mount: Mount) -> list[str]:
     """nosuid, nodev and noexec unless the user's words say otherwise; later ones win."""
+    for option in mount.options:
+        word = option.partition("=")[0]
+        if word not in FLAGS and not (word in _TMPFS_DATA and word != option):
+            raise ContainerProblem(
+                f"container {spec.name}: `{option}` is no option of the tmpfs {mount.target}",
+                hint=f"there are {', '.join(f'{word}=' for word in _TMPFS_DATA)} and flags as exec",
+                code="tmpfs-option",
+            )
     options = ["noexec", "nosuid", "nodev"]
     options += ["ro"] if mount.read_only else []
     options += [f"size={mount.size_bytes}"] if mount.size_bytes else []

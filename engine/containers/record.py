@@ -22,7 +22,7 @@ from engine.errors import ContainerProblem
 from engine.rootfs import masks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from engine.containers.spec import ContainerSpec
     from engine.images.config import ImageConfig
@@ -40,12 +40,14 @@ def build_record(
     image: Image | None,
     network: Mapping[str, Any],
     volumes: Mapping[int, str],
+    layers: Mapping[int, Sequence[str]],
     donors: Mapping[str, str],
 ) -> dict[str, Any]:
     """config.json for one container.
 
     network  the section that Networks.attach returned
     volumes  index of a mount in `spec.mounts` -> name of the volume that serves it
+    layers   index of a mount in `spec.mounts` -> layers, top first, of the image that it shows
     donors   what `modes.find_donors` has found
 
     Raises ContainerProblem where something asked for cannot be.
@@ -66,7 +68,7 @@ def build_record(
             "readonly": spec.read_only,
         },
         "mounts": default_mounts(spec, hierarchies, donors)
-        + user_mounts(roots, container_id, spec, volumes)
+        + user_mounts(roots, container_id, spec, volumes, layers)
         + edits.mounts,
         "linux": _linux(roots, container_id, spec, lowers, donors, found),
         "annotations": dict(spec.labels),

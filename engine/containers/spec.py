@@ -20,18 +20,25 @@ if TYPE_CHECKING:
 class Mount(Record):
     """One mount of a container, in the words of the overlay and OCI specifications.
 
-    type       bind (a host path), volume (a named or, without source, an anonymous one), tmpfs
-    source     absolute host path, or volume name; empty for tmpfs and anonymous volumes
+    type       bind (a host path), volume (a named or, without source, an anonymous one), tmpfs,
+               image (its content, to read)
+    source     absolute host path, volume name, or reference of an image that is here; empty for
+               tmpfs and anonymous volumes
     target     absolute path inside
+    recursive  what is mounted below the source comes along
+    read_only_below  whether that is read-only as well; None: as the mount itself
+    subpath    volume, image: what of it is mounted
     """
 
-    type: Literal["bind", "volume", "tmpfs"]
+    type: Literal["bind", "volume", "tmpfs", "image"]
     target: str
     source: str = ""
     read_only: bool = False
     create_host_path: bool = True  # bind: make a missing source a directory
     propagation: str = "rprivate"
     recursive: bool = True
+    read_only_below: bool | None = None
+    subpath: str | None = None
     nocopy: bool = False  # volume: do not fill an empty one from the image
     options: tuple[str, ...] = ()  # tmpfs: mount options, as `size=64m`, `mode=1770`
     size_bytes: int | None = None  # tmpfs

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.containers.files import place_files, require_files
 from engine.containers.modes import find_donors
+from engine.containers.mounts import IMAGE_MOUNTS
 from engine.containers.observe import ALIVE
 from engine.containers.program import hostname_of
 from engine.containers.record import EMPTY_LOWER, build_record
@@ -57,7 +58,12 @@ async def start(containers: Containers, row: sqlite3.Row) -> None:
     image = None if spec.lowers else parts.images.get(spec.image)
     volumes = {i: mount.source for i, mount in enumerate(spec.mounts) if mount.type == "volume"}
     donors = find_donors(containers, spec)
-    record = build_record(roots, container_id, spec, image, network, volumes, donors)
+    layers = {
+        i: parts.images.get(mount.source).lowers
+        for i, mount in enumerate(spec.mounts)
+        if mount.type == "image"
+    }
+    record = build_record(roots, container_id, spec, image, network, volumes, layers, donors)
     ours = record["buoy"]
     ours["argv"], ours["attachments"] = record["process"]["args"], _attachments(network)
     _make_directories(containers, container_id)
@@ -188,7 +194,8 @@ def _make_directories(containers: Containers, container_id: str) -> None:
         os.makedirs(path, mode=0o710, exist_ok=True)
     for name in ("upper", "work", EMPTY_LOWER):
         ensure_directory(f"{directory}/{name}", 0o755)
-    os.makedirs(f"{run_directory}/rootfs", mode=0o755, exist_ok=True)
+    for name in ("rootfs", IMAGE_MOUNTS):
+        os.makedirs(f"{run_directory}/{name}", mode=0o755, exist_ok=True)
 
 
 def _write_files(

@@ -201,10 +201,16 @@ class Records:
             connection.execute("DELETE FROM images WHERE id = ?", (image_id,))
 
     def containers_of(self, image_id: str) -> list[str]:
-        """Names of the containers that were made from an image."""
-        query = "SELECT name FROM containers WHERE image_id = ? ORDER BY name"
+        """Names of the containers that were made from an image, or mount it."""
+        query = (
+            "SELECT name FROM containers WHERE image_id = :id OR EXISTS ("
+            " SELECT 1 FROM json_each(spec, '$.mounts')"
+            " WHERE json_extract(value, '$.type') = 'image'"
+            " AND json_extract(value, '$.source') = :id"
+            ") ORDER BY name"
+        )
         with self.reading() as connection:
-            return [row["name"] for row in connection.execute(query, (image_id,))]
+            return [row["name"] for row in connection.execute(query, {"id": image_id})]
 
     def used_blobs(self) -> set[str]:
         """Digests of the configs, manifests and layers of all images."""

@@ -40,6 +40,11 @@ def open_beneath(root_fd: int, path: bytes, flags: int, mode: int = 0) -> int:
     return _openat2(root_fd, path, flags, mode, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS)
 
 
+def open_inside(root_fd: int, path: bytes, flags: int, mode: int = 0) -> int:
+    """Open `path` below `root_fd`, through links that stay inside; EXDEV where it leaves."""
+    return _openat2(root_fd, path, flags, mode, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS)
+
+
 def _openat2(root_fd: int, path: bytes, flags: int, mode: int, resolve: int) -> int:
     how = _OpenHow(flags=flags | os.O_CLOEXEC, mode=mode, resolve=resolve)
     while True:

@@ -14,6 +14,7 @@ from engine.kernel import mounts
 from engine.kernel.mountoptions import MountOptions, attributes_of
 from engine.kernel.openat2 import open_in_root
 from engine.rootfs.fill import copy_directory, fill_volume
+from engine.rootfs.sources import open_source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,8 +51,8 @@ class MountError(Exception):
 def make_mount(root_fd: int, entry: dict[str, Any]) -> None:
     """Make one entry of `mounts` of the OCI runtime specification below `root_fd`.
 
-    Of ours beside those of the specification: `fill` for a volume that may be empty, and
-    `tree_fd` for a bind whose source has been opened already, a detached mount.
+    Of ours beside those of the specification: `fill` for a volume that may be empty, and what
+    `sources.open_source` takes.
     """
     destination = os.path.normpath(entry["destination"])
     if destination == "/":
@@ -71,14 +72,12 @@ def make_mount(root_fd: int, entry: dict[str, Any]) -> None:
 
 
 def _bind(root_fd: int, destination: str, entry: dict[str, Any], options: MountOptions) -> None:
-    recursive = bool(options.flags & mounts.MS_REC)
-    tree_fd = entry.get("tree_fd", -1)
-    if tree_fd < 0:
-        tree_fd = mounts.open_tree(entry["source"], recursive=recursive)
+    tree_fd = open_source(entry, options)
     try:
         is_directory = stat.S_ISDIR(os.fstat(tree_fd).st_mode)
-        propagation = options.propagation or mounts.MS_PRIVATE
-        mounts.set_attributes(tree_fd, propagation=propagation, recursive=recursive)
+        propagation = options.propagation or mounts.MS_PRIVATE | mounts.MS_REC
+        below = bool(propagation & mounts.MS_REC)
+        mounts.set_attributes(tree_fd, propagation=propagation, recursive=below)
         _restrict(tree_fd, options)
         _move_to(root_fd, destination, tree_fd, is_directory)
     finally:
@@ -97,20 +96,31 @@ def _restrict(tree_fd: int, options: MountOptions) -> None:
 def _mount_new(
     root_fd: int, destination: str, entry: dict[str, Any], options: MountOptions
 ) -> None:
+    words = [options.data] if options.data else []
+    if entry["type"] == "tmpfs" and (mode := _mode_of(root_fd, destination)) is not None:
+        words = [f"mode={mode:04o}", *words]  # of two, the later one counts
     target_fd = ensure_target(root_fd, destination, directory=True)
     try:
         _check_target(root_fd, target_fd, destination, entry["type"])
-        data = options.data
-        if entry["type"] == "tmpfs" and not any(o.startswith("mode=") for o in entry["options"]):
-            mode = stat.S_IMODE(os.fstat(target_fd).st_mode)
-            data = f"{data},mode={mode:04o}" if data else f"mode={mode:04o}"
         path = f"/proc/self/fd/{target_fd}"
         writable = options.flags & ~mounts.MS_RDONLY if options.copies_up else options.flags
-        mounts.mount(entry["source"], path, entry["type"], writable, data)
+        mounts.mount(entry["source"], path, entry["type"], writable, ",".join(words))
         if options.copies_up or options.propagation or any(options.tree):
             _finish_new(root_fd, destination, target_fd, options)
     finally:
         os.close(target_fd)
+
+
+def _mode_of(root_fd: int, path: str) -> int | None:
+    """Permissions of a directory that the image has; None: there is none."""
+    try:
+        fd = open_in_root(root_fd, os.fsencode(path), os.O_PATH | os.O_DIRECTORY)
+    except FileNotFoundError:
+        return None
+    try:
+        return stat.S_IMODE(os.fstat(fd).st_mode)
+    finally:
+        os.close(fd)
 
 
 def _finish_new(root_fd: int, destination: str, below_fd: int, options: MountOptions) -> None:

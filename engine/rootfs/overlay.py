@@ -12,14 +12,14 @@ _WHOLE = (("redirect_dir", "off"), ("metacopy", "off"), ("index", "off"))
 _VALUE_LIMIT = 255  # fsconfig(2)
 
 
-def mount_overlay(target: str, lowers: list[str], upper: str, work: str) -> None:
-    """Mount `lowers` (top first) under `upper` at `target`.
+def mount_overlay(target: str, lowers: list[str], upper: str = "", work: str = "") -> None:
+    """Mount `lowers` (top first) under `upper` at `target`; without one, two or more, to read.
 
     A layer per fsconfig call where the kernel knows `lowerdir+` (6.8), else one string of at most
     a page for mount(2), which the kernel would cut in silence: OSError E2BIG instead.
     """
-    options = [("source", "overlay"), *(("lowerdir+", path) for path in lowers)]
-    options += [("upperdir", upper), ("workdir", work), *_WHOLE]
+    above = [("upperdir", upper), ("workdir", work)] if upper else []
+    options = [("source", "overlay"), *(("lowerdir+", path) for path in lowers), *above, *_WHOLE]
     if all(len(os.fsencode(value)) <= _VALUE_LIMIT for _, value in options):
         try:
             tree_fd = mounts.filesystem("overlay", options)
@@ -29,7 +29,16 @@ def mount_overlay(target: str, lowers: list[str], upper: str, work: str) -> None
         else:
             _move(tree_fd, target)
             return
-    _mount_classic(target, lowers, upper, work)
+    _mount_classic(target, lowers, [*above, *_WHOLE])
+
+
+def mount_layers(target: str, layers: list[str]) -> str:
+    """Where the content of `layers` (top first) is seen, to read: a single one as it is, several
+    mounted at `target`, in the caller's mount namespace."""
+    if len(layers) == 1:
+        return layers[0]
+    mount_overlay(target, layers)
+    return target
 
 
 def _move(tree_fd: int, target: str) -> None:
@@ -41,13 +50,12 @@ def _move(tree_fd: int, target: str) -> None:
         os.close(tree_fd)
 
 
-def _mount_classic(target: str, lowers: list[str], upper: str, work: str) -> None:
+def _mount_classic(target: str, lowers: list[str], options: list[tuple[str, str]]) -> None:
     """With the layers' names relative to their directory, to fit more of them in a page."""
     base = os.path.dirname(lowers[0])
     names = [os.path.basename(p) if os.path.dirname(p) == base else p for p in lowers]
     escaped = ":".join(name.replace("\\", "\\\\").replace(":", "\\:") for name in names)
-    fixed = ",".join(f"{key}={value}" for key, value in _WHOLE)
-    data = f"lowerdir={escaped},upperdir={upper},workdir={work},{fixed}"
+    data = ",".join([f"lowerdir={escaped}", *(f"{key}={value}" for key, value in options)])
     if len(os.fsencode(data)) >= os.sysconf("SC_PAGE_SIZE") - 1:
         raise OSError(errno.E2BIG, f"{len(lowers)} layers do not fit in one mount(2)", target)
     before = os.open(".", os.O_PATH | os.O_CLOEXEC)

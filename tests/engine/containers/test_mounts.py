@@ -230,7 +230,7 @@ def test_a_tmpfs_has_the_usual_options(dock: Dock) -> None:
 def test_a_tmpfs_has_the_mode_of_what_it_covers_or_the_one_given(dock: Dock) -> None:
     mounts = (tmpfs("/root"), tmpfs("/home", mode=0o1770), tmpfs("/new"))
     ended = dock.sh("stat -c %a /root /home /new", mounts=mounts)
-    assert ended.lines == ["700", "1770", "755"]
+    assert ended.lines == ["700", "1770", "1777"]
 
 
 def test_a_tmpfs_has_size_and_options_of_the_user(dock: Dock) -> None:
@@ -274,3 +274,124 @@ def test_the_volumes_of_an_image_are_anonymous_ones(dock: Dock, busybox: Image) 
     assert [mount.target for mount in dock.get(container).mounts] == ["/given", "/home/app"]
     dock.engine.containers.remove(container.id, volumes=True)
     assert [v.name for v in engine.volumes.list()] == ["mine"]
+
+
+# --- parts of volumes, images, propagation
+
+
+def test_a_part_of_a_volume_may_be_mounted(dock: Dock) -> None:
+    script = "mkdir -p /v/a/b; echo x > /v/a/b/f; ln -s a/b /v/link; echo y > /v/file"
+    dock.sh(script, mounts=(volume("v", "/v"),))
+    mounts = (
+        volume("v", "/part", subpath="a/b"),
+        volume("v", "/linked", subpath="link", read_only=True),
+        volume("v", "/one", subpath="file"),
+    )
+    ended = dock.sh("cat /part/f /linked/f /one; touch /linked/x; touch /part/new", mounts=mounts)
+    assert ended.lines == ["x", "x", "y"]
+    assert "Read-only" in ended.stderr
+    assert (Path(dock.engine.volumes.get("v").path) / "a/b/new").exists()
+
+
+@pytest.mark.parametrize(
+    ("subpath", "code", "what"),
+    [
+        ("../..", "subpath", "leads out"),
+        ("/etc", "subpath", "leads out"),
+        ("out", "mount", "leads out"),
+        ("up", "mount", "leads out"),
+        ("nowhere", "mount", "No such file"),
+    ],
+)
+def test_a_part_is_inside_its_volume(dock: Dock, subpath: str, code: str, what: str) -> None:
+    dock.sh("ln -s /etc /v/out; ln -s ../../.. /v/up", mounts=(volume("v", "/v"),))
+    with pytest.raises(ContainerProblem, match=what) as caught:
+        dock.start("true", mounts=(volume("v", "/x", subpath=subpath),))
+    assert caught.value.code == code
+
+
+def test_an_image_may_be_mounted_to_be_read(dock: Dock, busybox: Image) -> None:
+    reference = busybox.references[0]
+    mounts = (
+        Mount(type="image", source=reference, target="/i"),
+        Mount(type="image", source=reference, target="/e", subpath="etc"),
+    )
+    script = "ls -d /i/bin/busybox; grep -c root /e/passwd; touch /i/x; touch /e/x"
+    container = dock.start("sh", "-c", script, mounts=mounts)
+    ended = dock.end_of(container)
+    assert ended.lines[0] == "/i/bin/busybox"
+    assert int(ended.lines[1]) > 0
+    assert ended.stderr.count("Read-only") == 2
+    with pytest.raises(Exception, match=container.name):
+        dock.engine.images.remove(reference)
+
+
+def test_what_is_below_a_read_only_bind_may_stay_writable(dock: Dock, tree: Path) -> None:
+    mounts = (bind(tree, "/d", read_only=True, read_only_below=False),)
+    ended = dock.sh("touch /d/x; touch /d/inner/y", mounts=mounts)
+    assert ended.stderr.count("Read-only") == 1
+    assert (tree / "inner/y").exists()
+
+
+def test_nothing_is_read_only_below_what_is_not(dock: Dock, tmp_path: Path) -> None:
+    with pytest.raises(ContainerProblem, match="not read-only") as caught:
+        dock.start("true", mounts=(bind(tmp_path, "/d", read_only_below=True),))
+    assert caught.value.code == "mount-recursive"
+
+
+@pytest.fixture
+def shared(tmp_path: Path) -> Iterator[Path]:
+    """A shared mount of the host."""
+    directory = tmp_path / "shared"
+    directory.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "shared", directory], check=True)
+    subprocess.run(["mount", "--make-shared", directory], check=True)
+    (directory / "late").mkdir()
+    (directory / "own").mkdir()
+    yield directory
+    subprocess.run(["umount", "-R", directory], check=True)
+
+
+@pytest.mark.parametrize(
+    ("propagation", "inwards", "outwards"),
+    [
+        ("rprivate", False, False),
+        ("private", False, False),
+        ("rslave", True, False),
+        ("slave", True, False),
+        ("rshared", True, True),
+        ("shared", True, True),
+    ],
+)
+def test_mounts_propagate_as_asked(
+    dock: Dock, shared: Path, propagation: str, inwards: bool, outwards: bool
+) -> None:
+    mounts = (bind(shared, "/s", propagation=propagation),)
+    container = dock.idle(mounts=mounts, cap_add=("SYS_ADMIN",))
+    subprocess.run(["mount", "-t", "tmpfs", "late", shared / "late"], check=True)
+    seen = dock.exec(container, "grep", "-c", " /s/late ", "/proc/mounts")
+    assert (seen.stdout == b"1\n") == inwards
+    assert dock.exec(container, "mount", "-t", "tmpfs", "own", "/s/own").code == 0
+    assert (f" {shared}/own " in Path("/proc/self/mounts").read_text()) == outwards
+    assert container.id not in Path("/proc/self/mountinfo").read_text()
+
+
+@pytest.mark.parametrize("propagation", ["rshared", "rslave", "sideways"])
+def test_what_cannot_propagate_is_a_problem(dock: Dock, tmp_path: Path, propagation: str) -> None:
+    private = tmp_path / "private"
+    private.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "private", private], check=True)
+    subprocess.run(["mount", "--make-private", private], check=True)
+    try:
+        with pytest.raises(ContainerProblem, match=str(private)) as caught:
+            dock.start("true", mounts=(bind(private, str(private), propagation=propagation),))
+    finally:
+        subprocess.run(["umount", private], check=True)
+    assert caught.value.code == "propagation"
+
+
+@pytest.mark.parametrize("option", ["exce", "size", "Size=1m", "uid"])
+def test_an_option_that_no_tmpfs_has_is_a_problem(dock: Dock, option: str) -> None:
+    with pytest.raises(ContainerProblem, match=option) as caught:
+        dock.start("true", mounts=(tmpfs("/t", options=(option,)),))
+    assert caught.value.code == "tmpfs-option"

@@ -1,0 +1,111 @@
+"""Mounts in all forms of the file, through the command."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.marks import needs_root
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.scenarios.conftest import Buoy
+
+pytestmark = [needs_root, pytest.mark.usefixtures("busybox")]
+
+TEXT = """
+services:
+  tools:
+    build: {context: ., dockerfile_inline: "FROM busybox\\nRUN mkdir /t && echo tool > /t/tool"}
+    command: "true"
+    volumes: ["data:/data"]
+  app:
+    image: busybox
+    command: sleep 1000
+    stop_grace_period: 0s
+    depends_on: {tools: {condition: service_completed_successfully}}
+    volumes:
+      - {type: image, source: tools, target: /tools}
+      - {type: image, source: tools, target: /part, image: {subpath: t}}
+      - {type: image, source: busybox, target: /busybox}
+      - type: volume
+        source: data
+        target: /made
+        volume: {subpath: made, nocopy: true}
+      - type: bind
+        source: .
+        target: /here
+        read_only: true
+        bind: {recursive: writable, propagation: rslave}
+      - {type: tmpfs, target: /scratch, tmpfs: {size: 1m, mode: 01770}}
+    tmpfs: "/run:mode=755,uid=7,size=64k,exec"
+    read_only: true
+volumes: {data: }
+"""
+
+
+@pytest.fixture
+def below(buoy: Buoy) -> Path:
+    """A file system that is mounted, and shared, below the project's directory."""
+    directory = buoy.directory / "below"
+    directory.mkdir()
+    return directory
+
+
+def test_a_service_has_its_mounts(buoy: Buoy, below: Path) -> None:
+    buoy.write("compose.yaml", TEXT.replace('command: "true"', "command: mkdir -p /data/made"))
+    subprocess.run(["mount", "--bind", buoy.directory, buoy.directory], check=True)
+    try:
+        subprocess.run(["mount", "--make-shared", buoy.directory], check=True)
+        subprocess.run(["mount", "-t", "tmpfs", "below", below], check=True)
+        buoy.run("up", "-d")
+
+        def sh(script: str) -> list[str]:
+            return buoy.run("exec", "-T", "app", "sh", "-c", f"{script}; true").lines
+
+        assert sh("cat /tools/t/tool /part/tool; ls /busybox/bin/sh") == [
+            "tool",
+            "tool",
+            "/busybox/bin/sh",
+        ]
+        writable = "/tools/x /part/x /busybox/x /made/x /here/x /here/below/x /scratch/x /run/x /x"
+        script = f"for f in {writable}; do (: > $f) 2>/dev/null && echo $f"
+        assert sh(f"{script}; done") == ["/made/x", "/here/below/x", "/scratch/x", "/run/x"]
+        assert sh("stat -c '%a %u' /scratch /run; df -k /scratch /run | awk '{print $2}'") == [
+            *("1770 0", "755 7"),
+            *("1K-blocks", "1024", "64"),
+        ]
+        assert "noexec" not in sh("grep ' /run ' /proc/mounts")[0]
+        assert "noexec" in sh("grep ' /scratch ' /proc/mounts")[0]
+        assert buoy.run("plan").stdout.count("app-1") == 0
+        buoy.run("down", "-v")
+    finally:
+        subprocess.run(["umount", "-R", buoy.directory], check=True)
+
+
+@pytest.mark.parametrize(
+    ("mount", "where", "what"),
+    [
+        ("{type: bind, source: ., target: /x, bind: {propagation: up}}", "4:71", "`up` is not"),
+        ("{type: volume, target: /x, volume: {subpath: ../x}}", "4:60", "`../x` is not"),
+        ("{type: image, target: /x}", "4:15", "needs its `source`"),
+        (
+            "{type: bind, source: ., target: /x, bind: {recursive: readonly}}",
+            "4:5",
+            "not read-only",
+        ),
+        ("{type: cluster, source: x, target: /x}", "4:22", "`cluster` is not built yet"),
+        ("{type: npipe, source: x, target: /x}", "4:22", "`npipe` is not built yet"),
+    ],
+)
+def test_what_cannot_be_mounted_is_told_with_its_place(
+    buoy: Buoy, mount: str, where: str, what: str
+) -> None:
+    buoy.write("compose.yaml", f"services:\n  app:\n    image: busybox\n    volumes: [{mount}]\n")
+    done = buoy.run("up", "-d", check=False)
+    assert done.exit_code != 0
+    assert what in done.stderr
+    assert f"compose.yaml:{where}" in done.stderr
