@@ -32,6 +32,7 @@ VERBS = {
     "ps": "List containers",
     "pull": "Pull the images of services",
     "restart": "Restart containers",
+    "resume": "Start again what a restart of the host has ended",
     "rm": "Remove stopped containers",
     "scale": "Set the number of replicas of services",
     "start": "Start containers that exist",

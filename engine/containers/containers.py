@@ -8,7 +8,7 @@ import json
 from engine.containers.observe import observe_container
 from engine.containers.rows import find_row, users_of_volume
 from engine.containers.statefile import RESTART_NAME, lock_holder
-from engine.errors import ContainerProblem
+from engine.errors import ContainerProblem, Problem
 
 TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
@@ -323,9 +323,27 @@ class Containers:
         """Clean up behind monitors that were killed; once per engine, cheap when all is well."""
         if not self._mended:
             self._mended = True
-            from engine.containers import stopping
+            from engine.containers.mending import mend
 
-            stopping.mend(self)
+            mend(self)
+
+    async def resume(self) -> builtins.list[Container]:
+        """Start what was running when the host went down, as the restart policies say.
+
+        The containers that were started. Raises an ExceptionGroup of the Problems of those that
+        could not be, once all have been tried.
+        """
+        from engine.containers.resuming import to_resume
+
+        started, problems = [], []
+        for container_id in to_resume(self):
+            try:
+                started.append(await self.start(container_id))
+            except Problem as problem:
+                problems.append(problem)
+        if problems:
+            raise ExceptionGroup("not all could be started again", problems)
+        return started
 
     def _note_manual_stop(self, container_id: str) -> None:
         """`unless-stopped` will not bring it back."""

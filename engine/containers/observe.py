@@ -6,6 +6,7 @@ import json
 
 from engine.containers.spec import Attachment, Container, Mount, PublishedPort
 from engine.containers.statefile import LAST_STATE_NAME, STATE_NAME, lock_holder, read_json
+from engine.kernel.boot import boot_id
 
 TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 KILLED = 137  # the kernel kills init with its monitor
 UNKNOWN = 255
+_HOST_RESTARTED = "the host was restarted while it ran"
 ALIVE = ("running", "restarting", "paused")
 
 
@@ -64,6 +66,8 @@ def observe_state(roots: Roots, container_id: str, started_at: float | None) -> 
             # read again: a monitor that ended meanwhile has written so before it let go of the lock
             state = read_json(f"{run_directory}/{STATE_NAME}") or state
             if state["status"] in ALIVE:
+                if state.get("boot_id") not in (None, boot_id()):
+                    return _lost(state, UNKNOWN, _HOST_RESTARTED)
                 return _lost(state, KILLED, state.get("error") or "its monitor was killed")
         return state
     if started_at is None:
@@ -73,7 +77,7 @@ def observe_state(roots: Roots, container_id: str, started_at: float | None) -> 
         return last
     if lock_holder(run_directory) is not None:
         return {"status": "created"}  # about to run: its monitor has not written yet
-    return _lost(last or {}, UNKNOWN, "the host was restarted while it ran")
+    return _lost(last or {}, UNKNOWN, _HOST_RESTARTED)
 
 
 def _lost(state: dict[str, Any], exit_code: int, why: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import shutil
 import threading
 from typing import TYPE_CHECKING
 
-from engine.containers import stopping
+from engine.containers.mending import remove_cgroup
 from engine.containers.observe import ALIVE, observe_container
 from engine.containers.rows import note_event, users_of_volume, volumes_of
 from engine.errors import ContainerProblem
@@ -36,7 +36,7 @@ def remove(containers: Containers, row: sqlite3.Row, *, volumes: bool) -> thread
             hint="stop it first",
             code="container-running",
         )
-    stopping.remove_cgroup(roots, row["id"])
+    remove_cgroup(roots, row["id"])
     containers.parts.networks.detach(row["id"])
     containers.db.execute("DELETE FROM containers WHERE id = ?", (row["id"],))
     deleting = _delete_directories(roots, row["id"])

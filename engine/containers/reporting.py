@@ -53,6 +53,7 @@ class Report:
             "attachments": ours["attachments"],
             "exposed": ours["exposed"],
             "health": None,
+            "boot_id": ours.get("boot_id"),
         }
 
     @property

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from engine.containers.files import place_files, require_files
+from engine.containers.mending import clean_up, mend
 from engine.containers.modes import find_donors
 from engine.containers.mounts import IMAGE_MOUNTS
 from engine.containers.observe import ALIVE
@@ -32,9 +33,10 @@ from engine.containers.statefile import (
     read_json,
     write_json,
 )
-from engine.containers.stopping import clean_up, end_of_monitor
+from engine.containers.stopping import end_of_monitor
 from engine.containers.watching import Changes
 from engine.errors import ContainerProblem
+from engine.kernel.boot import boot_id
 from engine.state.paths import ensure_directory
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ async def start(containers: Containers, row: sqlite3.Row) -> None:
     if await _is_started(containers, container_id):
         _refuse_paused(containers, row, "it cannot be started")
         return
+    mend(containers, row)
     spec = load_spec(row["spec"], name=row["name"])
     network = _attach(containers, container_id, spec)
     image = None if spec.lowers else parts.images.get(spec.image)
@@ -66,6 +69,7 @@ async def start(containers: Containers, row: sqlite3.Row) -> None:
     record = build_record(roots, container_id, spec, image, network, volumes, layers, donors)
     ours = record["buoy"]
     ours["argv"], ours["attachments"] = record["process"]["args"], _attachments(network)
+    ours["boot_id"] = boot_id()
     _make_directories(containers, container_id)
     place_files(roots, container_id, spec.files)
     require_files(roots, container_id, spec)

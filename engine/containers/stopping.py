@@ -1,4 +1,4 @@
-"""Asking monitors to stop and kill, and cleaning up behind those that were killed themselves."""
+"""Asking monitors to stop and to send signals, and waiting for their end."""
 
 from __future__ import annotations
 
@@ -6,28 +6,20 @@ import asyncio
 import contextlib
 import json
 import os
-import signal as signals
 from typing import TYPE_CHECKING, Any
 
 from engine.containers.control import connect
-from engine.containers.group import find_cgroup
-from engine.containers.observe import ALIVE, observe_state
 from engine.containers.signals import signal_number
 from engine.containers.statefile import (
-    LAST_STATE_NAME,
     RESTART_NAME,
-    STATE_NAME,
     lock_holder,
     take_lock,
-    write_json,
 )
-from engine.kernel.process import start_time
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator
 
-    from engine.containers.containers import Containers
     from engine.state.paths import Roots
 
 _PACKET_BYTES = 65536
@@ -69,56 +61,6 @@ async def kill(roots: Roots, container_id: str, signal: str) -> bool:
     request = {"do": "kill", "signal": signal_number(signal)}
     answer = await ask(roots, container_id, request)
     return bool(answer and answer.get("sent"))
-
-
-def mend(containers: Containers) -> None:
-    """Clean up what monitors that were killed have left: processes, cgroups, names, rules."""
-    roots = containers.roots
-    lost, live = [], []
-    for row in containers.db.execute("SELECT id, started_at FROM containers"):
-        state = observe_state(roots, row["id"], row["started_at"])
-        if state.get("lost"):
-            lost.append((row["id"], state))
-        elif state["status"] in ALIVE:
-            live.append(row["id"])
-    if not lost:
-        return
-    for container_id, state in lost:
-        _end_leftover(roots, container_id, state)
-    containers.parts.networks.mend(live)
-
-
-def _end_leftover(roots: Roots, container_id: str, state: dict[str, Any]) -> None:
-    """Init dies with its monitor unless it has shed its parent-death signal: make sure."""
-    target = state.get("target") or {}
-    pid = target.get("pid")
-    if pid and start_time(pid) == target.get("started"):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signals.SIGKILL)
-    remove_cgroup(roots, container_id)
-    state = {key: value for key, value in state.items() if key not in ("lost", "target")}
-    run_directory = roots.container_run(container_id)
-    os.makedirs(run_directory, mode=0o700, exist_ok=True)
-    write_json(run_directory, STATE_NAME, state)
-    with contextlib.suppress(FileNotFoundError):
-        write_json(roots.container(container_id), LAST_STATE_NAME, state, durable=True)
-
-
-def clean_up(containers: Containers, container_id: str) -> None:
-    """After a monitor that was killed before it had said anything."""
-    roots = containers.roots
-    remove_cgroup(roots, container_id)
-    rows = containers.db.execute("SELECT id FROM containers")
-    live = [row["id"] for row in rows if lock_holder(roots.container_run(row["id"]))]
-    containers.parts.networks.mend(live)
-
-
-def remove_cgroup(roots: Roots, container_id: str) -> None:
-    """End what is in a container's cgroup, and remove it; accepts absence."""
-    cgroup = find_cgroup(roots, container_id)
-    with contextlib.suppress(FileNotFoundError):
-        cgroup.kill()
-    cgroup.remove()
 
 
 async def _end_of(pid: int) -> None:

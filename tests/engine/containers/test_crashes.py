@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,8 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine import ContainerProblem, EndpointSpec, Engine, NetworkSpec, PortSpec, RestartPolicy
+from engine import (
+    ContainerProblem,
+    EndpointSpec,
+    Engine,
+    Mount,
+    NetworkSpec,
+    PortSpec,
+    RestartPolicy,
+)
 from engine.containers.control import connect
+from engine.containers.mending import LOCK_NAME
+from engine.state.locks import locked
 from tests.engine.containers.dock import Dock
 from tests.leaks import processes_of
 from tests.marks import needs_root
@@ -305,6 +316,100 @@ def test_after_a_reboot_what_ran_is_known_to_have_ended(dock: Dock) -> None:
     again = Dock(later, dock.runner, dock.image)
     assert again.start_again(ran).status == "running"
     dock.runner.run(later.close())
+
+
+def lose_the_host(dock: Dock, *containers: Container) -> None:
+    """Their processes and volatile directories are gone."""
+    for container in containers:
+        if dock.monitor(container):
+            kill_process(dock.monitor(container))
+        shutil.rmtree(dock.run_directory(container))
+
+
+def test_what_is_resumed_after_a_reboot_is_for_the_policies_to_say(dock: Dock, later: Dock) -> None:
+    def ended(script: str, **policy: Any) -> Container:
+        return dock.sh(script, restart=RestartPolicy(**policy)).container
+
+    def stopped(name: Any) -> Container:
+        container = dock.idle(restart=RestartPolicy(name=name))
+        dock.stop(container)
+        return container
+
+    running = [
+        dock.idle(restart=RestartPolicy(name=name))
+        for name in ("always", "unless-stopped", "on-failure")
+    ]
+    others = [
+        dock.idle(restart=RestartPolicy(name="no")),
+        stopped("unless-stopped"),
+        ended("exit 1", name="on-failure", max_attempts=1),
+        ended("exit 0", name="on-failure"),
+    ]
+    by_hand = stopped("always")
+    new = dock.create("sleep", "9", restart=RestartPolicy(name="always"))
+    lose_the_host(dock, *running, *others, by_hand)
+    resumed = later.run(later.engine.containers.resume())
+    assert [one.id for one in resumed] == [*(one.id for one in running), by_hand.id]
+    assert later.get(new).status == "created"
+    assert later.run(later.engine.containers.resume()) == []
+    later.stop(by_hand)
+    assert later.run(later.engine.containers.resume()) == []
+
+
+def test_what_cannot_be_resumed_keeps_no_other_from_it(
+    dock: Dock, later: Dock, tmp_path: Path
+) -> None:
+    policy, file = RestartPolicy(name="always"), tmp_path / "file"
+    file.touch()
+    mount = Mount(type="bind", source=str(file), target="/file", create_host_path=False)
+    broken, whole = dock.idle(restart=policy, mounts=(mount,)), dock.idle(restart=policy)
+    lose_the_host(dock, broken, whole)
+    file.unlink()
+    with pytest.raises(ExceptionGroup) as caught:
+        later.run(later.engine.containers.resume())
+    assert [type(one) for one in caught.value.exceptions] == [ContainerProblem]
+    assert later.get(whole).status == "running"
+
+
+def test_a_state_of_another_run_of_the_kernel_is_of_a_host_that_was_restarted(dock: Dock) -> None:
+    """Where the volatile directory is on a disk."""
+    container = dock.idle()
+    kill_process(dock.monitor(container))
+    assert dock.get(container).exit_code == 137
+    path = Path(dock.run_directory(container)) / "state.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"boot_id": "another"}))
+    found = dock.get(container)
+    assert (found.exit_code, found.error) == (255, "the host was restarted while it ran")
+
+
+def test_a_container_that_was_started_meanwhile_is_not_mended(dock: Dock, later: Dock) -> None:
+    """Somebody else has found it lost, mended it, and started it, while we waited for the lock."""
+    container = dock.idle()
+    dock.engine.containers.mend()
+    kill_process(dock.monitor(container))
+    state = Path(dock.run_directory(container)) / "state.json"
+    with locked(f"{dock.engine.roots.run_root}/{LOCK_NAME}"):
+        mending = subprocess.Popen(
+            [sys.executable, "-c", _MEND, dock.engine.roots.root, dock.engine.roots.run_root]
+        )
+        wait_until(lambda: _waits_for_lock(mending.pid))
+        state.write_text(json.dumps(dock.state(container) | {"status": "exited"}))
+        running = dock.start_again(container)
+    assert mending.wait() == 0
+    assert later.get(container) == running
+
+
+_MEND = """
+import sys
+from engine import Engine, Roots
+Engine(Roots(*sys.argv[1:])).containers.mend()
+"""
+
+
+def _waits_for_lock(pid: int) -> bool:
+    """Source: proc_locks(5), lines with an arrow are of those who wait."""
+    lines = Path("/proc/locks").read_text().splitlines()
+    return any("->" in line and f" {pid} " in line for line in lines)
 
 
 def test_a_half_written_state_is_no_state(dock: Dock) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine import ContainerProblem, HealthcheckSpec
-from engine.containers.stopping import mend
+from engine.containers.mending import mend
 from tests.marks import needs_root
 
 if TYPE_CHECKING:
