@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -94,3 +96,19 @@ def test_what_a_failed_one_left_goes_with_the_project(prepared: Buoy) -> None:
     assert prepared.run("up", "-d", check=False).exit_code == 1
     prepared.run("down")
     assert prepared.run("ps", "-aq").lines == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_one_that_is_under_way_when_the_command_ends_is_run_again(
+    prepared: Buoy, number: signal.Signals
+) -> None:
+    prepared.write("compose.yaml", TEXT.replace("> /data/ready", ">> /out/runs; sleep 1000"))
+    process = prepared.start("up", "-d")
+    while not runs(prepared):
+        time.sleep(0.02)
+    process.send_signal(number)
+    process.communicate()
+    assert process.returncode != 0
+    prepared.write("compose.yaml", TEXT)
+    prepared.run("up", "-d")
+    assert len(prepared.run("ps", "-aq").lines) == 2
