@@ -236,4 +236,4 @@ def _owners_without_effect(
 
 
 def _enabled(profiles: Collection[str], active: Collection[str]) -> bool:
-    return not profiles or "*" in active or not set(active).isdisjoint(profiles)
+    return not profiles or "" in profiles or "*" in active or not set(active).isdisjoint(profiles)

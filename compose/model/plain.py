@@ -19,7 +19,7 @@ from compose.source.values import format_duration
 if TYPE_CHECKING:
     from compose.model.build import Build
     from compose.model.dependencies import Dependency
-    from compose.model.files import FileReference
+    from compose.model.files import FileReference, FileSource
     from compose.model.healthcheck import Healthcheck
     from compose.model.mounts import Mount
     from compose.model.network import ServiceNetwork
@@ -39,12 +39,17 @@ def plain_project(project: Project) -> Plain:
         volumes={key: plain_volume(one) for key, one in sorted(project.volumes.items())},
         secrets={key: plain_source(one) for key, one in sorted(project.secrets.items())},
         configs={
-            key: plain_source(one) | given(content=one.content if not one.environment else None)
+            key: plain_source(one) | ({} if one.environment else _content(one))
             for key, one in sorted(project.configs.items())
         },
         models={key: plain_model(one) for key, one in sorted(project.models.items())},
         **project.extensions,
     )
+
+
+def _content(source: FileSource) -> Plain:
+    """A text of nothing is one, too."""
+    return {} if source.content is None else {"content": source.content}
 
 
 def plain_service(service: Service) -> Plain:

@@ -22,7 +22,7 @@ def given(**values: Any) -> Plain:
     return {
         key: value
         for key, value in values.items()
-        if value is not None and value is not False and value not in ({}, [])
+        if value is not None and value is not False and value not in ({}, [], "")
     }
 
 
@@ -99,8 +99,7 @@ def _lists(values: Any) -> Plain:
 
 
 def _hook(hook: Hook) -> Plain:
-    return given(
-        command=list(hook.command),
+    return {"command": list(hook.command)} | given(
         image=hook.image,
         user=hook.user,
         privileged=hook.privileged,

@@ -118,7 +118,7 @@ def read_restart(fields: Fields) -> RestartPolicy:
 
 def read_healthcheck(fields: Fields) -> Healthcheck:
     """How a container is found healthy."""
-    test = fields.words("test")
+    test = fields.words("test") or None
     if test is not None and test[:1] not in (("NONE",), ("CMD",), ("CMD-SHELL",)):
         what = f"{fields.name('test')}: the list must begin with CMD, CMD-SHELL or NONE"
         fields.note(InvalidValue, what, "test", hint='as `["CMD", "curl", "-f", "localhost"]`')
@@ -157,5 +157,6 @@ def read_ulimits(fields: Fields) -> dict[str, tuple[int, int]]:
         limits[name] = (soft or 0, hard or 0)
         if soft is not None and hard is not None and hard != -1 and not -1 < soft <= hard:
             what = f"{pair.name()}: the soft limit {soft} is above the hard one, {hard}"
+            what = f"{pair.name()}: {soft} is not a limit" if soft < -1 else what
             fields.note(InvalidValue, what, "ulimits", name)
     return limits

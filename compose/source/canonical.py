@@ -79,7 +79,7 @@ class Canonical:
         """The values of a key-value mapping as text."""
         if isinstance(value, Map):
             for key, inner in value.items():
-                if key != key.rstrip():
+                if key != key.rstrip() and path[-1] != "labels":
                     raise ValueError(f"the name `{key}` ends in a blank")
                 if isinstance(inner, bool | int | float):
                     value[key] = text_of(inner)
@@ -105,7 +105,7 @@ class Canonical:
         def convert(item: Value, at: Mark) -> list[Value]:
             if isinstance(item, Map):
                 target = str(item["target"])
-                if self._stays(target):
+                if self._stays(target) or item.get("type") == "npipe":
                     return [item]
                 if not target.startswith("/"):
                     raise ValueError(f"`{target}` is not an absolute path in the container")

@@ -34,7 +34,9 @@ _DEPLOY = "services.*.deploy"
 _INTEGERS = [
     *below(_SERVICE, "cpu_count cpu_period cpu_quota cpu_rt_period cpu_rt_runtime cpu_shares"),
     *below(_SERVICE, "oom_score_adj pids_limit scale mem_swappiness healthcheck.retries"),
-    *below(_SERVICE, "ports.[].target ulimits.* ulimits.*.soft ulimits.*.hard"),
+    *below(_SERVICE, "ports.[].target"),
+    *below(_SERVICE, "ulimits.* ulimits.*.soft ulimits.*.hard"),
+    *below(f"{_SERVICE}.build", "ulimits.* ulimits.*.soft ulimits.*.hard"),
     *below(_DEPLOY, "replicas update_config.parallelism rollback_config.parallelism"),
     *below(_DEPLOY, "restart_policy.max_attempts placement.max_replicas_per_node"),
     *below(_DEPLOY, "resources.limits.pids"),

@@ -71,7 +71,7 @@ def _own_name(documents: Sequence[Map], environment: Environment) -> str | None:
     """The name that the files give: the last one counts."""
     for document in reversed(documents):
         written = document.get("name")
-        if isinstance(written, str):
+        if isinstance(written, str) and written:
             where = str(document.values_at["name"])
             try:
                 text = substitute(written, environment.find, lambda name: None)

@@ -3,6 +3,7 @@ Compose files rely on (`0440` is octal, `1_000` is a thousand)."""
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING
 
@@ -39,8 +40,8 @@ def resolve(text: str) -> Scalar:
     for pattern, base in _BASES:
         if pattern.fullmatch(digits):
             return _integer(digits, base)
-    if _FLOAT.fullmatch(digits):
-        return float(digits)
+    if _FLOAT.fullmatch(digits) and math.isfinite(number := float(digits)):
+        return number
     return text
 
 

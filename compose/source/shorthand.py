@@ -53,8 +53,8 @@ def parse_port(text: str) -> list[ShortPort]:
     Ranges of equal length become one entry for each port. A range of the host with one port of
     the container stays one entry: any free port of the range.
     """
-    rest, slash, protocol = text.partition("/")
-    protocol = protocol.lower() if slash else "tcp"
+    rest, _, protocol = text.partition("/")
+    protocol = protocol.lower() or "tcp"
     if protocol not in PROTOCOLS:
         raise ValueError(f"`{protocol}` is not one of {', '.join(PROTOCOLS)}")
     outside, _, container = rest.rpartition(":")

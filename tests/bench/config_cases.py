@@ -39,9 +39,16 @@ def _merged(base: str, over: str, name: str = "") -> Case:
     return Case(name=f"13 {name or over}", files=(service(base), service(over)))
 
 
-def _written() -> list[Case]:
-    """The cases of config_cases.yaml."""
-    text = Path(__file__).with_suffix(".yaml").read_text()
+def _edges() -> list[Case]:
+    """A case for each key of config_edges.txt."""
+    lines = Path(__file__).with_name("config_edges.txt").read_text().splitlines()
+    empty = {"l.env": "", "e.env": ""}
+    return [Case(name=f"edge {line}", files=(service(line),), others=empty) for line in lines]
+
+
+def _written(name: str) -> list[Case]:
+    """The cases of a file beside this one."""
+    text = Path(__file__).with_name(name).read_text()
     return [
         Case(
             name=entry["name"],
@@ -323,4 +330,5 @@ MERGES = [
     _merged("annotations: [a=1]", "annotations: {a: 2}"),
     _merged("group_add: [a]", "group_add: [b]"),
 ]
-CASES = (*SCALARS, *VARIABLES, *DOTENV, *MERGES, *_written())
+WRITTEN = [*_written("config_cases.yaml"), *_edges(), *_written("config_edges.yaml")]
+CASES = (*SCALARS, *VARIABLES, *DOTENV, *MERGES, *WRITTEN)
