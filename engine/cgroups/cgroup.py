@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _MAKE_TRIES = 10
+_GONE = (errno.ENOENT, errno.ENODEV)  # before a file in it was opened, and after
 _KILL_PAUSE_S = 0.005
 _KILL_ROUNDS = 50
 
@@ -52,8 +54,8 @@ class Cgroup:
                 for key, point in self._points.items():
                     layout.make(key, point, self._path)
                 break
-            except FileNotFoundError:  # the parent has just gone with another container
-                if attempt == _MAKE_TRIES - 1:
+            except OSError as error:  # the parent has just gone with another container
+                if error.errno not in _GONE or attempt == _MAKE_TRIES - 1:
                     raise
         return self.update(resources)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 
 DEFAULT_ROOT = "/var/lib/buoy"
@@ -98,4 +97,6 @@ def ensure_directory(path: str, mode: int) -> None:
 
 
 def _tag(root: str) -> str:
+    import hashlib  # 5 ms, of which an engine in its usual place needs nothing
+
     return hashlib.sha256(os.fsencode(root)).hexdigest()[:6]
