@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from engine.containers.spec import PublishedPort as PublishedPort
     from engine.containers.spec import Resources as Resources
     from engine.containers.spec import RestartPolicy as RestartPolicy
+    from engine.containers.streams.session import AttachSpec as AttachSpec
     from engine.containers.usage import Usage as Usage
     from engine.engine import Engine as Engine
     from engine.errors import BuildProblem as BuildProblem
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from engine.state.paths import Roots as Roots
 
 _HOME = {
+    "AttachSpec": "engine.containers.streams.session",
     "Attachment": "engine.containers.spec",
     "BuildEvent": "engine.build.progress",
     "BuildProblem": "engine.errors",

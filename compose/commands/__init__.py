@@ -13,6 +13,7 @@ from __future__ import annotations
 
 # One line each, here rather than in the modules, so that `buoy --help` imports none of them.
 VERBS = {
+    "attach": "Connect to the input and output of a running container",
     "build": "Build the images of services that have `build`",
     "config": "Check the project file and print what it comes to",
     "create": "Create containers, without starting them",

@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from compose.commands.docker_config import detach_keys
 from compose.commands.parsing import UsageProblem, parse_variables
 from compose.commands.target import find_target
 
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 
 HELP = """Run a command in a running container.
 
-With a terminal on both ends it is given one; -T gives it none. Options end at SERVICE."""
+With a terminal on both ends it is given one; -T gives it none, -t one in any case. Ctrl-P Ctrl-Q
+leaves one with a terminal and lets it run on. Options end at SERVICE."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,8 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--privileged", action="store_true", help="all capabilities for this process")
     add("--index", type=int, default=0, metavar="N", help="number of the replica")
     add("-T", "--no-tty", action="store_true", help="no terminal")
-    add("-t", "--tty", action="store_true", help=argparse.SUPPRESS)
+    add("-t", "--tty", action="store_true", help="a terminal")
     add("-i", "--interactive", action="store_true", help=argparse.SUPPRESS)
+    add("--detach-keys", metavar="KEYS", help="instead of ctrl-p,ctrl-q")
     add("service", metavar="SERVICE")
     add("command", nargs=argparse.REMAINDER, metavar="COMMAND ...")
 
@@ -40,6 +43,8 @@ async def run(args: argparse.Namespace, context: Context) -> int:
     command = args.command[1:] if args.command[:1] == ["--"] else args.command
     if not command:
         raise UsageProblem("buoy exec: a COMMAND is missing", hint="as in `buoy exec web sh`")
+    if args.tty and args.no_tty:
+        raise UsageProblem("buoy exec: -t and -T exclude each other")
     container = find_target(context, args).replica(args.service, args.index)
     tty = sys.stdin.isatty() and sys.stdout.isatty()
     spec = ExecSpec(
@@ -47,9 +52,10 @@ async def run(args: argparse.Namespace, context: Context) -> int:
         environment=parse_variables(args.env),
         user=args.user,
         working_dir=args.workdir,
-        tty=tty and not args.no_tty and not args.detach,
+        tty=args.tty or (tty and not args.no_tty and not args.detach),
         interactive=not args.detach,
         privileged=args.privileged,
         detach=args.detach,
+        keys=args.detach_keys or detach_keys(),
     )
     return await context.engine.containers.exec(container.id, spec)

@@ -56,7 +56,7 @@ class Target(Record):
         )
 
     def replica(self, service: str, index: int) -> Container:
-        """Replica `index` of a service; 0 is the lowest there is. It has to run.
+        """Replica `index` of a service; 0 is the lowest there is. It has to run, or be about to.
 
         Raises UnknownService, NotRunning.
         """
@@ -66,9 +66,9 @@ class Target(Record):
             for container in self.observed.of_service(service)
             if index in (0, names.number_of(container))
         ]
-        running = [container for container in replicas if container.status in ("running", "paused")]
-        if running:
-            return running[0]
+        alive = [one for one in replicas if one.status in ("running", "paused", "restarting")]
+        if alive:
+            return alive[0]
         what = f"service `{service}` is not running"
         if index:
             what = f"service `{service}` has no running container #{index}"

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from engine.containers.logs.line import LogLine
     from engine.containers.processes import Process
     from engine.containers.spec import Container, ContainerSpec, FileSpec, Resources
+    from engine.containers.streams.session import AttachSpec
     from engine.containers.usage import Usage
     from engine.containers.watching import Starts
     from engine.images.images import Images
@@ -262,6 +263,18 @@ class Containers:
         from engine.containers import starting
 
         return await starting.execute(self, self.row(name_or_id), spec, output)
+
+    async def attach(
+        self, name_or_id: str, spec: AttachSpec, warn: Callable[[str], object]
+    ) -> int | None:
+        """Have our stdio be that of a running container, until this run of it has ended.
+
+        The exit code; None where the user has detached from it. Raises ContainerProblem where it
+        does not run.
+        """
+        from engine.containers.streams import attach
+
+        return await attach.attach(self, self.row(name_or_id), spec, warn)
 
     async def wait(self, name_or_id: str, until: Callable[[Container], bool]) -> Container:
         """Until the container is as `until` says; by notification. Raises if it is removed."""

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import socket
+import struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,28 +17,33 @@ if TYPE_CHECKING:
 
 SOCKET_NAME = "control"
 _PACKET_BYTES = 65536
+_CREDENTIALS = struct.Struct("iII")  # struct ucred: pid, uid, gid
 
 
 class Connection:
     """One client of a monitor. `answer` may come long after the request."""
 
     def __init__(self, server: Server, peer: socket.socket) -> None:
-        self._server, self._peer = server, peer
+        self._server, self.peer = server, peer
 
     def answer(self, **reply: object) -> None:
         """Send the answer and hang up; a client that has gone is no concern."""
         with contextlib.suppress(OSError):
-            self._peer.send(json.dumps(reply).encode())
+            self.peer.send(json.dumps(reply).encode())
         self._server.forget(self)
+
+    def take_over(self) -> socket.socket:
+        """The socket, for who has other uses for it: no more requests come by it."""
+        return self._server.release(self)
 
     def fileno(self) -> int:
         """For the loop."""
-        return self._peer.fileno()
+        return self.peer.fileno()
 
     def receive(self) -> dict[str, Any] | None:
         """The next request; None once the client has hung up."""
         try:
-            packet = self._peer.recv(_PACKET_BYTES)
+            packet = self.peer.recv(_PACKET_BYTES)
         except BlockingIOError:
             return {}
         except OSError:
@@ -46,7 +52,7 @@ class Connection:
 
     def close(self) -> None:
         """Hang up."""
-        self._peer.close()
+        self.peer.close()
 
 
 class Server:
@@ -69,9 +75,14 @@ class Server:
 
     def forget(self, connection: Connection) -> None:
         """Drop a connection."""
+        self.release(connection)
+        connection.close()
+
+    def release(self, connection: Connection) -> socket.socket:
+        """Have nothing more to do with a connection; its socket."""
         self._loop.remove_reader(connection.fileno())
         self._connections.pop(connection.fileno(), None)
-        connection.close()
+        return connection.peer
 
     def close(self) -> None:
         """Stop listening; clients see the end of their connection."""
@@ -86,6 +97,9 @@ class Server:
             peer, _ = self._socket.accept()
         except OSError:
             return
+        if not _is_ours(peer):
+            peer.close()
+            return
         peer.setblocking(False)
         connection = Connection(self, peer)
         self._connections[connection.fileno()] = connection
@@ -97,6 +111,13 @@ class Server:
             self.forget(connection)
         elif request:
             self._handle(connection, request)
+
+
+def _is_ours(peer: socket.socket) -> bool:
+    """Whether root is at the other end, or who we are: whatever became of the directory's mode."""
+    packed = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    _, uid, _ = _CREDENTIALS.unpack(packed)
+    return uid in (0, os.geteuid())
 
 
 def connect(run_directory: str) -> socket.socket | None:

@@ -8,14 +8,22 @@ import json
 import os
 import signal
 import socket
-import sys
-import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from engine.containers.link import TERMINAL
 from engine.containers.process import StartError
+from engine.containers.streams.keyboard import raw_terminal, same_size, type_into
+from engine.containers.streams.keys import DEFAULT, parse_keys
+from engine.containers.streams.relay import (
+    CHUNK_BYTES,
+    DRAIN_S,
+    close_quietly,
+    copy_in_thread,
+    relay,
+    write,
+)
 from engine.kernel.capabilities import bounding
-from engine.kernel.terminal import set_window_size, window_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -24,8 +32,6 @@ if TYPE_CHECKING:
 
     Output = Callable[[bytes], None]
 
-_CHUNK_BYTES = 65536
-_DRAIN_S = 2.0
 _KILLED = 128 + signal.SIGKILL
 
 
@@ -36,6 +42,7 @@ class ExecSpec:
     interactive  our stdin goes to the process
     tty          it gets a terminal, as wide as ours
     detach       do not wait for it
+    keys         on a terminal: leave it alone, and let it run on
     """
 
     argv: tuple[str, ...]
@@ -46,6 +53,7 @@ class ExecSpec:
     interactive: bool = True
     privileged: bool = False
     detach: bool = False
+    keys: str = DEFAULT
 
 
 def describe(spec: ExecSpec, config: dict[str, Any]) -> dict[str, Any]:
@@ -110,14 +118,14 @@ async def _run_on_pipes(
     for fd in {null_fd, stdin_fd, pipes[0][1], pipes[1][1]}:
         os.close(fd)
     if spec.interactive:
-        _copy_in_thread(0, input_fd)
+        copy_in_thread(0, lambda chunk: write(input_fd, chunk), lambda: close_quietly(input_fd))
     takers = [_taker(n + 1, output) for n in range(2)]
     outputs = [asyncio.ensure_future(_relay_pipe(pipes[n][0], takers[n])) for n in range(2)]
     try:
         with session:
             code = await _outcome(session)
         # a process left behind in the container may hold the pipes for ever
-        await asyncio.wait(outputs, timeout=_DRAIN_S)
+        await asyncio.wait(outputs, timeout=DRAIN_S)
     finally:
         for relay in outputs:
             relay.cancel()
@@ -126,21 +134,51 @@ async def _run_on_pipes(
 
 
 async def _run_on_terminal(session: socket.socket, spec: ExecSpec) -> int:
-    loop = asyncio.get_running_loop()
+    keys = parse_keys(spec.keys)
     session.setblocking(False)
     with session:
         message, fds = await _receive(session)
         if not fds:
-            return _code_of(message)
+            return _code_of(message) or 0
         master_fd = fds[0]
-        with _closing(master_fd), _raw_terminal(spec), _resizing(loop, master_fd):
-            if spec.interactive:
-                _copy_in_thread(0, os.dup(master_fd))
-            relay = asyncio.ensure_future(_relay(master_fd, _taker(1, None)))
-            code = await _outcome(session)
+        if spec.detach:
+            code = await _outcome(session, detach=True)
+            return _leave(session, master_fd) or code
+        detached = asyncio.Event()
+        with _closing(master_fd), _typing(spec, master_fd, keys, detached.set):
+            relaying = asyncio.ensure_future(relay(master_fd, _taker(1, None)))
+            outcome = asyncio.ensure_future(_outcome(session))
+            leaving = asyncio.ensure_future(detached.wait())
+            await asyncio.wait((outcome, leaving), return_when=asyncio.FIRST_COMPLETED)
+            if not outcome.done():
+                outcome.cancel()
+                relaying.cancel()
+                return _leave(session, os.dup(master_fd))
+            leaving.cancel()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(relay, timeout=_DRAIN_S)
-            return code
+                await asyncio.wait_for(relaying, timeout=DRAIN_S)
+            return outcome.result()
+
+
+def _leave(session: socket.socket, master_fd: int) -> int:
+    """The process runs on: who waits for it takes the terminal, which would hang up without us."""
+    with _closing(master_fd):
+        socket.send_fds(session, [TERMINAL], [master_fd])
+    return 0
+
+
+@contextlib.contextmanager
+def _typing(
+    spec: ExecSpec, master_fd: int, keys: bytes, detach: Callable[[], object]
+) -> Iterator[None]:
+    """Our keys go to the process, whose terminal is as large as ours."""
+    with same_size(master_fd):
+        if not spec.interactive:
+            yield
+            return
+        with raw_terminal():
+            type_into(master_fd, keys, detach)
+            yield
 
 
 @contextlib.contextmanager
@@ -153,13 +191,15 @@ def _closing(*fds: int) -> Iterator[None]:
 
 
 async def _outcome(session: socket.socket, *, detach: bool = False) -> int:
-    """The exit code; with `detach`, 0 as soon as the process has not failed to start."""
+    """The exit code; with `detach`, 0 once the process has been started."""
     session.setblocking(False)
-    try:
-        async with asyncio.timeout(0.2 if detach else None):
-            return _code_of((await _receive(session))[0])
-    except TimeoutError:
-        return 0
+    while True:
+        message = (await _receive(session))[0]
+        code = _code_of(message)
+        if code is not None:
+            return code
+        if detach:
+            return 0
 
 
 async def _receive(session: socket.socket) -> tuple[bytes, list[int]]:
@@ -170,23 +210,26 @@ async def _receive(session: socket.socket) -> tuple[bytes, list[int]]:
         await ready.wait()
     finally:
         loop.remove_reader(session.fileno())
-    message, fds, _, _ = socket.recv_fds(session, _CHUNK_BYTES, 1)
+    message, fds, _, _ = socket.recv_fds(session, CHUNK_BYTES, 1)
     return message, list(fds)
 
 
-def _code_of(message: bytes) -> int:
+def _code_of(message: bytes) -> int | None:
+    """None: it has been started. Raises StartError."""
     if not message:  # killed with the container, whose cgroup it is in
         return _KILLED
     outcome = json.loads(message)
     if "ended" in outcome:
         return int(outcome["ended"])
+    if "started" in outcome:
+        return None
     raise StartError(outcome["code"], outcome["what"], outcome["exit_code"])
 
 
 def _taker(fd: int, output: Output | None) -> Callable[[bytes], bool]:
     """What takes a chunk of the process's stream `fd`; False when there will be no more use."""
     if output is None:
-        return lambda chunk: _write(fd, chunk)
+        return lambda chunk: write(fd, chunk)
 
     def take(chunk: bytes) -> bool:
         output(chunk)
@@ -196,97 +239,8 @@ def _taker(fd: int, output: Output | None) -> Callable[[bytes], bool]:
 
 
 async def _relay_pipe(source_fd: int, take: Callable[[bytes], bool]) -> None:
-    """The same, and close the source: who writes to it hears that nobody takes it any more."""
+    """Relay, and close the source: who writes to it hears that nobody takes it any more."""
     try:
-        await _relay(source_fd, take)
+        await relay(source_fd, take)
     finally:
         os.close(source_fd)
-
-
-async def _relay(source_fd: int, take: Callable[[bytes], bool]) -> None:
-    """Copy until the end of `source_fd`, or until nobody takes what comes."""
-    loop = asyncio.get_running_loop()
-    done = loop.create_future()
-    os.set_blocking(source_fd, False)
-
-    def copy() -> None:
-        try:
-            chunk = os.read(source_fd, _CHUNK_BYTES)
-        except BlockingIOError:
-            return
-        except OSError:  # EIO: the last process has let go of the terminal
-            chunk = b""
-        if not chunk or not take(chunk):
-            loop.remove_reader(source_fd)
-            if not done.done():
-                done.set_result(None)
-
-    loop.add_reader(source_fd, copy)
-    try:
-        await done
-    finally:
-        loop.remove_reader(source_fd)
-
-
-def _write(fd: int, data: bytes) -> bool:
-    while data:
-        try:
-            data = data[os.write(fd, data) :]
-        except BlockingIOError:
-            continue
-        except OSError:
-            return False
-    return True
-
-
-def _copy_in_thread(source_fd: int, target_fd: int) -> None:
-    """Copy until either end closes. A thread, since stdin may be a file, which no loop watches."""
-
-    def copy() -> None:
-        with contextlib.suppress(OSError):
-            while (chunk := os.read(source_fd, _CHUNK_BYTES)) and _write(target_fd, chunk):
-                pass
-        with contextlib.suppress(OSError):
-            os.close(target_fd)
-
-    threading.Thread(target=copy, daemon=True).start()
-
-
-@contextlib.contextmanager
-def _raw_terminal(spec: ExecSpec) -> Iterator[None]:
-    """Our terminal hands every key over, Ctrl-C too; put back at the end."""
-    import termios
-    import tty
-
-    if not (spec.interactive and sys.stdin.isatty()):
-        yield
-        return
-    before = termios.tcgetattr(0)
-    tty.setraw(0)
-    try:
-        yield
-    finally:
-        termios.tcsetattr(0, termios.TCSADRAIN, before)
-
-
-@contextlib.contextmanager
-def _resizing(loop: asyncio.AbstractEventLoop, master_fd: int) -> Iterator[None]:
-    """The process's terminal is as large as ours, now and whenever ours changes."""
-    resize = _resizer(master_fd)
-    resize()
-    if not sys.stdout.isatty():
-        yield
-        return
-    loop.add_signal_handler(signal.SIGWINCH, resize)
-    try:
-        yield
-    finally:
-        loop.remove_signal_handler(signal.SIGWINCH)
-
-
-def _resizer(master_fd: int) -> Callable[[], None]:
-    def resize() -> None:
-        with contextlib.suppress(OSError):
-            set_window_size(master_fd, *window_size(1))
-
-    return resize

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import signal
 import socket
 import sys
@@ -42,6 +43,8 @@ END_SIGNAL = signal.SIGUSR1
 _NAMESPACES = (
     CLONE_NEWCGROUP | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS
 )
+_MESSAGE_BYTES = 64
+_CHUNK_BYTES = 65536
 
 
 def run_inside(
@@ -56,7 +59,8 @@ def run_inside(
                filter (path of the seccomp program or None)
     described  `process` of config.json
     stdio      its descriptors; None: a terminal is made and sent over `report`
-    report     gets {"code", "what", "exit_code"} where the process cannot be started
+    report     gets {"code", "what", "exit_code"} where the process cannot be started, and after
+               that, or else alone, {"started": true}; a terminal that comes by it is kept
 
     The exit code of a process that could not be started is the shell's: 126, 127, 128.
     """
@@ -64,13 +68,18 @@ def run_inside(
         filter_program = enter(target, described)
     except (OSError, process.StartError) as error:
         return _failed(report, error)
+    executed_fd, executing_fd = os.pipe2(os.O_CLOEXEC)  # its end is execve, or that of the child
     child = os.fork()
     if child == 0:
         _run_child(described, stdio, report, filter_program)
     signal.signal(END_SIGNAL, lambda number, frame: _end(child))
-    if stdio is not None:
-        for fd in set(stdio):
-            os.close(fd)
+    for fd in {executing_fd, *(stdio or ())}:
+        os.close(fd)
+    os.read(executed_fd, 1)
+    if report is not None:
+        _send(report, {"started": True})
+    if stdio is None and report is not None:
+        _keep_terminal(child, report)
     _, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code
@@ -142,6 +151,34 @@ def become(
     process.run(described, filter_program, before_program)
 
 
+def _keep_terminal(child: int, report: socket.socket) -> None:
+    """Until the child has ended, throw away what is written to a terminal that nobody else has."""
+    pidfd = os.pidfd_open(child)
+    poll = select.poll()
+    for watched in (pidfd, report.fileno()):
+        poll.register(watched, select.POLLIN)
+    while True:
+        for fd, _ in poll.poll():
+            if fd == pidfd:
+                return
+            if fd == report.fileno():
+                _, fds, _, _ = socket.recv_fds(report, _MESSAGE_BYTES, 1)
+                poll.unregister(fd)
+                for master_fd in fds:
+                    os.set_blocking(master_fd, True)
+                    poll.register(master_fd, select.POLLIN)
+            elif not _read(fd):
+                poll.unregister(fd)
+
+
+def _read(fd: int) -> bool:
+    """False at the end: EIO, once the last process has let go of the terminal."""
+    try:
+        return bool(os.read(fd, _CHUNK_BYTES))
+    except OSError:
+        return False
+
+
 def _run_child(
     described: dict[str, Any],
     stdio: tuple[int, int, int] | None,
@@ -173,9 +210,13 @@ def _failed(report: socket.socket | None, error: OSError | process.StartError) -
         code, what, exit_code = error.code, error.what, error.exit_code
     else:
         code, what, exit_code = "exec", str(error), process.UNKNOWN_FAILURE
-    message = json.dumps({"code": code, "what": what, "exit_code": exit_code}).encode()
     if report is not None:
-        report.send(message)
+        _send(report, {"code": code, "what": what, "exit_code": exit_code})
     else:
         os.write(2, what.encode() + b"\n")
     return exit_code
+
+
+def _send(report: socket.socket, message: dict[str, object]) -> None:
+    with contextlib.suppress(OSError):  # who asked has gone
+        report.send(json.dumps(message).encode())

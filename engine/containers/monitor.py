@@ -23,6 +23,7 @@ from engine.containers.requests import Requests
 from engine.containers.restart import Restarts
 from engine.containers.run import Run
 from engine.containers.sharing import DonorGone
+from engine.containers.streams.attachments import Attachments
 from engine.kernel.loop import Loop, Timer
 from engine.kernel.process import become_subreaper, set_name
 from engine.network.ports import PortTaken
@@ -56,7 +57,10 @@ class Monitor:
         self._run: Run | None = None  # what runs of it now
         self._waiting: Timer | None = None  # for the next restart
         self._oom: Oom | None = None
-        self._requests = Requests(self, self._loop, ours["stop_signal"], ours["stop_grace_s"])
+        self._attachments = Attachments(self._loop, stdin_once=ours["stdin_once"])
+        self._requests = Requests(
+            self, self._loop, self._attachments, ours["stop_signal"], ours["stop_grace_s"]
+        )
         self._loop.add_reader(termination_fd, self._requests.stop)
 
     def watch(self) -> None:
@@ -79,6 +83,11 @@ class Monitor:
     def is_waiting(self) -> bool:
         """Whether it has ended and is about to be started again."""
         return self._waiting is not None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether there is a run, be it one that is just beginning."""
+        return self._run is not None
 
     def signal(self, number: int) -> bool:
         """Send a signal to init, SIGKILL to all in the container; False where nothing runs now."""
@@ -145,6 +154,7 @@ class Monitor:
             self._ours,
             self._run_directory,
             self._log,
+            self._attachments,
             running=lambda target, health: self._report.running(
                 target, health, self._restarts.count
             ),
@@ -177,6 +187,7 @@ class Monitor:
         if self._ours["shares_pid"]:  # else the kernel has killed what was left in it
             self._cgroup().kill()
         error = run.finish()
+        self._attachments.end(exit_code)
         if self._sandbox is not None:
             self._sandbox.deregister()
         if error is not None:

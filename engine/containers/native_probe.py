@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from engine.containers.health import Done
-    from engine.containers.outputs import Outputs
+    from engine.containers.streams.outputs import Outputs
     from engine.kernel.loop import Loop
 
 _FAILED = 1

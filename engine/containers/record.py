@@ -165,6 +165,7 @@ def _ours(
         "keyring": True,
         "own_dev": any(mount.target == "/dev" for mount in spec.mounts),
         "stdin_open": spec.stdin_open,
+        "stdin_once": spec.stdin_once,
         "exposed": _exposed(spec, config),
         "log": log_section(container_id, spec, directory, environment),
     }

@@ -1,5 +1,5 @@
 """What commands ask of a monitor over its control socket: to stop the container, to send it a
-signal, to pause it."""
+signal, to pause it, to be attached to it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     from engine.containers.control import Connection
+    from engine.containers.streams.attachments import Attachments
     from engine.kernel.loop import Loop, Timer
 
     class Monitor(Protocol):
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
         @property
         def is_waiting(self) -> bool: ...
+
+        @property
+        def is_running(self) -> bool: ...
 
         def signal(self, number: int) -> bool: ...
 
@@ -30,8 +34,15 @@ if TYPE_CHECKING:
 class Requests:
     """Carries them out, and remembers that the container is to stay ended."""
 
-    def __init__(self, monitor: Monitor, loop: Loop, stop_signal: int, stop_grace_s: float) -> None:
-        self._monitor, self._loop = monitor, loop
+    def __init__(
+        self,
+        monitor: Monitor,
+        loop: Loop,
+        attachments: Attachments,
+        stop_signal: int,
+        stop_grace_s: float,
+    ) -> None:
+        self._monitor, self._loop, self._attachments = monitor, loop, attachments
         self._stop_signal, self._stop_grace_s = stop_signal, stop_grace_s
         self._kill_timer: Timer | None = None
         self._waiting: list[Connection] = []
@@ -48,6 +59,8 @@ class Requests:
             connection.answer(refused=self._monitor.pause())
         elif request["do"] == "resume":
             connection.answer(resumed=self._monitor.resume())
+        elif request["do"] == "attach":
+            self._attach(connection, request)
         else:
             connection.answer(error=f"unknown request {request['do']}")
 
@@ -84,6 +97,13 @@ class Requests:
             if final:
                 self._monitor.resume()
             connection.answer(sent=sent)
+
+    def _attach(self, connection: Connection, request: dict[str, Any]) -> None:
+        """From now on the connection is that of a client, up to the end of this run."""
+        if self._monitor.is_running:
+            self._attachments.add(connection.take_over(), request)
+        else:
+            connection.answer(error="not-running")
 
     def _cancel_kill(self) -> None:
         if self._kill_timer is not None:

@@ -9,8 +9,8 @@ from engine.containers.exec_probe import ExecProber
 from engine.containers.health import Health
 from engine.containers.launching import Launching
 from engine.containers.native_probe import NativeProber
-from engine.containers.outputs import Outputs
 from engine.containers.statefile import CONFIG_NAME
+from engine.containers.streams.outputs import Outputs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from engine.containers.health import Prober
     from engine.containers.logs.writer import LogWriter, NoLog
     from engine.containers.preparing import Prepared
+    from engine.containers.streams.attachments import Attachments
     from engine.kernel.loop import Loop
 
 
@@ -40,6 +41,7 @@ class Run:
         ours: dict[str, Any],
         run_directory: str,
         log: LogWriter | NoLog,
+        attachments: Attachments,
         *,
         running: Callable[[dict[str, Any], dict[str, Any] | None], object],
         reap: Callable[[], object],
@@ -58,15 +60,15 @@ class Run:
             "filter": ours["seccomp"],
         }
         self._health: Health | None = None
-        self._outputs = Outputs(loop, log)
+        self._attachments, self._outputs = attachments, Outputs(loop, log, attachments)
         self._prober = self._find_prober()
         loop.add_reader(prepared.pidfd, reap)
         for stream in ("stdout", "stderr"):
             if stream in prepared.fds:
                 self._outputs.add(stream, prepared.fds.pop(stream))
-        self._launching = Launching(
-            loop, prepared, self._executed, lambda fd: self._outputs.add("stdout", fd)
-        )
+        if "stdin" in prepared.fds:
+            attachments.begin("pipe", prepared.fds.pop("stdin"))
+        self._launching = Launching(loop, prepared, self._executed, self._take_terminal)
 
     @property
     def lasted_s(self) -> float:
@@ -109,6 +111,10 @@ class Run:
         if self._health is not None:
             self._health.stop()
         return self._launching.finish()
+
+    def _take_terminal(self, master_fd: int) -> None:
+        self._outputs.add("stdout", master_fd)
+        self._attachments.begin("terminal", master_fd)
 
     def _find_prober(self) -> Prober | None:
         check = self._ours["health"]

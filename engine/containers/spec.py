@@ -226,6 +226,7 @@ class ContainerSpec(Record):
     init: bool = False
     tty: bool = False
     stdin_open: bool = False
+    stdin_once: bool = False  # closed when the first client that writes to it has ended
     privileged: bool = False
     devices: tuple[DeviceSpec, ...] = ()
     device_rules: tuple[str, ...] = ()  # what more may be opened: "c 13:* rwm"

@@ -7,6 +7,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
+from engine.containers.availability import require_running
 from engine.containers.files import place_files, require_files
 from engine.containers.mending import clean_up, mend
 from engine.containers.modes import find_donors
@@ -120,13 +121,9 @@ async def execute(
     state = observe_state(containers.roots, row["id"], row["started_at"])
     target = state.get("target")
     config = read_json(f"{containers.roots.container_run(row['id'])}/{CONFIG_NAME}")
-    _refuse_paused(containers, row, "nothing can be executed in it")
-    if state["status"] != "running" or not target or config is None:
-        raise ContainerProblem(
-            f"container {row['name']} is not running",
-            hint=f"it is {state['status']}: `buoy start`, or `buoy logs` for why it ended",
-            code="container-not-running",
-        )
+    require_running(row["name"], state)
+    if not target or config is None:
+        raise ContainerProblem(f"container {row['name']} has ended", code="container-not-running")
     process = exec_.describe(spec, config)
     try:
         return await exec_.run(containers.stage, target, process, spec, output)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.terminals import Terminal
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -78,6 +80,10 @@ class Buoy:
         if check and done.returncode != 0:
             pytest.fail(f"buoy {' '.join(args)}: {done.returncode}\n{done.stdout}{done.stderr}")
         return Done(exit_code=done.returncode, stdout=done.stdout, stderr=done.stderr)
+
+    def on_terminal(self, *args: str) -> Terminal:
+        """`buoy ARGS...` on a terminal that the test types on."""
+        return Terminal([COMMAND, *args], cwd=self.directory, environment=self.environment)
 
     def start(
         self, *args: str, stdin: int = subprocess.DEVNULL, stderr: int = subprocess.STDOUT

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import pty
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -14,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from engine import ContainerProblem, ExecSpec
-from engine.kernel.terminal import set_window_size
 from tests.engine.containers.dock import status_of
 from tests.marks import needs_root
+from tests.terminals import Terminal
 
 if TYPE_CHECKING:
     from engine import Container
@@ -217,44 +215,17 @@ sys.exit(asyncio.run(main()))
 """
 
 
-class Terminal:
-    """A command on a real terminal, we at the other end."""
-
-    def __init__(self, dock: Dock, container: Container, *argv: str) -> None:
-        self.fd, peer = pty.openpty()
-        set_window_size(peer, 33, 111)
-        roots = dock.engine.roots
-        command = [sys.executable, "-c", DRIVER, roots.root, roots.run_root, container.id, *argv]
-        self.process = subprocess.Popen(
-            ["setsid", "--ctty", "--wait", *command], stdin=peer, stdout=peer, stderr=peer
-        )
-        os.close(peer)
-        self.seen = b""
-
-    def expect(self, text: bytes) -> None:
-        deadline = time.monotonic() + 20
-        while text not in self.seen:
-            assert time.monotonic() < deadline, self.seen
-            try:
-                self.seen += os.read(self.fd, 4096)
-            except OSError:
-                break
-        assert text in self.seen, self.seen
-
-    def send(self, text: bytes) -> None:
-        os.write(self.fd, text)
-
-    def end(self) -> int:
-        code = self.process.wait(timeout=20)
-        os.close(self.fd)
-        return code
+def terminal_of(dock: Dock, container: Container, *argv: str) -> Terminal:
+    """A process in a container, on a terminal of ours."""
+    roots = dock.engine.roots
+    return Terminal([sys.executable, "-c", DRIVER, roots.root, roots.run_root, container.id, *argv])
 
 
 def test_on_a_terminal_it_has_one_as_large_as_ours(dock: Dock) -> None:
     script = "tty; stty size; echo TERM=$TERM; read x; echo got $x; stty size; read y; exit 5"
-    terminal = Terminal(dock, dock.idle(), "sh", "-c", script)
+    terminal = terminal_of(dock, dock.idle(), "sh", "-c", script)
     terminal.expect(b"/dev/pts/0\r\n33 111\r\nTERM=xterm\r\n")
-    set_window_size(terminal.fd, 44, 99)
+    terminal.resize(44, 99)
     time.sleep(0.2)  # the signal is on its way through two processes
     terminal.send(b"hello\r")
     terminal.expect(b"got hello\r\n44 99\r\n")
@@ -264,7 +235,7 @@ def test_on_a_terminal_it_has_one_as_large_as_ours(dock: Dock) -> None:
 
 def test_on_a_terminal_keys_go_to_the_program(dock: Dock) -> None:
     script = "trap 'echo interrupted; exit 3' INT; echo ready; while :; do sleep 0.1; done"
-    terminal = Terminal(dock, dock.idle(), "sh", "-c", script)
+    terminal = terminal_of(dock, dock.idle(), "sh", "-c", script)
     terminal.expect(b"ready\r\n")
     terminal.send(b"\x03")
     terminal.expect(b"interrupted")
@@ -272,12 +243,33 @@ def test_on_a_terminal_keys_go_to_the_program(dock: Dock) -> None:
 
 
 def test_on_a_terminal_jobs_can_be_controlled(dock: Dock) -> None:
-    terminal = Terminal(dock, dock.idle(), "sh", "-i")
-    terminal.send(b"sleep 99\r")
-    time.sleep(0.3)
+    terminal = terminal_of(dock, dock.idle(), "sh", "-i")
+    terminal.expect(b"# ")
+    terminal.send(b"sh -c 'echo a$((1)); exec sleep 99'\r")
+    terminal.expect(b"a1\r\n")
     terminal.send(b"\x03")
     terminal.send(b"echo still $((40 + 2))\r")
     terminal.expect(b"still 42")
     assert b"can't access tty" not in terminal.seen
     terminal.send(b"exit 4\r")
     assert terminal.end() == 4
+
+
+def test_on_a_terminal_it_is_left_by_keys_and_runs_on(dock: Dock) -> None:
+    container = dock.idle()
+    script = "stty -echo; echo ready; read x; seq 100000; read y; touch /left; sleep 1000"
+    terminal = terminal_of(dock, container, "sh", "-c", script)
+    terminal.expect(b"ready\r\n")
+    terminal.send(b"\r\r\x10\x11")
+    assert terminal.end() == 0
+    deadline = time.monotonic() + 10
+    while dock.exec(container, "ls", "/left").code:  # nobody reads, but it is not held up
+        assert time.monotonic() < deadline
+
+
+def test_a_detached_one_that_cannot_start_says_so_at_once(dock: Dock) -> None:
+    container = dock.idle()
+    for tty in (False, True):
+        with pytest.raises(ContainerProblem, match="no-such-program"):
+            dock.exec(container, "no-such-program", detach=True, tty=tty)
+        assert dock.exec(container, "sleep", "1000", detach=True, tty=tty).code == 0

@@ -1,7 +1,8 @@
-"""What the program of a container writes, on its way to the log."""
+"""What the program of a container writes, on its way to the log and to whoever is attached."""
 
 from __future__ import annotations
 
+import functools
 import os
 
 TYPE_CHECKING = False
@@ -10,22 +11,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from engine.containers.logs.writer import LogWriter, NoLog
+    from engine.containers.streams.attachments import Attachments
     from engine.kernel.loop import Loop
 
 _CHUNK_BYTES = 65536
 _LINE_BYTES = 16 * 1024  # of a longer one, the end is searched
+_LEFT_CHUNKS = 64  # of a stream at its end: a pipe holds 1 MiB at most, unless root made it larger
 
 
 class Outputs:
     """Our ends of one run's stdout and stderr, or of its terminal, which counts as stdout."""
 
-    def __init__(self, loop: Loop, log: LogWriter | NoLog) -> None:
-        self._loop, self._log = loop, log
+    def __init__(self, loop: Loop, log: LogWriter | NoLog, attachments: Attachments) -> None:
+        self._loop, self._log, self._attachments = loop, log, attachments
         self._fds: dict[str, int] = {}
         self._wanted: re.Pattern[str] | None = None
         self._unfinished: dict[str, bytes] = {}
         self.found: str | None = None
         self.on_found: Callable[[], object] | None = None
+        attachments.has_room = self._watch
 
     def watch(self, wanted: re.Pattern[str]) -> None:
         """The first line that `wanted` is in becomes `found`, and `on_found` is called."""
@@ -35,17 +39,30 @@ class Outputs:
         """Log what comes from `fd`, which is ours from now on."""
         os.set_blocking(fd, False)
         self._fds[stream] = fd
-        self._loop.add_reader(fd, lambda: self._read(stream, fd))
+        self._watch()
 
     def drain(self) -> None:
-        """Log what is left of a run that has ended, and close."""
+        """Log what is left of a run that has ended, and close.
+
+        Somebody outside of the container may still hold the other end: there is an end to it.
+        """
         for stream, fd in self._fds.items():
-            while self._read(stream, fd):
-                pass
+            for _ in range(_LEFT_CHUNKS):
+                if not self._read(stream, fd):
+                    break
             self._loop.remove_reader(fd)
             os.close(fd)
         self._fds = {}
         self._log.flush()
+
+    def _watch(self) -> None:
+        for stream, fd in self._fds.items():
+            self._loop.add_reader(fd, functools.partial(self._read, stream, fd))
+
+    def _pause(self) -> None:
+        """Who is attached is to get everything, and cannot take more now: the program waits."""
+        for fd in self._fds.values():
+            self._loop.remove_reader(fd)
 
     def _read(self, stream: str, fd: int) -> bool:
         """Log what there is; False at the end of the stream."""
@@ -61,6 +78,8 @@ class Outputs:
         self._log.write(stream, chunk)
         if self._wanted is not None:
             self._search(stream, chunk, self._wanted)
+        if not self._attachments.send(stream, chunk):
+            self._pause()
         return True
 
     def _search(self, stream: str, chunk: bytes, wanted: re.Pattern[str]) -> None:

@@ -1,0 +1,78 @@
+"""A command on a real terminal, the test at the other end."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+from engine.kernel.terminal import set_window_size
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+LIMIT_S = 20.0
+
+
+class Terminal:
+    """Runs `command`, on a terminal of 33 rows and 111 columns that is its session's."""
+
+    def __init__(
+        self,
+        command: Sequence[str | Path],
+        *,
+        cwd: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.fd, peer = pty.openpty()
+        set_window_size(peer, 33, 111)
+        self.process = subprocess.Popen(
+            ["setsid", "--ctty", "--wait", *command],
+            stdin=peer,
+            stdout=peer,
+            stderr=peer,
+            cwd=cwd,
+            env=environment,
+        )
+        os.close(peer)
+        self.seen = b""
+
+    def expect(self, text: bytes) -> None:
+        """Read until `text` has been written, since the last such text."""
+        deadline = time.monotonic() + LIMIT_S
+        while text not in self.seen:
+            left = deadline - time.monotonic()
+            assert left > 0, self.seen
+            assert select.select([self.fd], [], [], left)[0], self.seen
+            try:
+                self.seen += os.read(self.fd, 4096)
+            except OSError:  # nobody has it open any more
+                break
+        assert text in self.seen, self.seen
+        self.seen = self.seen.partition(text)[2]
+
+    def send(self, text: bytes) -> None:
+        """Type."""
+        os.write(self.fd, text)
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Change the size of the window."""
+        set_window_size(self.fd, rows, columns)
+
+    def end(self) -> int:
+        """The exit code; what is written meanwhile goes to `seen`."""
+        deadline = time.monotonic() + LIMIT_S
+        while self.process.poll() is None:
+            assert time.monotonic() < deadline, self.seen
+            if select.select([self.fd], [], [], 0.05)[0]:
+                try:
+                    self.seen += os.read(self.fd, 4096)
+                except OSError:
+                    break
+        code = self.process.wait(timeout=LIMIT_S)
+        os.close(self.fd)
+        return code
