@@ -11,7 +11,7 @@ import signal
 import sys
 
 from engine.containers import priorities, process
-from engine.kernel import capabilities, mounts, seccomp
+from engine.kernel import capabilities, mounts, seccomp, smallinit
 from engine.kernel.openat2 import open_beneath
 from engine.kernel.process import (
     close_from,
@@ -187,7 +187,9 @@ class Init:
             return
         self._link.sync.detach()
         close_from(0)
-        self._confine()
+        words = ["buoy-init", "--", *self._config["process"]["args"]]
+        self._confine(words)
+        smallinit.become(child, words)
         while True:
             number = signal.sigwait(signals)
             if number != signal.SIGCHLD:
@@ -196,10 +198,9 @@ class Init:
             if (status := _reap(child)) is not None:
                 os._exit(status if status >= 0 else 128 - status)
 
-    def _confine(self) -> None:
+    def _confine(self, words: list[str]) -> None:
         """It forwards signals and reaps; the image's processes are to find nothing else in it."""
         set_name("buoy-init")
-        words = ["buoy-init", "--", *self._config["process"]["args"]]
         show_as(self._title, " ".join(words))
         if self._filter is not None:
             seccomp.install(self._filter)
