@@ -1,7 +1,9 @@
 """A further process in a container that runs: `exec` and health probes.
 
 Called in a child that may block, of the stage or of the monitor; that child stays outside the pid
-namespace (out of the container's sight), its own child is the process inside.
+namespace, out of the container's sight, and its own child is the process inside. It is confined
+before it forks that: with SYS_PTRACE a container can lead whatever comes into its sight, and must
+not find there what may more than itself.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 # Ends what runs inside, its process group, by way of the process that waits for it. Not SIGTERM:
 # that of a monitor means the container, and a fork of it is still that for a moment.
 END_SIGNAL = signal.SIGUSR1
+_KEPT = ("KILL",)  # for the one that waits: what it waits for may have become another user
 _NAMESPACES = (
     CLONE_NEWCGROUP | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS
 )
@@ -65,15 +68,21 @@ def run_inside(
     The exit code of a process that could not be started is the shell's: 126, 127, 128.
     """
     try:
-        filter_program = enter(target, described)
+        program = process.Program(described, enter(target, described), kept=_KEPT)
+        for wanted, fd in enumerate(stdio or ()):
+            os.dup2(fd, wanted)
+        os.umask(0o022)
+        program.become_user()
+        program.confine()
+        executed_fd, executing_fd = os.pipe2(os.O_CLOEXEC)  # its end is execve, or the child's
+        child = os.fork()
     except (OSError, process.StartError) as error:
         return _failed(report, error)
-    executed_fd, executing_fd = os.pipe2(os.O_CLOEXEC)  # its end is execve, or that of the child
-    child = os.fork()
     if child == 0:
-        _run_child(described, stdio, report, filter_program)
+        _run_child(program, described, report)
     signal.signal(END_SIGNAL, lambda number, frame: _end(child))
-    for fd in {executing_fd, *(stdio or ())}:
+    inside = (0, 1, 2, *stdio) if stdio is not None else ()
+    for fd in {executing_fd, *inside}:
         os.close(fd)
     os.read(executed_fd, 1)
     if report is not None:
@@ -141,12 +150,7 @@ def become(
         for wanted, fd in enumerate(stdio):
             os.dup2(fd, wanted)
     else:
-        master_fd, peer_fd = open_terminal()
-        size = described.get("consoleSize")
-        if size:
-            set_window_size(master_fd, size["height"], size["width"])
-        send_terminal(master_fd)
-        os.close(peer_fd)
+        _make_terminal(described, send_terminal)
     os.umask(0o022)
     process.run(described, filter_program, before_program)
 
@@ -179,11 +183,17 @@ def _read(fd: int) -> bool:
         return False
 
 
+def _make_terminal(described: dict[str, Any], send_terminal: Callable[[int], object]) -> None:
+    master_fd, peer_fd = open_terminal()
+    size = described.get("consoleSize")
+    if size:
+        set_window_size(master_fd, size["height"], size["width"])
+    send_terminal(master_fd)
+    os.close(peer_fd)
+
+
 def _run_child(
-    described: dict[str, Any],
-    stdio: tuple[int, int, int] | None,
-    report: socket.socket | None,
-    filter_program: bytes | None,
+    program: process.Program, described: dict[str, Any], report: socket.socket | None
 ) -> None:
     """Never returns. The process dies with the one that waits for it."""
 
@@ -193,13 +203,13 @@ def _run_child(
         os.close(master_fd)
 
     try:
-        become(
-            described,
-            stdio,
-            filter_program,
-            send_terminal,
-            before_program=lambda: die_with_parent(os.getppid()),
-        )
+        os.setsid()
+        if described["terminal"]:
+            _make_terminal(described, send_terminal)
+        program.look_up()
+        program.label()
+        die_with_parent(os.getppid())
+        program.execute()
     except (OSError, process.StartError) as error:
         os._exit(_failed(report, error))
     os._exit(process.UNKNOWN_FAILURE)

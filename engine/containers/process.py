@@ -24,7 +24,7 @@ from engine.kernel.process import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any
 
 NOT_FOUND, NOT_EXECUTABLE, UNKNOWN_FAILURE = 127, 126, 128
@@ -88,34 +88,73 @@ def run(
     filter_program  seccomp, compiled; None: unconfined
     before_program  called last: the credentials are set, and there is a program to execute
     """
-    user = _find(process["user"])
-    environment = _environment(process["env"], user)
-    close_on_exec_from(3 + process.get("preserve_fds", 0))
-    for number in _SIGNALS:
-        signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    if process["noNewPrivileges"]:
-        set_no_new_privileges()
-    if "umask" in process["user"]:
-        os.umask(process["user"]["umask"])
-    entered = _enter(process["cwd"])
-    # To filter needs SYS_ADMIN or no_new_privs, and only what still has to be called is filtered.
-    lent = [] if filter_program is None or process["noNewPrivileges"] else ["SYS_ADMIN"]
-    granted = _granted(process["capabilities"], user)
-    capabilities.drop_bounding(granted.pop("bounding"))
-    _become(user, granted, lent)
-    if not entered and not _enter(process["cwd"]):
-        raise StartError("working-directory", f"cannot enter {process['cwd']}: permission denied")
-    _refuse_unreachable(process["cwd"])
-    places = _find_program(process["args"][0], environment)
+    program = Program(process, filter_program)
+    program.become_user()
+    program.look_up()
     before_program()
-    if process.get("apparmorProfile"):
-        set_apparmor_profile(process["apparmorProfile"])
-    if filter_program is not None:
-        seccomp.install(filter_program, process.get("filter_flags", seccomp.SPEC_ALLOW))
-    if lent:
-        capabilities.set_capabilities(**granted)
-    _execute(places, process["args"], environment)
+    program.label()
+    program.confine()
+    program.execute()
+
+
+class Program:
+    """What is to run, and the steps up to there. Each raises StartError.
+
+    kept  capabilities that are held until execve, granted or not
+    """
+
+    def __init__(
+        self, process: dict[str, Any], filter_program: bytes | None, kept: Sequence[str] = ()
+    ) -> None:
+        self._process, self._filter, self._kept = process, filter_program, kept
+        # To filter needs SYS_ADMIN or no_new_privs, and only what still has to be called is
+        # filtered.
+        filtered = filter_program is not None
+        self._lent = ["SYS_ADMIN"] if filtered and not process["noNewPrivileges"] else []
+        self._user = _find(process["user"])
+        self._environment = _environment(process["env"], self._user)
+        self._granted = _granted(process["capabilities"], self._user)
+        self._places: list[str] = []
+
+    def become_user(self) -> None:
+        """Credentials and working directory: all but the filter."""
+        process = self._process
+        close_on_exec_from(3 + process.get("preserve_fds", 0))
+        if process["noNewPrivileges"]:
+            set_no_new_privileges()
+        if "umask" in process["user"]:
+            os.umask(process["user"]["umask"])
+        entered = _enter(process["cwd"])
+        capabilities.drop_bounding(self._granted.pop("bounding"))
+        _become(self._user, _wider(self._granted, [*self._lent, *self._kept]))
+        if not entered and not _enter(process["cwd"]):
+            what = f"cannot enter {process['cwd']}: permission denied"
+            raise StartError("working-directory", what)
+        _refuse_unreachable(process["cwd"])
+
+    def look_up(self) -> None:
+        """Find the file to execute: in the process that will, since it may be in /proc/self."""
+        self._places = _find_program(self._process["args"][0], self._environment)
+
+    def label(self) -> None:
+        """Have execve change to the AppArmor profile: in the same process, for the same reason."""
+        if self._process.get("apparmorProfile"):
+            set_apparmor_profile(self._process["apparmorProfile"])
+
+    def confine(self) -> None:
+        """Install the filter, and give back what that took."""
+        if self._filter is not None:
+            flags = self._process.get("filter_flags", seccomp.SPEC_ALLOW)
+            seccomp.install(self._filter, flags)
+        if self._lent:
+            capabilities.set_capabilities(**_wider(self._granted, self._kept))
+
+    def execute(self) -> None:
+        """execve, with no signal ignored or blocked. Returns only by StartError."""
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        _execute(self._places, self._process["args"], self._environment)
 
 
 def _find(user: dict[str, Any]) -> User:
@@ -167,8 +206,12 @@ def _granted(sets: dict[str, list[str]], user: User) -> dict[str, list[str]]:
     return kept
 
 
-def _become(user: User, granted: dict[str, list[str]], lent: list[str]) -> None:
-    """With capabilities `lent`, too: they are given back before execve."""
+def _wider(sets: dict[str, list[str]], names: Sequence[str]) -> dict[str, list[str]]:
+    """With more that can be used, though not by what is executed."""
+    return sets | {kind: [*sets[kind], *names] for kind in ("effective", "permitted")}
+
+
+def _become(user: User, held: dict[str, list[str]]) -> None:
     for fd in (0, 1, 2):
         _give(fd, user.uid)
     set_keep_capabilities(True)
@@ -176,8 +219,7 @@ def _become(user: User, granted: dict[str, list[str]], lent: list[str]) -> None:
     os.setresgid(user.gid, user.gid, user.gid)
     os.setresuid(user.uid, user.uid, user.uid)
     set_keep_capabilities(False)
-    wider = {kind: [*granted[kind], *lent] for kind in ("effective", "permitted")}
-    capabilities.set_capabilities(**(granted | wider))
+    capabilities.set_capabilities(**held)
 
 
 def _give(fd: int, uid: int) -> None:
