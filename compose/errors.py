@@ -35,7 +35,23 @@ class NoProjectFile(ProjectProblem):
     code = "no-project-file"
 
 
-class FileMissing(ProjectProblem):
+class Limit(ProjectProblem):
+    """What stops only those who need the node at `path` of the project's tree; with () it stops
+    everything."""
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str | None = None,
+        hint: str | None = None,
+        path: tuple[str | int, ...] = (),
+    ) -> None:
+        super().__init__(what, where=where, hint=hint)
+        self.path = path
+
+
+class FileMissing(Limit):
     """A file that was asked for by name is not there, or cannot be read."""
 
     code = "file-not-found"
@@ -101,24 +117,10 @@ class InvalidValue(ProjectProblem):
     code = "invalid-value"
 
 
-class NotBuilt(ProjectProblem):
-    """What Compose has and Buoy does not have yet: refused rather than ignored.
-
-    path   leads to the node in the project's tree; () where the files cannot be read without it
-    """
+class NotBuilt(Limit):
+    """What Compose has and Buoy does not have yet: refused rather than ignored."""
 
     code = "not-built-yet"
-
-    def __init__(
-        self,
-        what: str,
-        *,
-        where: str | None = None,
-        hint: str | None = None,
-        path: tuple[str | int, ...] = (),
-    ) -> None:
-        super().__init__(what, where=where, hint=hint)
-        self.path = path
 
 
 class UnknownService(ProjectProblem):

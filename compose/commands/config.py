@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from compose.graph.selection import only
+from compose.reconcile.built import check_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,7 +79,14 @@ def _load(args: argparse.Namespace, context: Context) -> Project:
     for notice in whole.warnings:
         where = f"{notice.where}: " if notice.where else ""
         context.console.warn(f"{where}{notice.what}")
-    return only(whole, args.services)
+    project = only(whole, args.services)
+    if not _is_aspect(args):
+        check_files(project)
+    return project
+
+
+def _is_aspect(args: argparse.Namespace) -> bool:
+    return args.hash is not None or any(getattr(args, f"list_{name}") for name in ASPECTS)
 
 
 def _template(args: argparse.Namespace, context: Context) -> str:
@@ -99,7 +107,7 @@ def _template(args: argparse.Namespace, context: Context) -> str:
 
 
 def _text(args: argparse.Namespace, project: Project) -> str:
-    if args.hash is not None or any(getattr(args, f"list_{name}") for name in ASPECTS):
+    if _is_aspect(args):
         from compose.commands.config_aspects import lines
 
         return "".join(f"{line}\n" for line in lines(args, project))

@@ -22,10 +22,12 @@ def run(args: argparse.Namespace, context: Context) -> int:
     """Print the variables: 0."""
     from compose.graph.selection import only
     from compose.model.explain import explain_variables
+    from compose.reconcile.built import check_files
     from compose.ui.variables import to_json, to_table
 
     (name,) = args.services
     project = only(context.load_project(args), [name])
+    check_files(project)
     service = project.services[name]
     variables = explain_variables(project, service, _image_variables(context, service))
     context.console.out(to_json(variables) if args.format == "json" else to_table(variables))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from compose.errors import Conflict, InvalidValue, NotBuilt, ProjectProblem
+from compose.errors import Conflict, FileMissing, InvalidValue, NotBuilt, ProjectProblem
 from compose.source.extensions import extensions_of
 from compose.source.tree import Map, Path, Seq, Value, dotted, locate
 from compose.source.values import parse_duration, parse_size, text_of
@@ -49,6 +49,11 @@ class Fields:
         text = f"`{self.name(*inner)}`: {what} is not built yet"
         where, path = self.where(*inner), (*self.path, *inner)
         self.problems.append(NotBuilt(text, where=where, hint=hint, path=path))
+
+    def missing(self, what: str, *inner: str | int, hint: str | None = None) -> None:
+        """Remember a file that is not there: it stops what needs this mapping."""
+        where, path = self.where(*inner), (*self.path, *inner)
+        self.problems.append(FileMissing(what, where=where, hint=hint, path=path))
 
     def external(self) -> tuple[bool, str | None]:
         """Whether a resource is external, and the name that the old form of that gives."""

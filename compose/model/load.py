@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from compose.errors import NotBuilt, raise_all
+from compose.errors import Limit, raise_all
 from compose.model.checks import check
 from compose.model.digest import network_with_digest, volume_with_digest, with_digest
 from compose.model.fields import Fields
@@ -65,7 +65,7 @@ def load_tree(options: LoadOptions, *, variables: bool = True, paths: bool = Tru
 
 def _is_limit(problem: Problem) -> bool:
     """Whether the project can be loaded all the same: what needs it is refused later."""
-    return isinstance(problem, NotBuilt) and bool(problem.path)
+    return isinstance(problem, Limit) and bool(problem.path)
 
 
 def _given_name(options: LoadOptions, environment: Environment) -> str | None:
@@ -171,11 +171,11 @@ class _Reading:
         }
 
     def _limitations(self) -> tuple[Limitation, ...]:
-        """All that was found not to be built, now that everything has been read."""
+        """All that was found to be missing, now that everything has been read."""
         return tuple(
-            Limitation(path=one.path, what=one.what, where=one.where, hint=one.hint)
+            Limitation(path=one.path, what=one.what, where=one.where, hint=one.hint, code=one.code)
             for one in self._loaded.problems
-            if isinstance(one, NotBuilt) and one.path
+            if isinstance(one, Limit) and one.path
         )
 
     def _positions(self) -> Positions:

@@ -29,13 +29,15 @@ class Notice(Record):
 
 
 class Limitation(Record):
-    """Something that the files ask for and Buoy cannot do yet: what needs it is refused, not
-    misunderstood. `path` leads to the node, as ("services", "web", "runtime")."""
+    """Something that the files ask for and that cannot be had: what Buoy cannot do yet, a file that
+    is not there. What needs it is refused, nothing else. `path` leads to the node, as
+    ("services", "web", "runtime")."""
 
     path: tuple[str | int, ...]
     what: str
     where: str | None = None
     hint: str | None = None
+    code: str = "not-built-yet"
 
 
 class Inputs(Record):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from compose.errors import EnvFileSyntax, FileMissing
+from compose.errors import EnvFileSyntax
 from compose.model.service import EnvFile
 from compose.source.dotenv import Setting, parse_dotenv, read_dotenv, read_raw, values_of
 
@@ -48,7 +48,7 @@ def read_environment(
             shown = environment.surroundings.shown(path)
             why = environment.surroundings.failing(path)
             what = f"{fields.name()}: env_file {shown} {why}"
-            file.note(FileMissing, what, hint="`required: false` accepts its absence")
+            file.missing(what, hint="`required: false` accepts its absence")
     found += own
     environment.services[fields.name()] = found
     return dict(sorted({one.name: one.value for one in found}.items()))
@@ -72,7 +72,7 @@ def read_labels(fields: Fields, environment: Environment) -> dict[str, str]:
         shown = environment.surroundings.shown(path)
         if text is None:
             what = f"{fields.name()}: label_file {shown} {environment.surroundings.failing(path)}"
-            fields.note(FileMissing, what, "label_file", index)
+            fields.missing(what, "label_file", index)
             continue
         try:
             values |= parse_dotenv(text, shown, values.get, lambda name: None)

@@ -1,8 +1,8 @@
-"""Refusing what Buoy cannot do yet, before anything is changed."""
+"""Refusing what cannot be had, before anything is changed."""
 
 from __future__ import annotations
 
-from compose.errors import NotBuilt, raise_all
+from compose.errors import FileMissing, Limit, NotBuilt, raise_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,15 +16,16 @@ def check_built(project: Project, services: Iterable[Service]) -> None:
     """Raise, for all at once, where containers of `services` need what cannot be had.
 
     NotBuilt for what Compose has and Buoy has not, RequiredVariable for what is to be made of a
-    variable that is not set.
+    variable that is not set, FileMissing for a file that is not there.
     """
     wanted: set[tuple[str, ...]] = set()
     problems: list[ProjectProblem] = []
     for service in services:
         wanted |= {("services", service.name), *_used(service)}
         if service.secrets or service.configs:
-            from compose.reconcile.files import unset_variables
+            from compose.reconcile.files import missing_files, unset_variables
 
+            problems += missing_files(project, service)
             problems += unset_variables(project, service)
     raise_all([*_limits(project, wanted), *problems])
 
@@ -32,6 +33,12 @@ def check_built(project: Project, services: Iterable[Service]) -> None:
 def check_build_built(project: Project, service: Service) -> None:
     """The same for the build of a service."""
     raise_all(list(_limits(project, {("services", service.name, "build")})))
+
+
+def check_files(project: Project) -> None:
+    """Raise FileMissing for files that the services of a project are read from, all at once."""
+    wanted = {("services", name) for name in project.services}
+    raise_all([one for one in _limits(project, wanted) if isinstance(one, FileMissing)])
 
 
 def _used(service: Service) -> set[tuple[str, ...]]:
@@ -46,7 +53,8 @@ def _used(service: Service) -> set[tuple[str, ...]]:
     return {(section, key) for section, keys in used.items() for key in keys}
 
 
-def _limits(project: Project, wanted: set[tuple[str, ...]]) -> Iterator[NotBuilt]:
+def _limits(project: Project, wanted: set[tuple[str, ...]]) -> Iterator[Limit]:
     for one in project.not_built:
         if one.path[:2] in wanted or one.path[:3] in wanted:
-            yield NotBuilt(one.what, where=one.where, hint=one.hint, path=one.path)
+            kind = FileMissing if one.code == FileMissing.code else NotBuilt
+            yield kind(one.what, where=one.where, hint=one.hint, path=one.path)

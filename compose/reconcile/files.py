@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from compose.errors import RequiredVariable
+import os
+
+from compose.errors import FileMissing, RequiredVariable
 from engine import FileSpec
 
 TYPE_CHECKING = False
@@ -33,6 +35,16 @@ def unset_variables(project: Project, service: Service) -> Iterator[RequiredVari
             what = f"{path}: required variable `{source.environment}` is not set"
             hint = f"set {source.environment}, or take a `file`"
             yield RequiredVariable(what, where=project.where(path), hint=hint)
+
+
+def missing_files(project: Project, service: Service) -> Iterator[FileMissing]:
+    """A problem for each secret or config that is a file of the host, and is not there."""
+    for _, source, secret in used_files(project, service):
+        if source.file is not None and not os.path.exists(source.file):  # noqa: PTH110 - slow
+            kind = "secret" if secret else "config"
+            path = f"{kind}s.{source.key}.file"
+            what = f"{kind} `{source.key}` of `{service.name}`: {source.file} does not exist"
+            yield FileMissing(what, where=project.where(path), hint=f"make it, or mend `{path}`")
 
 
 def file_specs(project: Project, service: Service) -> tuple[FileSpec, ...]:

@@ -210,3 +210,12 @@ def test_relative_paths_can_be_left_as_they_are(files: Files, config: Config) ->
 def test_the_models_are_listed(files: Files, config: Config) -> None:
     files.write("services: {web: {image: x, models: [m]}}\nmodels: {m: {model: ai/small}}\n")
     assert config("--models") == "ai/small\n"
+
+
+def test_a_missing_env_file_stops_only_who_asks_for_its_service(
+    files: Files, config: Config
+) -> None:
+    files.write("services: {web: {image: x, env_file: no.env}, db: {image: y}}")
+    assert read(config("db"))["services"].keys() == {"db"}
+    assert config("--services").split() == ["db", "web"]
+    assert "compose.yaml:1:38: services.web: env_file no.env" in config("web", code=1)

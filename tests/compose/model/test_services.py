@@ -68,9 +68,8 @@ def test_env_files_lie_below_environment_and_later_ones_above_earlier(files: Fil
 
 def test_an_env_file_may_be_missing_when_it_says_so(files: Files) -> None:
     assert service(files, "env_file: [{path: n.env, required: false}]").environment == {}
-    problem = files.problem("services: {web: {image: x, env_file: n.env}}")
-    assert problem.code == "file-not-found"
-    assert problem.where == "compose.yaml:1:38"
+    (missing,) = files.load("services: {web: {image: x, env_file: n.env}}").not_built
+    assert (missing.code, missing.where) == ("file-not-found", "compose.yaml:1:38")
 
 
 def test_a_raw_env_file_keeps_quotes(files: Files) -> None:
@@ -82,7 +81,9 @@ def test_a_raw_env_file_keeps_quotes(files: Files) -> None:
 def test_env_files_of_disabled_services_are_not_opened(files: Files) -> None:
     project = files.load("services: {web: {image: x, profiles: [p], env_file: nope.env}}")
     assert set(project.disabled) == {"web"}
-    assert files.problem(profiles=("p",)).code == "file-not-found"
+    assert project.not_built == ()
+    (missing,) = files.load(profiles=("p",)).not_built
+    assert missing.path[:2] == ("services", "web")
 
 
 def test_ports_in_all_forms(files: Files) -> None:
@@ -400,8 +401,8 @@ def test_label_files_lie_below_labels_and_refer_to_earlier_labels_alone(files: F
 
 
 def test_a_label_file_has_to_be_there(files: Files) -> None:
-    problem = files.problem("services: {web: {image: x, label_file: no.env}}")
-    assert (problem.code, problem.where) == ("file-not-found", "compose.yaml:1:40")
+    (missing,) = files.load("services: {web: {image: x, label_file: no.env}}").not_built
+    assert (missing.code, missing.where) == ("file-not-found", "compose.yaml:1:40")
 
 
 @pytest.mark.parametrize(

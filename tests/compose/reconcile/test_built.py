@@ -48,6 +48,7 @@ def refused(project: Project) -> list[Problem]:
     ],
 )
 def test_it_loads_and_is_refused_by_name_with_its_place(files: Files, keys: str) -> None:
+    files.write("text", "x")
     project = files.load(
         f"""
         services:
@@ -65,6 +66,35 @@ def test_it_loads_and_is_refused_by_name_with_its_place(files: Files, keys: str)
     (problem,) = refused(project)
     assert problem.code == "not-built-yet"
     assert problem.where is not None
+
+
+MISSING = """
+services:
+  web: {image: x, env_file: [no.env, {path: none.env, required: false}], label_file: l.env}
+  db: {image: x, secrets: [password], configs: [conf]}
+  other: {image: x}
+secrets: {password: {file: ./password.txt}}
+configs: {conf: {file: ./conf.txt}}
+"""
+
+
+def test_files_that_are_missing_stop_only_those_who_need_them(files: Files) -> None:
+    project = files.load(MISSING)
+    found = {(one.code, one.where, one.what.rpartition("/")[2]) for one in refused(project)}
+    assert found == {
+        (
+            "file-not-found",
+            "compose.yaml:2:30",
+            "services.web: env_file no.env does not exist",
+        ),
+        ("file-not-found", "compose.yaml:2:86", "services.web: label_file l.env does not exist"),
+        ("file-not-found", "compose.yaml:5:22", "password.txt does not exist"),
+        ("file-not-found", "compose.yaml:6:18", "conf.txt does not exist"),
+    }
+    check_built(project, [project.services["other"]])
+    for name, text in {"password.txt": "p", "conf.txt": "c"}.items():
+        files.write(text, name)
+    check_built(project, [project.services["db"]])
 
 
 def test_all_of_it_is_told_at_once(files: Files) -> None:
