@@ -37,7 +37,7 @@ def check_build_built(project: Project, service: Service) -> None:
 
 def check_files(project: Project) -> None:
     """Raise FileMissing for files that the services of a project are read from, all at once."""
-    wanted = {("services", name) for name in project.services}
+    wanted: set[tuple[str, ...]] = {("services", name) for name in project.services}
     raise_all([one for one in _limits(project, wanted) if isinstance(one, FileMissing)])
 
 
