@@ -23,6 +23,10 @@ _KEYS = {
     "mount-recursive": "volumes",
     "mount-target": "volumes tmpfs",
     "propagation": "volumes",
+    "apparmor": "security_opt",
+    "seccomp-profile": "security_opt",
+    "security-option": "security_opt",
+    "writable-cgroups": "security_opt",
     "subpath": "volumes",
     "tmpfs-option": "tmpfs",
     "no-command": "image",
@@ -36,6 +40,7 @@ _KEYS = {
     "unknown-capability": "cap_add",
     "unknown-signal": "stop_signal",
     "unknown-ulimit": "ulimits",
+    "unknown-group": "group_add user",
     "unknown-user": "user",
     "working-directory": "working_dir",
 }

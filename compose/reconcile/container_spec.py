@@ -10,6 +10,7 @@ from compose.reconcile.devices import device_specs
 from compose.reconcile.files import file_specs, used_files
 from compose.reconcile.hooks import describe_hooks
 from compose.reconcile.limits import resources
+from compose.reconcile.security import security_options
 from engine import (
     ContainerSpec,
     EndpointSpec,
@@ -96,7 +97,7 @@ def container_spec(
         read_only=service.read_only,
         cap_add=service.cap_add,
         cap_drop=service.cap_drop,
-        security_options=service.security_opt,
+        security_options=security_options(project, service),
         ulimits=service.ulimits,
         sysctls=service.sysctls,
         resources=resources(service),

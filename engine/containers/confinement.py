@@ -15,11 +15,6 @@ if TYPE_CHECKING:
     from engine.containers.spec import ContainerSpec
 
 _MOST_FILES = 1_048_576
-_SECURITY_OPTIONS = (
-    *("no-new-privileges=true", "no-new-privileges=false"),
-    *("seccomp=unconfined", "seccomp=builtin", "systempaths=unconfined"),
-    *("apparmor=unconfined", "label=disable"),  # neither confines our containers
-)
 _IPC_SYSCTLS = frozenset(
     f"kernel.{name}"
     for name in (
@@ -126,23 +121,3 @@ def _namespace_of(name: str) -> str | None:
     if name == "kernel.domainname":
         return "uts"
     return "network" if name.startswith("net.") else None
-
-
-def security_options(spec: ContainerSpec) -> frozenset[str]:
-    """`security_opt` with `=` between key and value; `no-new-privileges` alone is `=true`.
-
-    Raises ContainerProblem for what would be without effect: a profile that is not built.
-    """
-    return frozenset(_security_option(spec, word) for word in spec.security_options)
-
-
-def _security_option(spec: ContainerSpec, word: str) -> str:
-    key, _, value = word.replace(":", "=", 1).partition("=")
-    option = f"{key}={value or 'true'}"
-    if option not in _SECURITY_OPTIONS:
-        raise ContainerProblem(
-            f"container {spec.name}: security_opt `{word}` is not built yet",
-            hint="there are no-new-privileges, seccomp=unconfined and systempaths=unconfined",
-            code="not-built-yet",
-        )
-    return option

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from engine.cgroups.hierarchy import Hierarchies
+    from engine.containers.security import Security
     from engine.containers.spec import ContainerSpec, Mount
     from engine.state.paths import Roots
 
@@ -28,10 +29,11 @@ _TMPFS_DATA = ("size", "nr_blocks", "nr_inodes", "mode", "uid", "gid", "mpol", "
 
 
 def default_mounts(
-    spec: ContainerSpec, hierarchies: Hierarchies, donors: Mapping[str, str]
+    spec: ContainerSpec, hierarchies: Hierarchies, donors: Mapping[str, str], security: Security
 ) -> list[dict[str, Any]]:
     """In Docker's order (engine.md A2.1); one that the user mounts over is left out."""
     read_only = [] if spec.privileged else ["ro"]
+    groups = [] if security.writable_cgroups else ["ro"]
     dev = ["nosuid", "strictatime", "mode=755", "size=65536k"]
     pts = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]
     cgroup = "cgroup2" if hierarchies.is_pure_v2 else "cgroup"
@@ -40,7 +42,7 @@ def default_mounts(
         _entry("/dev", "tmpfs", "tmpfs", dev),
         _entry("/dev/pts", "devpts", "devpts", pts),
         _entry("/sys", "sysfs", "sysfs", [*_KERNEL, *read_only]),
-        _entry("/sys/fs/cgroup", cgroup, "cgroup", [*_KERNEL, *read_only]),
+        _entry("/sys/fs/cgroup", cgroup, "cgroup", [*_KERNEL, *groups]),
         _entry("/dev/mqueue", "mqueue", "mqueue", _KERNEL),
         *_shared_memory(spec, donors),
     ]

@@ -164,7 +164,7 @@ def _find(user: dict[str, Any]) -> User:
         home = find_user(str(user["uid"]), []).home
         return User(user["uid"], user["gid"], user["additionalGids"], home)
     except UnknownUser as error:
-        raise StartError("unknown-user", str(error)) from None
+        raise StartError(error.code, str(error)) from None
 
 
 def _environment(entries: list[str], user: User) -> dict[str, str]:

@@ -11,6 +11,7 @@ from engine.errors import ContainerProblem
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from engine.containers.security import Security
     from engine.containers.spec import ContainerSpec
     from engine.images.config import ImageConfig
 
@@ -46,6 +47,7 @@ def describe_program(
     spec: ContainerSpec,
     config: ImageConfig,
     granted: list[str],
+    security: Security,
     given: Sequence[str],
 ) -> dict[str, Any]:
     """`process` of the launch record.
@@ -71,7 +73,8 @@ def describe_program(
             "ambient": [],
         },
         "rlimits": confinement.rlimits(spec.ulimits),
-        "noNewPrivileges": "no-new-privileges=true" in confinement.security_options(spec),
+        "noNewPrivileges": security.no_new_privileges,
+        "apparmorProfile": security.apparmor or "",
         "oomScoreAdj": spec.oom_score_adj,
     }
 

@@ -17,8 +17,10 @@ from engine.containers.limits import limits
 from engine.containers.logs.section import log_section
 from engine.containers.mounts import default_mounts, user_mounts
 from engine.containers.program import describe_program, environment_of, hostname_of
+from engine.containers.security import Security, security_of
 from engine.containers.signals import signal_number
 from engine.errors import ContainerProblem
+from engine.kernel.record import Record
 from engine.rootfs import masks
 
 if TYPE_CHECKING:
@@ -33,47 +35,50 @@ EMPTY_LOWER = "lower"  # of an image without layers: an overlay needs one
 OCI_VERSION = "1.2.0"
 
 
-def build_record(
-    roots: Roots,
-    container_id: str,
-    spec: ContainerSpec,
-    image: Image | None,
-    network: Mapping[str, Any],
-    volumes: Mapping[int, str],
-    layers: Mapping[int, Sequence[str]],
-    donors: Mapping[str, str],
-) -> dict[str, Any]:
-    """config.json for one container.
+class Surroundings(Record):
+    """What of the launch record other parts of the engine have made for the container.
 
     network  the section that Networks.attach returned
     volumes  index of a mount in `spec.mounts` -> name of the volume that serves it
     layers   index of a mount in `spec.mounts` -> layers, top first, of the image that it shows
     donors   what `modes.find_donors` has found
-
-    Raises ContainerProblem where something asked for cannot be.
     """
+
+    network: Mapping[str, Any]
+    volumes: Mapping[int, str]
+    layers: Mapping[int, Sequence[str]]
+    donors: Mapping[str, str]
+
+
+def build_record(
+    roots: Roots, container_id: str, spec: ContainerSpec, image: Image | None, around: Surroundings
+) -> dict[str, Any]:
+    """config.json for one container. Raises ContainerProblem for what cannot be."""
     config = image.config if image else _no_config()
-    granted = confinement.capabilities_of(spec)
-    edits = cdi.find_edits(spec)
-    program = describe_program(container_id, spec, config, granted, edits.environment)
-    found = Devices(spec, edits.nodes)
-    hierarchies = Hierarchies.detect()
+    granted, security = confinement.capabilities_of(spec), security_of(spec)
+    edits, hierarchies = cdi.find_edits(spec), Hierarchies.detect()
     lowers = list(spec.lowers or (image.lowers if image else ()))
     lowers = lowers or [f"{roots.container(container_id)}/{EMPTY_LOWER}"]
     record: dict[str, Any] = {
         "ociVersion": OCI_VERSION,
-        "process": program,
+        "process": describe_program(
+            container_id, spec, config, granted, security, edits.environment
+        ),
         "root": {
             "path": f"{roots.container_run(container_id)}/rootfs",
             "readonly": spec.read_only,
         },
-        "mounts": default_mounts(spec, hierarchies, donors)
-        + user_mounts(roots, container_id, spec, volumes, layers)
+        "mounts": default_mounts(spec, hierarchies, around.donors, security)
+        + user_mounts(roots, container_id, spec, around.volumes, around.layers)
         + edits.mounts,
-        "linux": _linux(roots, container_id, spec, lowers, donors, found),
+        "linux": _namespaced(roots, container_id, spec, around.donors)
+        | _devices(spec, edits)
+        | _hidden_paths(roots, lowers, security),
         "annotations": dict(spec.labels),
-        "buoy": _ours(roots, container_id, spec, config, network, lowers, granted, hierarchies),
+        "buoy": _ours(roots, container_id, spec, config, around.network, lowers, hierarchies),
     }
+    program, flags = seccomp.filter_file(roots, spec, granted, security.seccomp)
+    record["buoy"]["seccomp"], record["process"]["filter_flags"] = program, flags
     if modes.owns(spec, "uts"):
         record["hostname"] = hostname_of(container_id, spec)
         if spec.domainname:
@@ -87,24 +92,29 @@ def _no_config() -> ImageConfig:
     return ImageConfig()
 
 
-def _linux(
-    roots: Roots,
-    container_id: str,
-    spec: ContainerSpec,
-    lowers: list[str],
-    donors: Mapping[str, str],
-    found: Devices,
+def _namespaced(
+    roots: Roots, container_id: str, spec: ContainerSpec, donors: Mapping[str, str]
 ) -> dict[str, Any]:
-    unconfined = spec.privileged or "systempaths=unconfined" in confinement.security_options(spec)
     return {
         "namespaces": modes.namespaces(spec, donors),
         "cgroupsPath": f"/{cgroup_parent(roots, spec)}/{container_id}",
-        "resources": {**limits(spec.resources, spec.name), "devices": found.rules},
         "sysctl": confinement.sysctls(spec),
-        "devices": found.nodes,
-        "maskedPaths": _hidden(roots, lowers) + ([] if unconfined else list(masks.MASKED)),
-        "readonlyPaths": [] if unconfined else list(masks.READ_ONLY),
     }
+
+
+def _devices(spec: ContainerSpec, edits: cdi.Edits) -> dict[str, Any]:
+    found = Devices(spec, edits.nodes)
+    return {
+        "devices": found.nodes,
+        "resources": {**limits(spec.resources, spec.name), "devices": found.rules},
+    }
+
+
+def _hidden_paths(roots: Roots, lowers: list[str], security: Security) -> dict[str, Any]:
+    masked, read_only = [*masks.masked_paths()], list(masks.READ_ONLY)
+    if security.unconfined_paths:
+        masked, read_only = [], []
+    return {"maskedPaths": _own_state(roots, lowers) + masked, "readonlyPaths": read_only}
 
 
 def cgroup_parent(roots: Roots, spec: ContainerSpec) -> str:
@@ -117,7 +127,7 @@ def cgroup_parent(roots: Roots, spec: ContainerSpec) -> str:
     return "/".join("-".join(words[: n + 1]) + ".slice" for n in range(len(words)))
 
 
-def _hidden(roots: Roots, lowers: list[str]) -> list[str]:
+def _own_state(roots: Roots, lowers: list[str]) -> list[str]:
     """Our own state, where a container's root is a directory of the host that contains it."""
     found = []
     for lower in lowers:
@@ -135,13 +145,10 @@ def _ours(
     config: ImageConfig,
     network: Mapping[str, Any],
     lowers: list[str],
-    granted: list[str],
     hierarchies: Hierarchies,
 ) -> dict[str, Any]:
     directory = roots.container(container_id)
     environment = environment_of(container_id, spec, config)
-    unconfined = spec.privileged or "seccomp=unconfined" in confinement.security_options(spec)
-    confined = seccomp.is_available() and not unconfined
     return {
         "id": container_id,
         "name": spec.name,
@@ -155,7 +162,6 @@ def _ours(
         "keep_cgroup_parent": bool(spec.cgroup_parent),
         "cgroup_controllers": hierarchies.joint(),
         "network": dict(network),
-        "seccomp": seccomp.filter_file(roots, granted) if confined else None,
         "restart": {"name": spec.restart.name, "max_attempts": spec.restart.max_attempts},
         "health": describe_check(spec.healthcheck, config),
         "stop_signal": signal_number(spec.stop_signal or config.stop_signal or "SIGTERM"),

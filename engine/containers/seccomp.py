@@ -10,12 +10,22 @@ import hashlib
 import os
 from typing import TYPE_CHECKING
 
-from engine.kernel.seccomp import ALLOW, AUDIT_ARCH, ERRNO, Rule, Test, compile_filter
+from engine.errors import ContainerProblem
+from engine.kernel.seccomp import (
+    ALLOW,
+    AUDIT_ARCH,
+    ERRNO,
+    SPEC_ALLOW,
+    Rule,
+    Test,
+    compile_filter,
+)
 from engine.kernel.syscalls import numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from engine.containers.spec import ContainerSpec
     from engine.state.paths import Roots
 
 _ALLOWED = """\
@@ -109,16 +119,51 @@ def default_filter(capabilities: Iterable[str]) -> bytes:
     return compile_filter(tables, ERRNO | errno.EPERM)
 
 
-def filter_file(roots: Roots, capabilities: Iterable[str]) -> str:
+def filter_file(
+    roots: Roots, spec: ContainerSpec, granted: Iterable[str], profile: str
+) -> tuple[str | None, int]:
+    """Path of the compiled profile of a container, and the flags of seccomp(2) for it.
+
+    granted  capabilities of its bounding set
+    profile  "builtin", "unconfined" (there is no path then) or JSON in Docker's form
+
+    Raises ContainerProblem for what is no profile.
+    """
+    if profile == "builtin":
+        return (default_file(roots, granted) if is_available() else None), SPEC_ALLOW
+    if profile == "unconfined":
+        return None, SPEC_ALLOW
+    from engine.containers.dockerprofile import oci_profile
+    from engine.containers.profile import ProfileError, filter_of, flags_of
+
+    try:
+        described = oci_profile(profile, frozenset(granted))
+        program = filter_of(described)
+        flags = flags_of(described) if "flags" in described else SPEC_ALLOW
+    except ProfileError as error:
+        raise ContainerProblem(
+            f"container {spec.name}: the seccomp profile cannot be used: {error}",
+            hint="Docker's default, in moby/profiles, shows the form",
+            code="seccomp-profile",
+        ) from None
+    key = hashlib.sha256(program).hexdigest()[:16]
+    return _written(roots, f"given-{key}", lambda: program), flags
+
+
+def default_file(roots: Roots, capabilities: Iterable[str]) -> str:
     """Path of the compiled default profile, made at first use and shared by all containers."""
     words = " ".join(sorted(capabilities))
     key = hashlib.sha256(f"{_PROFILE_VERSION} {words}".encode()).hexdigest()[:16]
+    return _written(roots, key, lambda: default_filter(words.split()))
+
+
+def _written(roots: Roots, key: str, make: Callable[[], bytes]) -> str:
     path = f"{roots.run_root}/seccomp/{key}.bpf"
     if not os.path.exists(path):
         os.makedirs(f"{roots.run_root}/seccomp", mode=0o700, exist_ok=True)
         temporary = f"{path}.{os.getpid()}"
         with open(temporary, "wb") as file:
-            file.write(default_filter(words.split()))
+            file.write(make())
         os.rename(temporary, path)
     return path
 

@@ -14,7 +14,7 @@ from engine.containers.modes import find_donors
 from engine.containers.mounts import IMAGE_MOUNTS
 from engine.containers.observe import ALIVE
 from engine.containers.program import hostname_of
-from engine.containers.record import EMPTY_LOWER, build_record
+from engine.containers.record import EMPTY_LOWER, Surroundings, build_record
 from engine.containers.spec import (
     ContainerSpec,
     DeviceSpec,
@@ -67,7 +67,8 @@ async def start(containers: Containers, row: sqlite3.Row) -> None:
         for i, mount in enumerate(spec.mounts)
         if mount.type == "image"
     }
-    record = build_record(roots, container_id, spec, image, network, volumes, layers, donors)
+    around = Surroundings(network=network, volumes=volumes, layers=layers, donors=donors)
+    record = build_record(roots, container_id, spec, image, around)
     ours = record["buoy"]
     ours["argv"], ours["attachments"] = record["process"]["args"], _attachments(network)
     ours["boot_id"] = boot_id()

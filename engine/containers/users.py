@@ -10,7 +10,15 @@ _MAX_BYTES = 10 * 1024 * 1024
 
 
 class UnknownUser(Exception):
-    """No such user or group in the image, or a number that is out of range."""
+    """No such user in the image, or a number that is out of range."""
+
+    code = "unknown-user"
+
+
+class UnknownGroup(UnknownUser):
+    """No such group in the image."""
+
+    code = "unknown-group"
 
 
 class User:
@@ -103,7 +111,7 @@ def _group_id(name: str, rows: list[list[str]]) -> int:
     for row in rows:
         if row[0] == name:
             return _id(row[2])
-    raise UnknownUser(f"unable to find group {name}: no matching entries in group file")
+    raise UnknownGroup(f"unable to find group {name}: no matching entries in group file")
 
 
 def _number(word: str) -> int | None:

@@ -23,7 +23,20 @@ MASKED = (
 )
 READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 
+_CPUS = "/sys/devices/system/cpu"
+
 _NULL = os.makedev(1, 3)
+
+
+def masked_paths() -> list[str]:
+    """MASKED, and what tells how hot each processor runs: programs beside it can be told apart."""
+    try:
+        names = sorted(os.listdir(_CPUS))
+    except FileNotFoundError:
+        return list(MASKED)
+    cpus = [name for name in names if name.startswith("cpu") and name[3:].isdecimal()]
+    paths = [f"{_CPUS}/{name}/thermal_throttle" for name in cpus]
+    return [*MASKED, *(path for path in paths if os.path.exists(path))]
 
 
 def mask(paths: list[str]) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine import ContainerProblem
+from engine.cgroups.hierarchy import Hierarchies
 from engine.kernel import capabilities
 from engine.rootfs.masks import MASKED
 from tests.engine.containers.dock import status_of
@@ -376,10 +377,61 @@ def _names(mask: str) -> set[str]:
     return {name for name, number in capabilities.NUMBERS.items() if bits >> number & 1}
 
 
-@pytest.mark.parametrize("option", ["apparmor=mine", "seccomp=profile.json", "label:user:x", "odd"])
-def test_a_security_option_without_effect_is_refused(dock: Dock, option: str) -> None:
-    with pytest.raises(ContainerProblem, match="security_opt"):
+@pytest.mark.parametrize(
+    ("option", "code"),
+    [
+        ("apparmor=mine", "apparmor"),
+        ("seccomp=profile.json", "seccomp-profile"),
+        ("label:user:x", "not-built-yet"),
+        ("odd", "security-option"),
+        ("no-new-privileges=maybe", "security-option"),
+        ("writable-cgroups=perhaps", "security-option"),
+        ("seccomp", "security-option"),
+    ],
+)
+def test_a_security_option_without_effect_is_refused(dock: Dock, option: str, code: str) -> None:
+    with pytest.raises(ContainerProblem) as caught:
         dock.sh("true", security_options=(option,))
+    assert caught.value.code == code
+
+
+@pytest.mark.skipif(Hierarchies.detect().is_pure_v2, reason="version 2 alone")
+def test_groups_of_version_1_are_not_writable(dock: Dock) -> None:
+    with pytest.raises(ContainerProblem) as caught:
+        dock.sh("true", security_options=("writable-cgroups",))
+    assert caught.value.code == "writable-cgroups"
+
+
+def test_options_that_are_the_default_change_nothing(dock: Dock) -> None:
+    options = ("apparmor=unconfined", "label=disable", "seccomp=builtin", "writable-cgroups=false")
+    fields = status_of(dock.sh("cat /proc/self/status", security_options=options).stdout)
+    assert (fields["Seccomp"], fields["NoNewPrivs"]) == ("2", "0")
+
+
+PROFILE = {
+    "defaultAction": "SCMP_ACT_ALLOW",
+    "archMap": [{"architecture": "SCMP_ARCH_X86_64", "subArchitectures": ["SCMP_ARCH_X86"]}],
+    "syscalls": [
+        {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 28},
+        {
+            "names": ["sethostname"],
+            "action": "SCMP_ACT_ERRNO",
+            "errnoRet": 28,
+            "excludes": {"caps": ["CAP_SYS_ADMIN"]},
+        },
+    ],
+}
+
+
+@pytest.mark.parametrize("privileged", [False, True])
+def test_a_seccomp_profile_of_ones_own(dock: Dock, privileged: bool) -> None:
+    options = (f"seccomp={json.dumps(PROFILE)}",)
+    container = dock.idle(security_options=options, privileged=privileged)
+    assert b"No space left" in dock.exec(container, "mkdir", "/x").stderr
+    hostname = dock.exec(container, "hostname", "other")
+    assert (b"No space left" in hostname.stderr) != privileged
+    status = dock.exec(container, "cat", "/proc/self/status").stdout.decode()
+    assert status_of(status)["Seccomp"] == "2"
 
 
 def test_a_security_option_may_have_a_colon(dock: Dock) -> None:

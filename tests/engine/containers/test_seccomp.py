@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.containers.seccomp import default_filter, filter_file
+from engine.containers.seccomp import default_file, default_filter
 from engine.kernel.capabilities import DEFAULT, NAMES
 from engine.kernel.seccomp import ALLOW, AUDIT_ARCH, ERRNO, MAX_INSTRUCTIONS
 from engine.kernel.syscalls import numbers
@@ -116,6 +116,6 @@ def test_the_program_is_of_a_size_the_kernel_takes(granted: list[str]) -> None:
 
 
 def test_one_file_serves_all_containers_of_the_same_capabilities(roots: Roots) -> None:
-    one, two = filter_file(roots, ["CHOWN", "KILL"]), filter_file(roots, ["KILL", "CHOWN"])
+    one, two = default_file(roots, ["CHOWN", "KILL"]), default_file(roots, ["KILL", "CHOWN"])
     assert one == two
-    assert filter_file(roots, ["CHOWN"]) != one
+    assert default_file(roots, ["CHOWN"]) != one
