@@ -16,7 +16,9 @@ from engine.kernel.openat2 import open_beneath
 from engine.kernel.process import (
     close_from,
     join_new_session_keyring,
+    set_domainname,
     set_dumpable,
+    set_hostname,
     set_name,
     show_as,
     title_memory,
@@ -139,9 +141,9 @@ class Init:
             _reopen_null()
         self._settle_root()
         if "hostname" in self._config:
-            _write_kernel("kernel.hostname", self._config["hostname"])
+            set_hostname(self._config["hostname"])
         if "domainname" in self._config:
-            _write_kernel("kernel.domainname", self._config["domainname"])
+            set_domainname(self._config["domainname"])
         for name, value in self._config["linux"]["sysctl"].items():
             _write_kernel(name, value)
         masks.make_read_only(self._config["linux"]["readonlyPaths"])

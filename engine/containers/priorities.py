@@ -10,13 +10,12 @@ if TYPE_CHECKING:
 
 
 def apply(process: dict[str, Any]) -> None:
-    """`scheduler`, `ioPriority`, and the personality of the container; what is not there is left.
+    """`scheduler` and `ioPriority`; what is not there is left.
 
     While it still has the right to: before its credentials are set. Raises OSError.
     """
     scheduler, io_priority = process.get("scheduler"), process.get("ioPriority")
-    personality = process.get("personality")
-    if not (scheduler or io_priority or personality):
+    if not scheduler and not io_priority:
         return
     from engine.kernel import scheduling
 
@@ -32,8 +31,6 @@ def apply(process: dict[str, Any]) -> None:
         )
     if io_priority:
         scheduling.set_io_priority(io_priority["class"], io_priority.get("priority", 0))
-    if personality:
-        scheduling.set_personality(personality)
 
 
 def pin(process: dict[str, Any], moment: str) -> None:

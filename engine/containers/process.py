@@ -20,6 +20,7 @@ from engine.kernel.process import (
     set_apparmor_profile,
     set_keep_capabilities,
     set_no_new_privileges,
+    set_personality,
 )
 
 TYPE_CHECKING = False
@@ -137,7 +138,10 @@ class Program:
         self._places = _find_program(self._process["args"][0], self._environment)
 
     def label(self) -> None:
-        """Have execve change to the AppArmor profile: in the same process, for the same reason."""
+        """Have execve change to the AppArmor profile, and uname tell of another machine: in the
+        same process, for the same reason."""
+        if self._process.get("personality") is not None:
+            set_personality(self._process["personality"])
         if self._process.get("apparmorProfile"):
             set_apparmor_profile(self._process["apparmorProfile"])
 

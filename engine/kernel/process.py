@@ -6,7 +6,7 @@ import ctypes
 import os
 import signal
 
-from engine.kernel.libc import prctl, syscall
+from engine.kernel.libc import KernelCallError, libc, prctl, syscall
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
@@ -19,6 +19,7 @@ _NR_KEYCTL = {"x86_64": 250, "aarch64": 219, "riscv64": 219, "s390x": 280, "ppc6
 _KEYCTL_JOIN_SESSION_KEYRING = 1
 _KEYCTL_SETPERM = 5
 _KEYRING_PERMISSIONS = 0x3F1B0000  # the possessor all; its user may view, read, link and search
+PERSONAS = {"LINUX": 0x0, "LINUX32": 0x8}  # include/uapi/linux/personality.h
 _LAST_FD = 0xFFFFFFFF
 
 
@@ -89,6 +90,24 @@ def die_with_parent(parent: int) -> None:
     prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, name="PR_SET_PDEATHSIG")
     if os.getppid() not in (parent, 0):
         os._exit(1)
+
+
+def set_hostname(name: str) -> None:
+    """sethostname(2): a user namespace that owns the UTS namespace may, but not by its sysctl."""
+    if libc.sethostname(os.fsencode(name), ctypes.c_size_t(len(os.fsencode(name)))) < 0:
+        raise KernelCallError("sethostname", name=name)
+
+
+def set_domainname(name: str) -> None:
+    """setdomainname(2)."""
+    if libc.setdomainname(os.fsencode(name), ctypes.c_size_t(len(os.fsencode(name)))) < 0:
+        raise KernelCallError("setdomainname", name=name)
+
+
+def set_personality(persona: int) -> None:
+    """personality(2). With PERSONAS["LINUX32"], uname(2) says a machine of 32 bits: to us, too."""
+    if libc.personality(ctypes.c_ulong(persona)) < 0:
+        raise KernelCallError("personality", persona=hex(persona))
 
 
 def set_dumpable(dumpable: bool) -> None:

@@ -1,12 +1,11 @@
-"""When a process gets the CPU and the disk, and what kind of machine it sees."""
+"""When a process gets the CPU and the disk."""
 
 from __future__ import annotations
 
-import ctypes
 import os
 import struct
 
-from engine.kernel.libc import KernelCallError, libc, syscall
+from engine.kernel.libc import syscall
 from engine.kernel.syscalls import numbers
 
 TYPE_CHECKING = False
@@ -33,7 +32,6 @@ SCHEDULER_FLAGS = {
     "SCHED_FLAG_UTIL_CLAMP_MAX": 0x40,
 }
 IO_CLASSES = {"IOPRIO_CLASS_RT": 1, "IOPRIO_CLASS_BE": 2, "IOPRIO_CLASS_IDLE": 3}
-DOMAINS = {"LINUX": 0x0, "LINUX32": 0x8}
 
 _ATTRIBUTES = struct.Struct("=IIQiIQQQ")  # struct sched_attr, its first version
 _IOPRIO_WHO_PROCESS, _IOPRIO_CLASS_SHIFT = 1, 13
@@ -65,12 +63,6 @@ def set_io_priority(kind: str, priority: int) -> None:
     value = IO_CLASSES[kind] << _IOPRIO_CLASS_SHIFT | priority
     call = (_number("ioprio_set"), _IOPRIO_WHO_PROCESS, 0, value)
     syscall(*call, name="ioprio_set", kind=kind, priority=priority)
-
-
-def set_personality(domain: str) -> None:
-    """personality(2): LINUX, or LINUX32, to which uname(1) says a 32-bit machine."""
-    if libc.personality(ctypes.c_ulong(DOMAINS[domain])) < 0:
-        raise KernelCallError("personality", domain=domain)
 
 
 def parse_cpus(text: str) -> set[int]:

@@ -26,6 +26,7 @@ X32_SYSCALL_BIT = 0x40000000
 MAX_INSTRUCTIONS = 4096
 
 _ENOSYS = 38
+_MACHINE = os.uname().machine  # what it is before a personality says otherwise
 _NR_SECCOMP = {"x86_64": 317, "aarch64": 277}
 _SET_MODE_FILTER = 1
 SPEC_ALLOW, NEW_LISTENER = 1 << 2, 1 << 3
@@ -113,7 +114,7 @@ def install(program: bytes, flags: int = SPEC_ALLOW) -> int:
     seccomp(2).
     """
     described = _Program(len(program) // 8, program)
-    number = ctypes.c_long(_NR_SECCOMP[os.uname().machine])
+    number = ctypes.c_long(_NR_SECCOMP[_MACHINE])
     mode = ctypes.c_long(_SET_MODE_FILTER)
     result: int = libc.syscall(number, mode, ctypes.c_long(flags), ctypes.byref(described))
     if result < 0:

@@ -10,7 +10,7 @@ import os
 
 from engine.containers.namespaces import FLAGS
 from engine.kernel.mounts import PROPAGATION
-from engine.kernel.scheduling import DOMAINS
+from engine.kernel.process import PERSONAS
 from engine.oci import fields
 from engine.oci.errors import OciProblem, Unsupported
 from engine.oci.process import read_process
@@ -111,12 +111,12 @@ def _linux(linux: Section) -> dict[str, Any]:
     }
 
 
-def _personality(given: Section) -> str:
-    """The domain, "" where the container has that of everyone."""
+def _personality(given: Section) -> int | None:
+    """None where the container has that of who starts it."""
     domain = given.text("domain", "")
-    if domain and domain not in DOMAINS:
+    if domain and domain not in PERSONAS:
         raise Unsupported(given.path("domain"), f"there is no {domain}")
-    return domain
+    return PERSONAS.get(domain)
 
 
 def _namespaces(linux: Section) -> list[dict[str, str]]:

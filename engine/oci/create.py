@@ -130,10 +130,7 @@ class Creation:
         if self._pid:
             os.kill(self._pid, signal.SIGKILL)
             self._cgroup.kill()
-            try:
-                hooks.run_all(self._record, "poststop", {**self._state, "status": "stopped"})
-            except hooks.HookFailed as error:
-                log.write_warning(str(error))
+            hooks.run_poststop(self._record, self._state, log)
         try:
             self._cgroup.remove()
         except OSError as error:

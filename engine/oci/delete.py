@@ -50,11 +50,7 @@ def delete(container: Stored, log: Log) -> None:
     except OSError as error:
         raise OciProblem(f"unable to remove the container's cgroup: {error}") from None
     remove_directory(container.directory)
-    state = {**container.shown(), "status": "stopped", "pid": 0}
-    try:
-        hooks.run_all(config, "poststop", state)
-    except hooks.HookFailed as error:
-        log.write_warning(str(error))
+    hooks.run_poststop(config, {**container.shown(), "pid": 0}, log)
 
 
 def end(container: Stored) -> None:

@@ -17,6 +17,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from engine.oci.log import Log
+
 _SHOWN_BYTES = 4096
 
 
@@ -29,7 +31,7 @@ class HookFailed(OciProblem):
 def run_all(config: dict[str, Any], moment: str, state: dict[str, Any]) -> None:
     """Run the hooks of one moment, in order. Raises HookFailed at the first that fails.
 
-    moment  prestart, createRuntime, createContainer, startContainer, poststart or poststop
+    moment  prestart, createRuntime, createContainer, startContainer or poststart
 
     Nothing is imported here at run time: init runs its hooks when the root is the container's.
     """
@@ -38,6 +40,15 @@ def run_all(config: dict[str, Any], moment: str, state: dict[str, Any]) -> None:
             run(hook, json.dumps(state).encode())
         except HookFailed as error:
             raise HookFailed(f"error running {moment} hook #{number}: {error}") from None
+
+
+def run_poststop(config: dict[str, Any], state: dict[str, Any], log: Log) -> None:
+    """Run those of `poststop`: each, since the container is gone whatever they say."""
+    for number, hook in enumerate(config["hooks"].get("poststop", ())):
+        try:
+            run(hook, json.dumps({**state, "status": "stopped"}).encode())
+        except HookFailed as error:
+            log.write_warning(f"error running poststop hook #{number}: {error}")
 
 
 def run(hook: dict[str, Any], stdin: bytes) -> None:

@@ -18,8 +18,10 @@ def mount_root(path: str, overlay: dict[str, Any] | None, propagation: str | Non
                  host later is not seen inside unless it is asked for, and what is mounted inside
                  is not seen outside unless it is `shared`.
     """
-    kind = mounts.PROPAGATION[propagation or "rslave"]
-    mounts.mount("", "/", flags=kind | mounts.MS_REC)
+    kind = mounts.PROPAGATION[propagation or "rslave"] | mounts.MS_REC
+    if kind & mounts.MS_UNBINDABLE:  # which the root itself is to be, but not before it is bound
+        kind = mounts.MS_PRIVATE | mounts.MS_REC
+    mounts.mount("", "/", flags=kind)
     if overlay is not None:
         mount_overlay(path, overlay["lowers"], overlay["upper"], overlay["work"])
         return
