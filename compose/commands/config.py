@@ -94,6 +94,7 @@ def _template(args: argparse.Namespace, context: Context) -> str:
     from compose.commands.config_aspects import variables
     from compose.commands.loading import load_options
     from compose.model.load import load_tree
+    from compose.model.tree_selection import keep_services
     from compose.source.tree import plain
 
     loaded = load_tree(
@@ -103,6 +104,7 @@ def _template(args: argparse.Namespace, context: Context) -> str:
     )
     if args.list_variables:
         return variables(loaded.tree, args.format)
+    keep_services(loaded.tree, args.services)
     return _document({"name": loaded.name, **plain(loaded.tree)}, args.format)
 
 

@@ -48,6 +48,11 @@ class Environment:
         value = self.surroundings.variable(name)
         return self.values.get(name) if value is None else value
 
+    def is_on(self, name: str, *, default: bool = False) -> bool:
+        """Whether a variable says yes: `1`, `true`, `yes`, `on` in any case."""
+        value = self.find(name)
+        return default if not value else value.lower() in ("1", "t", "true", "yes", "y", "on")
+
     def origin(self, name: str) -> str | None:
         """Where the value of a variable comes from: `shell`, `file:line:column`, or nowhere."""
         if self.surroundings.variable(name) is not None:
@@ -200,8 +205,7 @@ def _explicit_env_files(environment: Environment, given: Sequence[str]) -> list[
         return list(given)
     if listed := environment.find("COMPOSE_ENV_FILES"):
         return [path.strip() for path in listed.split(",") if path.strip()]
-    disabled = environment.find("COMPOSE_DISABLE_ENV_FILE") or ""
-    return [] if disabled.lower() in ("1", "t", "true", "yes", "y", "on") else None
+    return [] if environment.is_on("COMPOSE_DISABLE_ENV_FILE") else None
 
 
 def _read_explicit(environment: Environment, path: str) -> None:

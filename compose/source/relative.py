@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from compose.source.scope import Scope
 
+_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://|git@|github\.com/", re.IGNORECASE)
 
@@ -81,8 +82,17 @@ class _Resolver:
     def mount(self, value: Value) -> Value:
         """The source of a bind mount in long form."""
         if isinstance(value, Map) and value.get("type") == "bind" and "source" in value:
-            value["source"] = self.path(value["source"])
+            value["source"] = self.path(self._converted(value["source"]))
         return value
+
+    def _converted(self, value: Value) -> Value:
+        r"""Where that is asked for, `C:\x` as `/c/x`: where Windows' Linux mounts its drives."""
+        if not isinstance(value, str) or not _DRIVE.match(value):
+            return value
+        if not self._scope.environment.is_on("COMPOSE_CONVERT_WINDOWS_PATHS"):
+            return value
+        rest = value[2:].replace("\\", "/")
+        return f"/{value[0].lower()}{rest}"
 
     def _mount(self, text: str, mark: Mark, path: Path) -> Value:
         """A short mount as a mapping with an absolute source."""

@@ -219,3 +219,27 @@ def test_a_missing_env_file_stops_only_who_asks_for_its_service(
     assert read(config("db"))["services"].keys() == {"db"}
     assert config("--services").split() == ["db", "web"]
     assert "compose.yaml:1:38: services.web: env_file no.env" in config("web", code=1)
+
+
+TEMPLATE = """
+services:
+  web: {image: "x:$TAG", depends_on: [db], networks: [front], volumes: ["data:/d"]}
+  db: {image: y, secrets: [password]}
+  odd: {image: z, networks: [back], volumes: ["$V:/v"]}
+networks: {front: , back: }
+volumes: {data: , other: }
+secrets: {password: {file: p}, token: {file: t}}
+"""
+
+
+def test_variables_are_left_in_the_text_of_the_named_services(files: Files, config: Config) -> None:
+    files.write(TEMPLATE)
+    printed = read(config("--no-interpolate", "web"))
+    assert printed["services"].keys() == {"web", "db"}
+    assert printed["services"]["web"]["image"] == "x:$TAG"
+    kept = {section: [*printed[section]] for section in ("networks", "volumes", "secrets")}
+    assert kept == {"networks": ["front"], "volumes": ["data"], "secrets": ["password"]}
+    odd = read(config("--no-interpolate", "odd"))
+    assert odd["volumes"].keys() == {"data", "other"}  # the variable may name any
+    assert "secrets" not in odd
+    assert "unknown-service" in config("--no-interpolate", "wep", code=1)

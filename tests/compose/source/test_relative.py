@@ -116,3 +116,25 @@ def test_paths_of_windows_are_left_alone(files: Files) -> None:
     text = "services: {web: {image: x, volumes: ['C:\\x:/y']}}"
     (mount,) = files.load(text).services["web"].mounts
     assert (mount.type, mount.source, mount.target) == ("bind", "C:\\x", "/y")
+
+
+@pytest.mark.parametrize("value", ["1", "true"])
+def test_paths_of_windows_are_converted_where_that_is_asked_for(files: Files, value: str) -> None:
+    text = """
+    services:
+      web:
+        image: x
+        volumes:
+          - 'C:\\Users\\x:/x'
+          - 'd:/a/../b:/b:ro'
+          - {type: bind, source: 'E:\\q', target: /z}
+          - './own:/own'
+    """
+    mounts = files.load(text, {"COMPOSE_CONVERT_WINDOWS_PATHS": value}).services["web"].mounts
+    assert [mount.source for mount in mounts] == [
+        "/c/Users/x",
+        "/d/a/../b",
+        "/e/q",
+        f"{files.directory}/own",
+    ]
+    assert files.load(text).services["web"].mounts[0].source == "C:\\Users\\x"
