@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from compose.errors import EnvFileSyntax
 from compose.model.service import EnvFile
 from compose.source.dotenv import Setting, parse_dotenv, read_dotenv, read_raw, values_of
+from compose.source.tree import locate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +59,9 @@ def _own(fields: Fields, name: str, value: str | None, environment: Environment)
     where = fields.where("environment", name, key=True)
     if value is not None:
         return Setting(name, value, where)
-    return Setting(name, environment.find(name), where, environment.origin(name))
+    mark = locate(fields.root, (*fields.path, "environment", name))
+    found, origin = environment.pass_on(name, mark)
+    return Setting(name, found, where, origin)
 
 
 def read_labels(fields: Fields, environment: Environment) -> dict[str, str]:

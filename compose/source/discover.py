@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from compose.source.surroundings import Surroundings
+    from compose.source.tree import Mark
 
 NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 OVERRIDES = (
@@ -31,6 +32,8 @@ class Environment:
     services   by path of a service, all that sets a variable of it, the weakest first
     fixed   above both: the name of the project, once it is known
     unset   variables that were replaced by nothing, with where that was first
+    passed  values of variables that services take from an environment, with their origins, by where
+            that is said: an included file has an environment of its own
     """
 
     surroundings: Surroundings
@@ -40,6 +43,7 @@ class Environment:
     services: dict[str, list[Setting]] = field(default_factory=dict)
     fixed: dict[str, str] = field(default_factory=dict)
     unset: dict[str, str] = field(default_factory=dict)
+    passed: dict[Mark, tuple[str | None, str | None]] = field(default_factory=dict)
 
     def find(self, name: str) -> str | None:
         """Value of a variable; None where it is not set."""
@@ -61,6 +65,11 @@ class Environment:
         found = (one.where for one in self.settings if (one.name, one.value) == (name, value))
         return next(found, None)
 
+    def pass_on(self, name: str, mark: Mark) -> tuple[str | None, str | None]:
+        """Value and origin of a variable that is named at `mark` without a value; of several
+        environments that were asked, the first one's."""
+        return self.passed.setdefault(mark, (self.find(name), self.origin(name)))
+
     def missing(self, name: str, where: str) -> None:
         """Remember a variable that was replaced by nothing."""
         self.unset.setdefault(name, where)
@@ -73,6 +82,7 @@ class Environment:
             settings=list(self.settings),
             fixed=self.fixed,
             unset=self.unset,
+            passed=self.passed,
         )
 
     def add(self, paths: Sequence[str]) -> None:

@@ -49,12 +49,12 @@ def _take_values(document: Map, scope: Scope, loaded: Loaded) -> None:
 
 
 def pass_variables(tree: Map, scope: Scope) -> None:
-    """Give the variables without value in services' `environment` those of an included file."""
+    """Look up the variables that services of an included project take from its environment."""
     for service in _mappings(tree.get("services")):
         variables = service.get("environment")
-        for name, value in list(variables.items()) if isinstance(variables, Map) else ():
+        for name, value in variables.items() if isinstance(variables, Map) else ():
             if value is None and isinstance(variables, Map):
-                variables[name] = scope.environment.find(name)
+                scope.environment.pass_on(name, variables.values_at[name])
 
 
 def _mappings(value: Value) -> list[Map]:

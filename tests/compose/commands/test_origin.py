@@ -144,3 +144,26 @@ def test_env_as_json(files: Files, buoy: Buoy) -> None:
 def test_env_of_a_service_that_is_not_there(files: Files, buoy: Buoy) -> None:
     write(files)
     assert "did you mean `web`?" in buoy("env", "wbe", code=1)
+
+
+def test_a_variable_that_an_included_file_passes_on_has_the_origin_it_has_there(
+    files: Files, buoy: Buoy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files.write("include: [sub/db.yaml]\nservices: {web: {image: x, environment: [A]}}")
+    files.write("services: {db: {image: y, environment: [A, B, SHELL_V, N]}}", "sub/db.yaml")
+    files.write("A=inner\nB=inner\n", "sub/.env")
+    files.write("A=outer\n", ".env")
+    monkeypatch.setenv("SHELL_V", "s")
+    found = {one["Name"]: one for one in json.loads(buoy("env", "db", "--format", "json"))}
+    shown = {name: (one["Value"], one["From"]) for name, one in found.items()}
+    assert shown == {
+        "A": ("outer", ".env:1:1"),
+        "B": ("inner", "sub/.env:2:1"),
+        "SHELL_V": ("s", "shell"),
+        "N": (None, "nowhere"),
+    }
+    origins = {
+        one["path"]: one["where"]
+        for one in json.loads(buoy("config", "--origin", "--format", "json"))
+    }
+    assert origins["services.db.environment.B"] == "sub/db.yaml:1:42 from sub/.env:2:1"
