@@ -64,14 +64,17 @@ def resolve(text: str, additional: list[str], passwd: str, group: str) -> User:
 def read_file(path: str) -> str:
     """The text of a regular file of at most 10 MiB; "" where there is none.
 
-    The image made it: a FIFO would block for ever, and another kind has nothing to say.
+    The image made it: a FIFO would block for ever, and another kind has nothing to say. Nor have
+    the kernel's own files, to which a link may lead, and which say that they are empty: reading
+    /proc/kmsg would take messages from the host.
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return ""
     try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode) or found.st_size == 0:
             return ""
         chunks = []
         left = _MAX_BYTES

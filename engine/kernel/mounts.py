@@ -98,6 +98,14 @@ def unmount(target: str, flags: int = MNT_DETACH) -> None:
         raise KernelCallError("umount2", target=target)
 
 
+def filesystem_of(fd: int) -> int:
+    """The magic number of the filesystem that `fd` is on: PROC_SUPER_MAGIC and the like."""
+    buffer = ctypes.create_string_buffer(256)
+    if libc.fstatfs(fd, buffer) < 0:
+        raise KernelCallError("fstatfs", fd=fd)
+    return int.from_bytes(buffer.raw[:8], "little")
+
+
 def mount_point_of(path: str) -> str:
     """The mount point that `path`, without symbolic links in it, lies on."""
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:

@@ -10,6 +10,7 @@ import struct
 import termios
 
 from engine.kernel.libc import KernelCallError, libc
+from engine.kernel.mounts import filesystem_of
 
 _TIOCSPTLCK = 0x40045431
 _TIOCGPTPEER = 0x5441
@@ -26,7 +27,8 @@ def open_terminal() -> tuple[int, int]:
     """
     master_fd = os.open("/dev/pts/ptmx", os.O_RDWR | os.O_NOCTTY | os.O_NOFOLLOW | os.O_CLOEXEC)
     found = os.fstat(master_fd)
-    if not stat.S_ISCHR(found.st_mode) or found.st_rdev != _PTMX or not _is_devpts(master_fd):
+    is_ptmx = stat.S_ISCHR(found.st_mode) and found.st_rdev == _PTMX
+    if not is_ptmx or filesystem_of(master_fd) != _DEVPTS_MAGIC:
         raise OSError("/dev/pts/ptmx is not the terminal multiplexer")
     fcntl.ioctl(master_fd, _TIOCSPTLCK, struct.pack("i", 0))
     peer_fd: int = libc.ioctl(
@@ -49,10 +51,3 @@ def window_size(fd: int) -> tuple[int, int]:
 def set_window_size(fd: int, rows: int, columns: int) -> None:
     """Tell a terminal its size; the processes on it get SIGWINCH."""
     fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-
-
-def _is_devpts(fd: int) -> bool:
-    buffer = ctypes.create_string_buffer(256)
-    if libc.fstatfs(fd, buffer) < 0:
-        raise KernelCallError("fstatfs", fd=fd)
-    return int.from_bytes(buffer.raw[:8], "little") == _DEVPTS_MAGIC

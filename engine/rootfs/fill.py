@@ -84,10 +84,13 @@ def _copy_entry(
 
 
 def _copy_file(directory_fd: int, name: str, target: str, found: os.stat_result) -> None:
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+    """The name may be another file by now, which must not block, and must not be a device."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     source_fd = os.open(name, flags, dir_fd=directory_fd)
     target_fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
+        if not stat.S_ISREG(os.fstat(source_fd).st_mode):
+            raise OSError(errno.ESTALE, f"{name} has been replaced while it was copied")
         while os.sendfile(target_fd, source_fd, None, _CHUNK_BYTES):
             pass
         _copy_attributes(source_fd, target, found)

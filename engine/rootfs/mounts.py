@@ -38,6 +38,8 @@ _ALLOWED_BELOW_PROC = frozenset(
 )
 
 _MOST_LINKS = 40  # as the kernel
+_PROC_MAGIC = 0x9FA0
+_NOT_PROC = "only a proc filesystem can be there: the kernel's settings are written by way of it"
 
 
 class MountError(Exception):
@@ -60,6 +62,8 @@ def make_mount(root_fd: int, entry: dict[str, Any]) -> None:
     if destination.startswith("/proc/") and destination not in _ALLOWED_BELOW_PROC:
         raise MountError(entry, "nothing may be mounted inside /proc")
     options = MountOptions(entry["options"])
+    if destination == "/proc" and not options.is_bind and entry["type"] != "proc":
+        raise MountError(entry, _NOT_PROC)
     try:
         if entry.get("fill"):
             fill_volume(root_fd, destination, entry["source"])
@@ -74,6 +78,8 @@ def make_mount(root_fd: int, entry: dict[str, Any]) -> None:
 def _bind(root_fd: int, destination: str, entry: dict[str, Any], options: MountOptions) -> None:
     tree_fd = open_source(entry, options)
     try:
+        if destination == "/proc" and mounts.filesystem_of(tree_fd) != _PROC_MAGIC:
+            raise MountError(entry, _NOT_PROC)
         is_directory = stat.S_ISDIR(os.fstat(tree_fd).st_mode)
         propagation = options.propagation or mounts.MS_PRIVATE | mounts.MS_REC
         below = bool(propagation & mounts.MS_REC)
