@@ -175,7 +175,7 @@ def test_what_a_user_needs_can_be_read_whatever_our_mask_is(dock: Dock, tmp_path
         ended = dock.sh(script, user="app", hostname="web", working_dir="/made/work", mounts=mounts)
     finally:
         os.umask(before)
-    assert ended.lines == ["web", *["755"] * 7, "644"]
+    assert ended.lines == ["web", *["755"] * 5, "1777", "755", "644"]
 
 
 def test_signals_that_our_shell_ignores_are_not_ignored_inside(dock: Dock) -> None:
