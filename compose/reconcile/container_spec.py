@@ -239,8 +239,12 @@ def _port(project: Project, service: Service, port: Port) -> PortSpec:
             where=project.where(f"services.{service.name}.ports"),
             code="not-built-yet",
         )
-    spec = PortSpec(target=port.target, published=port.published, protocol=port.protocol)
-    return spec.replace(host_ip=port.host_ip) if port.host_ip else spec
+    return PortSpec(
+        target=port.target,
+        published=port.published,
+        protocol=port.protocol,
+        host_ip=port.host_ip,
+    )
 
 
 def _healthcheck(service: Service) -> HealthcheckSpec | None:

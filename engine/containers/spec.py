@@ -93,13 +93,14 @@ class EndpointSpec(Record):
 class PortSpec(Record):
     """One published port.
 
+    host_ip    address of the host; None: all of both IP versions
     published  None: an ephemeral one; (8080, 8080): that one; (8000, 8010): the first that is free
     """
 
     target: int
     published: tuple[int, int] | None = None
     protocol: Literal["tcp", "udp"] = "tcp"
-    host_ip: str = "0.0.0.0"
+    host_ip: str | None = None
 
 
 class RestartPolicy(Record):

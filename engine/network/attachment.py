@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from engine.containers.spec import Attachment, EndpointSpec
 from engine.errors import NetworkProblem
 from engine.network.drivers.driver import file_of, get_driver
-from engine.network.publication import ANY_ADDRESS
+from engine.network.publication import ANY_ADDRESS, ANY_ADDRESS6
 from engine.network.resolv import read_host, sets_ndots
 
 if TYPE_CHECKING:
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from engine.network.claims import Claims
     from engine.network.spec import Network, Pool
     from engine.state.paths import Roots
+
+
+OPTION_HOST_BINDING = "com.docker.network.bridge.host_binding_ipv4"
+_UNTRANSLATED = ("::1", ANY_ADDRESS6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,13 +90,21 @@ class Plan:
             "hostname": self._hostname,
             "domainname": self._spec.domainname,
             "endpoints": [self._endpoint(one, ranks[one.network.id], ways_out) for one in claimed],
-            "ports": [_port(p) for p in self._spec.ports] if _ways_in(claimed, ways_out) else [],
+            "ports": self._ports(claimed, ways_out),
             "dns": {
                 "servers": list(self._spec.dns),
                 "host": bool(ways_out),
                 "ndots_given": sets_ndots(options),
             },
         }
+
+    def _ports(
+        self, claimed: Sequence[Claimed], ways_out: Mapping[int, str]
+    ) -> list[dict[str, Any]]:
+        ways_in = _ways_in(claimed, ways_out)
+        if not ways_in:
+            return []
+        return [_port(port, ways_in) for port in self._spec.ports]
 
     def _mode(self, claimed: Sequence[Claimed]) -> str:
         if self._spec.network == "host":
@@ -185,10 +197,14 @@ def _ways_out(ranked: Sequence[Claimed]) -> dict[int, str]:
     return found
 
 
-def _ways_in(claimed: Sequence[Claimed], ways_out: Mapping[int, str]) -> list[Claimed]:
-    """Where published ports can lead: by the default routes, if the host is the router there."""
-    found = [one for one in claimed if one.network.id in ways_out.values()]
-    return [one for one in found if get_driver(one.network.driver).ROUTED]
+def _ways_in(claimed: Sequence[Claimed], ways_out: Mapping[int, str]) -> dict[int, Network]:
+    """Where published ports lead to, by IP version: where the default routes are, if the host is
+    the router there."""
+    networks = {one.network.id: one.network for one in claimed}
+    found = {family: networks[network_id] for family, network_id in ways_out.items()}
+    return {
+        family: network for family, network in found.items() if get_driver(network.driver).ROUTED
+    }
 
 
 def why_unpublished(name: str, claimed: Sequence[Claimed]) -> list[str]:
@@ -213,10 +229,29 @@ def _check_families(wish: EndpointSpec, network: Network) -> None:
             )
 
 
-def _port(port: PortSpec) -> dict[str, Any]:
+def _port(port: PortSpec, ways_in: Mapping[int, Network]) -> dict[str, Any]:
     return {
-        "host_ip": port.host_ip or ANY_ADDRESS,
+        "bindings": _bindings(port.host_ip, ways_in),
         "published": list(port.published) if port.published else None,
         "target": port.target,
         "protocol": port.protocol,
     }
+
+
+def _bindings(host_ip: str | None, ways_in: Mapping[int, Network]) -> list[dict[str, Any]]:
+    """The addresses of the host that a port is published on; all, where none is named.
+
+    Relayed is what the kernel cannot translate: [::1], and from one IP version to the other.
+    """
+    given = host_ip
+    if given is None and 4 in ways_in:
+        given = ways_in[4].options.get(OPTION_HOST_BINDING)
+    named = [given] if given is not None else [ANY_ADDRESS, ANY_ADDRESS6]
+    return [
+        {
+            "host_ip": one,
+            "relayed": one in _UNTRANSLATED or (6 if ":" in one else 4) not in ways_in,
+            "optional": given is None and one == ANY_ADDRESS6,
+        }
+        for one in named
+    ]

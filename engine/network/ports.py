@@ -1,7 +1,7 @@
 """Host ports of a container: reserved by really binding them, held as long as published.
 
-The sockets take nothing in: a filter that drops all is attached before the bind, so that no
-connection can slip in before the DNAT is there (spec: engine.md B5.4).
+Where the kernel translates, they take nothing in: a filter that drops all is attached before the
+bind, so that no connection can slip in before the DNAT is there (spec: engine.md B5.4).
 """
 
 from __future__ import annotations
@@ -15,13 +15,17 @@ import struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
 _SO_ATTACH_FILTER = 26
 _BPF_RET_K = 0x06
 _KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 _TCP_LISTEN = "0A"
+_ANY = {"0.0.0.0", "::"}
+_BACKLOG = 128
+_EPHEMERAL_ATTEMPTS = 10  # its number may be free for one IP version and not for the other
+_NO_SUCH_VERSION = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 _SHOWN_COMMAND = 80  # characters of a command line: it may be a whole program
 
 _DROP_ALL = ctypes.create_string_buffer(struct.pack("=HBBI", _BPF_RET_K, 0, 0, 0))
@@ -39,16 +43,22 @@ class PortTaken(Exception):
 
 
 class Reservation:
-    """A host port that is ours while its socket is open."""
+    """A host port that is ours while its socket is open.
 
-    __slots__ = ("host_ip", "protocol", "published", "socket", "target")
+    relayed  its socket takes clients: the kernel cannot translate all of them
+    """
 
-    def __init__(self, bound: socket.socket, protocol: str, host_ip: str, target: int) -> None:
+    __slots__ = ("host_ip", "protocol", "published", "relayed", "socket", "target")
+
+    def __init__(
+        self, bound: socket.socket, protocol: str, host_ip: str, target: int, *, relayed: bool
+    ) -> None:
         self.socket = bound
         self.protocol = protocol
         self.host_ip = host_ip
         self.published: int = bound.getsockname()[1]
         self.target = target
+        self.relayed = relayed
 
     def close(self) -> None:
         """Give the port back; may be repeated."""
@@ -58,19 +68,19 @@ class Reservation:
 def reserve(ports: Sequence[Mapping[str, Any]]) -> list[Reservation]:
     """Reserve all or none; ports as in the launch record (`published`: None or [first, last]).
 
-    Fixed ones come first, so that an ephemeral one never takes what is asked for by number.
-    Raises PortTaken, or OSError for an address that is not this host's.
+    One port has a `binding` for each address of the host that it is published on, all with the
+    same number. Fixed ones come first, so that an ephemeral one never takes what is asked for by
+    number. Raises PortTaken, or OSError for an address that is not this host's.
     """
     order = sorted(range(len(ports)), key=lambda i: _freedom(ports[i]))
-    done: dict[int, Reservation] = {}
+    done: dict[int, list[Reservation]] = {}
     try:
         for place in order:
             done[place] = _reserve_one(ports[place])
     except BaseException:
-        for reservation in done.values():
-            reservation.close()
+        _close(one for some in done.values() for one in some)
         raise
-    return [done[place] for place in range(len(ports))]
+    return [one for place in range(len(ports)) for one in done[place]]
 
 
 def _freedom(port: Mapping[str, Any]) -> int:
@@ -78,37 +88,77 @@ def _freedom(port: Mapping[str, Any]) -> int:
     return 1 << 16 if wanted is None else wanted[1] - wanted[0]
 
 
-def _reserve_one(port: Mapping[str, Any]) -> Reservation:
-    protocol, host_ip = port["protocol"], port["host_ip"]
+def _reserve_one(port: Mapping[str, Any]) -> list[Reservation]:
     first, last = port["published"] or (0, 0)
-    for number in range(first, last + 1):
+    numbers = range(first, last + 1) if first else [0] * _EPHEMERAL_ATTEMPTS
+    for number in numbers:
         try:
-            bound = _bind(protocol, host_ip, number)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                what = f"bind {host_ip}:{number}/{protocol}: {os.strerror(error.errno or 0)}"
-                raise OSError(error.errno, what) from None
-            continue
-        return Reservation(bound, protocol, host_ip, port["target"])
-    raise PortTaken(protocol, host_ip, first if first == last else 0)
+            return _reserve_number(port, number)
+        except PortTaken:
+            if first == last and first:
+                raise
+    raise PortTaken(port["protocol"], port["bindings"][0]["host_ip"], 0)
 
 
-def _bind(protocol: str, host_ip: str, number: int) -> socket.socket:
+def _reserve_number(port: Mapping[str, Any], number: int) -> list[Reservation]:
+    """All addresses under one number; 0: the kernel's choice for the first of them."""
+    done: list[Reservation] = []
+    try:
+        for binding in port["bindings"]:
+            bound = _bind_for(port["protocol"], binding, number)
+            if bound is None:
+                continue
+            made = Reservation(
+                bound,
+                port["protocol"],
+                binding["host_ip"],
+                port["target"],
+                relayed=binding["relayed"],
+            )
+            done.append(made)
+            number = made.published
+    except BaseException:
+        _close(done)
+        raise
+    return done
+
+
+def _bind_for(protocol: str, binding: Mapping[str, Any], number: int) -> socket.socket | None:
+    """None where the host has no such IP version, and the binding can be done without."""
+    host_ip = binding["host_ip"]
+    try:
+        return _bind(protocol, host_ip, number, takes_clients=binding["relayed"])
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise PortTaken(protocol, host_ip, number) from None
+        if binding["optional"] and error.errno in _NO_SUCH_VERSION:
+            return None
+        what = f"bind {host_ip}:{number}/{protocol}: {os.strerror(error.errno or 0)}"
+        raise OSError(error.errno, what) from None
+
+
+def _bind(protocol: str, host_ip: str, number: int, *, takes_clients: bool) -> socket.socket:
     family = socket.AF_INET6 if ":" in host_ip else socket.AF_INET
     opened = socket.socket(family, _KINDS[protocol] | socket.SOCK_CLOEXEC)
     try:
         if family == socket.AF_INET6:
             opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        opened.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, _DROP_ALL_PROGRAM)
+        if not takes_clients:
+            opened.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, _DROP_ALL_PROGRAM)
         if protocol == "tcp":  # connections of an earlier holder may linger in TIME_WAIT
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         opened.bind((host_ip, number))
         if protocol == "tcp":  # else another socket with SO_REUSEADDR could bind it too
-            opened.listen(1)
+            opened.listen(_BACKLOG if takes_clients else 1)
     except BaseException:
         opened.close()
         raise
     return opened
+
+
+def _close(reservations: Iterable[Reservation]) -> None:
+    for reservation in reservations:
+        reservation.close()
 
 
 class Holder:
@@ -128,10 +178,16 @@ def find_port_holder(protocol: str, host_ip: str, port: int) -> Holder | None:
     Pid None: the socket is there, and no process that we may look into has it open.
     """
     for address, inode in _bound_sockets(protocol, port):
-        if "0.0.0.0" in (host_ip, address) or address in (host_ip, "::"):
+        if _clash(host_ip, address):
             pid = _find_socket_owner(inode)
             return Holder(pid, _command_of(pid) if pid else "", address)
     return None
+
+
+def _clash(wanted: str, bound: str) -> bool:
+    """Whether the two cannot both be bound. `::` may have been bound for IPv4 too."""
+    same_version = (":" in wanted) == (":" in bound)
+    return wanted == bound or bound == "::" or (same_version and {wanted, bound} & _ANY != set())
 
 
 def _bound_sockets(protocol: str, port: int) -> Iterator[tuple[str, str]]:

@@ -16,6 +16,8 @@ from engine.network.dns.zone import Zone
 from engine.network.endpoint import plug
 from engine.network.firewall import Firewall
 from engine.network.publication import Publication, address_for, format_publication
+from engine.network.relay import Listener
+from engine.network.relaying import Relaying
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ class Sandbox:
         self._links: dict[str, str] = {}  # network id -> veth at the host
         self._reservations: list[Reservation] = []
         self._is_published = False
+        self._relaying: Relaying | None = None
         self._listeners: Listeners | None = None
         self._server: Server | None = None
         self._firewall = Firewall(record["table"])
@@ -122,7 +125,10 @@ class Sandbox:
         self._write_names(up=False)
 
     def serve(self, loop: Loop) -> None:
-        """Answer the DNS queries of the container on the monitor's loop."""
+        """Answer the DNS queries of the container, and relay, on the monitor's loop."""
+        listeners = self._relayed()
+        if listeners:
+            self._relaying = Relaying(loop, listeners)
         if self._listeners is None:
             return
         dns = self._record["dns"]
@@ -213,7 +219,19 @@ class Sandbox:
             )
             names.put(endpoint["directory"], entry)
 
+    def _relayed(self) -> list[Listener]:
+        """The ports that clients of ours come to, with where they go."""
+        addresses = self._way_in()
+        return [
+            Listener(one.socket, (address_for(one.host_ip, addresses) or addresses[0], one.target))
+            for one in self._reservations
+            if one.relayed
+        ]
+
     def _stop_serving(self) -> None:
+        if self._relaying is not None:
+            self._relaying.close()
+            self._relaying = None
         if self._server is not None:
             self._server.close()
             self._server = None

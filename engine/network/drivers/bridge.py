@@ -27,6 +27,7 @@ OPTION_NAME = "com.docker.network.bridge.name"
 _SYSCTLS = (
     ("ipv4/conf/{}/route_localnet", "1"),  # published ports are reached from 127.0.0.1
     ("ipv6/conf/{}/accept_ra", "0"),
+    ("ipv6/conf/{}/accept_dad", "0"),  # for a second its link-local address would be of no use
 )
 _ALIAS = "buoy network "
 _NAME_ATTEMPTS = 8

@@ -23,8 +23,13 @@ pytestmark = [needs_root, pytest.mark.usefixtures("host")]
 def wish(
     first: int | None, last: int | None = None, protocol: str = "tcp", host_ip: str = "0.0.0.0"
 ) -> dict[str, Any]:
+    """A port as in the launch record, on `host_ip`, or on all of IPv4 and IPv6 when that is ""."""
     published = None if first is None else [first, last or first]
-    return {"protocol": protocol, "host_ip": host_ip, "published": published, "target": 80}
+    bindings = [
+        {"host_ip": one, "relayed": ":" in one, "optional": not host_ip and ":" in one}
+        for one in ([host_ip] if host_ip else ["0.0.0.0", "::"])
+    ]
+    return {"protocol": protocol, "bindings": bindings, "published": published, "target": 80}
 
 
 @pytest.fixture
@@ -74,6 +79,27 @@ def test_a_free_port_is_found_and_never_one_that_is_asked_for_by_number() -> Non
     assert low <= free.published <= high
     assert fixed.published == 40_000
     close([free, fixed])
+
+
+def test_both_ip_versions_get_one_number() -> None:
+    reservations = ports.reserve([wish(None, host_ip=""), wish(40_000, host_ip="")])
+    assert len({one.published for one in reservations}) == 2
+    assert [one.host_ip for one in reservations] == ["0.0.0.0", "::"] * 2
+    close(reservations)
+
+
+def test_a_number_that_is_taken_for_one_ip_version_is_taken() -> None:
+    with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as server:
+        server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        server.bind(("::1", 8080))
+        server.listen()
+        with pytest.raises(PortTaken) as caught:
+            ports.reserve([wish(8080, host_ip="")])
+        assert caught.value.host_ip == "::"
+        holder = find_port_holder("tcp", "::", 8080)
+        assert holder is not None
+        assert (holder.pid, holder.address) == (os.getpid(), "::1")
+        close(ports.reserve([wish(8080)]))
 
 
 def test_when_one_is_taken_none_is_kept(taken: int) -> None:

@@ -1,0 +1,294 @@
+"""Published ports that the kernel cannot translate: copied, in a process of their own.
+
+[::1] cannot be routed to a bridge, nor can a client be that has a link-local address; and of a
+client over IPv6 and a container with IPv4 alone (or the other way) nothing can be translated. So
+these connections end here, and others begin (engine.md B5.6). The container sees the host as
+the client.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+
+from engine.kernel.loop import Loop
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from engine.kernel.loop import Timer
+
+IDLE_S = 30.0  # without a connection: then it ends, and the next one starts another
+UDP_IDLE_S = 90.0
+_MOST_CLIENTS = 1024
+_PIPE_BYTES = 1 << 16
+_SPLICE = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
+_DATAGRAM_BYTES = 65_507
+_IPV6_PKTINFO, _IPV6_RECVPKTINFO = 50, 49  # include/uapi/linux/in6.h
+_ABORT = struct.pack("ii", 1, 0)  # SO_LINGER of 0 s: the client sees a reset
+_GONE = (errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN, errno.ECONNREFUSED, errno.ETIMEDOUT)
+
+
+class Listener:
+    """A reserved port that is relayed.
+
+    reserved  its socket: listening for TCP, bound for UDP
+    target    address and port of the container
+    """
+
+    __slots__ = ("reserved", "target")
+
+    def __init__(self, reserved: socket.socket, target: tuple[str, int]) -> None:
+        self.reserved = reserved
+        self.target = target
+
+    @property
+    def is_tcp(self) -> bool:
+        """Whether connections are relayed, not datagrams."""
+        return self.reserved.type & ~socket.SOCK_CLOEXEC == socket.SOCK_STREAM
+
+
+def relay(listeners: Sequence[Listener]) -> None:
+    """Relay until there has been no client for IDLE_S."""
+    Relay(listeners).run()
+
+
+class Relay:
+    """The clients of all relayed ports of one container."""
+
+    def __init__(self, listeners: Sequence[Listener]) -> None:
+        self._loop = Loop()
+        self._clients = 0
+        self._idle: Timer | None = None
+        for listener in listeners:
+            listener.reserved.setblocking(False)
+            take = _accepting(self, listener) if listener.is_tcp else _receiving(self, listener)
+            self._loop.add_reader(listener.reserved.fileno(), take)
+        self.left(0)
+
+    def run(self) -> None:
+        """Serve; returns when it is of no use any more."""
+        self._loop.run()
+
+    @property
+    def loop(self) -> Loop:
+        """Of the process."""
+        return self._loop
+
+    def enter(self) -> bool:
+        """One client more; False where there are too many."""
+        if self._clients >= _MOST_CLIENTS:
+            return False
+        self._clients += 1
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+        return True
+
+    def left(self, count: int = 1) -> None:
+        """A client less."""
+        self._clients -= count
+        if not self._clients and self._idle is None:
+            self._idle = self._loop.call_later(IDLE_S, self._loop.stop)
+
+
+def _accepting(relay: Relay, listener: Listener) -> Callable[[], None]:
+    def accept() -> None:
+        try:
+            client, _ = listener.reserved.accept()
+        except OSError:  # gone again
+            return
+        if relay.enter():
+            _Connection(relay, client, listener.target)
+        else:
+            client.close()
+
+    return accept
+
+
+class _Connection:
+    """A client's connection and ours to the container, copied both ways, each half to its end."""
+
+    __slots__ = ("_client", "_inside", "_open", "_relay")
+
+    def __init__(self, relay: Relay, client: socket.socket, target: tuple[str, int]) -> None:
+        client.setblocking(False)
+        self._relay, self._client = relay, client
+        self._inside = socket.socket(_family_of(target), socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        self._open = 2  # halves
+        result = self._inside.connect_ex(target)
+        if result in (0, errno.EINPROGRESS):
+            relay.loop.add_writer(self._inside.fileno(), self._connected)
+        else:
+            self.abort()
+
+    def _connected(self) -> None:
+        loop = self._relay.loop
+        loop.remove_writer(self._inside.fileno())
+        if self._inside.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            self.abort()
+            return
+        for source, sink in ((self._client, self._inside), (self._inside, self._client)):
+            _Half(loop, source, sink, self)
+
+    def half_ended(self) -> None:
+        """All of one direction has been passed on."""
+        self._open -= 1
+        if not self._open:
+            self._close()
+
+    def abort(self) -> None:
+        """Either side has gone, or never came."""
+        if self._open:
+            self._open = 0
+            self._client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
+            self._close()
+
+    def _close(self) -> None:
+        for end in (self._client, self._inside):
+            self._relay.loop.remove_reader(end.fileno())
+            self._relay.loop.remove_writer(end.fileno())
+            end.close()
+        self._relay.left()
+
+
+class _Half:
+    """One direction: spliced through a pipe, so that the bytes stay in the kernel."""
+
+    __slots__ = ("_connection", "_ended", "_held", "_loop", "_pipe", "_sink", "_source")
+
+    def __init__(
+        self, loop: Loop, source: socket.socket, sink: socket.socket, connection: _Connection
+    ) -> None:
+        self._loop, self._source, self._sink, self._connection = loop, source, sink, connection
+        self._pipe = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._held = 0  # bytes in the pipe
+        self._ended = False
+        loop.add_reader(source.fileno(), self._take)
+
+    def _take(self) -> None:
+        try:
+            count = os.splice(self._source.fileno(), self._pipe[1], _PIPE_BYTES, flags=_SPLICE)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._fail(error)
+            return
+        self._held += count
+        if not count:
+            self._ended = True
+            self._loop.remove_reader(self._source.fileno())
+        self._give()
+
+    def _give(self) -> None:
+        while self._held:
+            try:
+                sent = os.splice(self._pipe[0], self._sink.fileno(), self._held, flags=_SPLICE)
+            except BlockingIOError:
+                self._loop.remove_reader(self._source.fileno())
+                self._loop.add_writer(self._sink.fileno(), self._give)
+                return
+            except OSError as error:
+                self._fail(error)
+                return
+            self._held -= sent
+        self._loop.remove_writer(self._sink.fileno())
+        if self._ended:
+            self._end()
+        else:
+            self._loop.add_reader(self._source.fileno(), self._take)
+
+    def _end(self) -> None:
+        self._close()
+        try:
+            self._sink.shutdown(socket.SHUT_WR)
+        except OSError:  # it has gone meanwhile
+            self._connection.abort()
+            return
+        self._connection.half_ended()
+
+    def _fail(self, error: OSError) -> None:
+        self._close()
+        self._connection.abort()
+        if error.errno not in _GONE:
+            raise error
+
+    def _close(self) -> None:
+        for fd in self._pipe:
+            os.close(fd)
+        self._pipe = (-1, -1)
+
+
+def _receiving(relay: Relay, listener: Listener) -> Callable[[], None]:
+    """Datagrams: one socket to the container for each client, until it is idle."""
+    reserved = listener.reserved
+    sessions: dict[tuple[object, ...], _Session] = {}
+    if reserved.family == socket.AF_INET6:  # the answer has to come from where it was sent to
+        reserved.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVPKTINFO, 1)
+
+    def receive() -> None:
+        try:
+            datagram, ancillary, _, client = reserved.recvmsg(_DATAGRAM_BYTES, 64)
+        except OSError:  # an ICMP error of an earlier answer
+            return
+        session = sessions.get(client)
+        if session is None:
+            if not relay.enter():
+                return
+            info = [one for one in ancillary if one[1] == _IPV6_PKTINFO]
+            session = _Session(relay, listener, client, info, lambda: sessions.pop(client))
+            sessions[client] = session
+        session.send(datagram)
+
+    return receive
+
+
+class _Session:
+    """A client that sends datagrams."""
+
+    __slots__ = ("_client", "_ended", "_idle", "_info", "_inside", "_relay", "_reserved")
+
+    def __init__(
+        self,
+        relay: Relay,
+        listener: Listener,
+        client: tuple[object, ...],
+        info: list[tuple[int, int, bytes]],
+        ended: Callable[[], object],
+    ) -> None:
+        self._relay, self._reserved, self._client = relay, listener.reserved, client
+        self._info, self._ended = info, ended
+        kind = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK
+        self._inside = socket.socket(_family_of(listener.target), kind)
+        self._inside.connect(listener.target)
+        relay.loop.add_reader(self._inside.fileno(), self._answer)
+        self._idle = relay.loop.call_later(UDP_IDLE_S, self._close)
+
+    def send(self, datagram: bytes) -> None:
+        """To the container."""
+        self._idle.cancel()
+        self._idle = self._relay.loop.call_later(UDP_IDLE_S, self._close)
+        try:
+            self._inside.send(datagram)
+        except OSError:  # nobody listens there now: as on any network, it is lost
+            return
+
+    def _answer(self) -> None:
+        try:
+            datagram = self._inside.recv(_DATAGRAM_BYTES)
+            self._reserved.sendmsg([datagram], self._info, 0, self._client)
+        except OSError:  # refused, or the client has gone
+            return
+
+    def _close(self) -> None:
+        self._relay.loop.remove_reader(self._inside.fileno())
+        self._inside.close()
+        self._ended()
+        self._relay.left()
+
+
+def _family_of(target: tuple[str, int]) -> int:
+    return socket.AF_INET6 if ":" in target[0] else socket.AF_INET

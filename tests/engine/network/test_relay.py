@@ -1,0 +1,157 @@
+"""Clients that the kernel cannot translate: [::1], and those of the other IP version."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.kernel import namespaces
+from tests.engine.network.world import (
+    NEIGHBOUR6,
+    NOTHING,
+    OUTSIDE_HOST6,
+    Box,
+    World,
+    ask,
+    eventually,
+    port,
+    reached,
+)
+from tests.marks import needs_root
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = needs_root
+
+
+@pytest.fixture
+def web(world: World) -> Box:
+    """On a network of IPv4 alone, published on all addresses of the host."""
+    world.network("lan")
+    world.neighbour()
+    return world.run("web", "lan", ports=(port(80, 8080), port(80, 8053, protocol="udp")))
+
+
+def gateway(box: Box) -> str:
+    return str(box.record["endpoints"][0]["addresses"][0]["gateway"])
+
+
+def test_a_port_is_published_on_both_ip_versions_under_one_number(world: World) -> None:
+    world.network("lan")
+    box = world.run("web", "lan", ports=(port(80),))
+    first, second = box.sandbox.published
+    assert (first["host_ip"], second["host_ip"]) == ("0.0.0.0", "::")
+    assert first["published"] == second["published"]
+
+
+@pytest.mark.parametrize(("protocol", "published"), [("tcp", 8080), ("udp", 8053)])
+def test_ipv6_clients_reach_a_container_without_ipv6(
+    world: World, web: Box, protocol: str, published: int
+) -> None:
+    for host in ("::1", OUTSIDE_HOST6):
+        for _ in range(3):
+            said = reached(None, host, published, protocol=protocol)
+            assert said == f"web {gateway(web)}", host
+    outside = world._servers.owned[0]
+    assert reached(outside, OUTSIDE_HOST6, published, protocol=protocol) == f"web {gateway(web)}"
+
+
+def test_ipv4_clients_reach_a_container_without_ipv4(world: World) -> None:
+    world.network("six", ipv4=False, ipv6=True)
+    world.run("web", "six", ports=(port(80, 8080),))
+    assert reached(None, "127.0.0.1", 8080).startswith("web ")
+    assert reached(None, "::1", 8080).startswith("web ")
+
+
+def test_clients_that_can_be_translated_are(world: World) -> None:
+    world.network("lan", ipv6=True)
+    neighbour = world.neighbour()
+    world.run("web", "lan", ports=(port(80, 8080),))
+    assert reached(neighbour, OUTSIDE_HOST6, 8080) == f"web {NEIGHBOUR6}"
+    assert reached(None, "::1", 8080).startswith("web ")
+
+
+def test_loopback_alone_is_out_of_reach_of_others(world: World) -> None:
+    world.network("lan")
+    neighbour = world.neighbour()
+    world.run("web", "lan", ports=(port(80, 8080, host_ip="::1"),))
+    assert reached(None, "::1", 8080).startswith("web ")
+    assert ask(neighbour, "tcp", OUTSIDE_HOST6, 8080, patience_s=0.3) == NOTHING
+    assert ask(None, "tcp", "127.0.0.1", 8080, patience_s=0.3) == NOTHING
+
+
+def serve_once(box: Box, number: int, answer: Callable[[socket.socket], None]) -> threading.Thread:
+    """One connection to a port inside of a container."""
+    server = namespaces.socket_in(box.sandbox.netns_fd, socket.AF_INET, socket.SOCK_STREAM)
+    server.bind(("", number))
+    server.listen()
+
+    def run() -> None:
+        with server, server.accept()[0] as client:
+            answer(client)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_each_half_of_a_connection_goes_to_its_own_end(world: World) -> None:
+    """Ten megabytes in; their count comes back only after the end of them was seen."""
+    world.network("lan")
+    box = world.run("web", "lan", ports=(port(90, 9090),), serve=False)
+
+    def count(client: socket.socket) -> None:
+        total = 0
+        while got := client.recv(1 << 16):
+            total += len(got)
+        client.sendall(b"x" * (1 << 20) + str(total).encode())
+
+    thread = serve_once(box, 90, count)
+    with socket.create_connection(("::1", 9090), timeout=20) as client:
+        client.sendall(os.urandom(10 << 20))
+        client.shutdown(socket.SHUT_WR)
+        back = b"".join(iter(lambda: client.recv(1 << 16), b""))
+    thread.join()
+    assert back == b"x" * (1 << 20) + str(10 << 20).encode()
+
+
+def test_a_slow_reader_holds_up_nobody_else(world: World) -> None:
+    world.network("lan")
+    box = world.run("web", "lan", ports=(port(90, 9090), port(80, 8080)))
+
+    def flood(client: socket.socket) -> None:
+        client.sendall(bytes(8 << 20))
+
+    thread = serve_once(box, 90, flood)
+    with socket.create_connection(("::1", 9090), timeout=20) as slow:
+        assert reached(None, "::1", 8080).startswith("web ")
+        taken = 0
+        while got := slow.recv(1 << 20):
+            taken += len(got)
+    thread.join()
+    assert taken == 8 << 20
+
+
+def test_nobody_listening_inside_is_a_reset(world: World) -> None:
+    world.network("lan")
+    world.run("web", "lan", ports=(port(90, 9090),), serve=False)
+    with (
+        pytest.raises(ConnectionResetError),
+        socket.create_connection(("::1", 9090), timeout=5) as client,
+    ):
+        client.recv(1)
+
+
+def test_a_container_that_goes_takes_its_relay_along(world: World, web: Box) -> None:
+    assert reached(None, "::1", 8080).startswith("web ")
+    world.stop(web)
+
+    def refused() -> bool:
+        return ask(None, "tcp", "::1", 8080, patience_s=0.3) == NOTHING
+
+    assert eventually(refused)
