@@ -166,4 +166,4 @@ def test_a_variable_that_an_included_file_passes_on_has_the_origin_it_has_there(
         one["path"]: one["where"]
         for one in json.loads(buoy("config", "--origin", "--format", "json"))
     }
-    assert origins["services.db.environment.B"] == "sub/db.yaml:1:42 from sub/.env:2:1"
+    assert origins["services.db.environment.B"] == "sub/db.yaml:1:44 from sub/.env:2:1"
