@@ -41,14 +41,18 @@ class Connection:
         return self.peer.fileno()
 
     def receive(self) -> dict[str, Any] | None:
-        """The next request; None once the client has hung up."""
+        """The next request; None once the client has hung up, or has sent what is none."""
         try:
             packet = self.peer.recv(_PACKET_BYTES)
         except BlockingIOError:
             return {}
         except OSError:
             return None
-        return json.loads(packet) if packet else None
+        try:
+            request = json.loads(packet)
+        except (ValueError, RecursionError):
+            return None
+        return request if isinstance(request, dict) and "do" in request else None
 
     def close(self) -> None:
         """Hang up."""

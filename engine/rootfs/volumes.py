@@ -60,7 +60,7 @@ class Volumes:
         anonymous = name is None
         name = name or secrets.token_hex(32)
         path = self._roots.volume(name)
-        os.makedirs(os.path.dirname(path), mode=0o711, exist_ok=True)
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)  # CVE-2021-41091
         ensure_directory(path, 0o755)
         with transaction(self._db) as db:
             db.execute(

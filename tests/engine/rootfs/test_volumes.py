@@ -67,4 +67,4 @@ def test_a_removed_volume_is_gone_with_its_content(engine: Engine) -> None:
 
 def test_others_may_not_look_inside(engine: Engine) -> None:
     volume = engine.volumes.create("data")
-    assert Path(volume.path).parent.stat().st_mode & 0o777 == 0o711
+    assert Path(volume.path).parent.stat().st_mode & 0o777 == 0o700
