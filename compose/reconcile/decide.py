@@ -157,10 +157,11 @@ def _decision(
 
 
 def describe_status(container: Container) -> str:
-    """`created`, `exited (1)`, `exited (137), its monitor was killed`."""
+    """`created`, `exited (1)`, `exited (137), out of memory`."""
     if container.exit_code is None or container.status == "created":
         return container.status
-    why = f", {container.error}" if container.error else ""
+    reason = container.error or ("out of memory" if container.oom_killed else "")
+    why = f", {reason}" if reason else ""
     return f"{container.status} ({container.exit_code}){why}"
 
 

@@ -7,7 +7,7 @@ import os
 import signal
 import time
 
-from engine.cgroups import freezer, layout, limits, memory
+from engine.cgroups import aside, freezer, layout, limits, memory
 from engine.cgroups.hierarchy import V2, Hierarchies, read_words, write_value
 from engine.cgroups.oom import OomWatch
 
@@ -124,6 +124,7 @@ class Cgroup:
             except OSError as error:
                 failures.append(error)
             if not self._keep_parent:
+                layout.remove_if_empty(f"{os.path.dirname(directory)}/{aside.NAME}")
                 layout.remove_if_empty(os.path.dirname(directory))
         if failures:
             raise failures[0]

@@ -34,6 +34,7 @@ def make(key: str, point: str, path: str) -> None:
     directory = point
     for number, name in enumerate(levels):
         if key == V2:
+            _require_domain(directory)
             _pass_on(directory, is_top=number == 0)
         directory = f"{directory}/{name}"
         with contextlib.suppress(FileExistsError):
@@ -46,21 +47,25 @@ def make(key: str, point: str, path: str) -> None:
 
 def _pass_on(directory: str, *, is_top: bool) -> None:
     """Every controller that `directory` has, one by one: one that is busy stops no other."""
-    wanted = read_words(f"{directory}/cgroup.controllers")
-    enabled = read_words(f"{directory}/cgroup.subtree_control")
-    for controller in sorted(set(wanted) - set(enabled)):
+    wanted = set(read_words(f"{directory}/cgroup.controllers"))
+    missing = sorted(wanted - set(read_words(f"{directory}/cgroup.subtree_control")))
+    if missing and _is_inhabited(directory) and not (is_top and _move_down(directory)):
+        return  # some could be passed on all the same, and would make of it a group of threads
+    for controller in missing:
         try:
-            _enable(directory, controller)
-        except OSError as error:
-            # The top of a cgroup namespace looks like the first group of a machine and is none:
-            # in a container that runs containers, its own processes are in the way.
-            if is_top and error.errno == errno.EBUSY and _move_down(directory):
-                _enable(directory, controller)
-            # else no delegation, or processes in the way: limits are discarded, by name
+            write_value(directory, "cgroup.subtree_control", f"+{controller}")
+        except OSError:  # no delegation, or processes in the way: limits are discarded, by name
+            continue
 
 
-def _enable(directory: str, controller: str) -> None:
-    write_value(directory, "cgroup.subtree_control", f"+{controller}")
+def _is_inhabited(directory: str) -> bool:
+    """Whether it has processes of its own that are in the way; in the very first they are not.
+
+    The top of a cgroup namespace looks like the first group of a machine and is none: in a
+    container that runs containers, its own processes are in the way, and moved.
+    """
+    is_first = not os.path.exists(f"{directory}/cgroup.type")
+    return not is_first and bool(read_words(f"{directory}/cgroup.procs"))
 
 
 def _move_down(directory: str) -> bool:
@@ -84,10 +89,9 @@ def _move(directory: str, pid: str) -> None:
 
 
 def _require_domain(directory: str) -> None:
-    """Raise OSError for a group below a threaded one, which could take no process."""
-    kind = " ".join(read_words(f"{directory}/cgroup.type"))
-    if kind == "domain invalid":
-        what = "a threaded cgroup is above it: it can hold no container"
+    """Raise OSError for a group of threads, and for one below it: it could take no process."""
+    if " ".join(read_words(f"{directory}/cgroup.type")) in ("threaded", "domain invalid"):
+        what = "a threaded cgroup, or one below such, can hold no container"
         raise OSError(errno.EOPNOTSUPP, what, directory)
 
 

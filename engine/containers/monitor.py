@@ -11,6 +11,8 @@ import gc
 import os
 import signal
 
+from engine.cgroups.aside import step_back
+from engine.cgroups.hierarchy import Hierarchies
 from engine.containers import statefile
 from engine.containers.control import Server
 from engine.containers.group import cgroup_of
@@ -221,7 +223,7 @@ class Monitor:
         if self._oom is not None:
             self._oom.close()
         failures = []
-        for clean in (self._close_sandbox, self._cgroup().remove):
+        for clean in (self._close_sandbox, self._cgroup().remove, self._leave_group):
             try:
                 clean()
             except OSError as error:
@@ -233,6 +235,11 @@ class Monitor:
         if self._log is not None:
             self._log.close()
         self._loop.stop()
+
+    def _leave_group(self) -> None:
+        """That of the monitors, where there is one: it goes with the last of them."""
+        if self._ours["monitor_group"]:
+            step_back(Hierarchies.detect(), self._ours["monitor_group"])
 
     def _close_sandbox(self) -> None:
         if self._sandbox is not None:

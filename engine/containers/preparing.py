@@ -12,7 +12,9 @@ import os
 import signal
 import socket
 
+from engine.cgroups.aside import stand_aside
 from engine.cgroups.controls import LimitRefused
+from engine.cgroups.hierarchy import Hierarchies
 from engine.containers.forking import fork_init
 from engine.containers.group import cgroup_of
 from engine.containers.link import Link
@@ -139,6 +141,8 @@ class _Work:
         """The message to the monitor with its descriptors."""
         discarded = []
         if self._first:
+            if self._ours["monitor_group"]:
+                stand_aside(Hierarchies.detect(), self._ours["monitor_group"], os.getppid())
             discarded = self._cgroup.create(self._config["linux"]["resources"])
             if self._sandbox is not None:
                 self._sandbox.make()

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from engine.state.paths import Roots
 
 EMPTY_LOWER = "lower"  # of an image without layers: an overlay needs one
+SYSTEMD = "/run/systemd/system"  # sd_booted(3): it is there where systemd is in charge
 OCI_VERSION = "1.2.0"
 
 
@@ -160,6 +161,7 @@ def _ours(
         },
         "cgroup_parent": cgroup_parent(roots, spec),
         "keep_cgroup_parent": bool(spec.cgroup_parent),
+        "monitor_group": roots.kernel_name if os.path.isdir(SYSTEMD) else "",
         "cgroup_controllers": hierarchies.joint(),
         "network": dict(network),
         "restart": {"name": spec.restart.name, "max_attempts": spec.restart.max_attempts},

@@ -61,6 +61,8 @@ def test_too_much_memory(buoy: Buoy, busybox: Image) -> None:
     found = container(buoy)
     assert (found["State"], found["ExitCode"]) == ("exited", 137)
     assert state(buoy)["oom_killed"] is True
+    plan = buoy.run("plan").stdout
+    assert plan == "#1 start container web-1: exited (137), out of memory\n"
 
 
 def test_too_many_processes(buoy: Buoy, busybox: Image) -> None:

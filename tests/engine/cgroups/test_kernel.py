@@ -266,6 +266,12 @@ def huge(unified: Path) -> Path:
     return unified
 
 
+def take_back(group: Path) -> None:
+    """It passes nothing on any more: it may have processes again."""
+    for controller in (group / "cgroup.subtree_control").read_text().split():
+        (group / "cgroup.subtree_control").write_text(f"-{controller}")
+
+
 def test_huge_pages_on_v2(huge: Path) -> None:
     group = Cgroup(Hierarchies({}, str(huge)), "buoy", "web")
     wanted = {"hugepageLimits": [{"pageSize": "2MB", "limit": 4 << 20}]}
@@ -285,13 +291,13 @@ def test_processes_at_the_top_of_a_namespace_make_room(
     (huge / "cgroup.procs").write_text(str(sleeper.pid))
     group = Cgroup(Hierarchies({}, str(huge)), "buoy", "web")
     assert group.create({"hugepageLimits": [{"pageSize": "2MB", "limit": 0}]}) == []
-    assert (huge / "cgroup.subtree_control").read_text().split() == ["hugetlb"]
+    assert "hugetlb" in (huge / "cgroup.subtree_control").read_text().split()
     assert (huge / "init/cgroup.procs").read_text().split() == [str(sleeper.pid)]
     sleeper.kill()
     sleeper.wait()
     group.remove()
     (huge / "init").rmdir()
-    (huge / "cgroup.subtree_control").write_text("-hugetlb")
+    take_back(huge)
 
 
 def test_processes_of_others_are_left_where_they_are(
@@ -309,7 +315,7 @@ def test_processes_of_others_are_left_where_they_are(
     sleeper.kill()
     sleeper.wait()
     theirs.rmdir()
-    (huge / "cgroup.subtree_control").write_text("-hugetlb")
+    take_back(huge)
 
 
 def test_a_threaded_group_can_hold_no_container(unified: Path) -> None:
@@ -395,6 +401,8 @@ def test_the_last_rule_about_a_device_counts(
 
 
 def test_v1_takes_exceptions_from_what_is_allowed(group: Cgroup) -> None:
+    if "devices" not in group.directories:
+        pytest.skip("devices are not on v1 here")
     group.create({"devices": [DENY, ALLOW, ZERO]})
     directory = Path(group.directories["devices"])
     answers = open_inside(directory, "/dev/null", "/dev/zero")

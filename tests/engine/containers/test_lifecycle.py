@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from engine import ContainerProblem
+from engine.containers import record
+from engine.containers.mending import mend
 from tests import leaks
 from tests.marks import needs_root
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.engine.containers.dock import Dock
 
 pytestmark = needs_root
@@ -276,3 +277,24 @@ def test_waiting_for_a_removed_container_is_a_problem(dock: Dock) -> None:
 
     with pytest.raises(ContainerProblem, match="no such container"):
         dock.run(remove_meanwhile())
+
+
+def test_where_systemd_is_in_charge_monitors_outlive_the_session(
+    dock: Dock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its sessions and services take the processes in their groups with them."""
+    monkeypatch.setattr(record, "SYSTEMD", str(tmp_path))
+    containers = [dock.idle() for _ in range(2)]
+    name = dock.engine.roots.kernel_name
+    monitors = [dock.monitor(container) for container in containers]
+    for monitor in monitors:
+        lines = Path(f"/proc/{monitor}/cgroup").read_text().splitlines()
+        tracked = [line for line in lines if ":name=systemd:" in line or line.startswith("0::")]
+        assert {line.split(":", 2)[2] for line in tracked} == {f"/{name}/monitors"}
+    dock.stop(containers[0])
+    assert list(Path("/sys/fs/cgroup").glob(f"**/{name}/monitors"))
+    assert monitors[1]
+    os.kill(monitors[1], signal.SIGKILL)
+    dock.wait(containers[1], lambda one: one.status == "exited")
+    mend(dock.engine.containers)
+    assert not list(Path("/sys/fs/cgroup").glob(f"**/{name}"))
