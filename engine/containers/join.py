@@ -209,6 +209,7 @@ def _run_child(
         program.look_up()
         program.label()
         die_with_parent(os.getppid())
+        program.reset_signals()
         program.execute()
     except (OSError, process.StartError) as error:
         os._exit(_failed(report, error))

@@ -93,6 +93,7 @@ def run(
     program.become_user()
     program.look_up()
     before_program()
+    program.reset_signals()
     program.label()
     program.confine()
     program.execute()
@@ -153,11 +154,14 @@ class Program:
         if self._lent:
             capabilities.set_capabilities(**_wider(self._granted, self._kept))
 
-    def execute(self) -> None:
-        """execve, with no signal ignored or blocked. Returns only by StartError."""
+    def reset_signals(self) -> None:
+        """None is ignored or blocked any more."""
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+    def execute(self) -> None:
+        """execve. Returns only by StartError."""
         _execute(self._places, self._process["args"], self._environment)
 
 

@@ -13,7 +13,7 @@ from engine.kernel.process import become_subreaper
 from engine.oci import console, waiting
 from engine.oci.create import write_pid
 from engine.oci.errors import OciProblem, start_failed
-from engine.oci.foreground import Terminal, attend
+from engine.oci.foreground import Terminal, attend, hold_signals
 from engine.oci.process import read_process, unavailable
 from engine.oci.section import Section
 from engine.oci.store import Stored, find
@@ -44,6 +44,7 @@ def run(root: str, given: Given, log: Log) -> int:
     take = console.taker(given.text("console-socket"), terminal, process["terminal"])
     if not given.flag("detach"):
         become_subreaper()
+        hold_signals()
     pid = _fork(_target(container, given.texts("cgroup")), process, take)
     if given.text("pid-file"):
         write_pid(given.text("pid-file"), pid)

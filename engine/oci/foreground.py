@@ -42,6 +42,11 @@ class Terminal:
             set_window_size(self.master_fd, *window_size(0))
 
 
+def hold_signals() -> None:
+    """Keep those that come before `attend` for it. What is executed meanwhile has them unheld."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - _KEPT)
+
+
 def attend(pid: int, terminal: Terminal | None) -> int:
     """Until the child `pid` ends: its exit code, 128 + n by signal n."""
     loop = Loop()
@@ -73,6 +78,7 @@ def _forwarding(pid: int, terminal: Terminal | None, loop: Loop) -> Iterator[Non
     for number in signal.valid_signals() - _KEPT:
         signal.signal(number, _do_nothing)
     signal.set_wakeup_fd(write_fd, warn_on_full_buffer=False)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     loop.add_reader(read_fd, forward)
     try:
         yield

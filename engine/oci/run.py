@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.kernel.process import become_subreaper
 from engine.oci.create import create
 from engine.oci.delete import delete
-from engine.oci.foreground import Terminal, attend
+from engine.oci.foreground import Terminal, attend, hold_signals
 from engine.oci.start import start
 
 TYPE_CHECKING = False
@@ -22,6 +22,8 @@ def run(root: str, given: Given, log: Log) -> int:
         become_subreaper()
     container = create(root, given.arguments[0], given, log, terminal)
     pid = container.pid
+    if not detach:
+        hold_signals()
     try:
         start(container, log)
     except BaseException:
