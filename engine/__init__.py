@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from engine.network.spec import Network as Network
     from engine.network.spec import NetworkSpec as NetworkSpec
     from engine.network.spec import PoolSpec as PoolSpec
+    from engine.oci.__main__ import run_oci as run_oci
     from engine.rootfs.volumes import Volume as Volume
     from engine.state.paths import Roots as Roots
 
@@ -86,6 +87,7 @@ _HOME = {
     "VolumeProblem": "engine.errors",
     "build_image": "engine.build.build",
     "pin_reference": "engine.images.registry.resolve",
+    "run_oci": "engine.oci.__main__",
 }
 
 __all__ = list(_HOME)

@@ -6,7 +6,8 @@ HELP                        str, what `buoy VERB --help` says above the options
 add_arguments(parser)       its options and arguments
 run(args, context) -> int   the work; plain or `async`. Plain is faster: asyncio costs 45 ms
 
-A verb with verbs of its own (`image ls`) makes sub-parsers in `add_arguments`.
+A verb with verbs of its own (`image ls`) makes sub-parsers in `add_arguments`. One that is a
+command line of its own (`oci`) sets `READS_ITSELF`, and finds what follows it in `args.words`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ VERBS = {
     "logs": "Show what the containers wrote",
     "ls": "List the projects of this host",
     "network": "Manage networks: ls, inspect, rm",
+    "oci": "Run OCI bundles: the command line of `buoy-oci`",
     "pause": "Freeze the processes of containers",
     "plan": "Show what `up` would do, and why",
     "port": "Show the host's address of a published port",

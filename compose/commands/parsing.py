@@ -166,6 +166,9 @@ def parse_verb(
     verb: str, module: Verb, rest: Sequence[str], options: argparse.Namespace
 ) -> argparse.Namespace:
     """The verb's arguments added to the global `options`."""
+    if getattr(module, "READS_ITSELF", False):
+        options.words = list(rest)
+        return options
     parser = Parser(f"buoy {verb}", module.HELP)
     parser.add_argument(
         "--dry-run", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS

@@ -6,6 +6,7 @@ import resource
 from typing import TYPE_CHECKING, Any
 
 from engine.containers.modes import owns
+from engine.containers.process import UNLIMITED
 from engine.errors import ContainerProblem
 from engine.kernel import capabilities
 
@@ -70,7 +71,7 @@ def rlimits(ulimits: Mapping[str, tuple[int, int]]) -> list[dict[str, Any]]:
         *((n, _hard(n), _hard(n)) for n in ("nproc", "core")),
     ):
         kind = f"RLIMIT_{name.upper()}"
-        entries[name] = {"type": kind, "soft": soft, "hard": hard, "default": True}
+        entries[name] = _rlimit(kind, soft, hard) | {"default": True}
     for name, (soft, hard) in ulimits.items():
         kind = f"RLIMIT_{name.upper()}"
         if not hasattr(resource, kind):
@@ -79,8 +80,14 @@ def rlimits(ulimits: Mapping[str, tuple[int, int]]) -> list[dict[str, Any]]:
                 hint="setrlimit(2) lists them: nofile, nproc, core, memlock, ...",
                 code="unknown-ulimit",
             )
-        entries[name] = {"type": kind, "soft": soft, "hard": hard}
+        entries[name] = _rlimit(kind, soft, hard)
     return list(entries.values())
+
+
+def _rlimit(kind: str, soft: int, hard: int) -> dict[str, Any]:
+    """The specification has no negative limits: without one it is the highest of 64 bits."""
+    soft, hard = (UNLIMITED if value < 0 else value for value in (soft, hard))
+    return {"type": kind, "soft": soft, "hard": hard}
 
 
 def _hard(name: str) -> int:

@@ -34,6 +34,9 @@ _SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 _NOT_EXECUTABLE_ERRNOS = (errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOEXEC, errno.ETXTBSY)
 
 
+UNLIMITED = (1 << 64) - 1  # RLIM_INFINITY, which is -1 to Python
+
+
 class StartError(Exception):
     """Why a process could not be started; `code` is kebab-case, `exit_code` is the shell's."""
 
@@ -50,7 +53,7 @@ def set_limits(rlimits: list[dict[str, Any]]) -> None:
     """
     for entry in rlimits:
         kind = getattr(resource, entry["type"])
-        soft, hard = entry["soft"], entry["hard"]
+        soft, hard = (-1 if entry[key] >= UNLIMITED else entry[key] for key in ("soft", "hard"))
         try:
             resource.setrlimit(kind, (soft, hard))
         except (ValueError, OSError):
@@ -62,7 +65,8 @@ def set_limits(rlimits: list[dict[str, Any]]) -> None:
                     f"ulimit {name}={soft}:{hard} cannot be set: the hard limit here is {allowed}",
                 ) from None
             own = resource.getrlimit(kind)[1]
-            resource.setrlimit(kind, (min(soft, own) if own >= 0 else soft, own))
+            lower = own if soft < 0 else min(soft, own)
+            resource.setrlimit(kind, (lower if own >= 0 else soft, own))
 
 
 def set_oom_score(value: int | None) -> None:

@@ -48,7 +48,7 @@ _HOME = {
 _INTO_CONTAINERS = ("create", "run", "exec")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def run_oci(argv: Sequence[str] | None = None) -> int:
     """Run one command line (default: this process's) and return its exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
     log = Log("", "text")
@@ -119,4 +119,4 @@ def _print(text: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_oci())

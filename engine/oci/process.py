@@ -112,9 +112,4 @@ def _rlimit(entry: Section) -> dict[str, Any]:
     if not hasattr(resource, kind) or not kind.startswith("RLIMIT_"):
         raise OciProblem(f"config.json: {entry.path('type')}: there is no {kind}")
     soft, hard = entry.number("soft"), entry.number("hard")
-    return {"type": kind, "soft": _limit(soft), "hard": _limit(hard)}
-
-
-def _limit(value: int) -> int:
-    """RLIM_INFINITY is the highest number of 64 bits to the kernel, -1 to Python."""
-    return -1 if value >= (1 << 64) - 1 else value
+    return {"type": kind, "soft": soft, "hard": hard}

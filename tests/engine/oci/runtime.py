@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-OURS = (sys.executable, "-c", "from engine.oci.__main__ import main; raise SystemExit(main())")
+_START = "from engine.oci.__main__ import run_oci; raise SystemExit(run_oci())"
+OURS = (sys.executable, "-c", _START)
 LIMIT_S = 30
 
 
