@@ -101,6 +101,11 @@ def read_service_network(fields: Fields) -> ServiceNetwork:
         address = fields.text(key)
         if address is not None:
             _check_address(fields, key, address)
+    for index, address in enumerate(fields.texts("link_local_ips")):
+        if not _is_address(address) or not ipaddress.ip_address(address).is_link_local:
+            what = f"{fields.name('link_local_ips')}: `{address}` is no link-local address"
+            hint = "in 169.254.0.0/16 or fe80::/10"
+            fields.note(InvalidValue, what, "link_local_ips", index, hint=hint)
     return ServiceNetwork(
         aliases=fields.texts("aliases"),
         ipv4_address=fields.text("ipv4_address"),

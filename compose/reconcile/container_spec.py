@@ -225,6 +225,9 @@ def _endpoints(project: Project, service: Service) -> tuple[EndpointSpec, ...]:
             ipv4_address=place.ipv4_address,
             ipv6_address=place.ipv6_address,
             mac_address=place.mac_address or (service.mac_address if index == 0 else None),
+            interface=place.interface_name,
+            link_local=place.link_local_ips,
+            options=place.driver_opts,
             priority=place.priority,
             gw_priority=place.gw_priority,
         )

@@ -24,8 +24,6 @@ _NOT_BUILT: PathTable[bool] = PathTable(
             *below(_SERVICE, "provider use_api_socket models runtime"),
             *below(_SERVICE, "storage_opt"),
             *below(_BUILD, "no_cache_filter privileged entitlements secrets ssh platforms"),
-            *below(f"{_SERVICE}.networks.*", "interface_name link_local_ips"),
-            *below(f"{_SERVICE}.networks.*", "driver_opts"),
             *below(f"{_SERVICE}.volumes.[]", "volume.labels"),
             *below("networks.*.ipam", "options"),
         ],

@@ -86,6 +86,9 @@ class EndpointSpec(Record):
     ipv4_address: str | None = None
     ipv6_address: str | None = None
     mac_address: str | None = None
+    interface: str | None = None  # None: ethN, the first N that is free
+    link_local: tuple[str, ...] = ()  # addresses beside those of the network
+    options: Mapping[str, str] = {}  # of the driver: its interface's name and sysctls
     priority: int = 0  # connect order
     gw_priority: int = 0  # who gives the default route
 

@@ -27,7 +27,7 @@ NETWORK_HEADER, TRANSPORT_HEADER = 1, 2
 NF_DROP, NF_ACCEPT, NFT_JUMP, NFT_RETURN = 0, 1, -3, -5
 EQUAL, UNEQUAL = 0, 1
 NFPROTO_IPV4, NFPROTO_IPV6 = 2, 10
-NAT_DESTINATION = 1
+NAT_SOURCE, NAT_DESTINATION = 0, 1
 
 
 class Header:
@@ -155,6 +155,12 @@ def dnat(*, address: int | None, port: int, header: Header = IPV4) -> bytes:
     return _expression("nat", *parts, _number(5, port))
 
 
+def snat(*, address: int, header: Header) -> bytes:
+    """Source NAT to the address in a register."""
+    kind, family = _number(1, NAT_SOURCE), _number(2, header.family)
+    return _expression("nat", kind, family, _number(3, address))
+
+
 ACCEPT = verdict(NF_ACCEPT)
 DROP = verdict(NF_DROP)
 RETURN = verdict(NFT_RETURN)
@@ -175,9 +181,14 @@ def load_destination(header: Header, register: int = REG_1) -> bytes:
     return load_payload(NETWORK_HEADER, header.destination, header.size, register)
 
 
+def load_source(header: Header, register: int = REG_1) -> bytes:
+    """The source address."""
+    return load_payload(NETWORK_HEADER, header.source, header.size, register)
+
+
 def source_in(name: str, header: Header = IPV4) -> bytes:
     """`ip saddr @name`."""
-    return load_payload(NETWORK_HEADER, header.source, header.size) + lookup(name)
+    return load_source(header) + lookup(name)
 
 
 def destination_is(address: str) -> bytes:

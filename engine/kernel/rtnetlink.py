@@ -33,7 +33,7 @@ RTM_NEWROUTE, RTM_GETROUTE = 24, 26
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_MASTER, IFLA_LINKINFO = 1, 3, 4, 10, 18
 IFLA_IFALIAS, IFLA_AF_SPEC, IFLA_NET_NS_FD = 20, 26, 28
 IFLA_INFO_KIND, IFLA_INFO_DATA, IFLA_INFO_SLAVE_KIND, IFLA_INFO_SLAVE_DATA = 1, 2, 4, 5
-IFLA_BRPORT_MODE = 4  # hairpin
+IFLA_BRPORT_MODE, IFLA_BRPORT_ISOLATED = 4, 33  # the first is hairpin
 IFLA_INET6_ADDR_GEN_MODE, ADDR_GEN_MODE_NONE = 8, 1
 VETH_INFO_PEER = 1
 IFLA_LINK = 5
@@ -173,14 +173,17 @@ def join_bridge(name: str, master: int) -> Message:
     return RTM_NEWLINK, 0, body
 
 
-def port_up(name: str) -> Message:
+def port_up(name: str, *, isolated: bool = False) -> Message:
     """Bring a bridge port up, with hairpin on and without an IPv6 address of its own.
+
+    isolated  it exchanges frames with the bridge itself alone, not with other isolated ports
 
     Without hairpin a container cannot reach itself by its published port once br_netfilter is
     on, which every Docker host has.
     """
-    hairpin = attribute(IFLA_BRPORT_MODE, b"\x01")
-    port = text(IFLA_INFO_SLAVE_KIND, "bridge") + nested(IFLA_INFO_SLAVE_DATA, hairpin)
+    flags = attribute(IFLA_BRPORT_MODE, b"\x01")
+    flags += attribute(IFLA_BRPORT_ISOLATED, bytes([isolated]))
+    port = text(IFLA_INFO_SLAVE_KIND, "bridge") + nested(IFLA_INFO_SLAVE_DATA, flags)
     silent = attribute(IFLA_INET6_ADDR_GEN_MODE, bytes([ADDR_GEN_MODE_NONE]))
     body = _link(flags=IFF_UP, change=IFF_UP) + text(IFLA_IFNAME, name)
     body += nested(IFLA_LINKINFO, port) + nested(IFLA_AF_SPEC, nested(socket.AF_INET6, silent))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.containers.spec import Attachment, EndpointSpec
 from engine.errors import NetworkProblem
 from engine.network.drivers.driver import file_of, get_driver
+from engine.network.options import ROUTED, read_endpoint_options
 from engine.network.publication import ANY_ADDRESS, ANY_ADDRESS6
 from engine.network.resolv import read_host, sets_ndots
 
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from engine.state.paths import Roots
 
 
-OPTION_HOST_BINDING = "com.docker.network.bridge.host_binding_ipv4"
 _UNTRANSLATED = ("::1", ANY_ADDRESS6)
 
 
@@ -52,14 +53,13 @@ class Plan:
         self._name = name
         self._hostname = hostname
         self._spec = spec
-        self._interfaces = 0
+        self._interfaces: list[str] = []
 
     def claim(
         self, wish: EndpointSpec, network: Network, claims_of: Callable[[Network, Pool], Claims]
     ) -> Claimed:
         """Claim its addresses on one network. eth0, eth1, ... follow the order of the calls."""
-        interface = f"eth{self._interfaces}"
-        self._interfaces += 1
+        interface = self._interface(wish, network)
         owner = self._spec.address_owner or self._container_id
         fixed = {4: wish.ipv4_address, 6: wish.ipv6_address}
         _check_families(wish, network)
@@ -77,6 +77,20 @@ class Plan:
             mac_address=mac_address,
             interface=interface,
         )
+
+    def _interface(self, wish: EndpointSpec, network: Network) -> str:
+        """As asked for, else the first number that is free behind the network's prefix."""
+        prefix = network.choices.interface_prefix
+        free = (f"{prefix}{number}" for number in itertools.count())
+        asked = wish.interface or read_endpoint_options(network.name, wish.options).interface
+        name = asked or next(name for name in free if name not in self._interfaces)
+        if name in self._interfaces:
+            raise NetworkProblem(
+                f"network {network.name}: the container has an interface {name} already",
+                code="interface-taken",
+            )
+        self._interfaces.append(name)
+        return name
 
     def record(self, claimed: Sequence[Claimed]) -> dict[str, Any]:
         """The section; JSON-able. `mode` is `sandbox`, `none` (loopback alone) or `host`."""
@@ -104,7 +118,9 @@ class Plan:
         ways_in = _ways_in(claimed, ways_out)
         if not ways_in:
             return []
-        return [_port(port, ways_in) for port in self._spec.ports]
+        routed = [f for f, network in ways_in.items() if network.choices.modes[f] == ROUTED]
+        translated = {f: network for f, network in ways_in.items() if f not in routed}
+        return [_port(port, translated, routed) for port in self._spec.ports]
 
     def _mode(self, claimed: Sequence[Claimed]) -> str:
         if self._spec.network == "host":
@@ -133,8 +149,11 @@ class Plan:
                 for address, pool in zip(one.addresses, network.pools, strict=True)
             ],
             "mac_address": one.mac_address,
-            "mtu": network.mtu,
+            "mtu": network.choices.mtu,
             "internal": network.internal,
+            "isolated": not network.choices.icc,
+            "link_local": list(one.wish.link_local),
+            "sysctls": read_endpoint_options(network.name, one.wish.options).sysctls,
             "routed": get_driver(network.driver).ROUTED,
             "rank": rank,
             "names": self._names(one.wish),
@@ -229,9 +248,13 @@ def _check_families(wish: EndpointSpec, network: Network) -> None:
             )
 
 
-def _port(port: PortSpec, ways_in: Mapping[int, Network]) -> dict[str, Any]:
+def _port(
+    port: PortSpec, translated: Mapping[int, Network], routed: Sequence[int]
+) -> dict[str, Any]:
+    """`opened`: the IP versions in which it is let through to the container's own address."""
     return {
-        "bindings": _bindings(port.host_ip, ways_in),
+        "bindings": _bindings(port.host_ip, translated) if translated else [],
+        "opened": list(routed),
         "published": list(port.published) if port.published else None,
         "target": port.target,
         "protocol": port.protocol,
@@ -245,7 +268,7 @@ def _bindings(host_ip: str | None, ways_in: Mapping[int, Network]) -> list[dict[
     """
     given = host_ip
     if given is None and 4 in ways_in:
-        given = ways_in[4].options.get(OPTION_HOST_BINDING)
+        given = ways_in[4].choices.host_binding
     named = [given] if given is not None else [ANY_ADDRESS, ANY_ADDRESS6]
     return [
         {

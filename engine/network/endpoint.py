@@ -23,12 +23,15 @@ def plug(host: RouteSocket, inside: RouteSocket, netns_fd: int, endpoint: Mappin
     link = load_driver(endpoint).plug(host, netns_fd, endpoint)
     own = inside.find_link(endpoint["interface"])
     assert own is not None, "the driver has just made it"
-    if any(":" in place["address"] for place in endpoint["addresses"]):
-        _enable_ipv6(netns_fd, endpoint["interface"])
+    settings = dict(endpoint["sysctls"])
+    if any(":" in address for address, _ in _addresses(endpoint)):
+        settings["net.ipv6.conf.IFNAME.disable_ipv6"] = "0"  # off: without an address, silent
+    if settings:
+        _write_sysctls(netns_fd, endpoint["interface"], settings)
     # the addresses first: coming up then announces them (arp_notify)
     messages = [
-        rtnetlink.link_address(own.index, place["address"], place["prefix_length"])
-        for place in endpoint["addresses"]
+        rtnetlink.link_address(own.index, address, length)
+        for address, length in _addresses(endpoint)
     ]
     messages.append(rtnetlink.link_up(own.index))
     messages += [
@@ -40,10 +43,16 @@ def plug(host: RouteSocket, inside: RouteSocket, netns_fd: int, endpoint: Mappin
     return link
 
 
-def _enable_ipv6(netns_fd: int, interface: str) -> None:
-    """It is off in the namespace: a link without an address has nothing to say."""
-    with (
-        joined_network(netns_fd),
-        open(f"/proc/sys/net/ipv6/conf/{interface}/disable_ipv6", "w", encoding="ascii") as file,
-    ):
-        file.write("0")
+def _addresses(endpoint: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """With their prefix lengths."""
+    given = [(place["address"], place["prefix_length"]) for place in endpoint["addresses"]]
+    return given + [(one, 64 if ":" in one else 16) for one in endpoint["link_local"]]
+
+
+def _write_sysctls(netns_fd: int, interface: str, settings: Mapping[str, str]) -> None:
+    """`IFNAME` in a name is the interface's, dots in which do not separate."""
+    with joined_network(netns_fd):
+        for name, value in settings.items():
+            path = name.replace(".", "/").replace("IFNAME", interface)
+            with open(f"/proc/sys/{path}", "w", encoding="ascii") as file:
+                file.write(value)

@@ -13,15 +13,20 @@ from engine.kernel.netlink import NetlinkError
 from engine.kernel.nftables import ERESTART, NftSocket
 from engine.kernel.nftbatch import Batch
 from engine.kernel.nftexpressions import IPV4, IPV6, interface_name
+from engine.network.options import UNPROTECTED as NAT_UNPROTECTED
 from engine.network.publication import Publication
 from engine.network.ruleset import (
     BRIDGES,
     INTERNAL,
+    MASQUERADED,
+    OPENED,
     PAIRS,
     PUBLISHED,
     PUBLISHED_AT,
     RULES,
+    SOURCES,
     SUBNETS,
+    UNPROTECTED,
     UPLINKS,
     ruleset,
 )
@@ -84,7 +89,7 @@ class Firewall:
     def remove_network(self, network: Network) -> None:
         """Take a network out; accepts absence."""
         for pool in network.pools:
-            for name, key in _elements_of(network, pool):
+            for name, key, _ in _elements_of(network, pool):
                 batch = Batch(self.table, HEADERS[pool.family].family)
                 batch.remove_elements(name, [key])
                 self._commit_accepting_absence(batch)
@@ -153,7 +158,7 @@ class Firewall:
         return [
             Publication.of_element(element, header)
             for header in (IPV4, IPV6)
-            for name in (PUBLISHED, PUBLISHED_AT)
+            for name in (PUBLISHED, PUBLISHED_AT, OPENED)
             for element in self.netlink.elements(self.table, name, header.family)
         ]
 
@@ -166,8 +171,8 @@ class Firewall:
 
     def _network_batch(self, network: Network, pool: Pool) -> Batch:
         batch = Batch(self.table, HEADERS[pool.family].family)
-        for name, key in _elements_of(network, pool):
-            batch.add_elements(name, [(key, b"", "")])
+        for name, key, data in _elements_of(network, pool):
+            batch.add_elements(name, [(key, data, "")])
         return batch
 
     def _has(self, publication: Publication) -> bool:
@@ -180,7 +185,7 @@ class Firewall:
         yield from self._removals(stale)
         for header in (IPV4, IPV6):
             batch = Batch(self.table, header.family)
-            for name in (PUBLISHED, PUBLISHED_AT):
+            for name in (PUBLISHED, PUBLISHED_AT, OPENED):
                 found = [p for p in wanted if p.header is header and p.map == name]
                 elements = [(p.key, p.data, p.holder) for p in found]
                 batch.add_elements(name, elements, exclusive=True)
@@ -211,12 +216,25 @@ def headers_of(network: Network) -> list[Header]:
     return [HEADERS[pool.family] for pool in network.pools]
 
 
-def _elements_of(network: Network, pool: Pool) -> list[tuple[str, Key]]:
-    """(set, key) of all that the table of one IP version holds of a network."""
-    name = interface_name(network.device)
-    found: list[tuple[str, Key]] = [(BRIDGES, name), (PAIRS, name + name)]
-    found.append((SUBNETS, _interval(pool)))
-    return [*found, (INTERNAL, name)] if network.internal else found
+def _elements_of(network: Network, pool: Pool) -> Iterator[tuple[str, Key, bytes]]:
+    """(set, key, data) of all that the table of one IP version holds of a network."""
+    name, choices = interface_name(network.device), network.choices
+    yield BRIDGES, name, b""
+    yield SUBNETS, _interval(pool), b""
+    if choices.icc:
+        yield PAIRS, name + name, b""
+    for trusted in choices.trusted:
+        yield PAIRS, interface_name(trusted) + name, b""
+    if network.internal:
+        yield INTERNAL, name, b""
+    elif choices.modes[pool.family] == NAT_UNPROTECTED:
+        yield UNPROTECTED, name, b""
+    if choices.masquerade[pool.family]:
+        yield MASQUERADED, _interval(pool), b""
+        source = choices.host_address.get(pool.family)
+        if source is not None:
+            family = socket.AF_INET if pool.family == 4 else socket.AF_INET6
+            yield SOURCES, _interval(pool), socket.inet_pton(family, source)
 
 
 def _interval(pool: Pool) -> tuple[bytes, bytes]:

@@ -15,6 +15,7 @@ from engine.kernel.rtnetlink import RouteSocket
 from engine.network import names, records
 from engine.network.drivers.driver import get_driver
 from engine.network.gateway import Gateway
+from engine.network.options import unknown_options
 from engine.network.resolv import read_host
 from engine.state.db import transaction
 
@@ -67,6 +68,12 @@ class Networks:
                 with RouteSocket() as host:
                     driver.create(host, network)
                 self.ensure_up(network)
+                self._notice(
+                    *(
+                        f"network {spec.name}: the option {key} is not known, and has no effect"
+                        for key in unknown_options(spec.options)
+                    )
+                )
             except BaseException:
                 self._remove_objects(network)
                 records.delete(self._database, network.id)

@@ -6,7 +6,7 @@ import socket
 import struct
 
 from engine.kernel.nftexpressions import IPV4, IPV6
-from engine.network.ruleset import PUBLISHED, PUBLISHED_AT
+from engine.network.ruleset import OPENED, PUBLISHED, PUBLISHED_AT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ _ADDRESS_FAMILIES = {IPV4.family: socket.AF_INET, IPV6.family: socket.AF_INET6}
 class Publication:
     """What a port is reached by, where it leads, whose it is.
 
+    host_ip  of the host; or the container's own address, where the port is only let through
     address  of the container, of the family of `host_ip`
     holder   `<12 of the container id> <pid>.<start time>` of the monitor whose bound socket
              reserves the port: when that process is gone, the element is stale
@@ -61,6 +62,8 @@ class Publication:
             host_ip = socket.inet_ntop(family, element.key[:size])
         number, published = struct.unpack(">BxxxHxx", element.key[-8:])
         protocol = next(name for name, value in PROTOCOLS.items() if value == number)
+        if not element.data:
+            return cls(protocol, host_ip, published, host_ip, published, element.comment)
         address = socket.inet_ntop(family, element.data[:size])
         target = int.from_bytes(element.data[size : size + 2], "big")
         return cls(protocol, host_ip, published, address, target, element.comment)
@@ -68,7 +71,8 @@ class Publication:
     @property
     def shown(self) -> str:
         """`tcp/0.0.0.0:8080->80`, `tcp/[::]:8080->80`."""
-        return format_publication(self.protocol, self.host_ip, self.published, self.target)
+        host = f"[{self.host_ip}]" if ":" in self.host_ip else self.host_ip
+        return f"{self.protocol}/{host}:{self.published}->{self.target}"
 
     @property
     def header(self) -> Header:
@@ -77,7 +81,9 @@ class Publication:
 
     @property
     def map(self) -> str:
-        """The map that it is an element of."""
+        """The map that it is an element of; of ports that are let through, a set."""
+        if self.host_ip == self.address:
+            return OPENED
         return PUBLISHED if self.host_ip in (ANY_ADDRESS, ANY_ADDRESS6) else PUBLISHED_AT
 
     @property
@@ -88,17 +94,13 @@ class Publication:
 
     @property
     def data(self) -> bytes:
-        """Container address and port."""
+        """Container address and port; nothing, where nothing is translated."""
+        if self.map == OPENED:
+            return b""
         return self._packed(self.address) + struct.pack(">Hxx", self.target)
 
     def _packed(self, address: str) -> bytes:
         return socket.inet_pton(_ADDRESS_FAMILIES[self.header.family], address)
-
-
-def format_publication(protocol: str, host_ip: str, published: int, target: int) -> str:
-    """`tcp/0.0.0.0:8080->80`."""
-    host = f"[{host_ip}]" if ":" in host_ip else host_ip
-    return f"{protocol}/{host}:{published}->{target}"
 
 
 def address_for(host_ip: str, addresses: Iterable[str]) -> str | None:

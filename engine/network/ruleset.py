@@ -7,6 +7,10 @@ table for IPv4, and one of the same name for IPv6 as soon as a network has that.
     set bridges       our bridges                  set pairs    (in, out) that may talk freely
     set internal      those with no way out        set subnets  the containers' addresses
     set uplinks       the host's own links, when forwarding was off before we came
+    set masqueraded   those of `subnets` that appear outside under the host's address
+    map sources       those that appear under a certain one, which the host has too
+    set unprotected   bridges whose addresses are open to whoever has a route to them
+    set opened        container address . protocol . port that is open so
     map published     protocol . port -> container address . port
     map published_at  host address . protocol . port -> container address . port
 """
@@ -41,28 +45,29 @@ if TYPE_CHECKING:
 BRIDGES, INTERNAL, UPLINKS = "bridges", "internal", "uplinks"
 PAIRS, SUBNETS = "pairs", "subnets"
 PUBLISHED, PUBLISHED_AT = "published", "published_at"
+MASQUERADED, SOURCES = "masqueraded", "sources"
+UNPROTECTED, OPENED = "unprotected", "opened"
 
 _ADDRESS_TYPES = {IPV4.family: TYPE_IPV4, IPV6.family: TYPE_IPV6}
 _PAIR = nft.load_meta(nft.META_IIFNAME, nft.REG_1) + nft.load_meta(nft.META_OIFNAME, nft.REG_2)
 _TO_PUBLISHED = nft.destination_is_local() + nft.verdict(nft.NFT_JUMP, "publish")
 
-_FORWARD = (
-    nft.ct_state(nft.STATE_ESTABLISHED | nft.STATE_RELATED) + nft.ACCEPT,
-    _PAIR + nft.lookup(PAIRS) + nft.ACCEPT,
-    nft.iif_in(INTERNAL) + nft.counter() + nft.DROP,
-    nft.oif_in(INTERNAL) + nft.counter() + nft.DROP,
-    nft.oif_in(BRIDGES) + nft.ct_dnat() + nft.ACCEPT,
-    nft.oif_in(BRIDGES) + nft.counter() + nft.DROP,
-    nft.iif_in(UPLINKS) + nft.oif_in(UPLINKS) + nft.counter() + nft.DROP,
-)
+
+def _after_address(header: Header) -> int:
+    """The register behind an address in the first ones."""
+    return nft.REG_ADDRESS + header.size // 4
+
+
+def _load_service(header: Header) -> bytes:
+    """Protocol and destination port, behind an address."""
+    register = _after_address(header)
+    port = nft.load_payload(nft.TRANSPORT_HEADER, 2, 2, register + 1)
+    return nft.load_meta(nft.META_L4PROTO, register) + port
 
 
 def _publish(header: Header) -> tuple[bytes, ...]:
-    """The address goes into the first register; protocol and port follow it."""
-    address = nft.REG_ADDRESS
-    protocol = address + header.size // 4
-    loaded = nft.load_meta(nft.META_L4PROTO, protocol)
-    loaded += nft.load_payload(nft.TRANSPORT_HEADER, 2, 2, protocol + 1)
+    address, protocol = nft.REG_ADDRESS, _after_address(header)
+    loaded = _load_service(header)
     # what a lookup finds is an address and a port, from the first register on
     translate = nft.dnat(address=address, port=protocol, header=header)
     return (
@@ -74,12 +79,34 @@ def _publish(header: Header) -> tuple[bytes, ...]:
     )
 
 
+def _forward(header: Header) -> tuple[bytes, ...]:
+    return (
+        nft.ct_state(nft.STATE_ESTABLISHED | nft.STATE_RELATED) + nft.ACCEPT,
+        _PAIR + nft.lookup(PAIRS) + nft.ACCEPT,
+        nft.iif_in(INTERNAL) + nft.counter() + nft.DROP,
+        nft.oif_in(INTERNAL) + nft.counter() + nft.DROP,
+        nft.oif_in(BRIDGES) + nft.ct_dnat() + nft.ACCEPT,
+        nft.oif_in(UNPROTECTED) + nft.ACCEPT,
+        nft.oif_in(BRIDGES)
+        + nft.load_destination(header, nft.REG_ADDRESS)
+        + _load_service(header)
+        + nft.lookup(OPENED, nft.REG_ADDRESS)
+        + nft.ACCEPT,
+        nft.oif_in(BRIDGES) + nft.counter() + nft.DROP,
+        nft.iif_in(UPLINKS) + nft.oif_in(UPLINKS) + nft.counter() + nft.DROP,
+    )
+
+
 def _masquerade(header: Header) -> tuple[bytes, ...]:
     return (
         # a published port reached from a container, itself included: the answer must come back
         # by the host, or it could not be translated
         nft.oif_in(BRIDGES) + nft.source_in(SUBNETS, header) + nft.ct_dnat() + nft.masquerade(),
-        nft.oif_in(BRIDGES, absent=True) + nft.source_in(SUBNETS, header) + nft.masquerade(),
+        nft.oif_in(BRIDGES, absent=True)
+        + nft.load_source(header)
+        + nft.lookup(SOURCES, into=nft.REG_ADDRESS)
+        + nft.snat(address=nft.REG_ADDRESS, header=header),
+        nft.oif_in(BRIDGES, absent=True) + nft.source_in(MASQUERADED, header) + nft.masquerade(),
     )
 
 
@@ -100,7 +127,7 @@ _RULES_IPV4: Rules = {
         nft.oif_in(BRIDGES) + nft.source_is_loopback() + nft.masquerade(),
         *_masquerade(IPV4),
     ),
-    "forward": _FORWARD,
+    "forward": _forward(IPV4),
 }
 
 _RULES_IPV6: Rules = {
@@ -109,7 +136,7 @@ _RULES_IPV6: Rules = {
     "prerouting": (nft.source_is_link_local() + nft.RETURN, _TO_PUBLISHED),
     "output": (nft.destination_is_loopback(IPV6) + nft.RETURN, _TO_PUBLISHED),
     "postrouting": _masquerade(IPV6),
-    "forward": _FORWARD,
+    "forward": _forward(IPV6),
 }
 
 RULES = {IPV4.family: _RULES_IPV4, IPV6.family: _RULES_IPV6}
@@ -128,10 +155,13 @@ def ruleset(table: str, header: Header) -> Batch:
     batch = Batch(table, header.family)
     batch.add_table()
     address = _ADDRESS_TYPES[header.family]
-    for name in (BRIDGES, INTERNAL, UPLINKS):
+    for name in (BRIDGES, INTERNAL, UPLINKS, UNPROTECTED):
         batch.add_set(name, [TYPE_INTERFACE])
     batch.add_set(PAIRS, [TYPE_INTERFACE, TYPE_INTERFACE])
-    batch.add_set(SUBNETS, [address], interval=True)
+    for name in (SUBNETS, MASQUERADED):
+        batch.add_set(name, [address], interval=True)
+    batch.add_set(SOURCES, [address], [address], interval=True)
+    batch.add_set(OPENED, [address, TYPE_PROTOCOL, TYPE_PORT])
     target = [address, TYPE_PORT]
     batch.add_set(PUBLISHED, [TYPE_PROTOCOL, TYPE_PORT], target)
     batch.add_set(PUBLISHED_AT, [address, TYPE_PROTOCOL, TYPE_PORT], target)

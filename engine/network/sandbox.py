@@ -15,7 +15,7 @@ from engine.network.dns.server import Server
 from engine.network.dns.zone import Zone
 from engine.network.endpoint import plug
 from engine.network.firewall import Firewall
-from engine.network.publication import Publication, address_for, format_publication
+from engine.network.publication import Publication, address_for
 from engine.network.relay import Listener
 from engine.network.relaying import Relaying
 
@@ -111,7 +111,7 @@ class Sandbox:
     def adopt(self, links: dict[str, str], fds: list[int]) -> None:
         """Go on with what a child has made: the monitor stays small, the work was the child's."""
         self._links = links
-        self._is_published = bool(self._reservations)
+        self._is_published = bool(self._publications())
         self.netns_fd = fds[0]
         if len(fds) > 1:
             self._listeners = Listeners(socket.socket(fileno=fds[1]), socket.socket(fileno=fds[2]))
@@ -175,12 +175,15 @@ class Sandbox:
                 self._links[endpoint["network_id"]] = link
 
     def _publish(self) -> None:
-        if self._reservations:
-            self._firewall.publish(self._publications())
+        publications = self._publications()
+        if publications:
+            self._firewall.publish(publications)
             self._is_published = True
 
     def _publications(self) -> list[Publication]:
-        """Those that the kernel translates: with an address of the family that is published on."""
+        """Those that the kernel translates: with an address of the family that is published on;
+        and those that it lets through.
+        """
         holder = f"{self._container_id[:12]} {names.identity(self._owner)}"
         addresses = self._way_in()
         found = []
@@ -192,7 +195,15 @@ class Sandbox:
                         one.protocol, one.host_ip, one.published, address, one.target, holder
                     )
                 )
-        return found
+        return found + self._opened(addresses, holder)
+
+    def _opened(self, addresses: list[str], holder: str) -> list[Publication]:
+        return [
+            Publication(port["protocol"], address, port["target"], address, port["target"], holder)
+            for port in self._record["ports"]
+            for address in addresses
+            if (6 if ":" in address else 4) in port["opened"]
+        ]
 
     def _way_in(self) -> list[str]:
         """The addresses that published ports lead to: where the default routes are."""
@@ -204,10 +215,7 @@ class Sandbox:
         ]
 
     def _write_names(self, *, up: bool) -> None:
-        shown = [
-            format_publication(one.protocol, one.host_ip, one.published, one.target)
-            for one in self._reservations
-        ]
+        shown = [publication.shown for publication in self._publications()]
         for endpoint in self._record["endpoints"]:
             entry = names.Entry(
                 addresses=tuple(place["address"] for place in endpoint["addresses"]),

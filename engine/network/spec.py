@@ -6,17 +6,17 @@ import ipaddress
 import json
 
 from engine.kernel.record import Record
+from engine.network.options import read_bridge_options
 
 TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Mapping
 
+    from engine.network.options import BridgeOptions
+
     Address = ipaddress.IPv4Address | ipaddress.IPv6Address
     Range = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-OPTION_MTU = "com.docker.network.driver.mtu"
-DEFAULT_MTU = 1500
 
 
 class PoolSpec(Record):
@@ -99,9 +99,9 @@ class Network(Record):
         return next((pool for pool in self.pools if pool.family == family), None)
 
     @property
-    def mtu(self) -> int:
-        """Bytes, of all links of the network."""
-        return int(self.options.get(OPTION_MTU, DEFAULT_MTU))
+    def choices(self) -> BridgeOptions:
+        """What its options come to."""
+        return read_bridge_options(self.name, self.options, internal=self.internal)
 
 
 def network_of(row: sqlite3.Row, pools: Iterable[sqlite3.Row]) -> Network:

@@ -11,7 +11,9 @@ import os
 from engine.errors import NetworkProblem
 from engine.kernel import rtnetlink
 from engine.kernel.netlink import NetlinkError
+from engine.network import options
 from engine.network.drivers.driver import DeviceMissing
+from engine.network.options import read_bridge_options
 
 TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
@@ -22,27 +24,20 @@ if TYPE_CHECKING:
     from engine.network.spec import Network, NetworkSpec
 
 ROUTED = True
-OPTION_NAME = "com.docker.network.bridge.name"
 
 _SYSCTLS = (
     ("ipv4/conf/{}/route_localnet", "1"),  # published ports are reached from 127.0.0.1
     ("ipv6/conf/{}/accept_ra", "0"),
     ("ipv6/conf/{}/accept_dad", "0"),  # for a second its link-local address would be of no use
 )
+_BRIDGE_FILTERS = ("bridge-nf-call-iptables", "bridge-nf-call-ip6tables")
 _ALIAS = "buoy network "
 _NAME_ATTEMPTS = 8
-_LONGEST_NAME = 15
 
 
 def validate(spec: NetworkSpec) -> None:
-    """The name of its device can be chosen."""
-    name = spec.options.get(OPTION_NAME)
-    if name is not None and (not 0 < len(name) <= _LONGEST_NAME or "/" in name or " " in name):
-        raise NetworkProblem(
-            f"network {spec.name}: `{name}` cannot be the name of a device",
-            hint=f"{OPTION_NAME}: up to {_LONGEST_NAME} characters, no blank and no `/`",
-            code="option-invalid",
-        )
+    """Docker's options of bridges (engine.network.options)."""
+    read_bridge_options(spec.name, spec.options, internal=spec.internal)
 
 
 def is_internal(spec: NetworkSpec) -> bool:
@@ -52,7 +47,7 @@ def is_internal(spec: NetworkSpec) -> bool:
 
 def device_of(network_id: str, spec: NetworkSpec) -> str:
     """As asked for, or after the id."""
-    return spec.options.get(OPTION_NAME) or default_name(network_id)
+    return spec.options.get(options.NAME) or default_name(network_id)
 
 
 def create(host: RouteSocket, network: Network) -> None:
@@ -71,13 +66,12 @@ def create(host: RouteSocket, network: Network) -> None:
         link = _create(host, network)
     if not link.up:
         _write_sysctls(network)
-        host.send(
-            [
-                rtnetlink.link_address(link.index, str(pool.gateway), pool.subnet.prefixlen)
-                for pool in network.pools
-            ]
-        )
-        host.send([rtnetlink.link_up(link.index)])
+        messages = [
+            rtnetlink.link_address(link.index, str(pool.gateway), pool.subnet.prefixlen)
+            for pool in network.pools
+            if pool.family not in network.choices.inhibited
+        ]
+        host.send([*messages, rtnetlink.link_up(link.index)])
 
 
 def is_up(host: RouteSocket, network: Network) -> bool:
@@ -92,7 +86,8 @@ def plug(host: RouteSocket, netns_fd: int, endpoint: Mapping[str, Any]) -> str:
     if bridge is None:
         raise DeviceMissing(endpoint["network"], endpoint["device"])
     link = _make_pair(host, netns_fd, bridge.index, endpoint)
-    host.send([rtnetlink.port_up(link)])
+    isolated = endpoint["isolated"] and not _is_filtered()
+    host.send([rtnetlink.port_up(link, isolated=isolated)])
     return link
 
 
@@ -100,7 +95,9 @@ def replug(host: RouteSocket, link: str, network: Network) -> None:
     """Make it a port of the bridge again."""
     found, bridge = host.find_link(link), host.find_link(network.device)
     if found is not None and bridge is not None and found.master != bridge.index:
-        host.send([rtnetlink.join_bridge(link, bridge.index), rtnetlink.port_up(link)])
+        isolated = not network.choices.icc and not _is_filtered()
+        port = rtnetlink.port_up(link, isolated=isolated)
+        host.send([rtnetlink.join_bridge(link, bridge.index), port])
 
 
 def unplug(host: RouteSocket, link: str) -> None:
@@ -135,7 +132,7 @@ def _is_ours(link: Link, network: Network) -> bool:
 
 def _create(host: RouteSocket, network: Network) -> Link:
     try:
-        host.send([rtnetlink.bridge(network.device, random_mac(), network.mtu)])
+        host.send([rtnetlink.bridge(network.device, random_mac(), network.choices.mtu)])
     except NetlinkError as error:
         if error.errno != errno.EEXIST:  # another command was faster
             raise
@@ -172,6 +169,22 @@ def _make_pair(host: RouteSocket, netns_fd: int, bridge: int, endpoint: Mapping[
             continue
         return link
     raise NetlinkError(errno.EEXIST, f"veth for network {endpoint['network']}")
+
+
+def _is_filtered() -> bool:
+    """Whether frames between ports pass the firewall (br_netfilter).
+
+    Then it is our rules that keep containers apart; an isolated port would also refuse what comes
+    to it by a published port, since that is translated while it is still being bridged.
+    """
+    try:
+        values = []
+        for name in _BRIDGE_FILTERS:
+            with open(f"/proc/sys/net/bridge/{name}", encoding="ascii") as file:
+                values.append(file.read().strip())
+    except FileNotFoundError:
+        return False
+    return values == ["1", "1"]
 
 
 def _write_sysctls(network: Network) -> None:

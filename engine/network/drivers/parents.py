@@ -68,7 +68,7 @@ def remove(host: RouteSocket, network: Network) -> None:
 
 def _create(host: RouteSocket, network: Network) -> Link:
     if not is_given(network.options):
-        host.send([rtnetlink.bridge(network.device, bridge.random_mac(), network.mtu)])
+        host.send([rtnetlink.bridge(network.device, bridge.random_mac(), network.choices.mtu)])
     else:
         _create_vlan(host, network)
     link = host.find_link(network.device)

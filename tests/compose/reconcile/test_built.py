@@ -38,7 +38,6 @@ def refused(project: Project) -> list[Problem]:
         "platform: plan9/mips",
         "build: {context: ., ssh: [default]}",
         "build: 'https://example.org/x.git'",
-        "networks: {net: {interface_name: eth9}}",
         "volumes: ['nfs:/x']",
         "secrets: [outside]",
         "configs: [templated]",

@@ -13,11 +13,10 @@ import pytest
 
 from engine.errors import NetworkProblem
 from engine.kernel.rtnetlink import RouteSocket
-from engine.network import names
-from engine.network.drivers.bridge import OPTION_NAME
+from engine.network import names, options
 from engine.network.networks import Networks
 from engine.network.sandbox import Sandbox
-from engine.network.spec import OPTION_MTU, NetworkSpec, PoolSpec
+from engine.network.spec import NetworkSpec, PoolSpec
 from engine.state.db import open_database
 from engine.state.paths import Roots
 from tests.engine.network.world import (
@@ -48,7 +47,7 @@ def test_a_network_is_as_asked_in_the_eyes_of_another_reader(world: World) -> No
         name="n",
         pools=(PoolSpec(subnet="10.5.0.0/24", gateway="10.5.0.254"),),
         labels={"a": "b"},
-        options={OPTION_MTU: "1400"},
+        options={options.MTU: "1400"},
     )
     network = world.networks.create(spec)
     seen = world.networks.observe(network)
@@ -91,11 +90,11 @@ def test_a_name_is_taken_once(world: World) -> None:
 def test_a_device_of_somebody_else_is_not_taken_over(world: World) -> None:
     run("ip", "link", "add", "br0", "type", "bridge")
     with pytest.raises(NetworkProblem, match="device br0 already") as caught:
-        world.network("one", options={OPTION_NAME: "br0"})
+        world.network("one", options={options.NAME: "br0"})
     assert caught.value.code == "device-exists"
     assert world.networks.list() == []
     assert "br0" in links()
-    world.network("two", options={OPTION_NAME: "br1"})
+    world.network("two", options={options.NAME: "br1"})
     world.networks.remove("two")
     assert "br1" not in links()
 
