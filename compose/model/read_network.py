@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
-from compose.errors import Conflict, InvalidValue
+from compose.errors import Conflict, InvalidValue, MissingKey, nearest
 from compose.model.network import Network, ServiceNetwork, Subnet
 from compose.model.volume import Volume
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from compose.model.fields import Fields
 
 _CIDR = "as `172.28.0.0/16`"
+_PLACE = ("device", "o", "type")
 
 
 def read_network(key: str, fields: Fields, project: str) -> Network:
@@ -129,9 +130,8 @@ def read_volume(key: str, fields: Fields, project: str) -> Volume:
         fields.note(Conflict, what, others[0])
     elif driver not in ("local", "default"):
         fields.not_built(f"driver `{driver}`", "driver", hint="`local` is")
-    elif fields.pairs("driver_opts"):
-        hint = "a directory of the host can be mounted by its path"
-        fields.not_built("an option of the driver", "driver_opts", hint=hint)
+    else:
+        _check_place(fields.inside("driver_opts"))
     return Volume(
         key=key,
         name=fields.text("name") or name or (key if external else f"{project}_{key}"),
@@ -141,3 +141,17 @@ def read_volume(key: str, fields: Fields, project: str) -> Volume:
         labels=fields.labels(),
         extensions=fields.extensions(),
     )
+
+
+def _check_place(options: Fields) -> None:
+    """The options of a local volume: where its content is, as mount(8) takes it."""
+    for key in sorted(options.tree):
+        if key == "size":
+            options.not_built("a limit of its size", key)
+        elif key not in _PLACE:
+            what = f"{options.name(key)}: a local volume has no option `{key}`"
+            options.note(InvalidValue, what, key, hint=nearest(key, _PLACE))
+    for key in ("device", "type"):
+        if options.tree and key not in options:
+            what = f"{options.name()}: there is no `{key}`"
+            options.note(MissingKey, what, hint="as `type: none`, `device: /srv/data`, `o: bind`")

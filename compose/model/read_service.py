@@ -46,6 +46,7 @@ _MODES = {  # those of ipc and pid besides that of a service or a container
     "uts": ("host",),
 }
 _JOINABLE = ("ipc", "pid")
+_RUNTIMES = ("runc", "io.containerd.runc.v2")
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
 
 
@@ -124,7 +125,7 @@ def read_service(
         oom_score_adj=fields.integer("oom_score_adj") or 0,
         namespaces=_namespaces(fields),
         cgroup_parent=fields.text("cgroup_parent"),
-        runtime=fields.text("runtime"),
+        runtime=_runtime(fields),
         devices=read_devices(fields),
         device_cgroup_rules=read_device_rules(fields),
         gpus=tuple(read_requests(fields, "gpus")),
@@ -163,6 +164,14 @@ def _check_platform(fields: Fields) -> None:
     host = f"linux/{_ARCHITECTURES.get(own, own)}"
     if f"{system}/{_ARCHITECTURES.get(machine, machine)}" != host:
         fields.not_built(f"`{wanted}`", "platform", hint=f"this host is {host}")
+
+
+def _runtime(fields: Fields) -> str | None:
+    """The name of another program that would make the containers; `runc` is what we do."""
+    name = fields.text("runtime")
+    if name not in (None, *_RUNTIMES):
+        fields.not_built(f"`{name}`", "runtime", hint="leave it out, or `runc`")
+    return name
 
 
 def _namespaces(fields: Fields) -> dict[str, str]:

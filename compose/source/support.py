@@ -21,7 +21,7 @@ _DEPLOY = "services.*.deploy"
 _NOT_BUILT: PathTable[bool] = PathTable(
     each(
         [
-            *below(_SERVICE, "provider use_api_socket models runtime"),
+            *below(_SERVICE, "provider use_api_socket models"),
             *below(_SERVICE, "storage_opt"),
             *below(_BUILD, "no_cache_filter privileged entitlements secrets ssh platforms"),
             *below(f"{_SERVICE}.volumes.[]", "volume.labels"),

@@ -171,11 +171,13 @@ class Containers:
         grace_s  None: the container's own; below zero: wait for ever
         """
         from engine.containers import stopping
+        from engine.containers.unmounting import unmount_volumes
 
         row = self.row(name_or_id)
         self._note_manual_stop(row["id"])
         await stopping.stop(self.roots, row["id"], grace_s, signal)
         self.mend()
+        unmount_volumes(self, row)
         return self.get(name_or_id)
 
     async def kill(self, name_or_id: str, signal: str = "SIGKILL") -> None:

@@ -13,7 +13,7 @@ from engine.kernel.mounts import PROPAGATION
 from engine.state.paths import ensure_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from engine.cgroups.hierarchy import Hierarchies
     from engine.containers.security import Security
@@ -72,12 +72,12 @@ def user_mounts(
     roots: Roots,
     container_id: str,
     spec: ContainerSpec,
-    volumes: Mapping[int, str],
+    mounted: Collection[str],
     layers: Mapping[int, Sequence[str]],
 ) -> list[dict[str, Any]]:
     """What is asked for, parents before children, and our own files beneath them.
 
-    volumes  index in `spec.mounts` -> volume name
+    mounted  names of volumes whose content is elsewhere
     layers   index in `spec.mounts` -> layers of an image, top first
     """
     targets = {os.path.normpath(mount.target) for mount in spec.mounts}
@@ -94,13 +94,13 @@ def user_mounts(
             point = f"{roots.container_run(container_id)}/{IMAGE_MOUNTS}"
             asked.append(_image_mount(spec, mount, list(layers[index]), point))
         else:
-            asked.append(_user_mount(roots, spec, mount, volumes.get(index)))
+            asked.append(_user_mount(roots, spec, mount, mounted))
     asked += file_mounts(roots, container_id, spec.files)
     return entries + sorted(asked, key=lambda entry: entry["destination"].count("/"))
 
 
 def _user_mount(
-    roots: Roots, spec: ContainerSpec, mount: Mount, volume: str | None
+    roots: Roots, spec: ContainerSpec, mount: Mount, mounted: Collection[str]
 ) -> dict[str, Any]:
     target = _target(spec, mount)
     if mount.type == "tmpfs":
@@ -119,11 +119,12 @@ def _user_mount(
         source = _bind_source(spec, mount)
         check_propagation(spec, mount)
         return _entry(target, "bind", source, options)
-    assert volume is not None
-    entry = _entry(target, "bind", roots.volume(volume), options)
+    entry = _entry(target, "bind", roots.volume(mount.source), options)
     if mount.subpath:
         return {**entry, "subpath": _subpath(spec, mount)}
-    return entry if mount.nocopy else {**entry, "fill": True}
+    if mount.nocopy:
+        return entry
+    return {**entry, "fill": True, "mounted": mount.source in mounted}
 
 
 def _image_mount(

@@ -24,7 +24,7 @@ from engine.kernel.record import Record
 from engine.rootfs import masks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from engine.containers.spec import ContainerSpec
     from engine.images.config import ImageConfig
@@ -40,13 +40,13 @@ class Surroundings(Record):
     """What of the launch record other parts of the engine have made for the container.
 
     network  the section that Networks.attach returned
-    volumes  index of a mount in `spec.mounts` -> name of the volume that serves it
+    mounted  names of the volumes whose content is elsewhere
     layers   index of a mount in `spec.mounts` -> layers, top first, of the image that it shows
     donors   what `modes.find_donors` has found
     """
 
     network: Mapping[str, Any]
-    volumes: Mapping[int, str]
+    mounted: Collection[str]
     layers: Mapping[int, Sequence[str]]
     donors: Mapping[str, str]
 
@@ -70,7 +70,7 @@ def build_record(
             "readonly": spec.read_only,
         },
         "mounts": default_mounts(spec, hierarchies, around.donors, security)
-        + user_mounts(roots, container_id, spec, around.volumes, around.layers)
+        + user_mounts(roots, container_id, spec, around.mounted, around.layers)
         + edits.mounts,
         "linux": _namespaced(roots, container_id, spec, around.donors)
         | _devices(spec, edits)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from engine.containers.mending import remove_cgroup
 from engine.containers.observe import ALIVE, observe_container
 from engine.containers.rows import note_event, users_of_volume, volumes_of
+from engine.containers.unmounting import unmount_volumes
 from engine.errors import ContainerProblem
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def remove(containers: Containers, row: sqlite3.Row, *, volumes: bool) -> thread
         )
     remove_cgroup(roots, row["id"])
     containers.parts.networks.detach(row["id"])
+    unmount_volumes(containers, row)
     containers.db.execute("DELETE FROM containers WHERE id = ?", (row["id"],))
     deleting = _delete_directories(roots, row["id"])
     if volumes:

@@ -60,14 +60,14 @@ async def start(containers: Containers, row: sqlite3.Row) -> None:
     spec = load_spec(row["spec"], name=row["name"])
     network = _attach(containers, container_id, spec)
     image = None if spec.lowers else parts.images.get(spec.image)
-    volumes = {i: mount.source for i, mount in enumerate(spec.mounts) if mount.type == "volume"}
+    mounted = parts.volumes.mount(m.source for m in spec.mounts if m.type == "volume")
     donors = find_donors(containers, spec)
     layers = {
         i: parts.images.get(mount.source).lowers
         for i, mount in enumerate(spec.mounts)
         if mount.type == "image"
     }
-    around = Surroundings(network=network, volumes=volumes, layers=layers, donors=donors)
+    around = Surroundings(network=network, mounted=mounted, layers=layers, donors=donors)
     record = build_record(roots, container_id, spec, image, around)
     ours = record["buoy"]
     ours["argv"], ours["attachments"] = record["process"]["args"], _attachments(network)

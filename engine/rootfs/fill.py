@@ -12,12 +12,12 @@ from engine.kernel.openat2 import open_in_root
 _CHUNK_BYTES = 1 << 20
 
 
-def fill_volume(root_fd: int, target: str, volume: str) -> None:
+def fill_volume(root_fd: int, target: str, volume: str, *, mounted: bool = False) -> None:
     """Copy the directory `target` of the root into `volume`, if that is empty.
 
     Owner, mode and extended attributes of the directory itself come along. The copy is made
-    beside the volume and put in its place in one step; the lock lets a second container that
-    starts on the same volume wait for it.
+    beside the volume and put in its place in one step, but for one whose content is `mounted`
+    there; the lock lets a second container that starts on the same volume wait for it.
     """
     parent = os.path.dirname(volume)
     lock_fd = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -31,14 +31,16 @@ def fill_volume(root_fd: int, target: str, volume: str) -> None:
             if error.errno in (errno.ENOENT, errno.ENOTDIR):
                 return
             raise
-        copy = f"{parent}/.filling"
-        _remove(copy)
+        copy = volume if mounted else f"{parent}/.filling"
         try:
-            os.mkdir(copy, 0o755)
+            if not mounted:
+                _remove(copy)
+                os.mkdir(copy, 0o755)
             copy_directory(source_fd, copy)
         finally:
             os.close(source_fd)
-        os.rename(copy, volume)
+        if not mounted:
+            os.rename(copy, volume)
     finally:
         os.close(lock_fd)
 

@@ -53,8 +53,8 @@ class MountError(Exception):
 def make_mount(root_fd: int, entry: dict[str, Any]) -> None:
     """Make one entry of `mounts` of the OCI runtime specification below `root_fd`.
 
-    Of ours beside those of the specification: `fill` for a volume that may be empty, and what
-    `sources.open_source` takes.
+    Of ours beside those of the specification: `fill` for a volume that may be empty
+    (`mounted`: its content is elsewhere), and what `sources.open_source` takes.
     """
     destination = os.path.normpath(entry["destination"])
     if destination == "/":
@@ -66,7 +66,8 @@ def make_mount(root_fd: int, entry: dict[str, Any]) -> None:
         raise MountError(entry, _NOT_PROC)
     try:
         if entry.get("fill"):
-            fill_volume(root_fd, destination, entry["source"])
+            mounted = entry.get("mounted", False)
+            fill_volume(root_fd, destination, entry["source"], mounted=mounted)
         if options.is_bind:
             _bind(root_fd, destination, entry, options)
         else:

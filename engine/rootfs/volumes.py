@@ -14,7 +14,7 @@ from engine.state.paths import ensure_directory
 TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from engine.state.paths import Roots
 
@@ -66,22 +66,31 @@ class Volumes:
             db.execute(
                 "INSERT OR IGNORE INTO volumes"
                 " (name, driver, labels, options, anonymous, created_at) VALUES (?, ?, ?, ?, ?, ?)",
-                (name, driver, json.dumps(dict(labels or {})), "{}", anonymous, time.time()),
+                (
+                    name,
+                    driver,
+                    json.dumps(dict(labels or {})),
+                    json.dumps(dict(options or {})),
+                    anonymous,
+                    time.time(),
+                ),
             )
         return self.get(name)
 
     def check(self, name: str, driver: str, options: Mapping[str, str] | None = None) -> None:
         """Whether a volume could be made.
 
-        Raises VolumeProblem for another driver than `local`, and for options: both would be
-        places elsewhere, which is not built; and for what cannot be a name.
+        Raises VolumeProblem for another driver than `local`, options that it does not have, and
+        for what cannot be a name.
         """
-        if driver != "local" or options:
+        if driver == "local" and options:
+            from engine.rootfs.elsewhere import check_options
+
+            check_options(name, options)
+        if driver != "local":
             raise VolumeProblem(
-                f"volume {name}: driver `{driver}` with options is not built yet"
-                if options
-                else f"volume {name}: there is no volume driver `{driver}`",
-                hint="leave out `driver` and `driver_opts`, or bind-mount a host path",
+                f"volume {name}: there is no volume driver `{driver}`",
+                hint="leave out `driver`: `local` has options for what is elsewhere",
                 code="volume-driver",
             )
         if name:
@@ -123,8 +132,13 @@ class Volumes:
                 hint="remove the containers first",
                 code="volume-in-use",
             )
-        if self.find(name) is None:
+        volume = self.find(name)
+        if volume is None:
             return
+        if volume.options:
+            from engine.rootfs.elsewhere import ensure_unmounted
+
+            ensure_unmounted(volume.path)  # what is there is not ours to delete
         directory = os.path.dirname(self._roots.volume(name))
         doomed = f"{self._roots.temporary}/volume-{secrets.token_hex(8)}"
         os.makedirs(self._roots.temporary, mode=0o700, exist_ok=True)
@@ -132,6 +146,30 @@ class Volumes:
             os.rename(directory, doomed)
         self._db.execute("DELETE FROM volumes WHERE name = ?", (name,))
         shutil.rmtree(doomed, ignore_errors=True)
+
+    def mount(self, names: Iterable[str]) -> set[str]:
+        """Have the content of volumes that is elsewhere mounted; the names of those.
+
+        Raises VolumeProblem.
+        """
+        mounted = set()
+        for name in names:
+            volume = self.get(name)
+            if volume.options:
+                from engine.rootfs.elsewhere import ensure_mounted
+
+                ensure_mounted(volume)
+                mounted.add(name)
+        return mounted
+
+    def unmount(self, names: Iterable[str]) -> None:
+        """The way back, for volumes that nobody running has; accepts absence."""
+        for name in names:
+            volume = self.find(name)
+            if volume is not None and volume.options:
+                from engine.rootfs.elsewhere import ensure_unmounted
+
+                ensure_unmounted(volume.path)
 
     def _volume(self, row: sqlite3.Row) -> Volume:
         return Volume(

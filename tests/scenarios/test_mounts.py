@@ -109,3 +109,42 @@ def test_what_cannot_be_mounted_is_told_with_its_place(
     assert done.exit_code != 0
     assert what in done.stderr
     assert f"compose.yaml:{where}" in done.stderr
+
+
+def test_a_volume_may_be_elsewhere(buoy: Buoy) -> None:
+    text = """
+    services:
+      app:
+        image: busybox
+        command: sh -c "echo made > /v/new; sleep 1000"
+        stop_grace_period: 0s
+        volumes: ["v:/v"]
+    volumes:
+      v: {driver_opts: {type: none, o: bind, device: ./data}}
+    """
+    buoy.write("compose.yaml", text)
+    buoy.write("data/kept", "kept")
+    buoy.run("up", "-d", "--wait")
+    assert buoy.run("exec", "-T", "app", "cat", "/v/kept").stdout == "kept"
+    buoy.run("down", "-v")
+    assert sorted(path.name for path in (buoy.directory / "data").iterdir()) == ["kept", "new"]
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        ("{typ: none}", "3:26: volumes.v.driver_opts.typ"),
+        ("{o: bind, type: none}", "there is no `device`"),
+        ("{type: none, device: /x, size: 1g}", "not built yet"),
+        ("{type: none, o: bind, device: /nowhere/at/all}", "No such file"),
+    ],
+)
+def test_a_volume_that_cannot_be_is_told_with_its_place(
+    buoy: Buoy, options: str, what: str
+) -> None:
+    text = "services: {app: {image: busybox, volumes: ['v:/v']}}\nvolumes:\n"
+    buoy.write("compose.yaml", f"{text}  v: {{driver_opts: {options}}}\n")
+    done = buoy.run("up", "-d", check=False)
+    assert done.exit_code != 0
+    assert what in done.stderr
+    assert "compose.yaml:" in done.stderr

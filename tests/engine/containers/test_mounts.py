@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine import ContainerProblem, Mount
+from engine import ContainerProblem, Mount, VolumeProblem
 from tests.marks import needs_root
 
 if TYPE_CHECKING:
@@ -395,3 +395,82 @@ def test_an_option_that_no_tmpfs_has_is_a_problem(dock: Dock, option: str) -> No
     with pytest.raises(ContainerProblem, match=option) as caught:
         dock.start("true", mounts=(tmpfs("/t", options=(option,)),))
     assert caught.value.code == "tmpfs-option"
+
+
+# --- volumes whose content is elsewhere
+
+
+def place(**options: str) -> dict[str, str]:
+    return {"type": "none", "o": "bind", **options}
+
+
+def test_a_volume_may_be_a_directory_of_the_host(dock: Dock, tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("kept\n")
+    dock.engine.volumes.create("v", options=place(device=str(tmp_path)))
+    container = dock.idle(mounts=(volume("v", "/v"),))
+    assert dock.exec(container, "sh", "-c", "cat /v/kept; echo new > /v/new").stdout == b"kept\n"
+    assert (tmp_path / "new").read_text() == "new\n"
+    path = dock.engine.volumes.get("v").path
+    assert path in Path("/proc/self/mountinfo").read_text()
+    other = dock.idle(mounts=(volume("v", "/v"),))
+    dock.stop(container)
+    assert path in Path("/proc/self/mountinfo").read_text()
+    dock.engine.containers.remove(container.id)
+    dock.stop(other)
+    assert path not in Path("/proc/self/mountinfo").read_text()
+    dock.start_again(other)
+    assert dock.exec(other, "cat", "/v/new").stdout == b"new\n"
+    dock.stop(other)
+    dock.engine.containers.remove(other.id)
+    dock.engine.volumes.remove("v")
+    assert (tmp_path / "kept").exists()
+
+
+def test_a_mounted_volume_that_goes_takes_nothing_along(dock: Dock, tmp_path: Path) -> None:
+    (tmp_path / "kept").touch()
+    dock.engine.volumes.create("v", options=place(device=str(tmp_path), o="bind,ro"))
+    container = dock.start("touch", "/v/x", mounts=(volume("v", "/v", nocopy=True),))
+    ended = dock.end_of(container)
+    assert "Read-only" in ended.stderr
+    dock.engine.containers.remove(container.id, volumes=True)
+    dock.engine.volumes.mount(["v"])
+    dock.engine.volumes.remove("v")
+    assert (tmp_path / "kept").exists()
+    assert str(dock.engine.roots.root) not in Path("/proc/self/mountinfo").read_text()
+
+
+def test_containers_share_the_memory_of_a_volume(dock: Dock) -> None:
+    options = {"type": "tmpfs", "device": "tmpfs", "o": "size=1m,uid=1000"}
+    dock.engine.volumes.create("v", options=options)
+    one, two = (dock.idle(mounts=(volume("v", "/v", nocopy=True),)) for _ in range(2))
+    dock.exec(one, "sh", "-c", "echo shared > /v/f")
+    assert dock.exec(two, "cat", "/v/f").stdout == b"shared\n"
+    assert dock.exec(two, "stat", "-c", "%u", "/v").stdout == b"1000\n"
+    for container in (one, two):
+        dock.stop(container)
+    assert dock.sh("ls /v", mounts=(volume("v", "/v", nocopy=True),)).lines == []
+
+
+def test_an_empty_directory_starts_with_what_the_image_has(dock: Dock, tmp_path: Path) -> None:
+    dock.engine.volumes.create("v", options=place(device=str(tmp_path)))
+    ended = dock.sh("ls /etc/passwd", mounts=(volume("v", "/etc"),))
+    assert ended.lines == ["/etc/passwd"]
+    assert (tmp_path / "passwd").exists()
+    dock.engine.containers.remove(ended.container.id)
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        ({"type": "none", "o": "bind", "device": "/nowhere"}, "No such file"),
+        ({"type": "nofs", "o": "", "device": "x"}, "No such device"),
+        ({"type": "nfs", "o": "addr=nowhere.invalid", "device": ":/x"}, "not known"),
+    ],
+)
+def test_what_cannot_be_mounted_is_a_problem(
+    dock: Dock, options: dict[str, str], what: str
+) -> None:
+    dock.engine.volumes.create("v", options=options)
+    with pytest.raises(VolumeProblem, match=what) as caught:
+        dock.start("true", mounts=(volume("v", "/v"),))
+    assert caught.value.code == "volume-mount"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -45,11 +45,22 @@ def test_what_could_be_a_path_is_no_name(engine: Engine, name: str) -> None:
     assert caught.value.code == "volume-name"
 
 
-def test_a_driver_or_options_are_refused(engine: Engine) -> None:
-    for asked in ({"driver": "nfs"}, {"options": {"type": "nfs"}}):
-        with pytest.raises(VolumeProblem) as caught:
-            engine.volumes.create("data", **asked)
-        assert caught.value.code == "volume-driver"
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        ({"driver": "nfs"}, "volume-driver"),
+        ({"options": {"type": "nfs"}}, "volume-options"),
+        ({"options": {"device": "/x"}}, "volume-options"),
+        ({"options": {"type": "none", "device": "/x", "size": "1g"}}, "volume-options"),
+        ({"options": {"kind": "nfs"}}, "volume-options"),
+    ],
+)
+def test_a_driver_or_options_that_there_are_not(
+    engine: Engine, asked: dict[str, Any], code: str
+) -> None:
+    with pytest.raises(VolumeProblem) as caught:
+        engine.volumes.create("data", **asked)
+    assert caught.value.code == code
     assert engine.volumes.list() == []
 
 
