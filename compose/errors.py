@@ -1,7 +1,8 @@
 """What can be wrong with a project, each with a code that people can search for.
 
 ProjectProblem
-+-- NoProjectFile, FileMissing, InvalidProjectName      finding the project
++-- NoProjectFile, FileMissing, InvalidProjectName,
+|   RemoteUnavailable, RemoteDisabled                   finding the project
 +-- YamlSyntax, DuplicateKey, KeyNotString              the text
 +-- EnvFileSyntax, BadVariable, RequiredVariable        variables
 +-- UnknownKey, MissingKey, InvalidValue, NotBuilt      the format
@@ -55,6 +56,18 @@ class FileMissing(Limit):
     """A file that was asked for by name is not there, or cannot be read."""
 
     code = "file-not-found"
+
+
+class RemoteUnavailable(ProjectProblem):
+    """A project file is elsewhere, and cannot be had from there."""
+
+    code = "remote-unavailable"
+
+
+class RemoteDisabled(ProjectProblem):
+    """A project file is elsewhere, and a variable says that nothing is fetched."""
+
+    code = "remote-disabled"
 
 
 class InvalidProjectName(ProjectProblem):

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from engine.errors import Problem as Problem
     from engine.errors import VolumeProblem as VolumeProblem
     from engine.images.image import Image as Image
+    from engine.images.registry.artifact import Artifact as Artifact
+    from engine.images.registry.artifact import ArtifactFile as ArtifactFile
+    from engine.images.registry.artifact import fetch_artifact as fetch_artifact
     from engine.images.registry.resolve import pin_reference as pin_reference
     from engine.kernel.record import Record as Record
     from engine.network.spec import Network as Network
@@ -49,6 +52,8 @@ if TYPE_CHECKING:
     from engine.state.paths import Roots as Roots
 
 _HOME = {
+    "Artifact": "engine.images.registry.artifact",
+    "ArtifactFile": "engine.images.registry.artifact",
     "AttachSpec": "engine.containers.streams.session",
     "Attachment": "engine.containers.spec",
     "BuildEvent": "engine.build.progress",
@@ -86,6 +91,7 @@ _HOME = {
     "Volume": "engine.rootfs.volumes",
     "VolumeProblem": "engine.errors",
     "build_image": "engine.build.build",
+    "fetch_artifact": "engine.images.registry.artifact",
     "pin_reference": "engine.images.registry.resolve",
     "run_oci": "engine.oci.__main__",
 }

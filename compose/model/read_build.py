@@ -9,7 +9,7 @@ from compose.model.build import Build
 from compose.model.read_deploy import read_others
 from compose.model.read_files import read_references
 from compose.model.read_limits import read_ulimits
-from compose.source.relative import REMOTE
+from compose.source.remote import is_remote
 from compose.source.tree import find
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _check(fields: Fields) -> None:
     if "dockerfile_inline" in fields and "dockerfile" in fields:
         what = f"{fields.name()}: `dockerfile` and `dockerfile_inline` exclude each other"
         fields.note(Conflict, what, "dockerfile_inline")
-    if REMOTE.match(fields.text("context") or ""):
+    if is_remote(fields.text("context") or ""):
         fields.not_built("a context that is not a directory", "context")
     network = fields.text("network")
     if network not in (None, "default", "none", "host"):
@@ -80,7 +80,7 @@ def _contexts(fields: Fields) -> dict[str, str]:
             what = f"{fields.name('additional_contexts')}: `{name}` lacks a value"
             hint = f"as `{name}=./PATH`"
             fields.note(InvalidValue, what, "additional_contexts", name, hint=hint)
-        elif REMOTE.match(place) and not place.startswith("docker-image://"):
+        elif is_remote(place) and not place.startswith("docker-image://"):
             fields.not_built(f"`{place}`", "additional_contexts", name)
         found[name] = place or ""
     return found

@@ -6,8 +6,9 @@ import os.path
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from compose.errors import FileMissing, NoProjectFile, NotBuilt
+from compose.errors import FileMissing, NoProjectFile
 from compose.source.dotenv import Setting, read_dotenv, values_of
+from compose.source.remote import fetch, is_remote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,6 +107,7 @@ class Environment:
 class Found:
     """The files of a project, absolute, in order of merging; `-` is standard input.
 
+    fetched     those of the files that came from elsewhere
     ambiguous   other default names in the same directory, which are not read
     real_name   base name of the directory that `directory` leads to, where it is another one
     """
@@ -113,6 +115,7 @@ class Found:
     files: tuple[str, ...]
     directory: str
     environment: Environment
+    fetched: frozenset[str] = frozenset()
     ambiguous: tuple[str, ...] = ()
     real_name: str | None = None
 
@@ -127,14 +130,12 @@ def discover(
 
     files, directory, env_files   as given by -f, --project-directory, --env-file
 
-    Raises NoProjectFile, FileMissing, NotBuilt (a remote file), EnvFileSyntax.
+    Files from elsewhere are fetched. Raises NoProjectFile, FileMissing, EnvFileSyntax, and as
+    `fetch`.
     """
     environment = Environment(surroundings=surroundings)
-    for path in files:
-        if "://" in path:
-            raise NotBuilt("reading a project from elsewhere is not built yet", where=path)
     given = None if directory is None else surroundings.absolute(directory)
-    asked = [path if path == "-" else surroundings.absolute(path) for path in files]
+    asked = [_located(path, surroundings) for path in files]
     explicit = _explicit_env_files(environment, env_files)
     if explicit is None:
         _read_default(environment, given or _directory_of(asked) or surroundings.directory)
@@ -146,9 +147,12 @@ def discover(
     project = given or _directory_of(chosen) or surroundings.directory
     if explicit is None:
         _read_default(environment, project)
+    here = {path: fetch(path, environment, path) for path in chosen if is_remote(path)}
+    chosen = [here.get(path, path) for path in chosen]
     _require(surroundings, chosen)
     return Found(
         files=tuple(chosen),
+        fetched=frozenset(here.values()),
         directory=project,
         environment=environment,
         ambiguous=tuple(ambiguous),
@@ -188,8 +192,14 @@ def _present(surroundings: Surroundings, directory: str, names: Sequence[str]) -
 
 
 def _directory_of(files: Sequence[str]) -> str | None:
-    """Directory of the first file that is not standard input."""
-    return next((os.path.dirname(path) for path in files if path != "-"), None)  # noqa: PTH120
+    """Directory of the first file that is one of this machine."""
+    local = (path for path in files if path != "-" and not is_remote(path))
+    return next((os.path.dirname(path) for path in local), None)  # noqa: PTH120
+
+
+def _located(path: str, surroundings: Surroundings) -> str:
+    """A file as it was given, absolute if it is one of this machine."""
+    return path if path == "-" or is_remote(path) else surroundings.absolute(path)
 
 
 def _from_variable(environment: Environment) -> list[str]:
@@ -198,7 +208,7 @@ def _from_variable(environment: Environment) -> list[str]:
         return []
     separator = environment.find("COMPOSE_PATH_SEPARATOR") or os.pathsep
     surroundings = environment.surroundings
-    return [surroundings.absolute(path) for path in listed.split(separator) if path]
+    return [_located(path, surroundings) for path in listed.split(separator) if path]
 
 
 def _require(surroundings: Surroundings, files: Sequence[str]) -> None:

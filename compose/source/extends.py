@@ -9,14 +9,13 @@ from compose.errors import (
     ExtendsCycle,
     FileMissing,
     InvalidValue,
-    NotBuilt,
     ProjectProblem,
     UnknownService,
     nearest,
 )
 from compose.source.documents import prepare, read_documents
 from compose.source.merge import merge
-from compose.source.relative import REMOTE
+from compose.source.remote import fetch, is_remote
 from compose.source.tree import Map, Mark, settled
 
 if TYPE_CHECKING:
@@ -139,9 +138,8 @@ class _Extending:
     def _tree(self, path: str, wish: _Wish) -> Map:
         shown = self._scope.shown(path)
         surroundings = self._scope.environment.surroundings
-        if REMOTE.match(path):
-            what = "extending a service from elsewhere is not built yet"
-            raise NotBuilt(what, where=str(wish.mark))
+        if is_remote(path):
+            path = fetch(path, self._scope.environment, str(wish.mark))
         if surroundings.read(path) is None:
             why = surroundings.failing(path)
             what = f"{shown}, which `{wish.service}` is to be taken from, {why}"

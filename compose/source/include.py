@@ -5,10 +5,10 @@ from __future__ import annotations
 import os.path
 from typing import TYPE_CHECKING, NamedTuple
 
-from compose.errors import FileMissing, IncludeCycle, InvalidValue, MissingKey, NotBuilt
+from compose.errors import FileMissing, IncludeCycle, InvalidValue, MissingKey, ProjectProblem
 from compose.source.documents import pass_variables, read_documents
 from compose.source.merge import merge
-from compose.source.relative import REMOTE
+from compose.source.remote import fetch, is_remote
 from compose.source.tree import Map, Mark, Seq, Value, settled
 
 if TYPE_CHECKING:
@@ -85,14 +85,18 @@ def _texts(value: Value) -> list[tuple[str, Mark]]:
 
 def _included(item: _Item, path: str, scope: Scope, loaded: Loaded, assemble: Assemble) -> Map:
     """The project of one entry: what of it is added to the one that includes it."""
-    found = [(scope.absolute(written), mark) for written, mark in item.paths]
     tree = Map(item.paths[0][1])
+    try:
+        found = [(_located(written, mark, scope), mark) for written, mark in item.paths]
+    except ProjectProblem as problem:
+        loaded.unreadable.append(problem)
+        return tree
     inner = _inner_scope(item, found[0][0], path, scope, loaded)
-    for (written, mark), (absolute, _) in zip(item.paths, found, strict=True):
-        documents = _documents(written, absolute, mark, inner, loaded)
+    for absolute, mark in found:
+        documents = _documents(absolute, mark, inner, loaded)
         assemble(tree, absolute, documents, inner, loaded)
     pass_variables(tree, inner)
-    _give_contexts(tree, inner.directory)
+    give_contexts(tree, inner.directory)
     for key in list(tree):
         if key not in _KEPT:
             tree.drop(key)
@@ -101,13 +105,16 @@ def _included(item: _Item, path: str, scope: Scope, loaded: Loaded, assemble: As
     return kept
 
 
-def _documents(written: str, path: str, mark: Mark, scope: Scope, loaded: Loaded) -> list[Map]:
+def _located(written: str, mark: Mark, scope: Scope) -> str:
+    """The path of an included file, which may have to be fetched."""
+    if is_remote(written):
+        return fetch(written, scope.environment, str(mark))
+    return scope.absolute(written)
+
+
+def _documents(path: str, mark: Mark, scope: Scope, loaded: Loaded) -> list[Map]:
     """The documents of an included file; none, and a problem, where there can be none."""
     surroundings = scope.environment.surroundings
-    if REMOTE.match(written):
-        what = f"`{written}`: including a project from elsewhere is not built yet"
-        loaded.unreadable.append(NotBuilt(what, where=str(mark)))
-        return []
     chain = [*scope.within, surroundings.followed(path)]
     if chain[-1] in scope.within:
         names = [scope.shown(name) for name in chain[chain.index(chain[-1]) :]]
@@ -148,8 +155,8 @@ def _inner_scope(item: _Item, first: str, path: str, scope: Scope, loaded: Loade
     return scope.inside(directory, environment, within)
 
 
-def _give_contexts(tree: Map, directory: str) -> None:
-    """A build without a context is one of the included directory, not of the project's."""
+def give_contexts(tree: Map, directory: str) -> None:
+    """A build without a context is one of the directory of its file, not of the project's."""
     services = tree.get("services")
     for service in services.values() if isinstance(services, Map) else ():
         build: Value = service.get("build") if isinstance(service, Map) else None

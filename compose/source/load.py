@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os.path
 from typing import TYPE_CHECKING
 
 from compose.errors import InvalidProjectName, raise_all
 from compose.source.canonical import Canonical
 from compose.source.documents import prepare, read_documents
 from compose.source.extends import extend
-from compose.source.include import with_included
+from compose.source.include import give_contexts, with_included
 from compose.source.loaded import Loaded
 from compose.source.merge import merge
 from compose.source.names import normalized_name
@@ -47,7 +48,10 @@ def load(found: Found, name: str | None, *, variables: bool = True, paths: bool 
         directory=found.directory, environment=environment, variables=variables, paths=paths
     )
     for path, contents in files:
-        _assemble(loaded.tree, path, contents, scope, loaded)
+        inner = scope.at(os.path.dirname(path)) if path in found.fetched else scope  # noqa: PTH120
+        _assemble(loaded.tree, path, contents, inner, loaded)
+        if found.fetched:
+            give_contexts(loaded.tree, inner.directory)
     raise_all(loaded.unreadable)
     _check(loaded, variables=variables)
     canonical = Canonical(loaded.tree, variables=variables)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from compose.source.expand import expand_mount
 from compose.source.paths import PathTable, below, each
+from compose.source.remote import is_remote
 from compose.source.tree import Map, Mark, Path, Seq, Value, dotted
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
-REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://|git@|github\.com/", re.IGNORECASE)
 
 Notices = list[tuple[str, str, str]]
 
@@ -68,7 +68,7 @@ class _Resolver:
 
     def place(self, value: Value) -> Value:
         """A path, a URL, or another service."""
-        if isinstance(value, str) and (REMOTE.match(value) or value.startswith("service:")):
+        if isinstance(value, str) and (is_remote(value) or value.startswith("service:")):
             return value
         return self.path(value)
 

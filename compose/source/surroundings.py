@@ -15,6 +15,7 @@ class Surroundings:
 
     files, variables, links   all that was asked for, with the answer; a later load that would get
                               the same answers comes to the same project
+    fetched                   where files from elsewhere are now
     """
 
     def __init__(self, directory: str, environment: Mapping[str, str]) -> None:
@@ -23,11 +24,16 @@ class Surroundings:
         self.files: dict[str, str | None] = {}
         self.variables: dict[str, str | None] = {}
         self.links: dict[str, str] = {}
+        self.fetched: dict[str, str] = {}
 
     def variable(self, name: str) -> str | None:
         """Value of a variable of the process."""
         self.variables[name] = self._environment.get(name)
         return self.variables[name]
+
+    def process(self) -> Mapping[str, str]:
+        """All variables, for a command that is run: none of them counts as asked for."""
+        return self._environment
 
     def read(self, path: str) -> str | None:
         """Text of the file at an absolute path, `-` for standard input; None: cannot be read."""

@@ -125,15 +125,15 @@ def _index(document: Mapping[str, object]) -> Index:
     entries = document["manifests"]
     if not isinstance(entries, list):
         raise _invalid("its manifests are not a list")
-    return Index(manifests=tuple(_descriptor(entry) for entry in entries))
+    return Index(manifests=tuple(parse_descriptor(entry) for entry in entries))
 
 
 def _manifest(document: Mapping[str, object]) -> Manifest:
-    config = _descriptor(document.get("config"))
+    config = parse_descriptor(document.get("config"))
     entries = document.get("layers")
     if entries is None or not isinstance(entries, list):
         raise _invalid("its layers are not a list")
-    layers = tuple(_descriptor(entry) for entry in entries)
+    layers = tuple(parse_descriptor(entry) for entry in entries)
     if config.media_type not in _CONFIGS:
         raise _unsupported("image config", config.media_type)
     for layer in layers:
@@ -142,7 +142,7 @@ def _manifest(document: Mapping[str, object]) -> Manifest:
     return Manifest(config=config, layers=layers)
 
 
-def _descriptor(value: object) -> Descriptor:
+def parse_descriptor(value: object) -> Descriptor:
     if not isinstance(value, dict):
         raise _invalid("a descriptor is not an object")
     media_type, size = value.get("mediaType"), value.get("size")

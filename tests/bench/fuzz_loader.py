@@ -35,6 +35,11 @@ from tests.schemas.documents import Documents
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+_VARIABLES = {  # nothing is fetched, whatever a file has come to say
+    "HOME": "/root",
+    "COMPOSE_EXPERIMENTAL_GIT_REMOTE": "0",
+    "COMPOSE_EXPERIMENTAL_OCI_REMOTE": "0",
+}
 LIMIT_S, LIMIT_BYTES = 2, 500 * 1024 * 1024
 _TOKENS = r"""${ } $ $$ :- :? &a *a !reset !override !!str - ? { [ ] ' " \ # 0x 1e999 -.inf .nan 0o9
     1_0 ~ = services: extends: include: x-a '' "" <<: ${A ${A:-b} 22:22 2020-01-01 ./x:/y 80:80"""
@@ -224,7 +229,7 @@ def _child(directory: str, names: Sequence[str], report: int) -> int:
 
 def _load(directory: str, names: tuple[str, ...]) -> None:
     options = LoadOptions(
-        working_directory=directory, environment={"HOME": "/root"}, files=names, project_name="p"
+        working_directory=directory, environment=_VARIABLES, files=names, project_name="p"
     )
     plain = escaped(plain_project(load_ordered(options)))
     if len(json.dumps(plain)) < PRINTED:

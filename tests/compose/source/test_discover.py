@@ -63,10 +63,6 @@ def test_a_named_file_must_exist(files: Files) -> None:
     assert "does not exist" in problem.what
 
 
-def test_remote_files_are_refused_by_name(files: Files) -> None:
-    assert files.problem(files=("oci://example.org/app",)).code == "not-built-yet"
-
-
 def test_a_link_to_a_directory_gives_its_own_name_with_a_warning(files: Files) -> None:
     files.write(WEB)
     link = files.directory.parent / "market"

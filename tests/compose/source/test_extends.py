@@ -231,7 +231,7 @@ def test_a_service_that_extends_itself(files: Files) -> None:
         ("{file: b.yaml}", "missing-key", "lacks `service`", ""),
         ("{service: base, fil: x}", "unknown-key", "no key `fil`", "`file`"),
         ("[base]", "invalid-value", "must be a mapping or a string, not a list", ""),
-        ("{file: 'https://x.invalid/c.yaml', service: x}", "not-built-yet", "elsewhere", ""),
+        ("{file: 'https://h/c.yaml', service: x}", "invalid-value", "neither a repository", "oci:"),
     ],
 )
 def test_what_cannot_be_extended_is_told_once_with_its_place(

@@ -176,8 +176,6 @@ def test_files_that_multiply_are_stopped(files: Files) -> None:
         ("[{project_directory: .}]", "missing-key", "lacks `path`"),
         ("[{path: db.yaml, x: y}]", "unknown-key", "no key `x` in `include[0]`"),
         ("[{path: 1}]", "invalid-value", "include[0].path: must be"),
-        ("['https://x.invalid/c.yaml']", "not-built-yet", "including a project from elsewhere"),
-        ("['oci://x.invalid/c']", "not-built-yet", "including a project from elsewhere"),
         ("[empty.yaml]", "invalid-value", "the project file is empty"),
         ("[bad.yaml]", "yaml-syntax", "not closed"),
         ("[required.yaml]", "required-variable", "`NEEDED` has no value"),
