@@ -87,8 +87,7 @@ class Following:
         """Follow those that are new. What they have written so far is merged by time."""
         new = [self._log_of(one) for one in containers if self._is_new(one)]
         written = [await log.begin(self._tail) for log in new]
-        for log, line in heapq.merge(*written, key=lambda entry: entry[1].stamp):
-            self._print(log, line)
+        self._print(heapq.merge(*written, key=lambda entry: entry[1].stamp))
         for log in new:
             self._followed.add(log.container.id)
             self._known[log.container.id] = log.container.started_at
@@ -109,8 +108,7 @@ class Following:
     async def _follow(self, log: _Log) -> None:
         try:
             async for lines in log:
-                for line in lines:
-                    self._print(log, line)
+                self._print((log, line) for line in lines)
                 for _ in range(log.container.restart_count - log.restarts):
                     self._on_restart(log.name, log.container.previous_exit_code or 0)
                 log.restarts = log.container.restart_count
@@ -121,9 +119,13 @@ class Following:
             self._known[log.container.id] = log.container.started_at
             self.look()
 
-    def _print(self, log: _Log, line: LogLine) -> None:
-        self._printer.line(log.name, line)
-        self._shown[log.container.id] = line.stamp
+    def _print(self, entries: Iterable[tuple[_Log, LogLine]]) -> None:
+        self._printer.lines(self._noted(entries))
+
+    def _noted(self, entries: Iterable[tuple[_Log, LogLine]]) -> Iterator[tuple[str, LogLine]]:
+        for log, line in entries:
+            self._shown[log.container.id] = line.stamp
+            yield log.name, line
 
 
 class _Log:

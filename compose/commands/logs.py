@@ -60,8 +60,7 @@ def run(args: argparse.Namespace, context: Context) -> int | Coroutine[None, Non
     )
     if args.follow:
         return _follow(args, context, target, printer)
-    for name, line in merged(_read(args, context.engine, shown)):
-        printer.line(name, line)
+    printer.lines(merged(_read(args, context.engine, shown)))
     return 0
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import BinaryIO
+    from typing import TextIO
 
     from compose.ui.console import Console
     from engine import LogLine
@@ -18,6 +18,8 @@ COLOURS = tuple(f"\x1b[{code}m" for code in ("36", "33", "32", "35", "34")) + tu
     f"\x1b[{code};1m" for code in ("36", "33", "32", "35", "34")
 )
 RESET = "\x1b[0m"
+_AT_ONCE = 512  # lines in one write
+_LONGEST_BYTES = 1 << 20  # of a line that waits for its end
 ERASE_LINE = "\r\x1b[K"
 
 
@@ -49,6 +51,7 @@ class LogPrinter:
         self._prefix, self._timestamps, self._stderr = prefix, timestamps, stderr
         self._colours: dict[str, str] = {}
         self._width = 0
+        self._prefixes: dict[str, bytes] = {}
         self._partial: dict[tuple[str, str], bytes] = {}
         for name in sorted(names):
             self.add(name)
@@ -58,17 +61,29 @@ class LogPrinter:
         if name not in self._colours:
             self._colours[name] = COLOURS[len(self._colours) % len(COLOURS)]
             self._width = max(self._width, len(name) + 1)
+            self._prefixes = {}
 
-    def line(self, name: str, line: LogLine) -> None:
-        """Print one line; a partial one is kept until its rest comes."""
-        key = (name, line.stream)
-        text = self._partial.pop(key, b"") + line.text
-        if line.partial:
-            self._partial[key] = text
-            return
-        stamp = f"{line.stamp} ".encode() if self._timestamps else b""
-        stream = sys.stderr if self._stderr and line.stream == "stderr" else sys.stdout
-        self._write(stream.buffer, name, stamp, text)
+    def lines(self, entries: Iterable[tuple[str, LogLine]]) -> None:
+        """Print lines with their names, many in one write; a partial one waits for its rest."""
+        waiting: list[bytes] = []
+        target = sys.stdout
+        for name, line in entries:
+            text = line.text
+            if line.partial or self._partial:
+                key = (name, line.stream)
+                text = self._partial.pop(key, b"") + text
+                if line.partial and len(text) < _LONGEST_BYTES:
+                    self._partial[key] = text
+                    continue
+            stream = sys.stderr if self._stderr and line.stream == "stderr" else sys.stdout
+            if stream is not target or len(waiting) >= _AT_ONCE:
+                _write(target, waiting)
+                target, waiting = stream, []
+            if self._timestamps:
+                text = line.stamp.encode() + b" " + text
+            prefix = self._prefix_of(name)
+            waiting.append(prefix + text.replace(b"\n", b"\n" + prefix))
+        _write(target, waiting)
 
     def event(self, name: str, text: str) -> None:
         """Print `web-1 exited with code 0`, coloured whole."""
@@ -79,12 +94,18 @@ class LogPrinter:
             sys.stdout.write(f"{name} {text}\n")
         sys.stdout.flush()
 
-    def _write(self, stream: BinaryIO, name: str, stamp: bytes, text: bytes) -> None:
-        self.add(name)
-        prefix = self._format_prefix(name).encode() if self._prefix else b""
-        stream.write(b"".join(prefix + stamp + part + b"\n" for part in text.split(b"\n")))
-        stream.flush()
+    def _prefix_of(self, name: str) -> bytes:
+        if not self._prefix:
+            return b""
+        if name not in self._prefixes:
+            self.add(name)
+            text = f"{name:<{self._width}} | "
+            shown = f"{self._colours[name]}{text}{RESET}" if self._coloured else text
+            self._prefixes[name] = shown.encode()
+        return self._prefixes[name]
 
-    def _format_prefix(self, name: str) -> str:
-        text = f"{name:<{self._width}} | "
-        return f"{self._colours[name]}{text}{RESET}" if self._coloured else text
+
+def _write(stream: TextIO, lines: list[bytes]) -> None:
+    if lines:
+        stream.buffer.write(b"\n".join(lines) + b"\n")
+        stream.flush()

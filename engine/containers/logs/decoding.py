@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from engine.containers.logs.cri import HEAD_BYTES
 from engine.containers.logs.line import LogLine
-from engine.containers.logs.local import LENGTH, LINE, METADATA, PARTIAL, SOURCE, TIME
+from engine.containers.logs.local import LENGTH, LINE, METADATA, PARTIAL, SOURCE, TIME, varint
 from engine.containers.logs.stamps import Clock, padded
 
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     Decode = Callable[[bytes], tuple[list[LogLine], bytes]]
 
 _STREAMS = {b"stdout": "stdout", b"stderr": "stderr"}
+_JSON_HEAD = b'{"log":"'
+_JSON_TEXT_END = b'\\n","stream":"'  # a quote within the text has a backslash before it
+_LINE = bytes((LINE,))
 _LONGEST_BYTES = 1 << 20  # of an entry of `local`: one that claims more is none
 
 
@@ -40,45 +43,76 @@ def decode_cri(block: bytes) -> tuple[list[LogLine], bytes]:
 
 
 def decode_json(block: bytes) -> tuple[list[LogLine], bytes]:
-    """Lines of JSON; what is no entry is passed over."""
+    """Lines of JSON; what is no entry is passed over.
+
+    Lines that were written together differ in their text alone: without an escape in it, there is
+    nothing to parse.
+    """
     lines: list[LogLine] = []
-    written, stamp = "", ""
+    known, stamp, stream = b"", "", ""
     *entries, rest = block.split(b"\n")
     for entry in entries:
+        if known and entry.endswith(known) and entry.startswith(_JSON_HEAD):
+            text = entry[len(_JSON_HEAD) : -len(known)]
+            if b"\\" not in text:
+                lines.append(LogLine(stamp, stream, text, False))
+                continue
         try:
-            found = json.loads(entry)
-            text, stream, at = found.get("log", ""), found.get("stream", "stdout"), found["time"]
+            line = _line_of(json.loads(entry))
         except (ValueError, KeyError, AttributeError):
             continue
-        if at != written:
-            written, stamp = at, padded(at)
-        partial = not text.endswith("\n")
-        lines.append(LogLine(stamp, stream, text.removesuffix("\n").encode(), partial))
+        lines.append(line)
+        _, end, others = entry.partition(_JSON_TEXT_END)
+        known = b"" if line.partial else end + others
+        stamp, stream = line.stamp, line.stream
     return lines, rest
 
 
+def _line_of(found: dict[str, str]) -> LogLine:
+    """What is empty is left out of an entry."""
+    text = found.get("log", "")
+    partial = not text.endswith("\n")
+    stream = found.get("stream", "stdout")
+    return LogLine(padded(found["time"]), stream, text.removesuffix("\n").encode(), partial)
+
+
 def decode_local(block: bytes) -> tuple[list[LogLine], bytes]:
-    """Messages; where one is none, the rest of the file is lost."""
-    clock = Clock()
+    """Messages; where one is none, the rest of the file is lost.
+
+    Those that were written together begin with the same bytes, up to the length of the line.
+    """
     lines: list[LogLine] = []
-    at = 0
+    clock, at, known, stamp, stream = Clock(), 0, b"", "", ""
     while at + LENGTH.size <= len(block):
         (size,) = LENGTH.unpack_from(block, at)
-        end = at + size + 2 * LENGTH.size
+        begin, end = at + LENGTH.size, at + LENGTH.size + size
         if size > _LONGEST_BYTES:
             return lines, b""
-        if end > len(block):
+        if end + LENGTH.size > len(block):
             break
-        message = block[at + LENGTH.size : end - LENGTH.size]
+        at = end + LENGTH.size
+        if known and block.startswith(known, begin):
+            length, start = _read_varint(block, begin + len(known))
+            if start + length == end:
+                lines.append(LogLine(stamp, stream, block[start:end], False))
+                continue
+        message = block[begin:end]
         fields = dict(_fields(message))
-        at = end
         stamp = clock.stamp(int(fields.get(TIME, 0))).decode()
         source, text = fields.get(SOURCE, b""), fields.get(LINE, b"")
         assert isinstance(source, bytes)  # by its wire type, and so is the text
         assert isinstance(text, bytes)
+        stream = source.decode("ascii", "replace")
         partial = bool(fields.get(PARTIAL)) and not _is_last(fields.get(METADATA, b""))
-        lines.append(LogLine(stamp, source.decode("ascii", "replace"), text, partial))
+        lines.append(LogLine(stamp, stream, text, partial))
+        known = _head_of(message, text)
     return lines, block[at:]
+
+
+def _head_of(message: bytes, text: bytes) -> bytes:
+    """What comes before the length of the line; nothing where something comes after the line."""
+    end = len(message) - len(text) - len(varint(len(text)))
+    return message[:end] if message.endswith(text) and message[end - 1 : end] == _LINE else b""
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:

@@ -25,7 +25,7 @@ class Local:
     def encode(self, stream: str, text: bytes, at_ns: int, *, part: int = 0) -> bytes:
         """Entries for whole lines, or one for part number `part` of a line."""
         source = stream.encode()
-        head = b"%c%c%s%c%s%c" % (SOURCE, len(source), source, TIME, _varint(at_ns), LINE)
+        head = b"%c%c%s%c%s%c" % (SOURCE, len(source), source, TIME, varint(at_ns), LINE)
         if part:
             metadata = _metadata(at_ns, part, last=text.endswith(b"\n"))
             return _frame(head, text.removesuffix(b"\n"), metadata)
@@ -34,7 +34,7 @@ class Local:
         for line in text[:-1].split(b"\n"):
             size = len(line)
             if size not in frames:
-                before = head + _varint(size)
+                before = head + varint(size)
                 length = LENGTH.pack(len(before) + size)
                 frames[size] = length + before, length
             before, after = frames[size]
@@ -52,17 +52,17 @@ class Local:
 def _metadata(began_ns: int, part: int, *, last: bool) -> bytes:
     """By which the parts of a line are known to belong together."""
     name = b"%x" % began_ns
-    inner = (b"\x08\x01" if last else b"") + b"\x12%c%s\x18%s" % (len(name), name, _varint(part))
+    inner = (b"\x08\x01" if last else b"") + b"\x12%c%s\x18%s" % (len(name), name, varint(part))
     return b"%c\x01%c%c%s" % (PARTIAL, METADATA, len(inner), inner)
 
 
 def _frame(head: bytes, line: bytes, metadata: bytes) -> bytes:
-    message = head + _varint(len(line)) + line + metadata
+    message = head + varint(len(line)) + line + metadata
     length = LENGTH.pack(len(message))
     return length + message + length
 
 
-def _varint(value: int) -> bytes:
+def varint(value: int) -> bytes:
     """Seven bits a byte, the lowest first; the highest bit says that more follow."""
     found = bytearray()
     while value > 0x7F:

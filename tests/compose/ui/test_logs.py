@@ -20,8 +20,7 @@ def line(text: str, at: int = 0, stream: str = "stdout", *, partial: bool = Fals
 
 def printed(capsysbinary: Output, *lines: tuple[str, LogLine], **how: Any) -> str:
     printer = LogPrinter(Console(ansi=how.pop("ansi", "never")), ("web-1", "database-1"), **how)
-    for name, entry in lines:
-        printer.line(name, entry)
+    printer.lines(lines)
     return capsysbinary.readouterr().out.decode()
 
 
@@ -52,15 +51,14 @@ def test_the_time_is_the_lines_own(capsysbinary: Output) -> None:
 def test_up_sends_stderr_to_stderr(capsysbinary: Output) -> None:
     entry = ("web-1", line("bad", stream="stderr"))
     printer = LogPrinter(Console(ansi="never"), ("web-1",), stderr=True)
-    printer.line(*entry)
+    printer.lines([entry])
     captured = capsysbinary.readouterr()
     assert (captured.out, captured.err) == (b"", b"web-1  | bad\n")
 
 
 def test_what_is_not_utf8_passes_unchanged(capsysbinary: Output) -> None:
-    LogPrinter(Console(ansi="never"), ("a",), prefix=False).line(
-        "a", LogLine(stamp_of(0), "stdout", b"\xff\xfe", partial=False)
-    )
+    entry = LogLine(stamp_of(0), "stdout", b"\xff\xfe", partial=False)
+    LogPrinter(Console(ansi="never"), ("a",), prefix=False).lines([("a", entry)])
     assert capsysbinary.readouterr().out == b"\xff\xfe\n"
 
 
@@ -68,3 +66,10 @@ def test_lines_are_merged_by_time() -> None:
     web = iter([("web", line("1", 1)), ("web", line("4", 4))])
     db = iter([("db", line("2", 2)), ("db", line("3", 3))])
     assert [entry.text for _, entry in merged([web, db])] == [b"1", b"2", b"3", b"4"]
+
+
+def test_a_line_without_end_is_printed_in_parts(capsysbinary: Output) -> None:
+    part = ("a", line("x" * 400_000, partial=True))
+    printer = LogPrinter(Console(ansi="never"), ("a",), prefix=False)
+    printer.lines([part] * 4)
+    assert capsysbinary.readouterr().out == b"x" * 1_200_000 + b"\n"
