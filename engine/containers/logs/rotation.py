@@ -6,7 +6,7 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from engine.containers.logs.compression import Compressor
 
@@ -29,6 +29,7 @@ class RotatedFile:
         compressor: Compressor | None = None,
     ) -> None:
         self._path, self._boundary, self._compressor = path, boundary, compressor
+        self._directory, _, self._name = path.rpartition("/")
         self._max_size_bytes, self._max_files = max_size_bytes, max_files
         self._open()
 
@@ -49,12 +50,17 @@ class RotatedFile:
             self._compressor.wait()
         os.close(self._fd)
         last = self._max_files - 1
-        for suffix in ("", ".gz"):
-            _remove(f"{self._path}.{last}{suffix}" if last else self._path)
-            for number in range(last, 1, -1):
-                _rename(f"{self._path}.{number - 1}{suffix}", f"{self._path}.{number}{suffix}")
+        for number, name in sorted(self._older(), reverse=True):
+            path = f"{self._directory}/{name}"
+            if number >= last:
+                os.unlink(path)
+            else:
+                suffix = ".gz" if name.endswith(".gz") else ""
+                os.rename(path, f"{self._path}.{number + 1}{suffix}")
         if last:
-            _rename(self._path, f"{self._path}.1")
+            os.rename(self._path, f"{self._path}.1")
+        else:
+            os.unlink(self._path)
         self._open()
         if last and self._compressor is not None:
             self._compressor.compress(f"{self._path}.1")
@@ -62,6 +68,13 @@ class RotatedFile:
     def close(self) -> None:
         """Close the file."""
         os.close(self._fd)
+
+    def _older(self) -> Iterator[tuple[int, str]]:
+        """(number, name) of the files that were full before."""
+        for name in os.listdir(self._directory):
+            stem, _, number = name.removesuffix(".gz").partition(f"{self._name}.")
+            if not stem and number.isdecimal():
+                yield int(number), name
 
     def _open(self) -> None:
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
@@ -77,17 +90,3 @@ class RotatedFile:
             self._size_bytes += written
         except OSError:
             os.ftruncate(self._fd, self._size_bytes)
-
-
-def _rename(path: str, new_path: str) -> None:
-    try:
-        os.rename(path, new_path)
-    except FileNotFoundError:
-        return
-
-
-def _remove(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        return
