@@ -56,9 +56,11 @@ def mask(paths: list[str]) -> None:
             if target_fd is None:
                 continue
             if stat.S_ISDIR(os.fstat(target_fd).st_mode):
-                if empty_fd is None:
-                    empty_fd = _empty_directory()
-                _cover(target_fd, empty_fd)
+                if empty_fd is None:  # itself at the first place: before Linux 6.15 there is
+                    empty_fd = _empty_directory()  # no copy of what is not mounted anywhere
+                    mounts.move_mount(empty_fd, target_fd)
+                else:
+                    _cover(target_fd, empty_fd)
             else:
                 _cover(target_fd, null_fd)
             os.close(target_fd)

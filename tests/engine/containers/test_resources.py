@@ -68,9 +68,9 @@ def test_limits_of_a_container_that_runs(dock: Dock) -> None:
         assert read("memory.limit_in_bytes") == str(32 * MIB)
         assert read("cpu.cfs_quota_us") == "20000"
         assert (read("cpu.shares"), read("devices.list")[:1]) == ("1024", "c")
+    dock.exec(container, "sh", "-c", "echo > /dev/null")  # the devices are as they were
     script = "sleep 1 & sleep 1 & sleep 1 & echo all"
     assert b"all" not in dock.exec(container, "sh", "-c", script).stdout
-    dock.exec(container, "sh", "-c", "echo > /dev/null")  # the devices are as they were
     with pytest.raises(ContainerProblem, match="limit"):
         dock.engine.containers.update(container.id, Resources(memory_bytes=1000))
     # on record, too: they hold at the next start
