@@ -56,14 +56,13 @@ def delete(container: Stored, log: Log) -> None:
 def end(container: Stored) -> None:
     """SIGKILL for all of its processes, and wait for the first one's end."""
     cgroup = cgroup_of(container.config())
-    pid = container.pid
+    pidfd = container.open_pidfd()
     with contextlib.suppress(FileNotFoundError):
         cgroup.kill()
         set_frozen(cgroup.directories, frozen=False)
-    if not pid:
+    if pidfd is None:
         return
     with contextlib.suppress(ProcessLookupError):
-        pidfd = os.pidfd_open(pid)
-        os.kill(pid, signal.SIGKILL)
-        select.select([pidfd], [], [], _PATIENCE_S)
-        os.close(pidfd)
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    select.select([pidfd], [], [], _PATIENCE_S)
+    os.close(pidfd)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 
 from engine.cgroups.freezer import set_frozen
 from engine.containers.signals import signal_number
@@ -23,10 +25,15 @@ def run(root: str, given: Given, log: Log) -> int:
     if given.flag("all"):
         _send_to_all(container, number)
         return 0
-    pid = container.pid
-    if not pid:
+    pidfd = container.open_pidfd()
+    if pidfd is None:
         raise _not_running()
-    _send(pid, number)
+    try:
+        signal.pidfd_send_signal(pidfd, number)
+    except ProcessLookupError:
+        raise _not_running() from None
+    finally:
+        os.close(pidfd)
     return 0
 
 
@@ -43,17 +50,8 @@ def run_resume(root: str, given: Given, log: Log) -> int:
 def _send_to_all(container: Stored, number: int) -> None:
     """Also to those that the end of the first process has left, in a pid namespace of others."""
     for pid in cgroup_of(container.config()).processes():
-        try:
-            _send(pid, number)
-        except OciProblem:  # it has just ended
-            continue
-
-
-def _send(pid: int, number: int) -> None:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        raise _not_running() from None
+        with contextlib.suppress(ProcessLookupError):  # it has just ended
+            os.kill(pid, number)
 
 
 def _set_frozen(container: Stored, *, frozen: bool) -> int:

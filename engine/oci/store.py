@@ -50,6 +50,18 @@ class Stored:
         pid: int = self.state["pid"]
         return pid if is_running(pid, self.state["started"]) else 0
 
+    def open_pidfd(self) -> int | None:
+        """A descriptor of its first process, which no other can take the place of; None once that
+        has ended."""
+        try:
+            pidfd = os.pidfd_open(self.state["pid"])
+        except ProcessLookupError:
+            return None
+        if self.pid:
+            return pidfd
+        os.close(pidfd)
+        return None
+
     def status(self) -> str:
         """created, running, paused or stopped."""
         if not self.pid:

@@ -36,7 +36,7 @@ def fill_volume(root_fd: int, target: str, volume: str, *, mounted: bool = False
             if not mounted:
                 _remove(copy)
                 os.mkdir(copy, 0o755)
-            copy_directory(source_fd, copy)
+            _copy_directory(source_fd, copy, {})
         finally:
             os.close(source_fd)
         if not mounted:
@@ -45,9 +45,11 @@ def fill_volume(root_fd: int, target: str, volume: str, *, mounted: bool = False
         os.close(lock_fd)
 
 
-def copy_directory(source_fd: int, target: str) -> None:
-    """Copy what is in a directory, and its own owner, mode and attributes, to one that exists."""
-    _copy_directory(source_fd, target, {})
+def copy_contents(source_fd: int, target: str) -> None:
+    """Copy what is in a directory to one that exists, which stays as it is itself."""
+    links: dict[tuple[int, int], str] = {}
+    for name in os.listdir(source_fd):
+        _copy_entry(source_fd, name, f"{target}/{name}", links)
 
 
 def _copy_directory(source_fd: int, target: str, links: dict[tuple[int, int], str]) -> None:

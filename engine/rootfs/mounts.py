@@ -13,7 +13,7 @@ import stat
 from engine.kernel import mounts
 from engine.kernel.mountoptions import MountOptions, attributes_of
 from engine.kernel.openat2 import open_in_root
-from engine.rootfs.fill import copy_directory, fill_volume
+from engine.rootfs.fill import copy_contents, fill_volume
 from engine.rootfs.sources import open_source
 
 TYPE_CHECKING = False
@@ -137,7 +137,7 @@ def _finish_new(root_fd: int, destination: str, below_fd: int, options: MountOpt
         if options.copies_up:
             source_fd = os.open(f"/proc/self/fd/{below_fd}", os.O_RDONLY | os.O_DIRECTORY)
             try:
-                copy_directory(source_fd, f"/proc/self/fd/{top_fd}")
+                copy_contents(source_fd, f"/proc/self/fd/{top_fd}")
             finally:
                 os.close(source_fd)
         if options.propagation:
