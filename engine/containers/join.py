@@ -68,12 +68,7 @@ def run_inside(
     The exit code of a process that could not be started is the shell's: 126, 127, 128.
     """
     try:
-        program = process.Program(described, enter(target, described), kept=_KEPT)
-        for wanted, fd in enumerate(stdio or ()):
-            os.dup2(fd, wanted)
-        os.umask(0o022)
-        program.become_user()
-        program.confine()
+        program = prepare(target, described, stdio)
         executed_fd, executing_fd = os.pipe2(os.O_CLOEXEC)  # its end is execve, or the child's
         child = os.fork()
     except (OSError, process.StartError) as error:
@@ -133,26 +128,39 @@ def enter(target: dict[str, Any], described: dict[str, Any]) -> bytes | None:
     return filter_program
 
 
-def become(
+def prepare(
+    target: dict[str, Any], described: dict[str, Any], stdio: tuple[int, int, int] | None
+) -> process.Program:
+    """Go there, become the user and give up what is not granted; what is forked next is in the
+    container, and is to `execute`. Raises OSError, StartError."""
+    program = process.Program(described, enter(target, described), kept=_KEPT)
+    for wanted, fd in enumerate(stdio or ()):
+        os.dup2(fd, wanted)
+    os.umask(0o022)
+    program.become_user()
+    program.confine()
+    return program
+
+
+def execute(
+    program: process.Program,
     described: dict[str, Any],
-    stdio: tuple[int, int, int] | None,
-    filter_program: bytes | None,
     send_terminal: Callable[[int], object],
     before_program: Callable[[], object],
 ) -> None:
-    """Execute the process, in the child forked after `enter`. Returns only by OSError, StartError.
+    """In the child. Returns only by OSError, StartError.
 
-    stdio  its descriptors; None: a terminal is made, and `send_terminal` gets its master, for
-           good
+    send_terminal   gets the master of the terminal, for good, where there is to be one
+    before_program  called last, when there is a program to execute
     """
     os.setsid()
-    if stdio is not None:
-        for wanted, fd in enumerate(stdio):
-            os.dup2(fd, wanted)
-    else:
+    if described["terminal"]:
         _make_terminal(described, send_terminal)
-    os.umask(0o022)
-    process.run(described, filter_program, before_program)
+    program.look_up()
+    program.label()
+    before_program()
+    program.reset_signals()
+    program.execute()
 
 
 def _keep_terminal(child: int, report: socket.socket) -> None:
@@ -203,14 +211,7 @@ def _run_child(
         os.close(master_fd)
 
     try:
-        os.setsid()
-        if described["terminal"]:
-            _make_terminal(described, send_terminal)
-        program.look_up()
-        program.label()
-        die_with_parent(os.getppid())
-        program.reset_signals()
-        program.execute()
+        execute(program, described, send_terminal, lambda: die_with_parent(os.getppid()))
     except (OSError, process.StartError) as error:
         os._exit(_failed(report, error))
     os._exit(process.UNKNOWN_FAILURE)

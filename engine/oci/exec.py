@@ -152,13 +152,10 @@ def _attend(peer: socket.socket, take: Callable[[int], object] | None, name: str
 def _enter_and_fork(target: dict[str, Any], process: dict[str, Any], link: Joining) -> None:
     """In the child; never returns. What it forks is in the container, and soon an orphan."""
     try:
-        filter_program = join.enter(target, process)
+        program = join.prepare(target, process, None if process["terminal"] else (0, 1, 2))
         pid = os.fork()
         if pid == 0:
-            stdio = None if process["terminal"] else (0, 1, 2)
-            join.become(
-                process, stdio, filter_program, link.send_terminal, lambda: link.before_program({})
-            )
+            join.execute(program, process, link.send_terminal, lambda: link.before_program({}))
         link.sync.send(json.dumps({"pid": pid}).encode())
     except StartError as error:
         link.report(error.code, error.what, error.exit_code)
