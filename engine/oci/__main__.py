@@ -58,9 +58,9 @@ def run_oci(argv: Sequence[str] | None = None) -> int:
         log = Log(given.text("log"), given.text("log-format"))
         verb = given.arguments[0] if given.arguments else ""
         return _dispatch(given, verb, words, log)
-    except Problem as error:
+    except (Problem, OSError) as error:
         log.write_error(_message(error, verb))
-        return 255 if verb == "exec" else 1
+    return 255 if verb == "exec" else 1
 
 
 def _dispatch(given: Given, verb: str, words: Sequence[str], log: Log) -> int:
@@ -106,11 +106,12 @@ def _arguments(usage: str) -> tuple[int, int]:
     return least, 1 << 30 if "..." in usage else len(words)
 
 
-def _message(error: Problem, verb: str) -> str:
+def _message(error: Problem | OSError, verb: str) -> str:
     """As runc puts it."""
-    if verb not in _INTO_CONTAINERS or error.code == "usage":
-        return error.what
-    return f"{'' if verb == 'exec' else 'buoy-oci '}{verb} failed: {error.what}"
+    what = error.what if isinstance(error, Problem) else str(error)
+    if verb not in _INTO_CONTAINERS or getattr(error, "code", "") == "usage":
+        return what
+    return f"{'' if verb == 'exec' else 'buoy-oci '}{verb} failed: {what}"
 
 
 def _print(text: str) -> int:

@@ -31,6 +31,16 @@ def cgroup_of(record: dict[str, Any]) -> Cgroup:
     return Cgroup(Hierarchies.detect(), parent.strip("/"), name, keep_parent=keep_parent)
 
 
+def on_v2(entry: dict[str, Any], directory: str | None) -> None:
+    """Make a mount of type cgroup the one that there is on v2.
+
+    directory  of the container's own group, where it sees the host's namespace of cgroups
+    """
+    entry["type"], entry["source"] = "cgroup2", "cgroup"
+    if directory is not None:
+        entry |= {"type": "bind", "source": directory, "options": ["bind", *entry["options"]]}
+
+
 def make(cgroup: Cgroup, resources: dict[str, Any]) -> None:
     """With its limits, and with the devices that every container may open.
 

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 
-from engine.cgroups.hierarchy import Hierarchies
+from engine.cgroups.hierarchy import V2, Hierarchies
 from engine.containers.forking import fork_init
 from engine.containers.link import GO, TERMINAL
 from engine.containers.namespaces import Namespaces
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from engine.cgroups.cgroup import Cgroup
     from engine.oci.foreground import Terminal
     from engine.oci.log import Log
     from engine.oci.options import Given
@@ -53,7 +54,8 @@ def create(
         log.write_warning(f"capability {name} cannot be granted here")
     _add_options(record, given)
     take = console.taker(given.text("console-socket"), terminal, record["process"]["terminal"])
-    creation = Creation(record, bundle, Reserved(root, container_id), take)
+    cgroup = cgroups.cgroup_of(record)
+    creation = Creation(record, bundle, Reserved(root, container_id), cgroup, take)
     try:
         return creation.do(given.text("pid-file"))
     except BaseException as error:
@@ -80,6 +82,7 @@ class Creation:
         record: dict[str, Any],
         bundle: str,
         reserved: Reserved,
+        cgroup: Cgroup,
         take: Callable[[int], object] | None,
     ) -> None:
         self._record, self._reserved, self._take = record, reserved, take
@@ -91,17 +94,13 @@ class Creation:
             "bundle": bundle,
             "annotations": record["annotations"],
         }
-        self._cgroup = cgroups.cgroup_of(record)
-        self._pid = 0
+        self._cgroup, self._pid = cgroup, 0
 
     def do(self, pid_file: str) -> Stored:
         """Up to an init that waits."""
         cgroups.make(self._cgroup, self._record["linux"]["resources"])
-        self._record["buoy"] |= {
-            "cgroup_controllers": Hierarchies.detect().joint(),
-            "cgroup_directories": self._cgroup.directories,
-        }
         self._add_filter()
+        self._see_cgroups()
         self._reserved.write_config(self._record)
         with self._fork() as sync:
             self._cgroup.attach(self._pid)
@@ -112,6 +111,17 @@ class Creation:
         state = {key: value for key, value in self._state.items() if key != "status"}
         started, directories = start_time(self._pid), self._cgroup.directories
         return self._reserved.write_state({**state, "started": started, "cgroups": directories})
+
+    def _see_cgroups(self) -> None:
+        """What init mounts for `type: cgroup`: one mount where all is on v2."""
+        hierarchies, directories = Hierarchies.detect(), self._cgroup.directories
+        self._record["buoy"]["cgroup_controllers"] = hierarchies.joint()
+        self._record["buoy"]["cgroup_directories"] = directories
+        if hierarchies.is_pure_v2:
+            kinds = {entry["type"] for entry in self._record["linux"]["namespaces"]}
+            for entry in self._record["mounts"]:
+                if entry["type"] == "cgroup":
+                    cgroups.on_v2(entry, None if "cgroup" in kinds else directories[V2])
 
     def _add_filter(self) -> None:
         """Compiled, as it is for every exec, too."""
