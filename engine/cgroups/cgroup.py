@@ -7,9 +7,8 @@ import os
 import signal
 import time
 
-from engine.cgroups import aside, freezer, layout, limits, memory
+from engine.cgroups import aside, freezer, layout, limits
 from engine.cgroups.hierarchy import V2, Hierarchies, read_words, write_value
-from engine.cgroups.oom import OomWatch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -95,14 +94,6 @@ class Cgroup:
             if not victims:
                 return
             time.sleep(_KILL_PAUSE_S)
-
-    def oom_kills(self) -> int:
-        """How many processes the kernel has killed here for want of memory."""
-        return memory.oom_kills(self._hierarchies, self.directories)
-
-    def watch_oom(self) -> OomWatch:
-        """To hear of such kills at once."""
-        return OomWatch(self._hierarchies, self.directories)
 
     def freeze(self) -> bool:
         """Stop everything in the group, until `thaw`; False where the kernel has no freezer."""

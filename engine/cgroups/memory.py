@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 
 from engine.cgroups.controls import LimitRefused
-from engine.cgroups.hierarchy import V2, Hierarchies, read_counters, read_words
+from engine.cgroups.hierarchy import read_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,12 +101,3 @@ def _check(controls: Controls, limit: int | None) -> None:
     if limit and used and 0 < limit < int(used[0]):
         what = f"{used[0]} bytes are in use: it cannot be limited to {limit}"
         raise LimitRefused("memory.limit", errno.EBUSY, what)
-
-
-def oom_kills(hierarchies: Hierarchies, directories: dict[str, str]) -> int:
-    """Processes killed for want of memory so far."""
-    if "memory" in hierarchies.v1:
-        return read_counters(f"{directories['memory']}/memory.oom_control").get("oom_kill", 0)
-    if V2 in directories:
-        return read_counters(f"{directories[V2]}/memory.events").get("oom_kill", 0)
-    return 0

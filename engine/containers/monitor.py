@@ -149,7 +149,14 @@ class Monitor:
             return False
         if first:
             self._report.note(discarded=prepared.discarded)
-            self._oom = Oom(self._loop, self._cgroup(), self._ours, self._report.oom_killed)
+            if prepared.oom_counters:
+                self._oom = Oom(
+                    self._loop,
+                    prepared.fds.pop("oom"),
+                    prepared.oom_counters,
+                    self._ours,
+                    self._report.oom_killed,
+                )
         self._run = Run(
             self._loop,
             prepared,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from engine.cgroups.oom import kills
 from engine.containers.rows import note_event
 from engine.state.paths import Roots
 
@@ -12,58 +13,63 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from engine.cgroups.cgroup import Cgroup
     from engine.kernel.loop import Loop
 
 _BUSY_S = 10.0  # how long another may keep the database
+_NOTICES_BYTES = 4096
 _LOOKS_S = (0.02, 0.2, 2.0)  # the kernel may tell before it has killed
 
 
 class Oom:
     """The kills for want of memory in one container, run by run.
 
-    killed  called when there has been one, while the container runs on
+    watch_fd, counters  of `engine.cgroups.oom`; the descriptor is closed at the end
+    killed              called when there has been one, while the container runs on
     """
 
     def __init__(
-        self, loop: Loop, cgroup: Cgroup, ours: dict[str, Any], killed: Callable[[], object]
+        self,
+        loop: Loop,
+        watch_fd: int,
+        counters: str,
+        ours: dict[str, Any],
+        killed: Callable[[], object],
     ) -> None:
-        self._loop, self._cgroup, self._ours, self._killed = loop, cgroup, ours, killed
+        self._loop, self._watch_fd, self._counters = loop, watch_fd, counters
+        self._ours, self._killed = ours, killed
         self._noted = self._before = 0
         self._looking = False
-        self._watch = cgroup.watch_oom()
-        if self._watch.fileno() >= 0:
-            loop.add_reader(self._watch.fileno(), self._told)
+        loop.add_reader(watch_fd, self._told)
 
     def end_run(self) -> bool:
         """Whether this run had a kill; what comes counts for the next."""
-        kills = self._cgroup.oom_kills()
-        if kills > self._noted:
-            self._note(kills)
-        had_one, self._before = kills > self._before, kills
+        found = kills(self._counters)
+        if found > self._noted:
+            self._note(found)
+        had_one, self._before = found > self._before, found
         return had_one
 
     def close(self) -> None:
         """Stop watching."""
-        self._loop.remove_reader(self._watch.fileno())
-        self._watch.close()
+        self._loop.remove_reader(self._watch_fd)
+        os.close(self._watch_fd)
 
     def _told(self) -> None:
-        self._watch.drain()
+        os.read(self._watch_fd, _NOTICES_BYTES)
         if not self._looking:
             self._look(_LOOKS_S)
 
     def _look(self, again_s: tuple[float, ...]) -> None:
-        kills = self._cgroup.oom_kills()
-        self._looking = kills == self._noted and bool(again_s)
-        if kills > self._noted:
-            self._note(kills)
+        found = kills(self._counters)
+        self._looking = found == self._noted and bool(again_s)
+        if found > self._noted:
+            self._note(found)
             self._killed()
         elif self._looking:
             self._loop.call_later(again_s[0], lambda: self._look(again_s[1:]))
 
-    def _note(self, kills: int) -> None:
-        self._noted = kills
+    def _note(self, found: int) -> None:
+        self._noted = found
         _record_event(self._loop, self._ours)
 
 

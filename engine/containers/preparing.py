@@ -15,6 +15,7 @@ import socket
 from engine.cgroups.aside import stand_aside
 from engine.cgroups.controls import LimitRefused
 from engine.cgroups.hierarchy import Hierarchies
+from engine.cgroups.oom import counters_of, open_watch
 from engine.containers.forking import fork_init
 from engine.containers.group import cgroup_of
 from engine.containers.link import Link
@@ -40,12 +41,14 @@ class Prepared:
     pid, started  of init (started: engine.kernel.process.start_time)
     pidfd         readable once init has ended
     sync          our end of the socket to it
-    fds           stdout, stderr (to read) and stdin (to write), those that there are
+    fds           stdout, stderr (to read) and stdin (to write), those that there are; `oom`, of
+                  engine.cgroups.oom, on the first start
+    oom_counters  likewise; "" where nobody counts
     cgroups       directories that processes of the container belong in
     discarded     (limit, why) of the limits that this host has nothing for
     """
 
-    __slots__ = ("cgroups", "discarded", "fds", "pid", "pidfd", "started", "sync")
+    __slots__ = ("cgroups", "discarded", "fds", "oom_counters", "pid", "pidfd", "started", "sync")
 
     def __init__(self, message: dict[str, Any], sync_fd: int, fds: dict[str, int]) -> None:
         self.pid: int = message["pid"]
@@ -55,6 +58,7 @@ class Prepared:
         self.discarded: list[tuple[str, str]] = message["discarded"]
         self.sync = socket.socket(fileno=sync_fd)
         self.fds = fds
+        self.oom_counters: str = message["oom_counters"]
 
 
 class PreparationFailed(Exception):
@@ -150,6 +154,9 @@ class _Work:
         stdio, fds = self._make_stdio()
         self._pid = self._fork(init_socket, sync, stdio)
         self._cgroup.attach(self._pid)
+        counters = counters_of(self._cgroup.directories) if self._first else ""
+        if counters:
+            fds["oom"] = open_watch(counters)
         if self._sandbox is not None:
             self._sandbox.register()
         message: dict[str, Any] = {
@@ -157,6 +164,7 @@ class _Work:
             "started": start_time(self._pid),
             "cgroups": list(dict.fromkeys(self._cgroup.directories.values())),
             "discarded": discarded,
+            "oom_counters": counters,
             "names": ["sync", *fds],
         }
         network: list[int] = []

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from engine.cgroups import memory, stats
-from engine.cgroups.hierarchy import Hierarchies
+from engine.cgroups import oom, stats
 from engine.containers.group import find_cgroup
 from engine.containers.observe import observe_state
 from engine.errors import ContainerProblem
@@ -58,8 +57,7 @@ def observe_usage(roots: Roots, row: sqlite3.Row) -> Usage:
         raise ContainerProblem(
             f"container {row['name']} is not running", code="container-not-running"
         )
-    cgroup = find_cgroup(roots, row["id"])
-    directories = cgroup.directories
+    directories = find_cgroup(roots, row["id"]).directories
     periods, throttled, throttled_ns = stats.throttling(directories)
     count, most = stats.pids(directories)
     moved, sent = stats.io_bytes(directories), _network_bytes(state["pid"])
@@ -71,7 +69,7 @@ def observe_usage(roots: Roots, row: sqlite3.Row) -> Usage:
         throttled_ns=throttled_ns,
         memory_bytes=stats.memory_bytes(directories),
         memory_limit_bytes=min(stats.memory_limit_bytes(directories) or 1 << 62, _host_memory()),
-        oom_kills=memory.oom_kills(Hierarchies.detect(), directories),
+        oom_kills=oom.kills(oom.counters_of(directories)),
         pids=count,
         pids_limit=most,
         read_bytes=moved[0] if moved else None,

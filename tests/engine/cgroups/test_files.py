@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import select
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.cgroups import cpu, io, limits, memory
+from engine.cgroups import cpu, io, limits, memory, oom
 from engine.cgroups.cgroup import Cgroup
 from engine.cgroups.controls import Controls, LimitRefused
 from engine.cgroups.hierarchy import V2, Hierarchies, read_counters, read_words, write_value
-from engine.cgroups.oom import OomWatch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -376,22 +376,23 @@ def test_counters_are_read_and_missing_files_are_empty(tmp_path: Path) -> None:
     assert read_counters(f"{tmp_path}/memory.events") == {"low": 0, "oom": 3, "oom_kill": 2}
     assert read_counters(f"{tmp_path}/none") == {}
     assert read_words(f"{tmp_path}/none") == []
-    assert memory.oom_kills(Hierarchies({}, str(tmp_path)), {V2: str(tmp_path)}) == 2
+    assert oom.kills(oom.counters_of({V2: str(tmp_path)})) == 2
 
 
 def test_a_change_of_the_counters_is_told(tmp_path: Path) -> None:
     events = tmp_path / "memory.events"
     events.write_text("oom_kill 0\n")
-    watch = OomWatch(Hierarchies({}, str(tmp_path)), {V2: str(tmp_path)})
+    watch_fd = oom.open_watch(oom.counters_of({V2: str(tmp_path)}))
     readable = select.poll()
-    readable.register(watch.fileno(), select.POLLIN)
+    readable.register(watch_fd, select.POLLIN)
     assert readable.poll(0) == []
     events.write_text("oom_kill 1\n")
     assert readable.poll(0) != []
-    watch.drain()
+    os.read(watch_fd, 4096)
     assert readable.poll(0) == []
-    watch.close()
-    assert OomWatch(Hierarchies({}, None), {}).fileno() == -1
+    os.close(watch_fd)
+    assert oom.counters_of({}) == ""
+    assert oom.kills("") == 0
 
 
 def test_a_refused_value_is_named_with_its_file() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.cgroups import devices, freezer
+from engine.cgroups import devices, freezer, oom
 from engine.cgroups.cgroup import Cgroup
 from engine.cgroups.controls import LimitRefused
 from engine.cgroups.hierarchy import V2, Hierarchies
@@ -170,7 +170,7 @@ def test_the_limits_are_in_the_kernel(group: Cgroup) -> None:
     name = {1: "memory.limit_in_bytes", 2: "memory.max"}[version]
     directory = group.directories["memory" if version == 1 else V2]
     assert (Path(directory) / name).read_text() == f"{64 << 20}\n"
-    assert group.oom_kills() == 0
+    assert oom.kills(oom.counters_of(group.directories)) == 0
 
 
 def test_all_kinds_of_limits_are_in_the_kernel(group: Cgroup) -> None:

@@ -60,9 +60,9 @@ def test_limits_of_a_container_that_runs(dock: Dock) -> None:
         (path,) = [group / name for group in dock.cgroups(container) if (group / name).exists()]
         return path.read_text().strip()
 
-    changed = Resources(pids=3, memory_bytes=32 * MIB, cpu_quota_us=20_000, cpuset="0")
+    changed = Resources(pids=4, memory_bytes=32 * MIB, cpu_quota_us=20_000, cpuset="0")
     assert dock.engine.containers.update(container.id, changed).discarded == ()
-    assert read("pids.max") == "3"
+    assert read("pids.max") == "4"
     assert read("cpuset.cpus") == "0"
     if "memory" in Hierarchies.detect().v1:
         assert read("memory.limit_in_bytes") == str(32 * MIB)
@@ -75,11 +75,11 @@ def test_limits_of_a_container_that_runs(dock: Dock) -> None:
         dock.engine.containers.update(container.id, Resources(memory_bytes=1000))
     # on record, too: they hold at the next start
     asked = dock.engine.containers.spec(container.id).resources
-    assert (asked.pids, asked.cpus, asked.cpu_quota_us) == (3, None, 20_000)
+    assert (asked.pids, asked.cpus, asked.cpu_quota_us) == (4, None, 20_000)
     dock.stop(container)
     dock.engine.containers.update(container.id, Resources(cpus=1.5))
     dock.start_again(container)
-    assert read("pids.max") == "3"
+    assert read("pids.max") == "4"
     if "cpu" in Hierarchies.detect().v1:
         assert read("cpu.cfs_quota_us") == "150000"
 
