@@ -37,6 +37,7 @@ VERBS = {
     "restart": "Restart containers",
     "resume": "Start again what a restart of the host has ended",
     "rm": "Remove stopped containers",
+    "run": "Run a command in a container of its own",
     "scale": "Set the number of replicas of services",
     "start": "Start containers that exist",
     "stats": "Show what containers use",

@@ -278,6 +278,15 @@ class Containers:
 
         return await attach.attach(self, self.row(name_or_id), spec, warn)
 
+    async def run(
+        self, name_or_id: str, spec: AttachSpec, warn: Callable[[str], object]
+    ) -> int | None:
+        """Start a container and be attached before its program begins; as `attach` otherwise."""
+        from engine.containers.streams import attach
+
+        self.mend()
+        return await attach.run_attached(self, self.row(name_or_id), spec, warn)
+
     async def wait(self, name_or_id: str, until: Callable[[Container], bool]) -> Container:
         """Until the container is as `until` says; by notification. Raises if it is removed."""
         from engine.containers.watching import Changes

@@ -15,6 +15,7 @@ from engine.kernel import interpreter
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from engine.containers.streams.session import Client
     from engine.state.paths import Roots
 
 _STAGE_FILE = os.path.join(os.path.dirname(__file__), "stage.py")
@@ -30,17 +31,24 @@ class Stage:
         with theirs:
             self.pid = _spawn(roots, theirs)
 
-    async def launch(self, run_directory: str, ours: dict[str, Any]) -> dict[str, Any]:
+    async def launch(
+        self, run_directory: str, ours: dict[str, Any], client: Client | None = None
+    ) -> dict[str, Any]:
         """Start the container whose launch record is in `run_directory`.
 
-        ours  the `buoy` section of that record
+        ours    the `buoy` section of that record
+        client  who is attached before the program begins
         The outcome: {"pid"}, or {"code", "what", ...}.
         """
         reply, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with reply:
             with theirs:
                 request = {"do": "launch", "run_directory": run_directory, "ours": ours}
-                self._send(request, [theirs.fileno()])
+                fds = [theirs.fileno()]
+                if client is not None:
+                    request["attach"] = client.request
+                    fds.insert(0, client.peer.fileno())
+                self._send(request, fds)
             reply.setblocking(False)
             packet = await asyncio.get_running_loop().sock_recv(reply, _PACKET_BYTES)
         if not packet:

@@ -33,6 +33,8 @@ from engine.network.sandbox import Sandbox
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterable
     from typing import Any
 
     from engine.cgroups.cgroup import Cgroup
@@ -80,6 +82,10 @@ class Monitor:
             if self._sandbox is not None:
                 self._sandbox.serve(self._loop)
             self._loop.run()
+
+    def attach(self, peer: socket.socket, request: dict[str, Any]) -> None:
+        """Somebody is attached before there is anything to hear."""
+        self._attachments.add(peer, request)
 
     @property
     def is_waiting(self) -> bool:
@@ -253,8 +259,17 @@ class Monitor:
             self._sandbox.close()
 
 
-def monitor(run_directory: str, ours: dict[str, Any], termination_fd: int, reply: Reply) -> None:
-    """Become the monitor of the container whose launch record is in `run_directory`."""
+def monitor(
+    run_directory: str,
+    ours: dict[str, Any],
+    termination_fd: int,
+    reply: Reply,
+    clients: Iterable[tuple[socket.socket, dict[str, Any]]] = (),
+) -> None:
+    """Become the monitor of the container whose launch record is in `run_directory`.
+
+    clients  who is attached before the program begins: connections, and what each asks
+    """
     if statefile.take_lock(run_directory) is None:
         reply.send(code="already-running", what="the container has a monitor already")
         return
@@ -265,7 +280,10 @@ def monitor(run_directory: str, ours: dict[str, Any], termination_fd: int, reply
     gc.disable()
     report = Report(run_directory, ours, reply)
     try:
-        Monitor(run_directory, ours, termination_fd, report).watch()
+        found = Monitor(run_directory, ours, termination_fd, report)
+        for peer, request in clients:
+            found.attach(peer, request)
+        found.watch()
     except BaseException as error:
         if report.is_ours:  # a child that got here has no word in it
             report.fail(error)

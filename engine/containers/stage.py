@@ -91,18 +91,23 @@ def _serve(command: socket.socket, taking_fd: int) -> None:
         request = marshal.loads(packet)
         command.close()
         if request["do"] == "launch":
-            _launch(request, fds[0])
+            _launch(request, fds)
         else:
             _exec(request, fds)
     finally:
         os._exit(1)
 
 
-def _launch(request: dict[str, Any], reply_fd: int) -> None:
-    """Become the monitor of a container; the command hears once how the start went."""
+def _launch(request: dict[str, Any], fds: list[int]) -> None:
+    """Become the monitor of a container; the command hears once how the start went.
+
+    With two descriptors, the first is that of a client who is attached from the beginning.
+    """
     global _termination_fd
     _termination_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-    monitor(request["run_directory"], request["ours"], _termination_fd, Reply(reply_fd))
+    reply = Reply(fds[-1])
+    clients = [(socket.socket(fileno=fd), request["attach"]) for fd in fds[:-1]]
+    monitor(request["run_directory"], request["ours"], _termination_fd, reply, clients)
     os._exit(0)
 
 

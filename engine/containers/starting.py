@@ -46,10 +46,14 @@ if TYPE_CHECKING:
 
     from engine.containers.containers import Containers
     from engine.containers.exec import ExecSpec, Output
+    from engine.containers.streams.session import Client
 
 
-async def start(containers: Containers, row: sqlite3.Row) -> None:
-    """Launch one container by the stage; a running one is left alone. Raises ContainerProblem."""
+async def start(containers: Containers, row: sqlite3.Row, client: Client | None = None) -> None:
+    """Launch one container by the stage; a running one is left alone. Raises ContainerProblem.
+
+    client  who is attached before its program begins
+    """
     roots, parts = containers.roots, containers.parts
     container_id = row["id"]
     run_directory = roots.container_run(container_id)
@@ -76,9 +80,12 @@ async def start(containers: Containers, row: sqlite3.Row) -> None:
     place_files(roots, container_id, spec.files)
     require_files(roots, container_id, spec)
     _write_files(containers, container_id, spec, network)
+    if client is not None and client.size is not None:
+        rows, columns = client.size
+        record["process"]["consoleSize"] = {"height": rows, "width": columns}
     write_json(run_directory, CONFIG_NAME, record)
     started_at = time.time()
-    outcome = await containers.stage.launch(run_directory, ours)
+    outcome = await containers.stage.launch(run_directory, ours, client)
     if "code" in outcome:
         if outcome["code"] == "port-taken":
             raise _port_taken(containers, row["name"], outcome)

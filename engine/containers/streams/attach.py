@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import socket
+import sys
 from typing import TYPE_CHECKING
 
+from engine.containers import starting
 from engine.containers.availability import require_running
 from engine.containers.control import connect
 from engine.containers.observe import observe_state
 from engine.containers.stopping import kill
 from engine.containers.streams.keys import parse_keys
-from engine.containers.streams.session import Session
+from engine.containers.streams.session import Client, Session
 from engine.errors import ContainerProblem
+from engine.kernel.terminal import window_size
 
 if TYPE_CHECKING:
     import signal
-    import socket
     import sqlite3
     from collections.abc import Callable
 
@@ -36,6 +40,28 @@ async def attach(
     with peer:
         peer.send(json.dumps(spec.request()).encode())
         return await run_session(containers, row, peer, spec, keys, warn)
+
+
+async def run_attached(
+    containers: Containers, row: sqlite3.Row, spec: AttachSpec, warn: Callable[[str], object]
+) -> int | None:
+    """See Containers.run. Raises NoKeys, too."""
+    keys = parse_keys(spec.keys)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    size = window_size(1) if sys.stdout.isatty() else None
+    with ours:
+        session = asyncio.ensure_future(run_session(containers, row, ours, spec, keys, warn))
+        try:
+            with theirs:
+                client = Client(peer=theirs, request=spec.request(), size=size)
+                await starting.start(containers, row, client)
+            return await session
+        except BaseException:
+            session.cancel()
+            await asyncio.wait((session,))
+            if not session.cancelled():
+                session.exception()  # it is the consequence of what is raised
+            raise
 
 
 async def run_session(

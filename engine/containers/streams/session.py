@@ -46,6 +46,20 @@ class AttachSpec:
         return {"do": "attach", "stdin": self.stdin, "lossless": self.lossless}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """Who is attached to a container that is only about to be started.
+
+    peer     the monitor's end of the connection
+    request  what the monitor is asked
+    size     rows and columns of the terminal that it gets
+    """
+
+    peer: socket.socket
+    request: dict[str, object]
+    size: tuple[int, int] | None
+
+
 class Session:
     """One attachment, from the first packet to the end of the run or to the keys that detach.
 
