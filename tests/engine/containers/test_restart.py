@@ -88,7 +88,7 @@ def test_between_two_runs_it_is_restarting_with_the_last_exit_code(dock: Dock) -
     assert (waiting.exit_code, waiting.pid) == (4, None)
     with pytest.raises(ContainerProblem, match="restarting"):
         dock.engine.containers.remove(container.id)
-    with pytest.raises(ContainerProblem, match="not running"):
+    with pytest.raises(ContainerProblem, match="is restarting"):
         dock.exec(container, "true")
 
 
