@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import tarfile
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine import ContainerProblem, Problem
+from engine import Problem
 from engine.errors import ImageProblem
 from engine.images.manifest import OCI_INDEX, OCI_MANIFEST
 from tests.engine.images.conftest import images, registry
@@ -41,83 +42,80 @@ def outside(tmp_path: Path) -> Path:
     return directory
 
 
+WAYS = ("../" * 12 + "{}", "{}", "a/../../../../../../../..{}", "link/new")
+
+
 @pytest.mark.parametrize("kind", ["file", "directory", "symlink", "hard link", "device", "pipe"])
-@pytest.mark.parametrize(
-    "way", ["../" * 12 + "{}", "{}", "a/../../../../../../../..{}", "link/new"]
-)
 def test_nothing_is_unpacked_outside(
-    images: Images, outside: Path, tmp_path: Path, kind: str, way: str
+    images: Images, outside: Path, tmp_path: Path, kind: str
 ) -> None:
-    name = way.format(f"{outside}/new")
-    members: dict[str, Any] = {
-        "file": file(name, "evil"),
-        "directory": directory(name),
-        "symlink": symlink(name, "/etc/passwd"),
-        "hard link": hard_link("stolen", f"{outside}/file"),
-        "device": entry(name, tarfile.CHRTYPE, devmajor=1, devminor=1),
-        "pipe": entry(name, tarfile.FIFOTYPE),
-    }
     path = tmp_path / "evil.tar"
-    path.write_bytes(tar(directory("a"), symlink("link", str(outside)), members[kind]))
-    try:
-        image = images.import_tar(str(path))
-    except ImageProblem:
-        assert images.list() == []
-    else:
-        assert not list(Path(image.lowers[0]).rglob("untouched"))
+    for way in WAYS:
+        name = way.format(f"{outside}/new")
+        members: dict[str, Any] = {
+            "file": file(name, "evil"),
+            "directory": directory(name),
+            "symlink": symlink(name, "/etc/passwd"),
+            "hard link": hard_link("stolen", f"{outside}/file"),
+            "device": entry(name, tarfile.CHRTYPE, devmajor=1, devminor=1),
+            "pipe": entry(name, tarfile.FIFOTYPE),
+        }
+        path.write_bytes(tar(directory("a"), symlink("link", str(outside)), members[kind]))
+        with contextlib.suppress(ImageProblem):
+            image = images.import_tar(str(path))
+            assert all("untouched" not in text for text in texts(Path(image.lowers[0])))
     assert [each.name for each in outside.iterdir()] == ["file"]
     assert (outside / "file").stat().st_nlink == 1
 
 
+def texts(top: Path) -> list[str]:
+    return [path.read_text() for path in top.rglob("*") if path.is_file() and not path.is_symlink()]
+
+
 @pytest.mark.parametrize("name", ["Config", "Layers"])
-@pytest.mark.parametrize(
-    "way", ["/etc/passwd", "../../../../../../etc/passwd", "link", "chain", "."]
-)
-def test_an_archive_names_no_file_of_the_host(
-    images: Images, tmp_path: Path, name: str, way: str
-) -> None:
+def test_an_archive_names_no_file_of_the_host(images: Images, tmp_path: Path, name: str) -> None:
     built = build([LAYER], compress=False)
-    manifest: dict[str, object] = {"Config": "c.json", "RepoTags": ["a:1"], "Layers": ["l.tar"]}
-    manifest[name] = way if name == "Config" else [way]
-    members = (
-        file("c.json", built.config),
-        file("l.tar", LAYER),
-        symlink("link", "/etc/passwd"),
-        symlink("chain", "link"),
-        file("manifest.json", json.dumps([manifest])),
-    )
     path = tmp_path / "evil.tar"
-    path.write_bytes(tar(*members))
-    with pytest.raises(ImageProblem) as caught:
-        images.load(str(path))
-    assert "root:" not in str(caught.value)
+    for way in ("/etc/passwd", "../../../../../../etc/passwd", "link", "chain", "."):
+        manifest: dict[str, object] = {"Config": "c.json", "RepoTags": ["a:1"], "Layers": ["l.tar"]}
+        manifest[name] = way if name == "Config" else [way]
+        members = (
+            file("c.json", built.config),
+            file("l.tar", LAYER),
+            symlink("link", "/etc/passwd"),
+            symlink("chain", "link"),
+            file("manifest.json", json.dumps([manifest])),
+        )
+        path.write_bytes(tar(*members))
+        with pytest.raises(ImageProblem) as caught:
+            images.load(str(path))
+        assert "root:" not in str(caught.value)
     assert images.list() == []
 
 
-@pytest.mark.parametrize(
-    "bad",
-    [
-        "sha256:../../../../etc/passwd",
-        "../../../../etc/passwd",
-        "sha256:" + "A" * 64,
-        "sha256:" + "0" * 63,
-        "md5:" + "0" * 32,
-        "sha256:" + "0" * 64 + "/../x",
-        "",
-        None,
-        7,
-    ],
+BAD_DIGESTS = (
+    "sha256:../../../../etc/passwd",
+    "../../../../etc/passwd",
+    "sha256:" + "A" * 64,
+    "sha256:" + "0" * 63,
+    "md5:" + "0" * 32,
+    "sha256:" + "0" * 64 + "/../x",
+    "",
+    None,
+    7,
 )
-def test_a_digest_is_no_path(images: Images, registry: Registry, bad: object) -> None:
+
+
+def test_a_digest_is_no_path(images: Images, registry: Registry) -> None:
     """CVE-2024-3727."""
     built = build([LAYER])
-    manifest = json.loads(built.manifest)
-    manifest["layers"][0]["digest"] = bad
-    text = json.dumps(manifest).encode()
-    registry.put("a/b", "1", built)
-    reference = registry.put_document("a/b", "1", text, OCI_MANIFEST)
-    with pytest.raises(ImageProblem):
-        images.pull(reference or f"{registry.host}/a/b:1")
+    reference = registry.put("a/b", "1", built)
+    for bad in BAD_DIGESTS:
+        manifest = json.loads(built.manifest)
+        manifest["layers"][0]["digest"] = bad
+        registry.put_document("a/b", "1", json.dumps(manifest).encode(), OCI_MANIFEST)
+        with pytest.raises(ImageProblem):
+            images.pull(reference)
     assert not [path for _, path, _ in registry.requests if "passwd" in path]
 
 
@@ -203,34 +201,27 @@ def test_what_a_descriptor_says_of_other_places_is_not_asked(
     assert not [path for _, path, _ in registry.requests if "elsewhere" in path]
 
 
-@pytest.mark.parametrize(
-    "field", ["Env", "Entrypoint", "Cmd", "Volumes", "WorkingDir", "User", "Labels"]
-)
+FIELDS = ("Env", "Entrypoint", "Cmd", "Volumes", "WorkingDir", "User", "Labels")
+
+
 @pytest.mark.parametrize("value", ["x" * 3_000_000, ["\0"], {"..": {}}, [["a"]], -1], ids=type)
 def test_odd_fields_of_a_config_are_problems_and_no_more(
-    dock: Dock, tmp_path: Path, field: str, value: object
+    dock: Dock, tmp_path: Path, value: object
 ) -> None:
-    config: dict[str, Any] = {"Cmd": ["/bin/true"], field: value}
-    built = build([tar(directory("bin"))], compress=False, **config)
-    manifest = [{"Config": "c.json", "RepoTags": ["odd:1"], "Layers": ["l.tar"]}]
+    layer = tar(directory("bin"))
     path = tmp_path / "odd.tar"
-    path.write_bytes(
-        tar(
-            file("c.json", built.config),
-            file("l.tar", tar(directory("bin"))),
-            file("manifest.json", json.dumps(manifest)),
-        )
-    )
-    try:
-        (image,) = dock.engine.images.load(str(path))
-    except Problem:
-        return
-    with pytest.raises(ContainerProblem):
-        dock.start(image=image.id)
+    for field in FIELDS:
+        config: dict[str, Any] = {"Cmd": ["/bin/true"], field: value}
+        built = build([layer], compress=False, **config)
+        manifest = json.dumps([{"Config": "c.json", "RepoTags": ["odd:1"], "Layers": ["l.tar"]}])
+        documents = file("c.json", built.config), file("manifest.json", manifest)
+        path.write_bytes(tar(*documents, file("l.tar", layer)))
+        with pytest.raises(Problem):  # there is no program in it, for one thing
+            dock.start(image=dock.engine.images.load(str(path))[0].id)
 
 
 def test_a_bomb_within_a_bomb_ends_early(images: Images, tmp_path: Path) -> None:
-    zeros = gzip.compress(bytes(300_000_000), 9)
+    zeros = gzip.compress(bytes(50_000_000), 1)
     path = tmp_path / "bomb.tar.gz"
     path.write_bytes(gzip.compress(zeros))
     with pytest.raises(ImageProblem):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = needs_root
 
-STARTS = 12
+STARTS = 8
 
 
 @pytest.fixture
