@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from engine.images.config import ImageConfig
 
 NATIVE = ("TCP", "HTTP", "FILE", "LOG")  # made by the monitor: see `native_probe`
+_OF_IMAGES = ("CMD", "CMD-SHELL", "NONE")
 DEFAULTS = {
     "interval_s": 30.0,
     "timeout_s": 30.0,
@@ -34,10 +35,13 @@ def describe_check(given: HealthcheckSpec | None, config: ImageConfig) -> dict[s
 
     native  whether `test` is for the monitor itself; else it is an argv
 
-    What the user leaves out, or gives as 0, is the image's; a native probe has nothing of it.
+    What the user leaves out, or gives as 0, is the image's; a native probe has nothing of it. An
+    image has no say in what the monitor does: a check of a kind that is not Docker's is none.
     """
     image = config.healthcheck
-    test = (given.test if given else ()) or (image.test if image else ())
+    test = given.test if given else ()
+    if not test and image is not None and image.test[0] in _OF_IMAGES:
+        test = image.test
     if not test or test[0] == "NONE":
         return None
     own = given.values() if given else {}
