@@ -138,7 +138,8 @@ def prepare(
         os.dup2(fd, wanted)
     os.umask(0o022)
     program.become_user()
-    program.confine()
+    if not program.has_listener:
+        program.confine()
     return program
 
 
@@ -160,6 +161,8 @@ def execute(
     program.label()
     before_program()
     program.reset_signals()
+    if program.has_listener:  # takes a thread, which `prepare` could not make: setns(2), pid
+        program.confine()
     program.execute()
 
 

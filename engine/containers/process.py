@@ -122,6 +122,12 @@ class Program:
         self._granted = _granted(process["capabilities"], self._user)
         self._places: list[str] = []
 
+    @property
+    def has_listener(self) -> bool:
+        """Whether somebody answers for the calls that the filter leaves to him."""
+        flags: int = self._process.get("filter_flags", 0)
+        return self._filter is not None and bool(flags & seccomp.NEW_LISTENER)
+
     def become_user(self) -> None:
         """Credentials and working directory: all but the filter."""
         process = self._process
@@ -154,7 +160,11 @@ class Program:
         """Install the filter, and give back what that took."""
         if self._filter is not None:
             flags = self._process.get("filter_flags", seccomp.SPEC_ALLOW)
-            seccomp.install(self._filter, flags)
+            if self.has_listener:
+                hand_over = self._process["hand_over_listener"]
+                seccomp.install_listened(self._filter, flags, hand_over)
+            else:
+                seccomp.install(self._filter, flags)
         if self._lent:
             capabilities.set_capabilities(**_wider(self._granted, self._kept))
 

@@ -71,6 +71,8 @@ def filter_of(profile: dict[str, Any]) -> bytes:
     """`linux.seccomp` as a program for the kernel. Raises ProfileError."""
     default = _action(profile["defaultAction"], profile.get("defaultErrnoRet"))
     machine = os.uname().machine
+    if USER_NOTIF in _actions(profile) and not profile.get("listenerPath"):
+        raise ProfileError("SCMP_ACT_NOTIFY needs listenerPath")
     asked = [ARCHITECTURES.get(name, "") for name in profile.get("architectures") or ()]
     tables = {name: _table(profile, name) for name in dict.fromkeys([machine, *asked]) if name}
     lenient = default in (ALLOW, LOG)
@@ -78,6 +80,11 @@ def filter_of(profile: dict[str, Any]) -> bytes:
         return compile_filter(tables, default, default if lenient else ERRNO | errno.ENOSYS)
     except ValueError as error:
         raise ProfileError(str(error)) from None
+
+
+def _actions(profile: dict[str, Any]) -> set[int]:
+    entries = [profile["defaultAction"], *(e["action"] for e in profile.get("syscalls") or ())]
+    return {_action(name, None) for name in entries}
 
 
 def flags_of(profile: dict[str, Any]) -> int:

@@ -5,11 +5,16 @@ Compiling is work for the command; what the container's init gets is bytes (`ins
 
 from __future__ import annotations
 
+import _thread
 import ctypes
 import os
 import struct
 
 from engine.kernel.libc import KernelCallError, libc
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ALLOW = 0x7FFF0000
 LOG = 0x7FFC0000
@@ -120,6 +125,34 @@ def install(program: bytes, flags: int = SPEC_ALLOW) -> int:
     if result < 0:
         raise KernelCallError("seccomp", instructions=len(program) // 8, flags=flags)
     return result
+
+
+def install_listened(program: bytes, flags: int, hand_over: Callable[[int], object]) -> None:
+    """The same with NEW_LISTENER in `flags`: `hand_over` gets the descriptor.
+
+    It is called on a thread that is not filtered, since the filter may be about what it calls:
+    nobody could answer before it is done. What the filter has to let through is futex(2).
+    """
+    installed, handed = _thread.allocate_lock(), _thread.allocate_lock()
+    installed.acquire()
+    handed.acquire()
+    taken: list[int] = []
+    failures: list[OSError] = []
+
+    def wait_and_hand_over() -> None:
+        with installed:
+            try:
+                hand_over(taken[0])
+            except OSError as error:
+                failures.append(error)
+        handed.release()
+
+    _thread.start_new_thread(wait_and_hand_over, ())
+    taken.append(install(program, flags))
+    installed.release()
+    handed.acquire()
+    if failures:
+        raise failures[0]
 
 
 def _intervals(

@@ -10,7 +10,7 @@ from engine.containers import join
 from engine.containers.link import EXECUTING, TERMINAL, Link
 from engine.containers.process import UNKNOWN_FAILURE, StartError
 from engine.kernel.process import become_subreaper
-from engine.oci import console, waiting
+from engine.oci import agent, console, waiting
 from engine.oci.create import write_pid
 from engine.oci.errors import OciProblem, start_failed
 from engine.oci.foreground import Terminal, attend, hold_signals
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from engine.oci.agent import Agent
     from engine.oci.log import Log
     from engine.oci.options import Given
 
@@ -45,7 +46,8 @@ def run(root: str, given: Given, log: Log) -> int:
     if not given.flag("detach"):
         become_subreaper()
         hold_signals()
-    pid = _fork(_target(container, given.texts("cgroup")), process, take)
+    answering = agent.attach(container.config()["linux"]["seccomp"], process, container.shown())
+    pid = _fork(_target(container, given.texts("cgroup")), process, take, answering)
     if given.text("pid-file"):
         write_pid(given.text("pid-file"), pid)
     if given.flag("detach"):
@@ -104,23 +106,40 @@ def _target(container: Stored, below: list[str]) -> dict[str, Any]:
 
 
 class Joining(Link):
-    """The link to the command: it hears of the execve by the end of the socket."""
+    """The link to the command: it hears of the execve by the end of the socket.
+
+    answering  for the filter: it is to know the pid that this process has outside
+    """
+
+    def __init__(self, sync: socket.socket, answering: Agent | None) -> None:
+        super().__init__(sync)
+        self._answering = answering
+        self._told_fd, self._telling_fd = os.pipe2(os.O_CLOEXEC)
+
+    def tell(self, pid: int) -> None:
+        """From the outside."""
+        os.write(self._telling_fd, str(pid).encode())
 
     def before_program(self, config: dict[str, Any]) -> None:
         """Nobody's death ends it."""
         del config
+        if self._answering is not None:
+            self._answering.pid = int(os.read(self._told_fd, 16))
         self.sync.send(EXECUTING)
 
 
 def _fork(
-    target: dict[str, Any], process: dict[str, Any], take: Callable[[int], object] | None
+    target: dict[str, Any],
+    process: dict[str, Any],
+    take: Callable[[int], object] | None,
+    answering: Agent | None,
 ) -> int:
     """The process, as soon as it has been executed: its pid. Raises OciProblem."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     child = os.fork()
     if child == 0:
         ours.close()
-        _enter_and_fork(target, process, Joining(theirs))
+        _enter_and_fork(target, process, Joining(theirs, answering))
     theirs.close()
     with ours:
         try:
@@ -156,10 +175,14 @@ def _enter_and_fork(target: dict[str, Any], process: dict[str, Any], link: Joini
         pid = os.fork()
         if pid == 0:
             join.execute(program, process, link.send_terminal, lambda: link.before_program({}))
+        link.tell(pid)
         link.sync.send(json.dumps({"pid": pid}).encode())
     except StartError as error:
         link.report(error.code, error.what, error.exit_code)
     except OSError as error:
         link.report("exec", str(error), UNKNOWN_FAILURE)
+    except BaseException as error:
+        link.report("exec", f"exec failed: {type(error).__name__}: {error}", UNKNOWN_FAILURE)
+        raise
     finally:
         os._exit(UNKNOWN_FAILURE)

@@ -14,7 +14,7 @@ import socket
 
 from engine.containers.link import EXECUTING, GO, Link
 from engine.containers.process import UNKNOWN_FAILURE, StartError
-from engine.oci import hooks
+from engine.oci import agent, hooks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ class Waiting(Link):
         if not self._may_go_on():
             os._exit(1)
         self._run_hooks(config, "createContainer", "creating")
+        state = {**self._state, "status": "creating", "pid": int(os.readlink("/proc/self"))}
+        agent.attach(config["linux"]["seccomp"], config["process"], state)
 
     def before_program(self, config: dict[str, Any]) -> None:
         """Until `start` comes."""

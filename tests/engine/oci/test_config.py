@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import socket
+import struct
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -281,6 +283,50 @@ def test_a_profile_of_seccomp(either: Runtime) -> None:
     assert "No space left on device" in done.stderr
     assert "chmod: /: Operation not permitted" in done.stderr
     assert done.stdout == "Seccomp:\t2\n"
+
+
+RECEIVE, ANSWER = 0xC0502100, 0xC0182101  # SECCOMP_IOCTL_NOTIF_RECV, _SEND
+
+
+def answer_one(listener: socket.socket, error: int) -> dict[str, Any]:
+    """Be the agent of one process: refuse what it asks for first, and tell who it is."""
+    peer, _ = listener.accept()
+    with peer:
+        message, fds, _, _ = socket.recv_fds(peer, 65536, 1)
+    asked = bytearray(80)
+    fcntl.ioctl(fds[0], RECEIVE, asked)
+    fcntl.ioctl(fds[0], ANSWER, asked[:8] + struct.pack("=qiI", 0, -error, 0))
+    os.close(fds[0])
+    told: dict[str, Any] = json.loads(message)
+    return told
+
+
+def test_calls_are_left_to_a_listener(oci: Runtime) -> None:
+    """Of all calls to the one that would hand the descriptor over, had it to get past it."""
+    config = oci.sh("sleep 1000")
+    path = str(oci.root.parent / "agent")
+    config["linux"]["seccomp"] = {
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "listenerPath": path,
+        "listenerMetadata": "about",
+        "syscalls": [{"names": ["mkdir", "mkdirat", "sendmsg"], "action": "SCMP_ACT_NOTIFY"}],
+    }
+    config["process"]["args"] = ["sh", "-c", "mkdir /tmp/x; sleep 1000"]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(path)
+        listener.listen()
+        listener.settimeout(20)
+        name = oci.start(config)
+        pid = oci.state(name)["pid"]
+        told = answer_one(listener, 28)
+        assert (told["pid"], told["metadata"], told["fds"]) == (pid, "about", ["seccompFd"])
+        assert (told["state"]["id"], told["state"]["pid"]) == (name, pid)
+        command = [*oci.command, "--root", str(oci.root), "exec", name, "mkdir", "/tmp/y"]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
+            answered = answer_one(listener, 122)
+            assert answered["pid"] not in (pid, running.pid)
+            assert running.stderr is not None
+            assert "Quota exceeded" in running.stderr.read() or running.wait() == 1
 
 
 @pytest.mark.parametrize("no_new_privileges", [True, False])
