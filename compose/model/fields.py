@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from compose.errors import Conflict, FileMissing, InvalidValue, NotBuilt, ProjectProblem
+from compose.model.record import Record
 from compose.source.extensions import extensions_of
 from compose.source.tree import Map, Path, Seq, Value, dotted, locate
 from compose.source.values import parse_duration, parse_size, text_of
@@ -14,6 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 N = TypeVar("N", int, float)
+R = TypeVar("R", bound=Record)
+
+
+def or_none(record: R) -> R | None:
+    """The record; None for one that says nothing, as of an empty mapping."""
+    return record if record.given() else None
 
 
 class Fields:

@@ -34,7 +34,7 @@ Plain = dict[str, Any]
 def plain_project(project: Project) -> Plain:
     """A whole project, without what is disabled."""
     services = {name: plain_service(one) for name, one in sorted(project.services.items())}
-    return {"name": project.name, "services": services} | given(
+    whole = {"name": project.name, "services": services} | given(
         networks={key: plain_network(one) for key, one in sorted(project.networks.items())},
         volumes={key: plain_volume(one) for key, one in sorted(project.volumes.items())},
         secrets={key: plain_source(one) for key, one in sorted(project.secrets.items())},
@@ -43,8 +43,8 @@ def plain_project(project: Project) -> Plain:
             for key, one in sorted(project.configs.items())
         },
         models={key: plain_model(one) for key, one in sorted(project.models.items())},
-        **project.extensions,
     )
+    return whole | dict(project.extensions)
 
 
 def _content(source: FileSource) -> Plain:

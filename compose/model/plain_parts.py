@@ -33,7 +33,9 @@ def with_extensions(values: Plain, extensions: Mapping[str, Any]) -> Plain:
     """
     for key, inner in extensions.items():
         place = values.get(key)
-        if isinstance(place, dict):
+        if key.startswith("x-") and key not in values:
+            values[key] = inner
+        elif isinstance(place, dict):
             with_extensions(place, inner)
         elif isinstance(place, list):
             for index, item in enumerate(place):
@@ -45,11 +47,13 @@ def with_extensions(values: Plain, extensions: Mapping[str, Any]) -> Plain:
     return values
 
 
-def _whole(extensions: Any) -> Any:
-    """Extensions without those of items of lists."""
-    if not isinstance(extensions, dict):
-        return extensions
-    return {key: _whole(one) for key, one in extensions.items() if not key.startswith("[")}
+def _whole(extensions: Mapping[str, Any]) -> Plain:
+    """Extensions of a mapping that has nothing else, without those of items of lists."""
+    return {
+        key: one if key.startswith("x-") else _whole(one)
+        for key, one in extensions.items()
+        if not key.startswith("[")
+    }
 
 
 def size(size_bytes: int | None) -> str | None:
@@ -186,7 +190,9 @@ def _reservations(reserved: DeployReservations) -> Plain:
         cpus=reserved.cpus,
         memory=size(reserved.memory_bytes),
         generic_resources=[{"discrete_resource_spec": spec} for spec in specs],
-        devices=[_request(one) for one in reserved.devices],
+        devices=[
+            _request(one) | {"capabilities": list(one.capabilities)} for one in reserved.devices
+        ],
     )
 
 

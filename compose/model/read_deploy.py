@@ -12,6 +12,7 @@ from compose.model.deploy import (
     Placement,
     RollOut,
 )
+from compose.model.fields import or_none
 from compose.model.read_devices import read_requests
 from compose.source.tree import plain
 
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
 
 
 def read_deploy(fields: Fields) -> Deploy | None:
-    """`deploy`; None where there is none."""
+    """`deploy`; None where there is none, or nothing in it."""
     deploy = fields.given("deploy")
     if deploy is None:
         return None
     resources, policy = deploy.inside("resources"), deploy.given("restart_policy")
-    return Deploy(
+    found = Deploy(
         mode=deploy.text("mode"),
         replicas=deploy.integer("replicas"),
         endpoint_mode=deploy.text("endpoint_mode"),
@@ -37,6 +38,7 @@ def read_deploy(fields: Fields) -> Deploy | None:
         rollback_config=_roll_out(deploy.given("rollback_config")),
         placement=_placement(deploy.given("placement")),
     )
+    return or_none(found)
 
 
 def _limits(fields: Fields | None) -> DeployLimits | None:
@@ -73,7 +75,7 @@ def _restart(fields: Fields) -> DeployRestart:
 def _roll_out(fields: Fields | None) -> RollOut | None:
     if fields is None:
         return None
-    return RollOut(
+    found = RollOut(
         parallelism=fields.integer("parallelism"),
         delay_s=fields.seconds("delay"),
         failure_action=fields.text("failure_action"),
@@ -81,6 +83,7 @@ def _roll_out(fields: Fields | None) -> RollOut | None:
         max_failure_ratio=fields.number("max_failure_ratio"),
         order=fields.text("order"),
     )
+    return or_none(found)
 
 
 def _placement(fields: Fields | None) -> Placement | None:
@@ -94,8 +97,9 @@ def _placement(fields: Fields | None) -> Placement | None:
 
 
 def read_others(fields: Fields, keys: tuple[str, ...]) -> dict[str, Any]:
-    """Keys that change nothing here, as they are written but for extensions."""
-    return {key: _unextended(plain(fields.tree[key])) for key in keys if key in fields}
+    """Keys that change nothing here, as they are written but for extensions and empty lists."""
+    found = {key: _unextended(plain(fields.tree[key])) for key in keys if key in fields}
+    return {key: value for key, value in found.items() if value != []}
 
 
 def _unextended(value: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from compose.errors import Conflict, InvalidValue
 from compose.model.devices import BlockIO, Device, DeviceRequest
+from compose.model.fields import or_none
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,7 +75,7 @@ def read_block_io(fields: Fields) -> BlockIO | None:
     block = fields.given("blkio_config")
     if block is None:
         return None
-    return BlockIO(
+    found = BlockIO(
         weight=block.integer("weight"),
         weight_device=_by_path(block, "weight_device", "weight"),
         device_read_bps=_by_path(block, "device_read_bps", "rate"),
@@ -82,6 +83,7 @@ def read_block_io(fields: Fields) -> BlockIO | None:
         device_read_iops=_by_path(block, "device_read_iops", "rate"),
         device_write_iops=_by_path(block, "device_write_iops", "rate"),
     )
+    return or_none(found)
 
 
 def _by_path(fields: Fields, key: str, value: str) -> tuple[tuple[str, int], ...]:

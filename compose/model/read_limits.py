@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, cast
 
 from compose.errors import Conflict, InvalidValue, nearest
+from compose.model.fields import or_none
 from compose.model.healthcheck import Healthcheck
 from compose.model.resources import Resources, RestartPolicy
 
@@ -116,8 +117,9 @@ def read_restart(fields: Fields) -> RestartPolicy:
     return RestartPolicy(name=known, max_attempts=attempts if name == "on-failure" else 0)
 
 
-def read_healthcheck(fields: Fields) -> Healthcheck:
-    """How a container is found healthy."""
+def read_healthcheck(fields: Fields) -> Healthcheck | None:
+    """How a container is found healthy; None where nothing is said. Without a test there are no
+    times."""
     test = fields.words("test") or None
     if test is not None and test[:1] not in (("NONE",), ("CMD",), ("CMD-SHELL",)):
         what = f"{fields.name('test')}: the list must begin with CMD, CMD-SHELL or NONE"
@@ -128,9 +130,9 @@ def read_healthcheck(fields: Fields) -> Healthcheck:
     retries = fields.integer("retries")
     if retries is not None and retries < 0:
         fields.note(InvalidValue, f"{fields.name('retries')}: less than none", "retries")
-    if fields.flag("disable"):
+    if fields.flag("disable") or test == ("NONE",):
         return Healthcheck(test=("NONE",))
-    return Healthcheck(
+    found = Healthcheck(
         test=test,
         interval_s=_span(fields, "interval"),
         timeout_s=_span(fields, "timeout"),
@@ -138,6 +140,7 @@ def read_healthcheck(fields: Fields) -> Healthcheck:
         start_interval_s=_span(fields, "start_interval"),
         retries=retries,
     )
+    return or_none(found)
 
 
 def _span(fields: Fields, key: str) -> float | None:

@@ -31,7 +31,7 @@ def _number(text: str) -> float:
 
 _SERVICE = "services.*"
 _DEPLOY = "services.*.deploy"
-_INTEGERS = [
+INTEGERS = [
     *below(_SERVICE, "cpu_count cpu_period cpu_quota cpu_rt_period cpu_rt_runtime cpu_shares"),
     *below(_SERVICE, "oom_score_adj pids_limit scale mem_swappiness healthcheck.retries"),
     *below(_SERVICE, "ports.[].target"),
@@ -41,12 +41,12 @@ _INTEGERS = [
     *below(_DEPLOY, "restart_policy.max_attempts placement.max_replicas_per_node"),
     *below(_DEPLOY, "resources.limits.pids"),
 ]
-_NUMBERS = [
+NUMBERS = [
     *below(_SERVICE, "cpu_percent cpus"),
     *below(_DEPLOY, "update_config.max_failure_ratio rollback_config.max_failure_ratio"),
     *below(_DEPLOY, "resources.limits.cpus resources.reservations.cpus"),
 ]
-_BOOLEANS = [
+BOOLEANS = [
     *below(_SERVICE, "attach init oom_kill_disable privileged read_only stdin_open tty"),
     *below(_SERVICE, "depends_on.*.required depends_on.*.restart healthcheck.disable"),
     *below(_SERVICE, "volumes.[].read_only volumes.[].volume.nocopy env_file.[].required"),
@@ -56,7 +56,7 @@ _BOOLEANS = [
     *("volumes.*.external", "secrets.*.external", "configs.*.external"),
 ]
 _CASTS: PathTable[Callable[[str], Value]] = PathTable(
-    {**each(_INTEGERS, _integer), **each(_NUMBERS, _number), **each(_BOOLEANS, parse_boolean)}
+    {**each(INTEGERS, _integer), **each(NUMBERS, _number), **each(BOOLEANS, parse_boolean)}
 )
 
 
