@@ -23,6 +23,7 @@ from engine.containers.namespaces import Namespaces
 from engine.containers.sharing import open_shared
 from engine.containers.statefile import CONFIG_NAME, read_json
 from engine.kernel.process import start_time
+from engine.network.hosts import hosts_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -150,6 +151,8 @@ class _Work:
             discarded = self._cgroup.create(self._config["linux"]["resources"])
             if self._sandbox is not None:
                 self._sandbox.make()
+        else:
+            self._write_hosts()
         init_socket, sync = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         stdio, fds = self._make_stdio()
         self._pid = self._fork(init_socket, sync, stdio)
@@ -191,6 +194,11 @@ class _Work:
         self._ours["cgroup_directories"] = self._cgroup.directories
         namespaces = Namespaces(self._config["linux"], given)
         return fork_init(self._config, namespaces, Link(init_socket), stdio, sync.close)
+
+    def _write_hosts(self) -> None:
+        """As at the first start, whatever the last run has made of it (engine.md A8.3)."""
+        with open(f"{self._ours['directory']}/hosts", "w", encoding="utf-8") as file:
+            file.write(hosts_file(self._ours["network"]))
 
     def _make_stdio(self) -> tuple[tuple[int, int, int], dict[str, int]]:
         """Init's descriptors, and by name the other ends. A terminal is made by init itself."""

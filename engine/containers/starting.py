@@ -13,7 +13,7 @@ from engine.containers.mending import clean_up, mend
 from engine.containers.modes import find_donors
 from engine.containers.mounts import IMAGE_MOUNTS
 from engine.containers.observe import ALIVE
-from engine.containers.program import hostname_of
+from engine.containers.own_files import write_own_files
 from engine.containers.record import EMPTY_LOWER, Surroundings, build_record
 from engine.containers.spec import (
     ContainerSpec,
@@ -79,7 +79,7 @@ async def start(containers: Containers, row: sqlite3.Row, client: Client | None 
     _make_directories(containers, container_id)
     place_files(roots, container_id, spec.files)
     require_files(roots, container_id, spec)
-    _write_files(containers, container_id, spec, network)
+    write_own_files(roots.container(container_id), container_id, spec, network)
     if client is not None and client.size is not None:
         rows, columns = client.size
         record["process"]["consoleSize"] = {"height": rows, "width": columns}
@@ -205,25 +205,6 @@ def _make_directories(containers: Containers, container_id: str) -> None:
         ensure_directory(f"{directory}/{name}", 0o755)
     for name in ("rootfs", IMAGE_MOUNTS):
         os.makedirs(f"{run_directory}/{name}", mode=0o755, exist_ok=True)
-
-
-def _write_files(
-    containers: Containers, container_id: str, spec: ContainerSpec, network: dict[str, Any]
-) -> None:
-    """hosts, hostname and resolv.conf; rewritten in place, since they are bind-mounted."""
-    from engine.network.resolv import hosts_file, resolv_conf
-
-    hostname = hostname_of(container_id, spec)
-    contents = {
-        "hosts": hosts_file(network, spec.extra_hosts),
-        "hostname": f"{hostname}\n",
-        "resolv.conf": resolv_conf(network, spec),
-    }
-    directory = containers.roots.container(container_id)
-    for name, text in contents.items():
-        with open(f"{directory}/{name}", "w", encoding="utf-8") as file:
-            os.fchmod(file.fileno(), 0o644)
-            file.write(text)
 
 
 def _problem(name: str, outcome: Mapping[str, Any]) -> ContainerProblem:

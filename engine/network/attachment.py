@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from engine.containers.spec import Attachment, EndpointSpec
 from engine.errors import NetworkProblem
 from engine.network.drivers.driver import file_of, get_driver
+from engine.network.hosts import has_ipv6_loopback, host_names
 from engine.network.options import ROUTED, read_endpoint_options
 from engine.network.publication import ANY_ADDRESS, ANY_ADDRESS6
 from engine.network.resolv import read_host, sets_ndots
@@ -98,19 +99,23 @@ class Plan:
         ranks = {one.network.id: rank for rank, one in enumerate(ranked)}
         ways_out = _ways_out(ranked)
         options = self._spec.dns_options or read_host().options
-        return {
+        section: dict[str, Any] = {
             "mode": self._mode(claimed),
             "table": self._roots.kernel_name,
             "hostname": self._hostname,
             "domainname": self._spec.domainname,
+            "extra_hosts": [list(pair) for pair in self._spec.extra_hosts],
+            "ipv6_loopback": has_ipv6_loopback(self._spec.sysctls),
             "endpoints": [self._endpoint(one, ranks[one.network.id], ways_out) for one in claimed],
             "ports": self._ports(claimed, ways_out),
-            "dns": {
-                "servers": list(self._spec.dns),
-                "host": bool(ways_out),
-                "ndots_given": sets_ndots(options),
-            },
         }
+        section["dns"] = {
+            "servers": list(self._spec.dns),
+            "host": bool(ways_out),
+            "ndots_given": sets_ndots(options),
+            "hosts": host_names(section),
+        }
+        return section
 
     def _ports(
         self, claimed: Sequence[Claimed], ways_out: Mapping[int, str]
@@ -161,8 +166,15 @@ class Plan:
         }
 
     def _names(self, wish: EndpointSpec) -> list[str]:
-        """In the order of engine.md B6.2, each once."""
+        """In the order of engine.md B6.2, each once. The names table separates them by blanks."""
         given = [self._name, *wish.aliases, self._container_id[:12], self._hostname]
+        for name in given:
+            if any(character.isspace() for character in name):
+                raise NetworkProblem(
+                    f"container {self._name}: {name!r} cannot be a name on network {wish.network}",
+                    hint="an alias or hostname has no blanks",
+                    code="name-invalid",
+                )
         return list(dict.fromkeys(name for name in given if name))
 
 

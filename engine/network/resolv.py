@@ -1,8 +1,9 @@
-"""The files that a container resolves names with: hosts and resolv.conf (engine.md A8, B6)."""
+"""resolv.conf: that of the host, and those of containers (engine.md B6.1, B6.9, B6.10)."""
 
 from __future__ import annotations
 
 import os
+import socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,37 +13,42 @@ if TYPE_CHECKING:
     from engine.containers.spec import ContainerSpec
 
 HOST_FILE = "/etc/resolv.conf"
-HOST_GATEWAY = "host-gateway"
+RESOLVED_FILE = "/run/systemd/resolve/resolv.conf"  # who is behind systemd-resolved's 127.0.0.53
 EMBEDDED_SERVER = "127.0.0.11"
+_LOCALHOST = "127.0.0.1"
 _FALLBACK_SERVERS = ("8.8.8.8", "8.8.4.4")
-_LOCALHOST6 = (
-    "::1\tlocalhost ip6-localhost ip6-loopback",
-    "fe00::\tip6-localnet",
-    "ff00::\tip6-mcastprefix",
-    "ff02::1\tip6-allnodes",
-    "ff02::2\tip6-allrouters",
-)
 
 
 class ResolvConf:
-    """A parsed resolv.conf. The last `search` or `domain` wins, options add up."""
+    """A parsed resolv.conf. The last `search` or `domain` wins, options add up.
 
-    __slots__ = ("nameservers", "options", "search")
+    nameservers  addresses, those of IPv6 perhaps with a zone (`fe80::1%eth0`)
+    others       lines with other directives, as they were
+    """
+
+    __slots__ = ("nameservers", "options", "others", "search")
 
     def __init__(
         self,
         nameservers: Sequence[str] = (),
         search: Sequence[str] = (),
         options: Sequence[str] = (),
+        others: Sequence[str] = (),
     ) -> None:
         self.nameservers = tuple(nameservers)
         self.search = tuple(search)
         self.options = tuple(options)
+        self.others = tuple(others)
 
     @property
     def sets_ndots(self) -> bool:
         """Whether an option fixes ndots."""
         return sets_ndots(self.options)
+
+    @property
+    def upstreams(self) -> tuple[str, ...]:
+        """Who is asked: a file that names nobody means this machine (resolv.conf(5))."""
+        return self.nameservers or (_LOCALHOST,)
 
 
 def sets_ndots(options: Iterable[str]) -> bool:
@@ -51,28 +57,43 @@ def sets_ndots(options: Iterable[str]) -> bool:
 
 
 def parse(text: str) -> ResolvConf:
-    """A resolv.conf; what is not understood is left out."""
+    """A resolv.conf; a name server that is no address is left out, as the C library does."""
     nameservers: list[str] = []
     search: list[str] = []
     options: list[str] = []
+    others: list[str] = []
     for line in text.splitlines():
         words = line.split()
         if not words or line[0] in "#;":
             continue
-        if words[0] == "nameserver" and len(words) > 1:
-            nameservers.append(words[1])
+        if words[0] == "nameserver":
+            nameservers += filter(_is_address, words[1:2])
         elif words[0] in ("search", "domain"):
             search = words[1:]
         elif words[0] == "options":
             options += words[1:]
-    return ResolvConf(nameservers, search, options)
+        else:
+            others.append(line.strip())
+    return ResolvConf(nameservers, search, options, others)
+
+
+def _is_address(word: str) -> bool:
+    family = socket.AF_INET6 if ":" in word else socket.AF_INET
+    try:
+        socket.inet_pton(family, word.partition("%")[0])
+    except (OSError, ValueError):
+        return False
+    return word.isascii() and (":" in word or "%" not in word)
 
 
 _read: tuple[tuple[int, int, int], ResolvConf] | None = None
 
 
 def read_host() -> ResolvConf:
-    """The host's resolv.conf, read anew when it has changed; empty when there is none."""
+    """The host's resolv.conf, read anew when it has changed; empty when there is none.
+
+    One stat when it has not: cheap enough to be asked before every query that is forwarded.
+    """
     global _read
     try:
         found = os.stat(HOST_FILE)
@@ -82,7 +103,18 @@ def read_host() -> ResolvConf:
                 _read = version, parse(file.read())
     except FileNotFoundError:
         return ResolvConf()
+    except OSError:  # out of descriptors, or between two symbolic links
+        return _read[1] if _read else ResolvConf()
     return _read[1]
+
+
+def read_behind_resolved() -> ResolvConf:
+    """The servers that systemd-resolved asks; empty where it does not run."""
+    try:
+        with open(RESOLVED_FILE, encoding="utf-8", errors="replace") as file:
+            return parse(file.read())
+    except FileNotFoundError:
+        return ResolvConf()
 
 
 def resolv_conf(record: Mapping[str, Any], spec: ContainerSpec) -> str:
@@ -96,63 +128,32 @@ def resolv_conf(record: Mapping[str, Any], spec: ContainerSpec) -> str:
     options = spec.dns_options or host.options
     servers = spec.dns or host.nameservers
     if not record["endpoints"]:
-        return _render(_without_loopback(record, servers), search, options, "")
+        return _render(_without_loopback(record, servers), search, options, *host.others)
     if not sets_ndots(options):
         options = (*(o for o in options if not o.startswith("ndots:")), "ndots:0")
     origin = "dns of this container" if spec.dns else f"{HOST_FILE} of the host"
     note = f"# Answered by Buoy; other names by {' '.join(servers) or 'nobody'} ({origin})"
-    return _render((EMBEDDED_SERVER,), search, options, note)
+    return _render((EMBEDDED_SERVER,), search, options, *host.others, note)
 
 
 def _without_loopback(record: Mapping[str, Any], servers: Sequence[str]) -> Sequence[str]:
-    """In another namespace than the host's, 127.0.0.53 is nobody."""
+    """In another namespace than the host's, 127.0.0.53 is nobody: who is behind it is asked."""
     if record["mode"] == "host":
         return servers
-    return tuple(s for s in servers if not s.startswith("127.")) or _FALLBACK_SERVERS
+    behind = read_behind_resolved().nameservers if "127.0.0.53" in servers else ()
+    return [s for s in (*servers, *behind) if not _is_loopback(s)] or _FALLBACK_SERVERS
+
+
+def _is_loopback(server: str) -> bool:
+    return server.startswith("127.") or server == "::1"
 
 
 def _render(
-    servers: Sequence[str], search: Sequence[str], options: Sequence[str], note: str
+    servers: Sequence[str], search: Sequence[str], options: Sequence[str], *others: str
 ) -> str:
     lines = [f"nameserver {server}" for server in servers]
     if search:
         lines.append(f"search {' '.join(search)}")
     if options:
         lines.append(f"options {' '.join(options)}")
-    return "".join(f"{line}\n" for line in (*lines, *([note] if note else ())))
-
-
-def hosts_file(record: Mapping[str, Any], extra_hosts: Sequence[tuple[str, str]]) -> str:
-    """The content of /etc/hosts.
-
-    record        the `network` section of the launch record
-    extra_hosts   (name, address); `host-gateway` is an address of the host that it can reach
-    """
-    if record["mode"] == "host" and not extra_hosts:
-        with open("/etc/hosts", encoding="utf-8", errors="replace") as file:
-            return file.read()
-    lines = ["127.0.0.1\tlocalhost"]
-    if os.path.exists("/proc/net/if_inet6"):
-        lines += _LOCALHOST6
-    gateway = _host_gateway(record)
-    for name, address in extra_hosts:
-        shown = gateway if address == HOST_GATEWAY else address.strip("[]")
-        lines.append(f"{shown}\t{name}")
-    own = _own_names(record["hostname"], record["domainname"])
-    lines += [
-        f"{place['address']}\t{own}"
-        for endpoint in record["endpoints"]
-        for place in endpoint["addresses"]
-    ]
-    return "".join(f"{line}\n" for line in lines)
-
-
-def _host_gateway(record: Mapping[str, Any]) -> str:
-    ranked = sorted(record["endpoints"], key=lambda endpoint: endpoint["rank"])
-    return ranked[0]["addresses"][0]["gateway"] if ranked else "127.0.0.1"
-
-
-def _own_names(hostname: str, domainname: str | None) -> str:
-    full = f"{hostname}.{domainname}" if domainname else hostname
-    short, dot, _ = full.partition(".")
-    return f"{full} {short}" if dot else full
+    return "".join(f"{line}\n" for line in (*lines, *others))

@@ -133,7 +133,7 @@ class Sandbox:
             return
         dns = self._record["dns"]
         forwarder = Forwarder(loop, self.netns_fd, servers=dns["servers"], host=dns["host"])
-        zone = Zone(self._record["endpoints"])
+        zone = Zone(self._record["endpoints"], dns["hosts"])
         self._server = Server(
             self._listeners, zone, forwarder, loop, ndots_given=dns["ndots_given"]
         )

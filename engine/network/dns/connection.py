@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 IDLE_S = 10.0
 _LARGEST_BYTES = 65_535
+_MOST_UNREAD_BYTES = 1 << 20
 
 
 class Connection:
@@ -60,7 +61,7 @@ class Connection:
         self._idle.cancel()
         self._idle = self._loop.call_later(IDLE_S, self.close)
         self._in += data
-        while len(self._in) >= 2:
+        while len(self._in) >= 2 and self._socket.fileno() >= 0:
             end = 2 + int.from_bytes(self._in[:2], "big")
             if len(self._in) < end:
                 return
@@ -72,6 +73,8 @@ class Connection:
             return
         self._out += len(answer).to_bytes(2, "big") + answer
         self._write()
+        if len(self._out) > _MOST_UNREAD_BYTES:  # it asks and asks, and does not read
+            self.close()
 
     def _write(self) -> None:
         try:

@@ -26,7 +26,8 @@ TTL_S = 5
 
 _ADDRESS_BYTES = ((wire.TYPE_A, 4), (wire.TYPE_AAAA, 16))
 _DRAIN = 64  # queries served before others have their turn
-_CACHED_ANSWERS = 4096
+_CACHED_ANSWERS = 2048
+_CACHED_QUERY_BYTES = 320  # a longer one is no honest question
 _QUERY_BYTES = 4096
 _CONNECTIONS = 32
 
@@ -66,38 +67,46 @@ class Server:
 
     def _serve_udp(self) -> None:
         receive, send = self._listeners.udp.recvfrom, self._listeners.udp.sendto
-        refresh, answers = self._zone.refresh, self._answers
+        answers = self._answers
+        self._refresh()
         for _ in range(_DRAIN):
             try:
                 packet, client = receive(_QUERY_BYTES)
-            except BlockingIOError:
+            except OSError:  # nothing left, as a rule
                 return
-            if refresh():
-                answers.clear()
             answer = answers.get(packet[2:])
             if answer is None:
                 answer = self._resolve_udp(packet, client)
                 if answer is None:
                     continue
-            if type(answer) is list:  # round robin: the next one's turn
-                answer.append(answer.pop(0))
-                answer = answer[-1]
+            elif type(answer) is list:  # round robin: the next one's turn
+                answer.insert(1, answer.pop(-2))
+                answer = b"".join(answer)
             try:
                 send(packet[:2] + answer, client)  # type: ignore[operator]
             except OSError:  # its buffer is full, or its own firewall says no: it asks again
                 continue
 
-    def _resolve_udp(self, packet: bytes, client: Address) -> bytes | list[bytes] | None:
-        question = wire.parse_question(packet)
-        if question is None:
-            return None
-        answer = self._resolve(packet, question, question.limit)
-        if answer is None:
-            self._forwarder.ask(packet, lambda reply: self._send(reply, client), tcp=False)
-            return None
-        if len(self._answers) >= _CACHED_ANSWERS:
+    def _refresh(self) -> bool:
+        """Whether the zone is as the tables have it now."""
+        try:
+            if self._zone.refresh():
+                self._answers.clear()
+        except (OSError, ValueError):  # out of descriptors, or somebody's hand was in a table
             self._answers.clear()
-        self._answers[packet[2:]] = answer
+            return False
+        return True
+
+    def _resolve_udp(self, packet: bytes, client: Address) -> bytes | None:
+        parts = self._resolve(packet, lambda reply: self._send(reply, client), tcp=False)
+        if parts is None:
+            return None
+        answer = b"".join(parts)
+        # one that is cut is made anew: others are to be among those that fit
+        if len(packet) <= _CACHED_QUERY_BYTES and not wire.is_truncated(answer):
+            if len(self._answers) >= _CACHED_ANSWERS:
+                self._answers.clear()
+            self._answers[packet[2:]] = answer if len(parts) < 4 else parts
         return answer
 
     def _send(self, reply: bytes, client: Address) -> None:
@@ -106,22 +115,34 @@ class Server:
         except OSError:  # as above
             return
 
-    def _resolve(
-        self, packet: bytes, question: wire.Question, limit: int
-    ) -> bytes | list[bytes] | None:
-        """The answer without its id, several to take turns, or None for what is not ours."""
+    def _resolve(self, packet: bytes, reply: Reply, *, tcp: bool) -> list[bytes] | None:
+        """The answer without its id, in parts; None: there is none, or `reply` gets it."""
+        question = wire.parse_question(packet)
+        if question is None:
+            return None
+        if not self._refresh():  # again, since a name may have come while others were answered
+            reply(wire.refuse(packet, wire.SERVER_FAILURE))
+            return None
+        limit = wire.LARGEST_BYTES if tcp else question.limit
+        answer = self._find(packet, question, limit)
+        if answer is None:
+            self._forwarder.ask(packet, reply, tcp=tcp)
+        return answer
+
+    def _find(self, packet: bytes, question: wire.Question, limit: int) -> list[bytes] | None:
+        """The same, from the zone; None for what is not ours."""
         if question.network_class != wire.CLASS_IN:
             return None
         if question.kind == wire.TYPE_PTR:
             name = self._zone.find_reverse(question.name)
             if name is not None:
                 found = wire.record(wire.TYPE_PTR, wire.encode_name(name), TTL_S)
-                return wire.respond(packet, question, [found], limit=limit)
+                return wire.respond_in_parts(packet, question, [found], limit=limit)
         addresses = self._zone.find(question.name)
         if addresses is None:
             bare = b"." not in question.name and question.kind in (wire.TYPE_A, wire.TYPE_AAAA)
             if self._ndots_given and bare and question.name:
-                return wire.respond(packet, question, limit=limit)
+                return wire.respond_in_parts(packet, question, limit=limit)
             return None
         # known, but perhaps not by such an address: never forwarded, or the NXDOMAIN that comes
         # back makes musl fail the whole lookup
@@ -132,11 +153,9 @@ class Server:
             for address in addresses
             if len(address) == size
         ]
-        turns = [
-            wire.respond(packet, question, records[i:] + records[:i], limit=limit)
-            for i in range(len(records) or 1)
-        ]
-        return turns if len(turns) > 1 else turns[0]
+        first = int.from_bytes(packet[:2], "big") % (len(records) or 1)  # ids are random
+        turned = records[first:] + records[:first]
+        return wire.respond_in_parts(packet, question, turned, limit=limit)
 
     def _accept(self) -> None:
         try:
@@ -149,16 +168,9 @@ class Server:
         self._connections.add(Connection(accepted, self._loop, self._answer_tcp, self._forget))
 
     def _answer_tcp(self, packet: bytes, reply: Reply) -> None:
-        question = wire.parse_question(packet)
-        if question is None:
-            return
-        if self._zone.refresh():
-            self._answers.clear()
-        answer = self._resolve(packet, question, wire.LARGEST_BYTES)
-        if answer is None:
-            self._forwarder.ask(packet, reply, tcp=True)
-        else:
-            reply(packet[:2] + (answer if isinstance(answer, bytes) else answer[0]))
+        parts = self._resolve(packet, reply, tcp=True)
+        if parts is not None:
+            reply(packet[:2] + b"".join(parts))
 
     def _forget(self, connection: Connection) -> None:
         self._connections.discard(connection)

@@ -86,6 +86,18 @@ def respond(
     Records that do not fit into `limit` (None: what the asker takes) are left out, and the
     answer says so, which makes the asker come again over TCP.
     """
+    return b"".join(respond_in_parts(packet, question, records, rcode=rcode, limit=limit))
+
+
+def respond_in_parts(
+    packet: bytes,
+    question: Question,
+    records: Sequence[bytes] = (),
+    *,
+    rcode: int = NO_ERROR,
+    limit: int | None = None,
+) -> list[bytes]:
+    """The same: what comes before the records, each record, what comes after."""
     asked = packet[_HEADER_BYTES : question.end]
     extra = _OPT_RECORD if question.edns else b""
     room = (limit or question.limit) - _HEADER_BYTES - len(asked) - len(extra)
@@ -100,7 +112,12 @@ def respond(
         first |= _TRUNCATED
     second = _RECURSION_AVAILABLE | (packet[3] & _CHECKING_DISABLED) | rcode
     counts = _COUNTS.pack(1, len(kept), 0, 1 if extra else 0)
-    return bytes((first, second)) + counts + asked + b"".join(kept) + extra
+    return [bytes((first, second)) + counts + asked, *kept, extra]
+
+
+def is_truncated(answer: bytes) -> bool:
+    """Of one without its id."""
+    return bool(answer[0] & _TRUNCATED)
 
 
 def refuse(packet: bytes, rcode: int) -> bytes:

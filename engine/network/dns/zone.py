@@ -24,38 +24,48 @@ class _Member:
     def __init__(self, name: str, directory: str, links: Iterable[Sequence[str]]) -> None:
         self.name = name
         self.directory = directory
-        self.links = {alias.lower().encode(): target.lower().encode() for alias, target in links}
+        self.links: dict[bytes, list[bytes]] = {}
+        for alias, target in links:
+            self.links.setdefault(_key(alias), []).append(_key(target))
         self.version: names.Version | None = None
         self.addresses: dict[bytes, list[bytes]] = {}
         self.reverse: dict[bytes, str] = {}
 
     def load(self) -> None:
-        self.version = names.version(self.directory)
-        self.addresses, self.reverse = {}, {}
+        """On failure it stays as it was, out of date."""
+        version = names.version(self.directory)
+        addresses: dict[bytes, list[bytes]] = {}
+        reverse: dict[bytes, str] = {}
         for entry in names.read(self.directory):
             packed = [_pack(address) for address in entry.addresses]
             for name in entry.names:
-                self.addresses.setdefault(name.lower().encode(), []).extend(packed)
+                addresses.setdefault(_key(name), []).extend(packed)
             if entry.names:
-                self.reverse |= dict.fromkeys(packed, f"{entry.names[0]}.{self.name}")
+                reverse |= dict.fromkeys(packed, f"{entry.names[0]}.{self.name}")
+        self.version, self.addresses, self.reverse = version, addresses, reverse
 
     def find(self, name: bytes) -> list[bytes] | None:
         """Links of this container go before the names that all see (engine.md B6.3)."""
-        target = self.links.get(name)
-        if target is not None and target in self.addresses:
-            return self.addresses[target]
-        return self.addresses.get(name)
+        targets = self.links.get(name, ())  # several: replicas of the service that is linked
+        linked = [one for target in targets for one in self.addresses.get(target, ())]
+        return linked or self.addresses.get(name)
 
 
 class Zone:
     """The networks of one container, in the order in which they are asked.
 
     endpoints   of the launch record: `network`, `directory`, `links`, `rank`
+    hosts       name -> addresses, for what no network knows
     """
 
-    __slots__ = ("_members",)
+    __slots__ = ("_hosts", "_members")
 
-    def __init__(self, endpoints: Iterable[Mapping[str, object]]) -> None:
+    def __init__(
+        self,
+        endpoints: Iterable[Mapping[str, object]],
+        hosts: Mapping[str, Iterable[str]] = {},
+    ) -> None:
+        self._hosts = {_key(name): list(map(_pack, found)) for name, found in hosts.items()}
         ordered = sorted(endpoints, key=lambda endpoint: int(str(endpoint["rank"])))
         self._members = [
             _Member(str(e["network"]), str(e["directory"]), e["links"])  # type: ignore[arg-type]
@@ -63,7 +73,10 @@ class Zone:
         ]
 
     def refresh(self) -> bool:
-        """Read the tables that have changed; whether any had. One stat each when none has."""
+        """Read the tables that have changed; whether any had. One stat each when none has.
+
+        Raises OSError and ValueError for one that cannot be read: it is tried again next time.
+        """
         changed = False
         for member in self._members:
             if member.version != names.version(member.directory):
@@ -90,7 +103,7 @@ class Zone:
                     found = member.find(b".".join(labels[:cut]))
                     if found is not None:
                         return found
-        return None
+        return self._hosts.get(name)
 
     def find_reverse(self, name: bytes) -> str | None:
         """The name behind `4.0.18.172.in-addr.arpa`; None when it is nobody's here."""
@@ -98,6 +111,11 @@ class Zone:
         if packed is None:
             return None
         return next((m.reverse[packed] for m in self._members if packed in m.reverse), None)
+
+
+def _key(name: str) -> bytes:
+    """As `wire.Question.name` has it."""
+    return name.rstrip(".").encode().lower()
 
 
 def _pack(address: str) -> bytes:

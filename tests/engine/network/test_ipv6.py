@@ -10,7 +10,7 @@ import pytest
 from engine.containers.spec import EndpointSpec
 from engine.errors import NetworkProblem
 from engine.network.spec import PoolSpec
-from tests.engine.network.resolver import AAAA, PTR, A, query, resolve
+from tests.engine.network.dns.resolver import AAAA, PTR, A, query, resolve
 from tests.engine.network.world import (
     NEIGHBOUR6,
     OUTSIDE_HOST6,

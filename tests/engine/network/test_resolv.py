@@ -1,4 +1,4 @@
-"""/etc/hosts and /etc/resolv.conf of a container (engine.md A8, B6.1)."""
+"""/etc/resolv.conf of the host and of a container (engine.md B6.1, B6.9, B6.10)."""
 
 from __future__ import annotations
 
@@ -10,19 +10,14 @@ from hypothesis import strategies as st
 
 from engine.containers.spec import ContainerSpec
 from engine.network import resolv
-from engine.network.resolv import hosts_file, parse, resolv_conf
+from engine.network.resolv import parse, read_behind_resolved, resolv_conf
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def record(*addresses: str, mode: str = "sandbox", **given: Any) -> dict[str, Any]:
-    endpoints = [
-        {"addresses": [{"address": address, "gateway": "10.5.0.1"}], "rank": rank}
-        for rank, address in enumerate(addresses)
-    ]
-    named = {"hostname": "web", "domainname": None, **given}
-    return {"mode": mode, "endpoints": endpoints, **named}
+def record(*addresses: str, mode: str = "sandbox") -> dict[str, Any]:
+    return {"mode": mode, "endpoints": [{"addresses": [{"address": one}]} for one in addresses]}
 
 
 def spec(**given: Any) -> ContainerSpec:
@@ -69,6 +64,20 @@ def test_without_networks_the_hosts_servers_are_named_less_its_loopback(host_fil
     assert resolv_conf(record(mode="none"), spec()).splitlines()[0] == "nameserver 8.8.8.8"
 
 
+def test_where_we_do_not_answer_those_behind_systemd_resolved_are_named(
+    host_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    behind = host_file.with_name("behind.conf")
+    monkeypatch.setattr(resolv, "RESOLVED_FILE", str(behind))
+    assert read_behind_resolved().nameservers == ()
+    behind.write_text("nameserver 192.0.2.53\nnameserver 2001:db8::53\n")
+    shown = resolv_conf(record(mode="none"), spec()).splitlines()
+    assert shown[:2] == ["nameserver 192.0.2.53", "nameserver 2001:db8::53"]
+    assert "127.0.0.53 (" in resolv_conf(record("10.5.0.2"), spec())  # asked from the host
+    host_file.write_text("nameserver 127.0.0.1\n")
+    assert "8.8.8.8" in resolv_conf(record(mode="none"), spec())
+
+
 def test_a_host_without_the_file_has_no_servers(host_file: Path) -> None:
     host_file.unlink()
     assert resolv_conf(record("10.5.0.2"), spec()).startswith("nameserver 127.0.0.11\n")
@@ -88,41 +97,28 @@ def test_the_last_search_wins_and_options_add_up() -> None:
     assert (found.nameservers, found.search) == (("192.0.2.1",), ("b", "c"))
     assert found.options == ("ndots:2", "rotate")
     assert found.sets_ndots
+    assert found.others == ("sortlist 1",)
+
+
+def test_what_is_not_understood_is_copied(host_file: Path) -> None:
+    host_file.write_text("nameserver 192.0.2.1\nsortlist 192.0.2.0\nfamily inet4\n")
+    for shown in (record("10.5.0.2"), record(mode="none"), record(mode="host")):
+        assert "sortlist 192.0.2.0\nfamily inet4\n" in resolv_conf(shown, spec())
+
+
+def test_a_name_server_is_an_address() -> None:
+    text = "".join(
+        f"nameserver {word}\n"
+        for word in ("dns.example", "192.0.2", "2001:db8::1", "fe80::1%eth0", "1.2.3.4%x", "::g")
+    )
+    assert parse(text).nameservers == ("2001:db8::1", "fe80::1%eth0")
+
+
+def test_nobody_named_is_this_machine() -> None:
+    assert parse("search lan\n").upstreams == ("127.0.0.1",)
+    assert parse("nameserver 192.0.2.1\n").upstreams == ("192.0.2.1",)
 
 
 @given(st.text())
 def test_any_text_can_be_read(text: str) -> None:
     parse(text)
-
-
-def test_hosts_holds_localhost_then_the_users_then_its_own_names() -> None:
-    extra = [("db", "192.0.2.7"), ("six", "[fd00::1]"), ("me", "host-gateway")]
-    lines = hosts_file(record("10.5.0.2", "10.6.0.2"), extra).splitlines()
-    assert lines[0] == "127.0.0.1\tlocalhost"
-    assert lines[-5:] == [
-        "192.0.2.7\tdb",
-        "fd00::1\tsix",
-        "10.5.0.1\tme",
-        "10.5.0.2\tweb",
-        "10.6.0.2\tweb",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("hostname", "domainname", "line"),
-    [
-        ("web", "example.org", "10.5.0.2\tweb.example.org web"),
-        ("web.example.org", None, "10.5.0.2\tweb.example.org web"),
-    ],
-)
-def test_a_name_with_a_domain_is_there_without_it_too(
-    hostname: str, domainname: str | None, line: str
-) -> None:
-    text = hosts_file(record("10.5.0.2", hostname=hostname, domainname=domainname), [])
-    assert text.splitlines()[-1] == line
-
-
-def test_in_the_hosts_network_the_file_is_the_hosts() -> None:
-    with open("/etc/hosts", encoding="utf-8") as file:  # noqa: PTH123
-        assert hosts_file(record(mode="host"), []) == file.read()
-    assert "127.0.0.1\tx" in hosts_file(record(mode="host"), [("x", "127.0.0.1")])

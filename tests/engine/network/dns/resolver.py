@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import socket
 import struct
 import threading
 from typing import TYPE_CHECKING
 
+from engine.network import names
 from engine.network.dns import wire
 from tests.engine.network.world import inside
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from types import TracebackType
 
-A, PTR, MX, AAAA = 1, 12, 15, 28
+    from tests.engine.network.world import Box
+
+A, PTR, MX, AAAA, ANY = 1, 12, 15, 28, 255
+NO_ERROR, FORMAT_ERROR, SERVER_FAILURE, NAME_ERROR, NOT_IMPLEMENTED, REFUSED = range(6)
 
 
 class Answer:
@@ -51,10 +58,17 @@ def _records(packet: bytes, place: int, count: int) -> tuple[list[bytes], int]:
     return found, ttl_s
 
 
-def query(name: str, kind: int = A, *, number: int = 0x2345, edns_bytes: int = 0) -> bytes:
+def query(
+    name: str,
+    kind: int = A,
+    *,
+    number: int = 0x2345,
+    edns_bytes: int = 0,
+    network_class: int = wire.CLASS_IN,
+) -> bytes:
     """A query for a name, spelt as given."""
     header = struct.pack(">HHHHHH", number, 0x0100, 1, 0, 0, 1 if edns_bytes else 0)
-    packet = header + wire.encode_name(name) + struct.pack(">HH", kind, 1)
+    packet = header + wire.encode_name(name) + struct.pack(">HH", kind, network_class)
     if edns_bytes:
         packet += b"\0" + struct.pack(">HHIH", wire.TYPE_OPT, edns_bytes, 0, 0)
     return packet
@@ -75,11 +89,46 @@ def resolve(netns_fd: int | None, packet: bytes, *, tcp: bool = False) -> Answer
             return Answer(stream.read(int.from_bytes(stream.read(2), "big")))
 
 
+def ask(box: Box, name: str, kind: int = A) -> list[str]:
+    """The addresses that a container is told."""
+    answer = resolve(box.sandbox.netns_fd, query(name, kind))
+    assert answer.rcode == NO_ERROR
+    return answer.addresses
+
+
+def directory_of(box: Box) -> str:
+    """Where the names table of its first network is."""
+    return str(box.record["endpoints"][0]["directory"])
+
+
+@contextlib.contextmanager
+def many_addresses(box: Box, name: str, addresses: Iterable[str]) -> Iterator[None]:
+    """A name that stands for all of them on the box's first network, for a with-block."""
+    directory = directory_of(box)
+    for number, address in enumerate(addresses):
+        entry = names.Entry(
+            addresses=(address,),
+            container_id=f"{number:064x}",
+            holder=names.identity(os.getpid()),
+            link="none",
+            names=(name,),
+        )
+        names.put(directory, entry)
+    try:
+        yield
+    finally:
+        names.keep(directory, lambda entry: entry.link != "none")
+
+
 class Upstream:
-    """A name server: answers every A with 198.51.100.1, or with one error; over UDP and TCP.
+    """A name server: answers everything with 198.51.100.1, or with one error; over UDP and TCP.
 
     rcode     None: it never answers
     size      answers are padded to so many bytes
+    order     gets its address for each query
+
+    asked       (name, whole packet) of each query; transports: udp or tcp
+    raw         what it says in place of an answer
     """
 
     def __init__(
@@ -90,13 +139,18 @@ class Upstream:
         size: int = 0,
         netns_fd: int | None = None,
         truncate: bool = False,
+        order: list[str] | None = None,
     ) -> None:
         self.asked: list[tuple[str, bytes]] = []
+        self.transports: list[str] = []
+        self.raw: bytes | None = None
+        self._address, self._order = address, order
         self._rcode, self._size, self._truncate = rcode, size, truncate
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
         with inside(netns_fd):
-            self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self._tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-            self._waker = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self._udp = socket.socket(family, socket.SOCK_DGRAM)
+            self._tcp = socket.socket(family, socket.SOCK_STREAM)
+            self._waker = socket.socket(family, socket.SOCK_DGRAM)
         self._udp.bind((address, 53))
         self._tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._tcp.bind((address, 53))
@@ -149,7 +203,12 @@ class Upstream:
     def _answer(self, packet: bytes, *, tcp: bool) -> bytes:
         question = wire.parse_question(packet)
         assert question is not None
-        self.asked.append((question.name.decode(), packet))
+        self.asked.append((question.name.decode("latin-1"), packet))
+        self.transports.append("tcp" if tcp else "udp")
+        if self._order is not None:
+            self._order.append(self._address)
+        if self.raw is not None:
+            return self.raw
         if self._rcode is None:
             return b""
         found = [] if self._rcode else [wire.record(A, bytes([198, 51, 100, 1]), 60)]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import struct
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.network.dns import wire
 
+ANY_TIME = settings(deadline=None)  # others compute here, too
 labels = st.binary(min_size=1, max_size=63).filter(lambda label: b"." not in label)
 names = st.lists(labels, max_size=5).filter(lambda parts: sum(map(len, parts)) + len(parts) < 254)
 
@@ -29,6 +30,7 @@ def records(count: int) -> list[bytes]:
     return [wire.record(wire.TYPE_A, bytes([10, 0, 0, n]), 5) for n in range(count)]
 
 
+@ANY_TIME
 @given(st.binary(max_size=600))
 def test_any_bytes_are_a_question_or_none(packet: bytes) -> None:
     question = wire.parse_question(packet)
@@ -38,6 +40,7 @@ def test_any_bytes_are_a_question_or_none(packet: bytes) -> None:
         assert wire.refuse(packet, wire.REFUSED)[:2] == packet[:2]
 
 
+@ANY_TIME
 @given(st.binary(min_size=17, max_size=80), st.data())
 def test_a_question_cut_short_is_none(tail: bytes, data: st.DataObject) -> None:
     whole = query([b"db", b"example"])
@@ -45,6 +48,7 @@ def test_a_question_cut_short_is_none(tail: bytes, data: st.DataObject) -> None:
     assert wire.parse_question(whole[:cut]) is None
 
 
+@ANY_TIME
 @given(names, st.integers(0, 65535))
 def test_a_question_is_read_in_lower_case_and_answered_as_it_was_spelt(
     parts: list[bytes], kind: int
@@ -58,6 +62,7 @@ def test_a_question_is_read_in_lower_case_and_answered_as_it_was_spelt(
     assert struct.unpack_from(">HHHHHH", answer) == (0x1234, 0x8180, 1, 2, 0, 0)
 
 
+@ANY_TIME
 @given(st.integers(0, 200), st.one_of(st.none(), st.integers(0, 65535)))
 def test_an_answer_is_no_larger_than_the_asker_takes(count: int, size: int | None) -> None:
     packet = query([b"db"]) if size is None else query([b"db"], extra=opt(size), more=1)
