@@ -135,6 +135,7 @@ class Plan:
     def _endpoint(self, one: Claimed, rank: int, ways_out: Mapping[int, str]) -> dict[str, Any]:
         """`rank`: the order of name lookups; ways_out: which network has the default route."""
         network = one.network
+        is_routed = get_driver(network.driver).ROUTED
         return {
             "network_id": network.id,
             "network": network.name,
@@ -150,6 +151,7 @@ class Plan:
                     "prefix_length": pool.subnet.prefixlen,
                     "gateway": str(pool.gateway),
                     "default_route": ways_out.get(pool.family) == network.id,
+                    "gateway_is_host": is_routed and pool.family not in network.choices.inhibited,
                 }
                 for address, pool in zip(one.addresses, network.pools, strict=True)
             ],
@@ -159,7 +161,7 @@ class Plan:
             "isolated": not network.choices.icc,
             "link_local": list(one.wish.link_local),
             "sysctls": read_endpoint_options(network.name, one.wish.options).sysctls,
-            "routed": get_driver(network.driver).ROUTED,
+            "routed": is_routed,
             "rank": rank,
             "names": self._names(one.wish),
             "links": [list(link) for link in one.wish.links],

@@ -72,10 +72,11 @@ def _addresses(record: Mapping[str, Any], address: str) -> list[str]:
         return [address.strip("[]")]
     if record["mode"] == "host":
         return [_LOCALHOST]
-    ranked = sorted(record["endpoints"], key=lambda endpoint: endpoint["rank"])
-    routed = (endpoint for endpoint in ranked if endpoint["routed"])  # the host is the gateway
-    first = next(routed, None)
-    return [place["gateway"] for place in first["addresses"]] if first else []
+    for endpoint in sorted(record["endpoints"], key=lambda endpoint: endpoint["rank"]):
+        found = [p["gateway"] for p in endpoint["addresses"] if p["gateway_is_host"]]
+        if found:
+            return found
+    return []
 
 
 def _own_names(hostname: str, domainname: str | None) -> str:

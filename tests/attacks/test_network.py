@@ -15,7 +15,7 @@ import pytest
 from engine import EndpointSpec, NetworkSpec
 from engine.kernel.namespaces import joined_network
 from tests.engine.network.conftest import host, world
-from tests.engine.network.resolver import query
+from tests.engine.network.dns.resolver import query
 from tests.marks import needs_root
 
 if TYPE_CHECKING:

@@ -12,15 +12,15 @@ from engine.network.hosts import HOST_NAMES, has_ipv6_loopback, host_names, host
 HOST = "host-gateway"
 
 
-def endpoint(*pairs: tuple[str, str], rank: int = 0, routed: bool = True) -> dict[str, Any]:
-    """pairs   (address, gateway)"""
-    places = [{"address": address, "gateway": gateway} for address, gateway in pairs]
-    return {"addresses": places, "rank": rank, "routed": routed}
+def endpoint(*pairs: tuple[str, str], rank: int = 0, host: bool = True) -> dict[str, Any]:
+    """pairs   (address, gateway); host: whether the gateway is"""
+    places = [{"address": a, "gateway": g, "gateway_is_host": host} for a, g in pairs]
+    return {"addresses": places, "rank": rank}
 
 
 ONE = endpoint(("10.5.0.2", "10.5.0.1"))
 DUAL = endpoint(("10.5.0.2", "10.5.0.1"), ("fd00:5::2", "fd00:5::1"))
-LAN = endpoint(("192.0.2.20", "192.0.2.1"), rank=-1, routed=False)  # macvlan: not the host's
+LAN = endpoint(("192.0.2.20", "192.0.2.1"), rank=-1, host=False)  # macvlan: not the host's
 
 
 def record(
