@@ -102,8 +102,8 @@ def test_all_of_it_is_told_at_once(files: Files) -> None:
     )
     assert [problem.where for problem in refused(project)] == [
         "compose.yaml:1:26",
-        "compose.yaml:1:48",
-        "compose.yaml:1:75",
+        "compose.yaml:1:57",
+        "compose.yaml:1:84",
     ]
 
 
