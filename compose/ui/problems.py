@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from compose.ui.printable import printable
 from engine.errors import Problem
 
 TYPE_CHECKING = False
@@ -36,10 +37,10 @@ def _flat(group: ExceptionGroup[Problem]) -> Iterator[Problem]:
 def format_problem(problem: Problem, *, colour: bool = False) -> str:
     """`error: <code>`, then `where: what`, then `hint: ...`; lines end without a newline."""
     red, bold, reset = ("\x1b[31m", "\x1b[1m", "\x1b[0m") if colour else ("", "", "")
-    where = f"{bold}{problem.where}{reset}: " if problem.where else ""
-    lines = [f"{red}error{reset}: {problem.code}", f"{where}{problem.what}"]
+    where = f"{bold}{printable(problem.where)}{reset}: " if problem.where else ""
+    lines = [f"{red}error{reset}: {problem.code}", f"{where}{printable(problem.what)}"]
     if problem.hint:
-        lines.append(f"hint: {problem.hint}")
+        lines.append(f"hint: {printable(problem.hint)}")
     return "\n".join(lines)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from compose.ui.printable import printable
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from engine import Process
@@ -24,7 +26,7 @@ def row(process: Process, now_s: float) -> tuple[str, ...]:
         _started(process.started_at, now_s),
         process.tty or "?",
         f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}",
-        _printable(process.command),
+        printable(process.command, keep=""),
     )
 
 
@@ -45,8 +47,3 @@ def _started(at_s: float, now_s: float) -> str:
         return time.strftime("%H:%M", at)
     same_year = at.tm_year == time.localtime(now_s).tm_year
     return time.strftime("%b%d" if same_year else "%Y", at)
-
-
-def _printable(text: str) -> str:
-    """A process may call itself anything: what would move the cursor is not printed."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from compose.ui.printable import printable
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -90,7 +92,7 @@ class PlainSteps:
         self._line(step, (word or WORDS[step.action].done) + cause_of(step))
 
     def failed(self, step: Step, error: Exception) -> None:
-        self._line(step, f"Error {error}")
+        self._line(step, f"Error {printable(str(error))}")
 
     def skipped(self, step: Step) -> None:
         self._line(step, "Skipped")

@@ -22,6 +22,13 @@ def test_what_is_not_known_is_left_out() -> None:
     assert format_problem(NetworkProblem("it broke")) == "error: network\nit broke"
 
 
+def test_a_problem_does_not_move_the_cursor() -> None:
+    problem = Problem("of a registry: \x1b]0;title\x07\x1b[2J\r\x9b1A\n\tlisted", hint="\x1b[8m")
+    assert format_problem(problem) == (
+        "error: problem\nof a registry: ?]0;title??[2J??1A\n\tlisted\nhint: ?[8m"
+    )
+
+
 def test_groups_are_unwrapped_each_problem_once_and_bugs_kept_apart() -> None:
     one, other, bug = Problem("one"), Problem("other"), KeyError("bug")
     group = ExceptionGroup("all", [one, ExceptionGroup("inner", [other, Problem("one"), bug])])
