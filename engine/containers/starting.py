@@ -76,7 +76,7 @@ async def start(containers: Containers, row: sqlite3.Row, client: Client | None 
     ours = record["buoy"]
     ours["argv"], ours["attachments"] = record["process"]["args"], _attachments(network)
     ours["boot_id"] = boot_id()
-    _make_directories(containers, container_id)
+    _make_directories(containers, container_id, ours["log"]["path"])
     place_files(roots, container_id, spec.files)
     require_files(roots, container_id, spec)
     write_own_files(roots.container(container_id), container_id, spec, network)
@@ -193,13 +193,13 @@ def _attachments(network: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [attachment_of(endpoint).values() for endpoint in network["endpoints"]]
 
 
-def _make_directories(containers: Containers, container_id: str) -> None:
+def _make_directories(containers: Containers, container_id: str, log_path: str) -> None:
     """Nobody but root may enter: there are setuid files and secrets inside."""
     roots = containers.roots
     directory, run_directory = roots.container(container_id), roots.container_run(container_id)
     for base in (roots.root, roots.run_root):
         os.makedirs(f"{base}/containers", mode=0o711, exist_ok=True)
-    for path in (directory, run_directory):
+    for path in (directory, run_directory, os.path.dirname(log_path)):
         os.makedirs(path, mode=0o710, exist_ok=True)
     for name in ("upper", "work", EMPTY_LOWER):
         ensure_directory(f"{directory}/{name}", 0o755)

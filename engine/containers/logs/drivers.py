@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from engine.containers.logs import cri, json_file, local
 from engine.containers.logs.compression import Compressor
 from engine.containers.logs.rotation import RotatedFile
@@ -37,12 +35,14 @@ def log_path(directory: str, container_id: str, driver: str) -> str:
 
 
 def open_log(record: dict[str, Any]) -> LogWriter | NoLog:
-    """The log of a container as `buoy.log` of its launch record asks for it."""
+    """The log of a container as `buoy.log` of its launch record asks for it.
+
+    Its directory has to be there: making it here would cost every monitor 0.2 MB.
+    """
     driver = record["driver"]
     if driver == NONE:
         return NoLog()
     path = record["path"]
-    os.makedirs(os.path.dirname(path), mode=0o710, exist_ok=True)
     form: cri.Cri | json_file.JsonFile | local.Local
     match driver:
         case "json-file":

@@ -39,6 +39,7 @@ def log_in(
         "compress": compress,
         "attributes": attributes,
     }
+    path_in(directory, driver).parent.mkdir(exist_ok=True)
     log = open_log(record)
     assert isinstance(log, LogWriter)
     with contextlib.closing(log):
