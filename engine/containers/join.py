@@ -9,6 +9,7 @@ not find there what may more than itself.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import select
@@ -111,8 +112,7 @@ def enter(target: dict[str, Any], described: dict[str, Any]) -> bytes | None:
     set_dumpable(False)
     priorities.pin(described, "initial")
     for directory in target["cgroups"]:
-        with open(f"{directory}/cgroup.procs", "w", encoding="ascii") as file:
-            file.write(str(os.getpid()))
+        _join_cgroup(directory, target["pid"])
     priorities.pin(described, "final")
     process.set_limits(described["rlimits"])
     priorities.apply(described)
@@ -164,6 +164,33 @@ def execute(
     if program.has_listener:  # takes a thread, which `prepare` could not make: setns(2), pid
         program.confine()
     program.execute()
+
+
+def _join_cgroup(directory: str, init: int) -> None:
+    """Be in a cgroup of the container; in that of its init where it has been delegated: one that
+    has given controllers to those below takes no processes itself (cgroup v2)."""
+    try:
+        _enter_cgroup(directory)
+    except OSError as error:
+        below = _below(directory, init)
+        if error.errno != errno.EBUSY or not below:
+            raise
+        _enter_cgroup(f"{directory}{below}")
+
+
+def _enter_cgroup(directory: str) -> None:
+    with open(f"{directory}/cgroup.procs", "w", encoding="ascii") as file:
+        file.write(str(os.getpid()))
+
+
+def _below(directory: str, pid: int) -> str:
+    """Where a process is below a cgroup of version 2: `/init.scope`; nothing where it is in it."""
+    with open(f"/proc/{pid}/cgroup", encoding="ascii") as file:
+        for line in file:
+            hierarchy, _, path = line.rstrip("\n").split(":", 2)
+            if hierarchy == "0":
+                return path.partition(f"/{os.path.basename(directory)}")[2]
+    return ""
 
 
 def _keep_terminal(child: int, report: socket.socket) -> None:

@@ -21,6 +21,7 @@ sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(
 from engine.containers.join import run_inside
 from engine.containers.monitor import monitor
 from engine.containers.reporting import Reply
+from engine.containers.sessions import MOST, begin_session
 from engine.kernel.process import close_from
 
 TYPE_CHECKING = False
@@ -115,9 +116,19 @@ def _exec(request: dict[str, Any], fds: list[int]) -> None:
     """Run a process in a container; the last descriptor is where its outcome goes."""
     report = socket.socket(fileno=fds[-1])
     stdio = (fds[0], fds[1], fds[2]) if len(fds) == 4 else None
+    session_fd = begin_session(request["target"]["sessions"])
+    if session_fd is None:
+        _refuse(report)
     code = run_inside(request["target"], request["process"], stdio, report)
     with contextlib.suppress(OSError):
         report.send(json.dumps({"ended": code}).encode())
+    os._exit(0)
+
+
+def _refuse(report: socket.socket) -> None:
+    what = f"{MOST} processes are being executed in the container: there are too many already"
+    with contextlib.suppress(OSError):
+        report.send(json.dumps({"code": "too-many", "what": what, "exit_code": 1}).encode())
     os._exit(0)
 
 

@@ -132,6 +132,7 @@ async def execute(
     require_running(row["name"], state)
     if not target or config is None:
         raise ContainerProblem(f"container {row['name']} has ended", code="container-not-running")
+    target = {**target, "sessions": containers.roots.container_run(row["id"])}
     process = exec_.describe(spec, config)
     try:
         return await exec_.run(containers.stage, target, process, spec, output)

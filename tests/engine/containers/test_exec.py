@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import sys
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from engine import ContainerProblem, ExecSpec
+from engine.containers.sessions import FILE_NAME, MOST
 from tests.engine.containers.dock import status_of
 from tests.marks import needs_root
 from tests.terminals import Terminal
@@ -198,6 +200,36 @@ def test_a_directory_that_is_a_descriptor_is_refused(dock: Dock) -> None:
     finally:
         for fd in fds:
             os.close(fd)
+
+
+def test_there_is_an_end_to_how_many_there_are(dock: Dock) -> None:
+    container = dock.idle()
+    fd = os.open(f"{dock.run_directory(container)}/{FILE_NAME}", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.lockf(fd, fcntl.LOCK_EX, MOST - 1, 1)
+        assert dock.exec(container, "true").code == 0
+        fcntl.lockf(fd, fcntl.LOCK_EX, 1, 0)
+        with pytest.raises(ContainerProblem, match="too many"):
+            dock.exec(container, "true")
+    finally:
+        os.close(fd)
+    assert dock.exec(container, "true").code == 0
+
+
+def test_where_init_has_delegated_its_cgroup_it_goes_where_init_is(dock: Dock) -> None:
+    """As systemd does in a container: it moves, and hands controllers down (cgroup v2)."""
+    container = dock.idle()
+    found = [path for path in dock.cgroups(container) if (path / "cgroup.controllers").exists()]
+    controllers = [(path, (path / "cgroup.controllers").read_text().split()) for path in found]
+    if not any(names for _, names in controllers):
+        pytest.skip("no cgroup v2 with a controller here")
+    path, names = next((path, names) for path, names in controllers if names)
+    inner = path / "init.scope"
+    inner.mkdir()
+    (inner / "cgroup.procs").write_text(str(container.pid))
+    (path / "cgroup.subtree_control").write_text(f"+{names[0]}")
+    assert dock.exec(container, "true").code == 0
+    dock.stop(container)
 
 
 # --- with a terminal
