@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 
     Changes = AsyncGenerator[tuple[Container | None, Iterator[LogLine]], None]
 
+FOR_EVER = "9999"  # sorts after every stamp
+
 
 class Following:
     """Prints what containers write, from what is there on, until none of them runs any more.
 
     project     its name, which is left out of those of the containers
     since       a stamp: what was written before is left out
+    until       likewise what was written after it
     tail        of what is there at first, this many lines of each container
     on_restart  is told name and exit code of a container that its policy has restarted
     on_end      is told name and container when one has ended for good
@@ -38,12 +41,13 @@ class Following:
         project: str,
         *,
         since: str = "",
+        until: str = FOR_EVER,
         tail: int | None = None,
         on_restart: Callable[[str, int], object] = lambda name, exit_code: None,
         on_end: Callable[[str, Container], object] = lambda name, container: None,
     ) -> None:
         self._engine, self._printer, self._project = engine, printer, project
-        self._since, self._tail = since, tail
+        self._since, self._until, self._tail = since, until, tail
         self._on_restart, self._on_end = on_restart, on_end
         self._starts = engine.containers.starts()
         self._followed: set[str] = set()  # ids of containers
@@ -98,8 +102,11 @@ class Following:
         return _Log(
             container,
             names.short_name(container.name, self._project),
-            self._engine.containers.watch_log(container.id),
+            self._engine.containers.watch_log(
+                container.id, tail=None if self._since else self._tail
+            ),
             since=self._since,
+            until=self._until,
             after=self._shown.get(container.id, ""),
             # one that was started meanwhile may have been restarted before it was looked at
             restarts=0 if self._begun else container.restart_count,
@@ -131,7 +138,8 @@ class Following:
 class _Log:
     """One container and its log.
 
-    since, after  stamps: lines from before the one, or not from after the other, are left out
+    since, until  stamps: lines from before the one, or from after the other, are left out
+    after         likewise those that are not from after it
     restarts      how many of the container's have been told of
     """
 
@@ -142,11 +150,12 @@ class _Log:
         changes: Changes,
         *,
         since: str,
+        until: str,
         after: str,
         restarts: int,
     ) -> None:
         self.container, self.name, self.restarts = container, name, restarts
-        self._changes, self._since, self._after = changes, since, after
+        self._changes, self._since, self._until, self._after = changes, since, until, after
 
     async def begin(self, tail: int | None) -> Iterable[tuple[_Log, LogLine]]:
         """What is there; with `tail` the last so many lines."""
@@ -167,4 +176,5 @@ class _Log:
                 yield self._chosen(lines)
 
     def _chosen(self, lines: Iterable[LogLine]) -> Iterator[LogLine]:
-        return (line for line in lines if line.stamp >= self._since and line.stamp > self._after)
+        since, until, after = self._since, self._until, self._after
+        return (line for line in lines if since <= line.stamp <= until and line.stamp > after)

@@ -58,7 +58,9 @@ def run(args: argparse.Namespace, context: Context) -> int | Coroutine[None, Non
         prefix=not args.no_log_prefix,
         timestamps=args.timestamps,
     )
-    if args.follow:
+    now_s = time.time()
+    until_s = parse_moment(args.until, now_s) if args.until else None
+    if args.follow and (until_s is None or until_s > now_s):
         return _follow(args, context, target, printer)
     printer.lines(merged(_read(args, context.engine, shown)))
     return 0
@@ -104,12 +106,26 @@ def _named(name: str, lines: Iterable[LogLine]) -> Iterator[tuple[str, LogLine]]
 async def _follow(
     args: argparse.Namespace, context: Context, target: Target, printer: LogPrinter
 ) -> int:
-    from compose.commands.following import Following
+    import asyncio
+    import contextlib
 
-    since = stamp_of(parse_moment(args.since, time.time())) if args.since else ""
-    engine = context.engine
-    following = Following(engine, printer, target.name, since=since, tail=parse_tail(args.tail))
-    await following.run(lambda: _chosen(args, target, observe_containers(engine, target.name)))
+    from compose.commands.following import FOR_EVER, Following
+
+    now_s, engine = time.time(), context.engine
+    until_s = parse_moment(args.until, now_s) if args.until else None
+    following = Following(
+        engine,
+        printer,
+        target.name,
+        since=stamp_of(parse_moment(args.since, now_s)) if args.since else "",
+        until=FOR_EVER if until_s is None else stamp_of(until_s),
+        tail=parse_tail(args.tail),
+    )
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(None if until_s is None else until_s - now_s):
+            await following.run(
+                lambda: _chosen(args, target, observe_containers(engine, target.name))
+            )
     return 0
 
 

@@ -316,24 +316,26 @@ class Containers:
         """The log, and what comes to it, until the container has ended for good or is removed."""
         from engine.containers.logs.reading import select
 
-        async with contextlib.aclosing(self.watch_log(name_or_id)) as changes:
+        async with contextlib.aclosing(self.watch_log(name_or_id, tail=tail)) as changes:
             async for _, lines in changes:
                 for line in select(lines, tail):
                     yield line
                 tail = None
 
     def watch_log(
-        self, name_or_id: str
+        self, name_or_id: str, *, tail: int | None = None
     ) -> AsyncGenerator[tuple[Container | None, Iterator[LogLine]], None]:
         """A container with what has come to its log: at once, then after each change of either.
 
         All that it wrote before it was as it is given is among the lines, which are to be read
         before the next pair. The last pair is that of a container that has ended for good, or
         None for one that was removed.
+
+        tail  of what is there at first, about so many entries
         """
         from engine.containers.logs.reading import watch_log
 
-        return watch_log(self, self.row(name_or_id))
+        return watch_log(self, self.row(name_or_id), tail)
 
     def starts(self) -> Starts:
         """To be told of containers that are started; a context manager."""

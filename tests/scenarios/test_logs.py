@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from compose.ui.logs import stamp_of
 from tests.marks import needs_root
 
 if TYPE_CHECKING:
@@ -33,3 +35,21 @@ def test_an_unknown_driver_is_refused_with_its_place(buoy: Buoy) -> None:
     assert "compose.yaml:1:" in done.stderr
     assert "driver `syslog` is not built yet" in done.stderr
     assert "`json-file`, `local` and `none` are" in done.stderr
+
+
+def test_following_ends_at_the_time_that_was_given(buoy: Buoy) -> None:
+    script = "echo before; while :; do sleep 0.1; echo tick; done"
+    buoy.write(
+        "compose.yaml",
+        f"""
+services:
+  a: {{image: busybox, command: [sh, -c, '{script}'], stop_grace_period: 0s}}
+""",
+    )
+    buoy.run("up", "-d")
+    until = time.time() + 1.5
+    done = buoy.run("logs", "-f", "-t", "--no-log-prefix", "--until", str(until))
+    assert time.time() >= until
+    assert "before" in done.lines[0]
+    assert all(line.split()[0] <= stamp_of(until) for line in done.lines)
+    assert buoy.run("logs", "-f", "--until", str(until), "-n", "1").lines[0].endswith("tick")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import itertools
 import os
 
 from engine.containers.logs.compression import original_inode
 from engine.containers.logs.decoding import DECODERS
 from engine.containers.logs.drivers import log_path
+from engine.containers.logs.tail import seek_to_last_frames, seek_to_last_lines
 
 TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
@@ -65,6 +67,29 @@ class LogReader:
                 self._rest = b""
             elif not self._open_newer():  # otherwise there may be more in this one by now
                 return
+
+    def skip_to_last(self, count: int) -> None:
+        """Have the last `count` entries be what comes first; before anything is read."""
+        self._open_newer()
+        for index in range(len(self._files) - 1, -1, -1):
+            count -= self._seek(self._files[index].stream, count)
+            if count <= 0:
+                for file in self._files[:index]:
+                    file.stream.close()
+                del self._files[:index]
+                return
+
+    def _seek(self, stream: BinaryIO, count: int) -> int:
+        """How many of the last entries are in a file; it is where they begin, or at its own."""
+        if isinstance(stream, io.FileIO):
+            in_lines = self._decode is not DECODERS["local"]
+            return (seek_to_last_lines if in_lines else seek_to_last_frames)(stream, count)
+        rest, found = b"", 0
+        while block := stream.read(_BLOCK_BYTES):
+            lines, rest = self._decode(rest + block)
+            found += len(lines)
+        stream.seek(0)
+        return found
 
     def close(self) -> None:
         """Close the files."""

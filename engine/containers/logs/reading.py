@@ -31,16 +31,20 @@ def read_log(
 ) -> Iterator[LogLine]:
     """The log of a recorded container, oldest entry first."""
     with contextlib.closing(_reader(roots, row)) as reader:
+        if tail is not None and since_s is None and until_s is None:
+            reader.skip_to_last(tail)
         yield from select(reader.read(), tail, _stamp(since_s), _stamp(until_s))
 
 
 async def watch_log(
-    containers: Containers, row: sqlite3.Row
+    containers: Containers, row: sqlite3.Row, tail: int | None = None
 ) -> AsyncGenerator[tuple[Container | None, Iterator[LogLine]], None]:
     """See Containers.watch_log."""
     roots, container_id = containers.roots, row["id"]
     with contextlib.closing(_reader(roots, row)) as reader:
         os.makedirs(reader.directory, mode=0o710, exist_ok=True)
+        if tail is not None:
+            reader.skip_to_last(tail)
         with Changes(roots, container_id, log_directory=reader.directory) as changes:
             while True:
                 container = containers.find(container_id)

@@ -169,3 +169,29 @@ def test_a_full_disk_costs_whole_entries(tmp_path: Path, driver: str) -> None:
             signal.signal(signal.SIGXFSZ, handler)
         log.write("stdout", b"kept, too\n")
     assert texts(tmp_path, driver) == [b"kept", b"kept, too"]
+
+
+@pytest.mark.parametrize("compress", [False, True])
+@pytest.mark.parametrize("count", [0, 1, 7, 30, 59, 60, 61, 1000])
+def test_the_last_entries_are_found_from_the_end(
+    tmp_path: Path, driver: str, count: int, compress: bool
+) -> None:
+    lines = [b"line %d" % number for number in range(60)]
+    with log_in(tmp_path, driver, size=1500, files=9, compress=compress) as log:
+        for line in lines:
+            log.write("stdout", line + b"\n")
+    with contextlib.closing(reader_of(tmp_path, driver)) as reader:
+        reader.skip_to_last(count)
+        found = [line.text for line in reader.read()]
+    if compress and count:  # of a compressed file, all comes that is in it
+        found = found[-count:]
+    assert found == (lines[-count:] if count else [])
+
+
+def test_the_last_entries_are_found_over_blocks(tmp_path: Path, driver: str) -> None:
+    with log_in(tmp_path, driver) as log:
+        log.write("stdout", b"".join(b"%0100d\n" % number for number in range(5000)))
+    for count in (1, 700, 4999):
+        with contextlib.closing(reader_of(tmp_path, driver)) as reader:
+            reader.skip_to_last(count)
+            assert [int(line.text) for line in reader.read()] == list(range(5000 - count, 5000))
