@@ -74,6 +74,8 @@ class _Resolver:
 
     def followed(self, value: Value) -> Value:
         """A path, its symbolic links resolved."""
+        if isinstance(value, str) and not value.strip():
+            return value  # not the project itself: it is refused later
         absolute = self.path(value)
         if not isinstance(absolute, str) or not absolute:
             return absolute

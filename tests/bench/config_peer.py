@@ -47,6 +47,7 @@ _REFUSED = (
     (r"ours alone refuses.*devices\[0\]: `` is not", "so does the engine"),
     (r"ours alone refuses.*(is not a size|unknown log opt)", "so does the engine"),
     (r"ours alone refuses.*is no namespace to be in", "so does the engine"),
+    (r"ours alone refuses.*(less than 1ms|is no link-local address)", "so does the engine"),
     (r"ours alone refuses.*no permissions of a device", "so does the engine"),
     (r"ours alone refuses.*of the form `TYPE MAJOR:MINOR RWM`", "so does the engine"),
     (r"ours alone refuses.*(is not a subnet|needs a `subnet`|is not in 10)", "so does the engine"),

@@ -147,3 +147,10 @@ def test_a_given_name_is_not_changed(files: Files) -> None:
 
 def test_a_name_of_nothing_is_refused(files: Files) -> None:
     assert isinstance(files.problem(f"name: '---'\n{WEB}"), InvalidProjectName)
+
+
+def test_the_env_file_of_the_project_adds_to_that_of_the_working_directory(files: Files) -> None:
+    files.write("services: {web: {image: x, labels: {v: '$V', w: '$W'}}}", "sub/compose.yaml")
+    files.write("V=here\nCOMPOSE_FILE=sub/compose.yaml\n", ".env")
+    files.write("V=there\nW=there\n", "sub/.env")
+    assert files.load().services["web"].labels == {"v": "here", "w": "there"}
