@@ -62,9 +62,9 @@ def describe_program(
     return {
         "terminal": spec.tty,
         "user": {"uid": 0, "gid": 0, "username": user, "groups": list(spec.group_add)},
-        "args": command(spec, config),
+        "args": [_whole(spec, word) for word in command(spec, config)],
         "env": [*environment_of(container_id, spec, config), *given],
-        "cwd": os.path.join("/", spec.working_dir or config.working_dir or "/"),
+        "cwd": _whole(spec, os.path.join("/", spec.working_dir or config.working_dir or "/")),
         "capabilities": {
             "bounding": names,
             "effective": names,
@@ -91,4 +91,20 @@ def environment_of(container_id: str, spec: ContainerSpec, config: ImageConfig) 
         key, _, value = entry.partition("=")
         environment[key] = value
     environment |= spec.environment
-    return [f"{key}={value}" for key, value in environment.items() if value is not None]
+    if "" in environment:
+        raise ContainerProblem(
+            f"container {spec.name}: a variable of the environment has no name",
+            hint="in `=value` of the image or of what is asked for",
+            code="invalid-environment",
+        )
+    entries = [f"{key}={value}" for key, value in environment.items() if value is not None]
+    return [_whole(spec, entry) for entry in entries]
+
+
+def _whole(spec: ContainerSpec, text: str) -> str:
+    """For execve(2), where a zero byte ends a text."""
+    if "\0" in text:
+        raise ContainerProblem(
+            f"container {spec.name}: {text!r} has a zero byte in it", code="zero-byte"
+        )
+    return text

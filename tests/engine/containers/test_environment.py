@@ -178,6 +178,23 @@ def test_what_a_user_needs_can_be_read_whatever_our_mask_is(dock: Dock, tmp_path
     assert ended.lines == ["web", *["755"] * 5, "1777", "755", "644"]
 
 
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        ({"environment": {"A": "b\0c"}}, "zero-byte"),
+        ({"working_dir": "/a\0b"}, "zero-byte"),
+        ({"command": ("true", "a\0b")}, "zero-byte"),
+        ({"environment": {"": "x"}}, "invalid-environment"),
+    ],
+)
+def test_what_no_program_can_be_given_is_a_problem(
+    dock: Dock, asked: dict[str, object], code: str
+) -> None:
+    with pytest.raises(ContainerProblem) as caught:
+        dock.start(*(() if "command" in asked else ("true",)), **asked)
+    assert caught.value.code == code
+
+
 def test_signals_that_our_shell_ignores_are_not_ignored_inside(dock: Dock) -> None:
     before = signal.signal(signal.SIGQUIT, signal.SIG_IGN)
     try:
