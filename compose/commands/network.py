@@ -1,12 +1,12 @@
-"""`buoy network ls`, `inspect` and `rm`."""
+"""`buoy network`: list and show; the verbs that change something are in `network_changes`."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
 
+from compose.commands import network_changes
 from compose.ui.tables import format_table
-from engine.errors import Problem
 
 if TYPE_CHECKING:
     import argparse
@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from compose.commands.context import Context
     from engine import Engine, Network
 
-HELP = "List, show and remove networks, of all projects."
+HELP = "Networks of all projects: list, show, create, connect, disconnect, remove."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verbs of `buoy network`."""
-    verbs = parser.add_subparsers(dest="action", required=True, metavar="ls | inspect | rm")
+    metavar = "ls | inspect | create | connect | disconnect | rm | prune"
+    verbs = parser.add_subparsers(dest="action", required=True, metavar=metavar)
     listing = verbs.add_parser("ls", description="List networks.", prog="buoy network ls")
     listing.add_argument("-q", "--quiet", action="store_true", help="ids alone")
     listing.add_argument("--no-trunc", action="store_true", help="whole ids")
@@ -27,15 +28,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "Show networks as JSON: what is recorded, who is on them, and the bridge as it is."
     showing = verbs.add_parser("inspect", description=text, prog="buoy network inspect")
     showing.add_argument("names", nargs="+", metavar="NETWORK")
-    removal = verbs.add_parser("rm", description="Remove networks.", prog="buoy network rm")
-    removal.add_argument("names", nargs="+", metavar="NETWORK")
-    removal.add_argument("-f", "--force", action="store_true", help="absence is no problem")
+    network_changes.add_arguments(verbs)
 
 
 def run(args: argparse.Namespace, context: Context) -> int:
-    """0; 1 when one is not there or could not be removed."""
-    verb = {"ls": _list, "inspect": _inspect, "rm": _remove}[args.action]
-    return verb(args, context)
+    """0; 1 when one is not there or could not be changed."""
+    verbs = {
+        "ls": _list,
+        "inspect": _inspect,
+        "create": network_changes.create,
+        "connect": network_changes.connect,
+        "disconnect": network_changes.disconnect,
+        "rm": network_changes.remove,
+        "prune": network_changes.prune,
+    }
+    return verbs[args.action](args, context)
 
 
 def _list(args: argparse.Namespace, context: Context) -> int:
@@ -138,21 +145,6 @@ def _observed(engine: Engine, network: Network) -> dict[str, Any] | None:
         "Addresses": list(bridge.addresses),
         "Ports": [{"Link": p.link, "Up": p.up, "Hairpin": p.hairpin} for p in bridge.ports],
     }
-
-
-def _remove(args: argparse.Namespace, context: Context) -> int:
-    problems: list[Problem] = []
-    for name in args.names:
-        try:
-            if not args.force:
-                context.engine.networks.get(name)
-            context.engine.networks.remove(name)
-            context.console.out(name)
-        except Problem as problem:
-            problems.append(problem)
-    if problems:
-        raise ExceptionGroup("networks that are still there", problems)
-    return 0
 
 
 def _stamp(at_s: float) -> str:

@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     from engine.containers.launch import Stage
     from engine.containers.logs.line import LogLine
     from engine.containers.processes import Process
-    from engine.containers.spec import Container, ContainerSpec, FileSpec, Resources
+    from engine.containers.spec import (
+        Container,
+        ContainerSpec,
+        EndpointSpec,
+        FileSpec,
+        Resources,
+    )
     from engine.containers.streams.session import AttachSpec
     from engine.containers.usage import Usage
     from engine.containers.watching import Starts
@@ -131,6 +137,18 @@ class Containers:
             row, spec = self.row(name_or_id), self.spec(name_or_id)
             known = [one.replace(content=texts.get(one.target, one.content)) for one in spec.files]
             place_files(self.roots, row["id"], known)
+
+    async def connect(self, name_or_id: str, wish: EndpointSpec) -> None:
+        """Put a container on one network more, running or not. Raises Problem."""
+        from engine.containers.connecting import connect
+
+        await connect(self, self.row(name_or_id), wish)
+
+    async def disconnect(self, name_or_id: str, network: str) -> None:
+        """Take a container off a network, running or not. Raises Problem."""
+        from engine.containers.connecting import disconnect
+
+        await disconnect(self, self.row(name_or_id), network)
 
     def rename(self, name_or_id: str, name: str) -> None:
         """Give a container another name. Its present run keeps the old one in the DNS."""

@@ -124,6 +124,19 @@ class Monitor:
         self._report.resumed()
         return True
 
+    def change_networks(
+        self, network: dict[str, Any], attachments: list[dict[str, Any]]
+    ) -> str | None:
+        """Be on other networks from now on. Why not, where it cannot be."""
+        if self._sandbox is None:
+            return "it has no network of its own"
+        try:
+            self._sandbox.change(network, self._loop)
+        except (PortTaken, OSError) as error:
+            return str(error)
+        self._report.changed(attachments=attachments, ports=self._sandbox.published)
+        return None
+
     def cancel_restart(self) -> None:
         """The end, where it waits to be started again."""
         if self._waiting is not None:

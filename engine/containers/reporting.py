@@ -120,6 +120,11 @@ class Report:
         self._state["status"] = "running"
         self.write()
 
+    def changed(self, **facts: object) -> None:
+        """Keep what is to be seen now."""
+        self.note(**facts)
+        self.write()
+
     def oom_killed(self) -> None:
         """A process of it has been killed for want of memory; init may be alive."""
         self._state["oom_killed"] = True

@@ -1,5 +1,5 @@
 """What commands ask of a monitor over its control socket: to stop the container, to send it a
-signal, to pause it, to be attached to it."""
+signal, to pause it, to connect it to networks, to be attached to it."""
 
 from __future__ import annotations
 
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
         def pause(self) -> str | None: ...
 
         def resume(self) -> bool: ...
+
+        def change_networks(
+            self, network: dict[str, Any], attachments: list[dict[str, Any]]
+        ) -> str | None: ...
 
         def cancel_restart(self) -> None: ...
 
@@ -59,6 +63,9 @@ class Requests:
             connection.answer(refused=self._monitor.pause())
         elif request["do"] == "resume":
             connection.answer(resumed=self._monitor.resume())
+        elif request["do"] == "networks":
+            error = self._monitor.change_networks(request["network"], request["attachments"])
+            connection.answer(error=error)
         elif request["do"] == "attach":
             self._attach(connection, request)
         else:

@@ -37,11 +37,14 @@ def users_of_volume(db: sqlite3.Connection, name: str) -> list[str]:
 
 
 def note_event(
-    db: sqlite3.Connection, action: str, container_id: str, attributes: Mapping[str, object]
+    db: sqlite3.Connection,
+    action: str,
+    subject: str,
+    attributes: Mapping[str, object],
+    kind: str = "container",
 ) -> None:
-    """Add to the events: what has become of a container just now."""
+    """Add to the events: what has become of a container (or another kind of thing) just now."""
     db.execute(
-        "INSERT INTO events (at, kind, action, subject, attributes)"
-        " VALUES (?, 'container', ?, ?, ?)",
-        (time.time(), action, container_id, json.dumps(attributes)),
+        "INSERT INTO events (at, kind, action, subject, attributes) VALUES (?, ?, ?, ?, ?)",
+        (time.time(), kind, action, subject, json.dumps(attributes)),
     )

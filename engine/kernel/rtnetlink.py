@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
 RTM_NEWADDR = 20
-RTM_NEWROUTE, RTM_GETROUTE = 24, 26
+RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
 
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_MASTER, IFLA_LINKINFO = 1, 3, 4, 10, 18
 IFLA_IFALIAS, IFLA_AF_SPEC, IFLA_NET_NS_FD = 20, 26, 28
@@ -225,10 +225,12 @@ def link_address(index: int, address: str, prefix_length: int) -> Message:
 
 def default_route(gateway: str, index: int) -> Message:
     """0.0.0.0/0 or ::/0 by a gateway that is on a link."""
-    family = socket.AF_INET6 if ":" in gateway else socket.AF_INET
-    body = _ROUTE.pack(family, 0, 0, 0, RT_TABLE_MAIN, RTPROT_BOOT, 0, RTN_UNICAST, 0)
-    body += attribute(RTA_GATEWAY, socket.inet_pton(family, gateway))
-    return RTM_NEWROUTE, _NEW, body + attribute(RTA_OIF, struct.pack("=I", index))
+    return RTM_NEWROUTE, _NEW, _default_route(gateway, index)
+
+
+def default_route_removal(gateway: str, index: int) -> Message:
+    """Delete that route; ESRCH when it is not there."""
+    return RTM_DELROUTE, 0, _default_route(gateway, index)
 
 
 def mac_bytes(mac_address: str) -> bytes:
@@ -244,6 +246,13 @@ def _on_top(
         extra += attribute(IFLA_NET_NS_FD, struct.pack("=I", namespace))
     info = text(IFLA_INFO_KIND, kind) + nested(IFLA_INFO_DATA, data)
     return RTM_NEWLINK, _NEW, body + extra + nested(IFLA_LINKINFO, info)
+
+
+def _default_route(gateway: str, index: int) -> bytes:
+    family = socket.AF_INET6 if ":" in gateway else socket.AF_INET
+    body = _ROUTE.pack(family, 0, 0, 0, RT_TABLE_MAIN, RTPROT_BOOT, 0, RTN_UNICAST, 0)
+    body += attribute(RTA_GATEWAY, socket.inet_pton(family, gateway))
+    return body + attribute(RTA_OIF, struct.pack("=I", index))
 
 
 def _link(index: int = 0, flags: int = 0, change: int = 0) -> bytes:

@@ -44,16 +44,26 @@ class Claimed:
 
 
 class Plan:
-    """The endpoints of one container, taking shape."""
+    """The endpoints of one container, taking shape.
+
+    held   the names of interfaces that it has, by network id
+    """
 
     def __init__(
-        self, roots: Roots, container_id: str, name: str, hostname: str, spec: ContainerSpec
+        self,
+        roots: Roots,
+        container_id: str,
+        name: str,
+        hostname: str,
+        spec: ContainerSpec,
+        held: Mapping[str, str],
     ) -> None:
         self._roots = roots
         self._container_id = container_id
         self._name = name
         self._hostname = hostname
         self._spec = spec
+        self._held = held
         self._interfaces: list[str] = []
 
     def claim(
@@ -81,11 +91,14 @@ class Plan:
 
     def _interface(self, wish: EndpointSpec, network: Network) -> str:
         """As asked for, else the first number that is free behind the network's prefix."""
+        if network.id in self._held:
+            return self._held[network.id]
         prefix = network.choices.interface_prefix
         free = (f"{prefix}{number}" for number in itertools.count())
         asked = wish.interface or read_endpoint_options(network.name, wish.options).interface
-        name = asked or next(name for name in free if name not in self._interfaces)
-        if name in self._interfaces:
+        taken = {*self._interfaces, *self._held.values()}
+        name = asked or next(name for name in free if name not in taken)
+        if name in taken:
             raise NetworkProblem(
                 f"network {network.name}: the container has an interface {name} already",
                 code="interface-taken",
@@ -130,7 +143,7 @@ class Plan:
     def _mode(self, claimed: Sequence[Claimed]) -> str:
         if self._spec.network == "host":
             return "host"
-        return "sandbox" if claimed else "none"
+        return "sandbox" if claimed or self._spec.network == "networks" else "none"
 
     def _endpoint(self, one: Claimed, rank: int, ways_out: Mapping[int, str]) -> dict[str, Any]:
         """`rank`: the order of name lookups; ways_out: which network has the default route."""

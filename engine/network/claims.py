@@ -184,14 +184,21 @@ class Claims:
         return str(row["name"]) if row else container_id[:12]
 
 
-def release(database: sqlite3.Connection, container_id: str) -> None:
-    """Give a container's claims back. Those with a sticky owner are remembered."""
+def release(
+    database: sqlite3.Connection, container_id: str, network: Network | None = None
+) -> None:
+    """Give a container's claims back, those on one network or all. Those with a sticky owner are
+    remembered."""
+    there = network.id if network else None
     database.execute(
-        "DELETE FROM addresses WHERE container_id = ? AND owner = container_id", (container_id,)
+        "DELETE FROM addresses WHERE container_id = ? AND owner = container_id"
+        " AND network_id = coalesce(?, network_id)",
+        (container_id, there),
     )
     database.execute(
-        "UPDATE addresses SET container_id = NULL, released_at = ? WHERE container_id = ?",
-        (time.time(), container_id),
+        "UPDATE addresses SET container_id = NULL, released_at = ? WHERE container_id = ?"
+        " AND network_id = coalesce(?, network_id)",
+        (time.time(), container_id, there),
     )
 
 

@@ -45,13 +45,17 @@ def hosts_file(record: Mapping[str, Any]) -> str:
         lines += [f"{one}\t{name}" for one in found]
         if not found:
             lines.append(f"# {name}: this container has no way to the host")
+    return "".join(f"{line}\n" for line in [*lines, *own_lines(record)])
+
+
+def own_lines(record: Mapping[str, Any]) -> list[str]:
+    """Those that lead to the container itself: one for each of its addresses."""
     own = _own_names(record["hostname"], record["domainname"])
-    lines += [
+    return [
         f"{place['address']}\t{own}"
         for endpoint in record["endpoints"]
         for place in endpoint["addresses"]
     ]
-    return "".join(f"{line}\n" for line in lines)
 
 
 def host_names(record: Mapping[str, Any]) -> dict[str, list[str]]:

@@ -136,18 +136,27 @@ class Networks:
                 self._remove_last()
 
     def attach(
-        self, container_id: str, name: str, hostname: str, spec: ContainerSpec
+        self,
+        container_id: str,
+        name: str,
+        hostname: str,
+        spec: ContainerSpec,
+        *,
+        running: bool = False,
     ) -> dict[str, Any]:
         """Claim addresses; the `network` section of the launch record, for `Sandbox.create`.
 
         May be repeated: a container keeps what it has. Networks that are down are brought up.
+
+        running   its interfaces are there, and keep their names
         """
         from engine.network import attachment
 
         chosen = [(wish, self.get(wish.network)) for wish in attachment.in_connect_order(spec)]
         for _, network in chosen:
             self.ensure_up(network)
-        plan = attachment.Plan(self._roots, container_id, name, hostname, spec)
+        held = self._interfaces(container_id) if running else {}
+        plan = attachment.Plan(self._roots, container_id, name, hostname, spec, held)
         with transaction(self._database):
             # looked up again: another command may have removed one
             claimed = [
@@ -158,12 +167,13 @@ class Networks:
             self._notice(*attachment.why_unpublished(name, claimed))
         return record
 
-    def detach(self, container_id: str) -> None:
-        """Give a container's claims back; accepts absence. Sticky ones are remembered."""
+    def detach(self, container_id: str, network: Network | None = None) -> None:
+        """Give a container's claims back, those on one network or all; accepts absence. Sticky
+        ones are remembered."""
         from engine.network import claims
 
         with transaction(self._database):
-            claims.release(self._database, container_id)
+            claims.release(self._database, container_id, network)
 
     def attachments(self, container_id: str) -> tuple[Attachment, ...]:
         """Its places on networks, in connect order."""
@@ -230,6 +240,13 @@ class Networks:
             pools = ipam.choose_pools(spec, others, _host_obstacles, site)
             records.insert(self._database, network_id, spec, device, pools)
         return self.get(network_id)
+
+    def _interfaces(self, container_id: str) -> dict[str, str]:
+        """Its interfaces by network id."""
+        rows = self._database.execute(
+            "SELECT network_id, interface FROM addresses WHERE container_id = ?", (container_id,)
+        )
+        return {row["network_id"]: row["interface"] for row in rows}
 
     def _claims(self, network: Network, pool: Pool) -> Claims:
         from engine.network.claims import Claims

@@ -78,7 +78,7 @@ def reserve(ports: Sequence[Mapping[str, Any]]) -> list[Reservation]:
         for place in order:
             done[place] = _reserve_one(ports[place])
     except BaseException:
-        _close(one for some in done.values() for one in some)
+        close(one for some in done.values() for one in some)
         raise
     return [one for place in range(len(ports)) for one in done[place]]
 
@@ -118,7 +118,7 @@ def _reserve_number(port: Mapping[str, Any], number: int) -> list[Reservation]:
             done.append(made)
             number = made.published
     except BaseException:
-        _close(done)
+        close(done)
         raise
     return done
 
@@ -156,7 +156,8 @@ def _bind(protocol: str, host_ip: str, number: int, *, takes_clients: bool) -> s
     return opened
 
 
-def _close(reservations: Iterable[Reservation]) -> None:
+def close(reservations: Iterable[Reservation]) -> None:
+    """Give ports back; may be repeated."""
     for reservation in reservations:
         reservation.close()
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 
 from engine.kernel import rtnetlink
+from engine.kernel.child import call_in_child
 from engine.kernel.namespaces import CLONE_NEWNET, open_own, setns, unshare
 from engine.kernel.rtnetlink import RouteSocket
 from engine.network import names, ports
@@ -15,9 +17,9 @@ from engine.network.dns.server import Server
 from engine.network.dns.zone import Zone
 from engine.network.endpoint import plug
 from engine.network.firewall import Firewall
-from engine.network.publication import Publication, address_for
-from engine.network.relay import Listener
+from engine.network.published import described, is_way_in, publications, relayed
 from engine.network.relaying import Relaying
+from engine.network.rewiring import rewire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from engine.kernel.loop import Loop
     from engine.network.ports import Reservation
+    from engine.network.publication import Publication
 
 # (engine.md A7.2, B1.3, E16) those of `default` are copied by each link that comes in
 _SYSCTLS = (
@@ -78,15 +81,7 @@ class Sandbox:
     def reserve(self) -> None:
         """Bind the host ports. Raises ports.PortTaken, or OSError for a foreign address."""
         self._reservations = ports.reserve(self._record["ports"])
-        self.published = [
-            {
-                "host_ip": reservation.host_ip,
-                "published": reservation.published,
-                "target": reservation.target,
-                "protocol": reservation.protocol,
-            }
-            for reservation in self._reservations
-        ]
+        self.published = described(self._reservations)
 
     def make(self) -> None:
         """Namespace, links, DNS sockets, firewall elements; called in the host's namespace, stays
@@ -126,7 +121,7 @@ class Sandbox:
 
     def serve(self, loop: Loop) -> None:
         """Answer the DNS queries of the container, and relay, on the monitor's loop."""
-        listeners = self._relayed()
+        listeners = relayed(self._record, self._reservations)
         if listeners:
             self._relaying = Relaying(loop, listeners)
         if self._listeners is None:
@@ -137,6 +132,28 @@ class Sandbox:
         self._server = Server(
             self._listeners, zone, forwarder, loop, ndots_given=dns["ndots_given"]
         )
+
+    def change(self, record: Mapping[str, Any], loop: Loop) -> None:
+        """Be on the networks of another record, while the container runs.
+
+        Raises ports.PortTaken or OSError, with everything as it was before.
+        """
+        reserved = self._reservations
+        fresh = ports.reserve(record["ports"]) if record["ports"] and not reserved else []
+        before, self._record = self._record, record
+        self._reservations = (reserved or fresh) if record["ports"] else []
+        try:
+            self._links = call_in_child(lambda: self._rewire(before, reserved))
+        except BaseException:
+            self._record, self._reservations = before, reserved
+            ports.close(fresh)
+            raise
+        if not record["ports"]:
+            ports.close(reserved)
+        self.published = described(self._reservations)
+        self._is_published = bool(self._publications())
+        self._stop_answering()
+        self.serve(loop)
 
     def close(self) -> None:
         """Give everything back; may be repeated. The kernel drops the links with the namespace.
@@ -150,6 +167,23 @@ class Sandbox:
         if failures:
             raise failures[0]
 
+    def _rewire(self, before: Mapping[str, Any], reserved: list[Reservation]) -> dict[str, str]:
+        """In a child: links and routes, then ports, then names."""
+        links = rewire(self.netns_fd, self._links, before["endpoints"], self._record["endpoints"])
+        with contextlib.closing(Firewall(self._record["table"])) as firewall:
+            old = self._publications_of(before, reserved)
+            new = self._publications()
+            if {one.shown: one.address for one in old} != {one.shown: one.address for one in new}:
+                firewall.withdraw(old)
+                firewall.publish(new)
+        kept = {endpoint["directory"] for endpoint in self._record["endpoints"]}
+        for endpoint in before["endpoints"]:
+            if endpoint["directory"] not in kept:
+                names.drop(endpoint["directory"], self._container_id)
+        self._links = links
+        self._write_names(up=True)
+        return links
+
     def _make_namespace(self) -> RouteSocket:
         """The namespace with loopback and DNS sockets; rtnetlink of it, for the links."""
         home = open_own("net")
@@ -160,7 +194,7 @@ class Sandbox:
                 _write_sysctls()
                 inside = RouteSocket()
                 inside.send([rtnetlink.link_up(rtnetlink.LOOPBACK_INDEX)])
-                if self._record["endpoints"]:
+                if self._record["mode"] == "sandbox":
                     self._listeners = Listeners.open()
                 return inside
             finally:
@@ -181,38 +215,13 @@ class Sandbox:
             self._is_published = True
 
     def _publications(self) -> list[Publication]:
-        """Those that the kernel translates: with an address of the family that is published on;
-        and those that it lets through.
-        """
+        return self._publications_of(self._record, self._reservations)
+
+    def _publications_of(
+        self, record: Mapping[str, Any], reservations: list[Reservation]
+    ) -> list[Publication]:
         holder = f"{self._container_id[:12]} {names.identity(self._owner)}"
-        addresses = self._way_in()
-        found = []
-        for one in self._reservations:
-            address = address_for(one.host_ip, addresses)
-            if address is not None:
-                found.append(
-                    Publication(
-                        one.protocol, one.host_ip, one.published, address, one.target, holder
-                    )
-                )
-        return found + self._opened(addresses, holder)
-
-    def _opened(self, addresses: list[str], holder: str) -> list[Publication]:
-        return [
-            Publication(port["protocol"], address, port["target"], address, port["target"], holder)
-            for port in self._record["ports"]
-            for address in addresses
-            if (6 if ":" in address else 4) in port["opened"]
-        ]
-
-    def _way_in(self) -> list[str]:
-        """The addresses that published ports lead to: where the default routes are."""
-        return [
-            place["address"]
-            for endpoint in self._record["endpoints"]
-            for place in endpoint["addresses"]
-            if endpoint["routed"] and place["default_route"]
-        ]
+        return publications(record, reservations, holder)
 
     def _write_names(self, *, up: bool) -> None:
         shown = [publication.shown for publication in self._publications()]
@@ -223,29 +232,23 @@ class Sandbox:
                 holder=names.identity(self._owner),
                 link=self._links[endpoint["network_id"]],
                 names=tuple(endpoint["names"]) if up else (),
-                published=tuple(shown) if _is_way_in(endpoint) else (),
+                published=tuple(shown) if is_way_in(endpoint) else (),
             )
             names.put(endpoint["directory"], entry)
 
-    def _relayed(self) -> list[Listener]:
-        """The ports that clients of ours come to, with where they go."""
-        addresses = self._way_in()
-        return [
-            Listener(one.socket, (address_for(one.host_ip, addresses) or addresses[0], one.target))
-            for one in self._reservations
-            if one.relayed
-        ]
-
     def _stop_serving(self) -> None:
+        self._stop_answering()
+        if self._listeners is not None:
+            self._listeners.close()
+            self._listeners = None
+
+    def _stop_answering(self) -> None:
         if self._relaying is not None:
             self._relaying.close()
             self._relaying = None
         if self._server is not None:
             self._server.close()
             self._server = None
-        if self._listeners is not None:
-            self._listeners.close()
-            self._listeners = None
 
     def _drop_names(self) -> None:
         for endpoint in self._record["endpoints"]:
@@ -266,10 +269,6 @@ class Sandbox:
         if self.netns_fd >= 0:
             os.close(self.netns_fd)
             self.netns_fd = -1
-
-
-def _is_way_in(endpoint: Mapping[str, Any]) -> bool:
-    return any(place["default_route"] for place in endpoint["addresses"])
 
 
 def _attempt(step: Callable[[], None], failures: list[Exception]) -> None:

@@ -171,9 +171,9 @@ def test_a_successor_takes_over_address_and_mac(world: World) -> None:
 
 
 def test_a_container_without_networks_has_loopback_alone(world: World) -> None:
-    _, record = world.record("alone")
+    _, record = world.record("alone", network="none")
     assert (record["mode"], record["endpoints"]) == ("none", [])
-    box = world.run("alone")
+    box = world.run("alone", network="none")
     assert reached(box.sandbox.netns_fd, "127.0.0.1", 80) == "alone 127.0.0.1"
     with inside(box.sandbox.netns_fd):
         assert "eth0" not in links()

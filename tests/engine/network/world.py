@@ -141,6 +141,9 @@ class World:
         """The namespace of another machine on the host's only uplink, with routes to `routes`."""
         fd = namespaces.new_network()
         self._servers.owned.append(fd)
+        for place in (None, fd):  # a link-local address in doubt routes nothing for a second
+            with inside(place):
+                run("sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0")
         run("ip", "link", "add", "uplink", "type", "veth", "peer", "name", "eth0")
         run("ip", "link", "set", "eth0", "netns", f"/proc/{os.getpid()}/fd/{fd}")
         run("ip", "address", "add", f"{OUTSIDE_HOST}/24", "dev", "uplink")

@@ -1,0 +1,216 @@
+"""`buoy network create`, `connect`, `disconnect`, `rm` and `prune`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from compose.ui.asking import agreed
+from engine.errors import NetworkProblem, Problem
+
+if TYPE_CHECKING:
+    import argparse
+
+    from compose.commands.context import Context
+    from engine import Network, PoolSpec
+
+
+def add_arguments(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """The verbs that change something."""
+    _add_create(verbs)
+    _add_connect(verbs)
+    text = "Take a container off a network, running or not."
+    leaving = verbs.add_parser("disconnect", description=text, prog="buoy network disconnect")
+    leaving.add_argument("network", metavar="NETWORK")
+    leaving.add_argument("container", metavar="CONTAINER")
+    leaving.add_argument("-f", "--force", action="store_true", help="absence is no problem")
+    removal = verbs.add_parser("rm", description="Remove networks.", prog="buoy network rm")
+    removal.add_argument("names", nargs="+", metavar="NETWORK")
+    removal.add_argument("-f", "--force", action="store_true", help="absence is no problem")
+    text = "Remove the networks that no container is on."
+    pruning = verbs.add_parser("prune", description=text, prog="buoy network prune")
+    pruning.add_argument("-f", "--force", action="store_true", help="do not ask")
+    pruning.add_argument(
+        "--filter", action="append", default=[], metavar="label=KEY[=VALUE]", help="of these alone"
+    )
+
+
+def _add_create(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    text = "Create a network, and print its id."
+    making = verbs.add_parser("create", description=text, prog="buoy network create")
+    making.add_argument("name", metavar="NETWORK")
+    making.add_argument("-d", "--driver", default="bridge", help="bridge, macvlan, ipvlan")
+    making.add_argument("--subnet", action="append", default=[], metavar="CIDR")
+    making.add_argument("--gateway", action="append", default=[], metavar="ADDRESS")
+    making.add_argument("--ip-range", action="append", default=[], metavar="CIDR")
+    making.add_argument("--aux-address", action="append", default=[], metavar="NAME=ADDRESS")
+    making.add_argument("--internal", action="store_true", help="nothing enters or leaves it")
+    making.add_argument("--ipv4", default="true", choices=("true", "false"))
+    making.add_argument("--ipv6", action="store_true")
+    making.add_argument("--attachable", action="store_true", help="as every network here")
+    making.add_argument("--label", action="append", default=[], metavar="KEY=VALUE")
+    making.add_argument("-o", "--opt", action="append", default=[], metavar="KEY=VALUE")
+
+
+def _add_connect(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    text = "Put a container on a network, running or not."
+    joining = verbs.add_parser("connect", description=text, prog="buoy network connect")
+    joining.add_argument("network", metavar="NETWORK")
+    joining.add_argument("container", metavar="CONTAINER")
+    joining.add_argument("--alias", action="append", default=[], metavar="NAME")
+    joining.add_argument("--ip", metavar="ADDRESS", help="its IPv4 address")
+    joining.add_argument("--ip6", metavar="ADDRESS", help="its IPv6 address")
+    joining.add_argument(
+        "--link", action="append", default=[], metavar="CONTAINER[:ALIAS]", help="seen by it alone"
+    )
+    joining.add_argument("--link-local-ip", action="append", default=[], metavar="ADDRESS")
+    joining.add_argument("--driver-opt", action="append", default=[], metavar="KEY=VALUE")
+    joining.add_argument(
+        "--gw-priority", type=int, default=0, metavar="N", help="the highest has the default route"
+    )
+
+
+def create(args: argparse.Namespace, context: Context) -> int:
+    """0 with the id on stdout."""
+    from engine import NetworkSpec
+
+    networks = context.engine.networks
+    network = networks.create(
+        NetworkSpec(
+            name=args.name,
+            driver=args.driver,
+            internal=args.internal,
+            ipv4=args.ipv4 == "true",
+            ipv6=args.ipv6,
+            pools=_pools(args),
+            labels=_pairs(args.label),
+            options=_pairs(args.opt),
+        )
+    )
+    for notice in networks.notices:
+        context.console.warn(notice)
+    context.console.out(network.id)
+    return 0
+
+
+def connect(args: argparse.Namespace, context: Context) -> int:
+    """0 once the container has its place on the network."""
+    from engine import EndpointSpec
+
+    links = [(text.partition(":")[2] or text, text.partition(":")[0]) for text in args.link]
+    wish = EndpointSpec(
+        network=args.network,
+        aliases=tuple(args.alias),
+        links=tuple(links),
+        ipv4_address=args.ip,
+        ipv6_address=args.ip6,
+        link_local=tuple(args.link_local_ip),
+        options=_pairs(args.driver_opt),
+        gw_priority=args.gw_priority,
+    )
+    asyncio.run(context.engine.containers.connect(args.container, wish))
+    return 0
+
+
+def disconnect(args: argparse.Namespace, context: Context) -> int:
+    """0 once the container is off the network."""
+    try:
+        asyncio.run(context.engine.containers.disconnect(args.container, args.network))
+    except Problem as problem:
+        if not args.force or problem.code not in ("not-connected", "no-such-container"):
+            raise
+    return 0
+
+
+def remove(args: argparse.Namespace, context: Context) -> int:
+    """0; the networks that could not be removed are told together."""
+    problems: list[Problem] = []
+    for name in args.names:
+        try:
+            if not args.force:
+                context.engine.networks.get(name)
+            context.engine.networks.remove(name)
+            context.console.out(name)
+        except Problem as problem:
+            problems.append(problem)
+    if problems:
+        raise ExceptionGroup("networks that are still there", problems)
+    return 0
+
+
+def prune(args: argparse.Namespace, context: Context) -> int:
+    """0 with the names of those that were removed on stdout."""
+    if not args.force and not agreed("This removes all networks that no container is on."):
+        return 1
+    removed = []
+    for network in _unused(context, args.filter):
+        context.engine.networks.remove(network.id)
+        removed.append(network.name)
+    if removed:
+        context.console.out("\n".join(["Deleted Networks:", *removed]))
+    return 0
+
+
+def _unused(context: Context, filters: list[str]) -> list[Network]:
+    """Also a container that is stopped needs its networks."""
+    engine = context.engine
+    needed = set()
+    for container in engine.containers.list():
+        for endpoint in engine.containers.spec(container.id).endpoints:
+            found = engine.networks.find(endpoint.network)
+            needed.add(found.id if found else "")
+    wanted = [one for one in engine.networks.list() if one.id not in needed]
+    return [one for one in wanted if all(_has_label(one, text) for text in filters)]
+
+
+def _has_label(network: Network, text: str) -> bool:
+    kind, _, label = text.partition("=")
+    if kind != "label":
+        raise Problem(f"there is no filter `{kind}`", hint="label=KEY[=VALUE]", code="usage")
+    key, equals, value = label.partition("=")
+    return key in network.labels and (not equals or network.labels[key] == value)
+
+
+def _pools(args: argparse.Namespace) -> tuple[PoolSpec, ...]:
+    """Gateways, ranges and reserved addresses belong to the subnet that they are in."""
+    from engine import PoolSpec
+
+    reserved = _pairs(args.aux_address)
+    pools = tuple(
+        PoolSpec(
+            subnet=subnet,
+            gateway=_within(subnet, args.gateway),
+            ip_range=_within(subnet, args.ip_range),
+            reserved={name: text for name, text in reserved.items() if _is_in(text, subnet)},
+        )
+        for subnet in args.subnet
+    )
+    used = {*(p.gateway for p in pools), *(p.ip_range for p in pools)}
+    used |= {text for pool in pools for text in pool.reserved.values()}
+    lost = [one for one in (*args.gateway, *args.ip_range, *reserved.values()) if one not in used]
+    if lost:
+        raise NetworkProblem(
+            f"network {args.name}: {lost[0]} is in none of its subnets",
+            hint="give the subnet that it belongs to with --subnet",
+            code="subnet-invalid",
+        )
+    return pools
+
+
+def _within(subnet: str, texts: list[str]) -> str | None:
+    return next((text for text in texts if _is_in(text, subnet)), None)
+
+
+def _is_in(text: str, subnet: str) -> bool:
+    import ipaddress
+
+    try:
+        inner = ipaddress.ip_network(text, strict=False)
+        outer = ipaddress.ip_network(subnet, strict=False)
+    except ValueError:
+        return False
+    return inner.version == outer.version and inner.subnet_of(outer)  # type: ignore[arg-type]
+
+
+def _pairs(texts: list[str]) -> dict[str, str]:
+    return {key: value for key, _, value in (text.partition("=") for text in texts)}

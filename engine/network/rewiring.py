@@ -1,0 +1,110 @@
+"""Changing the networks of a container while it runs: links come and go, routes follow.
+
+Done by a child of the monitor, as the making of the network was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+
+from engine.kernel import rtnetlink
+from engine.kernel.namespaces import joined_network
+from engine.kernel.netlink import NetlinkError
+from engine.kernel.rtnetlink import RouteSocket
+from engine.network.drivers.driver import load_driver
+from engine.network.endpoint import plug
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import Any
+
+    Endpoint = Mapping[str, Any]
+
+
+def rewire(
+    netns_fd: int, links: Mapping[str, str], before: Sequence[Endpoint], after: Sequence[Endpoint]
+) -> dict[str, str]:
+    """From the endpoints that there are to those that are wanted.
+
+    links    the end at the host of each, by network id; returned as it is afterwards
+    before, after   endpoints of launch records
+
+    Raises OSError with nothing changed but default routes, which are put back.
+    """
+    with joined_network(netns_fd):
+        inside = RouteSocket()
+    with inside, RouteSocket() as host:
+        change = _Change(host, inside, netns_fd, dict(links))
+        had = {one["network_id"] for one in before}
+        wanted = {one["network_id"] for one in after}
+        change.drop_routes(before)
+        made = []
+        try:
+            for endpoint in after:
+                if endpoint["network_id"] not in had:
+                    change.plug(endpoint)
+                    made.append(endpoint)
+            change.add_routes(one for one in after if one["network_id"] in had)
+        except BaseException:
+            change.drop_routes(after)
+            for endpoint in made:
+                change.unplug(endpoint)
+            change.add_routes(before)
+            raise
+        for endpoint in before:
+            if endpoint["network_id"] not in wanted:
+                change.unplug(endpoint)
+        return change.links
+
+
+class _Change:
+    def __init__(
+        self, host: RouteSocket, inside: RouteSocket, netns_fd: int, links: dict[str, str]
+    ) -> None:
+        self._host, self._inside, self._netns_fd = host, inside, netns_fd
+        self.links = links
+
+    def plug(self, endpoint: Endpoint) -> None:
+        """Its default route with it."""
+        link = plug(self._host, self._inside, self._netns_fd, endpoint)
+        self.links[endpoint["network_id"]] = link
+
+    def unplug(self, endpoint: Endpoint) -> None:
+        """The interface inside, and whatever of it is at the host."""
+        link = self._inside.find_link(endpoint["interface"])
+        if link is not None:
+            with _accepting(errno.ENODEV):
+                self._inside.send([rtnetlink.link_removal(link.index)])
+        load_driver(endpoint).unplug(self._host, self.links.pop(endpoint["network_id"], ""))
+
+    def drop_routes(self, endpoints: Iterable[Endpoint]) -> None:
+        """Their default routes; accepts absence."""
+        for index, gateway in self._default_routes(endpoints):
+            with _accepting(errno.ESRCH):
+                self._inside.send([rtnetlink.default_route_removal(gateway, index)])
+
+    def add_routes(self, endpoints: Iterable[Endpoint]) -> None:
+        """Their default routes; accepts those that are there."""
+        for index, gateway in self._default_routes(endpoints):
+            with _accepting(errno.EEXIST):
+                self._inside.send([rtnetlink.default_route(gateway, index)])
+
+    def _default_routes(self, endpoints: Iterable[Endpoint]) -> list[tuple[int, str]]:
+        found = []
+        for endpoint in endpoints:
+            gateways = [one["gateway"] for one in endpoint["addresses"] if one["default_route"]]
+            link = self._inside.find_link(endpoint["interface"]) if gateways else None
+            if link is not None:
+                found += [(link.index, gateway) for gateway in gateways]
+        return found
+
+
+@contextlib.contextmanager
+def _accepting(number: int) -> Iterator[None]:
+    try:
+        yield
+    except NetlinkError as error:
+        if error.errno != number:
+            raise

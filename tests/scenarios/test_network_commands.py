@@ -1,0 +1,151 @@
+"""`buoy network create`, `connect`, `disconnect`, `prune`, with containers that run meanwhile."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.marks import needs_root
+
+if TYPE_CHECKING:
+    from tests.scenarios.conftest import Buoy
+
+pytestmark = [needs_root, pytest.mark.usefixtures("busybox")]
+
+PROJECT = """
+services:
+  web:
+    image: busybox
+    command: [httpd, -f, -p, "[::]:80", -h, /etc]
+    networks: [front]
+    stop_grace_period: 0s
+  peer:
+    image: busybox
+    command: sleep 1000
+    networks: [back]
+    stop_grace_period: 0s
+networks:
+  front:
+  back: {internal: true}
+"""
+
+
+def fetches(buoy: Buoy, service: str, host: str) -> bool:
+    done = buoy.run(
+        "exec",
+        "-T",
+        service,
+        "timeout",
+        "3",
+        "wget",
+        "-qO-",
+        f"http://{host}/hostname",
+        check=False,
+    )
+    return done.exit_code == 0
+
+
+def routes(buoy: Buoy, service: str) -> list[str]:
+    return buoy.run("exec", "-T", service, "ip", "route").lines
+
+
+def test_a_running_container_comes_and_goes(buoy: Buoy) -> None:
+    buoy.write("compose.yaml", PROJECT)
+    buoy.run("up", "-d")
+    made = buoy.run("network", "create", "--subnet", "10.78.0.0/24", "--ipv6", "extra").lines
+    assert len(made[0]) == 64
+    assert not fetches(buoy, "peer", "web")
+
+    for container in ("app-web-1", "app-peer-1"):
+        alias = ("--alias", "shop") if "web" in container else ()
+        buoy.run("network", "connect", *alias, "extra", container)
+    assert fetches(buoy, "peer", "app-web-1")
+    assert fetches(buoy, "peer", "shop")
+    (network,) = json.loads(buoy.run("network", "inspect", "extra").stdout)
+    names = {one["Name"]: one for one in network["Containers"].values()}
+    assert set(names) == {"app-web-1", "app-peer-1"}
+    address = names["app-web-1"]["IPv4Address"].partition("/")[0]
+    assert f"{address}\t" in buoy.run("exec", "-T", "web", "cat", "/etc/hosts").stdout
+    assert "eth1" in buoy.run("exec", "-T", "web", "ip", "link").stdout
+    # of an internal network alone it had no way out; now it has one
+    assert any(line.startswith("default") for line in routes(buoy, "peer"))
+    assert buoy.run("plan").stdout == "nothing to do\n"
+
+    buoy.run("network", "disconnect", "extra", "app-web-1")
+    assert not fetches(buoy, "peer", "app-web-1")
+    assert "eth1" not in buoy.run("exec", "-T", "web", "ip", "link").stdout
+    assert f"{address}\t" not in buoy.run("exec", "-T", "web", "cat", "/etc/hosts").stdout
+    buoy.run("network", "disconnect", "extra", "app-peer-1")
+    assert not any(line.startswith("default") for line in routes(buoy, "peer"))
+
+    buoy.run("down")
+    assert buoy.run("network", "prune", "-f").lines == ["Deleted Networks:", "extra"]
+
+
+def test_what_a_container_was_connected_to_it_has_after_a_restart(buoy: Buoy) -> None:
+    buoy.write("compose.yaml", PROJECT)
+    buoy.run("up", "-d")
+    buoy.run("network", "create", "extra")
+    buoy.run("network", "connect", "extra", "app-web-1")
+    buoy.run("restart", "-t", "0", "web")
+    assert "eth1" in buoy.run("exec", "-T", "web", "ip", "link").stdout
+    refused = buoy.run("network", "rm", "extra", check=False)
+    assert "has active endpoints: app-web-1" in refused.stderr
+    buoy.run("stop", "-t", "0", "web")
+    buoy.run("network", "disconnect", "extra", "app-web-1")
+    buoy.run("start", "web")
+    assert "eth1" not in buoy.run("exec", "-T", "web", "ip", "link").stdout
+    buoy.run("down")
+    buoy.run("network", "rm", "extra")
+
+
+def test_published_ports_follow_the_default_route(buoy: Buoy) -> None:
+    buoy.write(
+        "compose.yaml", PROJECT.replace("networks: [front]", 'networks: [front]\n    ports: ["80"]')
+    )
+    buoy.run("up", "-d")
+    buoy.run("network", "create", "alpha")
+
+    def reached() -> bool:
+        port = buoy.run("port", "web", "80").stdout.split(":")[-1].strip()
+        import urllib.request
+
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/hostname", timeout=5) as answer:
+            return bool(answer.read())
+
+    assert reached()
+    buoy.run("network", "connect", "--gw-priority", "10", "alpha", "app-web-1")
+    assert reached()
+    buoy.run("network", "disconnect", "app_front", "app-web-1")
+    assert reached()
+    buoy.run("network", "disconnect", "alpha", "app-web-1")
+    assert buoy.run("port", "web", "80", check=False).exit_code != 0
+    buoy.run("network", "connect", "app_front", "app-web-1")
+    assert reached()
+    buoy.run("down")
+    buoy.run("network", "rm", "alpha")
+
+
+def test_what_cannot_be_is_said_and_changes_nothing(buoy: Buoy) -> None:
+    buoy.write("compose.yaml", PROJECT)
+    buoy.run("up", "-d")
+    buoy.run("network", "create", "--subnet", "10.79.0.0/24", "extra")
+    for args, said in (
+        (("connect", "nobody", "app-web-1"), "network nobody not found"),
+        (("connect", "extra", "nobody"), "no such container: nobody"),
+        (("connect", "app_front", "app-web-1"), "is on network app_front already"),
+        (("connect", "--ip", "10.80.0.1", "extra", "app-web-1"), "is not an address of"),
+        (("disconnect", "extra", "app-web-1"), "is not on network extra"),
+        (("create", "--subnet", "10.79.0.0/24", "again"), "used by network extra"),
+        (("create", "--gateway", "10.81.0.1", "again"), "is in none of its subnets"),
+    ):
+        failed = buoy.run("network", *args, check=False)
+        assert failed.exit_code != 0, args
+        assert said in failed.stderr
+    assert buoy.run("network", "disconnect", "-f", "extra", "app-web-1").exit_code == 0
+    assert "eth1" not in buoy.run("exec", "-T", "web", "ip", "link").stdout
+    assert len(buoy.run("network", "ls", "-q").lines) == 3
+    buoy.run("down")
+    buoy.run("network", "rm", "extra")
