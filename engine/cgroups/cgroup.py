@@ -8,6 +8,7 @@ import signal
 import time
 
 from engine.cgroups import aside, freezer, layout, limits
+from engine.cgroups.entrance import Entrance
 from engine.cgroups.hierarchy import V2, Hierarchies, read_words, write_value
 
 TYPE_CHECKING = False
@@ -67,6 +68,12 @@ class Cgroup:
         """Move a process in, in every hierarchy."""
         for directory in self._distinct():
             write_value(directory, "cgroup.procs", str(pid))
+
+    def entrance(self) -> Entrance:
+        """For a child that is to be in it from the beginning: much quicker than `attach`."""
+        entrance = Entrance(self.directories.values())
+        entrance.rehearse()
+        return entrance
 
     def processes(self) -> list[int]:
         """Pids in the group or below it, as this pid namespace sees them."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from engine.cgroups.entrance import Entrance
     from engine.containers.link import Link
     from engine.containers.namespaces import Namespaces
 
@@ -23,10 +24,12 @@ def fork_init(
     link: Link,
     stdio: tuple[int, int, int],
     let_go: Callable[[], object],
+    entrance: Entrance | None = None,
 ) -> int:
     """Fork init; its pid. It waits on its link until it is in its cgroup.
 
-    let_go  called in init: closes what the caller has that init shall not keep
+    let_go    called in init: closes what the caller has that init shall not keep
+    entrance  of its cgroup; None: somebody moves it there before it goes on
 
     The caller is of use for nothing else afterwards: its next child would be in the container's
     pid namespace, and it may be in the container's user namespace itself.
@@ -36,10 +39,10 @@ def fork_init(
     open_peers(config["mounts"])
     process.set_oom_score(config["process"]["oomScoreAdj"])  # in a user namespace it could not
     namespaces.enter_outer()
-    pid = os.fork()
+    pid = os.fork() if entrance is None else entrance.fork()
     if pid == 0:
         let_go()
-        init.run(stdio)
+        init.run(stdio, entrance)
     return pid
 
 

@@ -34,6 +34,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from engine.cgroups.entrance import Entrance
     from engine.containers.link import Link
     from engine.containers.namespaces import Namespaces
 
@@ -59,9 +60,14 @@ class Init:
         self._namespaces, self._link, self._filter = namespaces, link, filter_program
         self._title = title_memory()  # asked of a /proc that is no image's
 
-    def run(self, stdio: tuple[int, int, int]) -> None:
-        """Never returns: execve, or a report and _exit."""
+    def run(self, stdio: tuple[int, int, int], entrance: Entrance | None) -> None:
+        """Never returns: execve, or a report and _exit.
+
+        entrance  of its cgroup, where it is not moved there
+        """
         try:
+            if entrance is not None:
+                entrance.enter()
             self._prepare(stdio)
             self._make_root()
             self._settle()

@@ -17,6 +17,7 @@ import signal
 import socket
 import sys
 
+from engine.cgroups.entrance import go_in
 from engine.containers import priorities, process
 from engine.containers.link import TERMINAL
 from engine.kernel import idmap
@@ -170,17 +171,12 @@ def _join_cgroup(directory: str, init: int) -> None:
     """Be in a cgroup of the container; in that of its init where it has been delegated: one that
     has given controllers to those below takes no processes itself (cgroup v2)."""
     try:
-        _enter_cgroup(directory)
+        go_in(directory)
     except OSError as error:
         below = _below(directory, init)
         if error.errno != errno.EBUSY or not below:
             raise
-        _enter_cgroup(f"{directory}{below}")
-
-
-def _enter_cgroup(directory: str) -> None:
-    with open(f"{directory}/cgroup.procs", "w", encoding="ascii") as file:
-        file.write(str(os.getpid()))
+        go_in(f"{directory}{below}")
 
 
 def _below(directory: str, pid: int) -> str:

@@ -156,7 +156,6 @@ class _Work:
         init_socket, sync = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         stdio, fds = self._make_stdio()
         self._pid = self._fork(init_socket, sync, stdio)
-        self._cgroup.attach(self._pid)
         counters = counters_of(self._cgroup.directories) if self._first else ""
         if counters:
             fds["oom"] = open_watch(counters)
@@ -193,7 +192,15 @@ class _Work:
             given["network"] = self._sandbox.netns_fd
         self._ours["cgroup_directories"] = self._cgroup.directories
         namespaces = Namespaces(self._config["linux"], given)
-        return fork_init(self._config, namespaces, Link(init_socket), stdio, sync.close)
+        link = Link(init_socket)
+        if namespaces.has_user:  # from within, its own cgroup is none of its business
+            pid = fork_init(self._config, namespaces, link, stdio, sync.close)
+            self._cgroup.attach(pid)
+            return pid
+        entrance = self._cgroup.entrance()
+        pid = fork_init(self._config, namespaces, link, stdio, sync.close, entrance)
+        entrance.close()
+        return pid
 
     def _write_hosts(self) -> None:
         """As at the first start, whatever the last run has made of it (engine.md A8.3)."""
