@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 HELP = """Connect to the input and output of a running container.
 
 Several may be attached to one; it never waits for any of them. Ctrl-P Ctrl-Q leaves a container
-with a terminal and lets it run on; the signals that we get go to it, SIGINT by Ctrl-C too."""
+with a terminal and lets it run on; one without gets the signals that we get, as by Ctrl-C."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

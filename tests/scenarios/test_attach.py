@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from tests.marks import needs_root
 from tests.scenarios.test_foreground import read_until
 
 if TYPE_CHECKING:
+    from engine import Engine
     from tests.scenarios.conftest import Buoy
 
 pytestmark = [needs_root, pytest.mark.usefixtures("busybox")]
@@ -117,6 +119,17 @@ def test_ctrl_c_on_a_terminal_goes_to_the_program(buoy: Buoy) -> None:
     terminal.expect(b"still 42")
     terminal.send(b"exit\r")
     assert terminal.end() == 0
+
+
+def test_a_terminal_that_is_closed_ends_us_alone(buoy: Buoy, engine: Engine) -> None:
+    buoy.write("compose.yaml", PROJECT)
+    buoy.run("up", "-d", "shell")
+    terminal = buoy.on_terminal("attach", "shell")
+    terminal.send(b"echo a$((1))\r")
+    terminal.expect(b"a1\r\n")
+    os.close(terminal.fd)
+    assert terminal.process.wait(10) != 0
+    assert engine.containers.get("app-shell-1").status == "running"
 
 
 def test_the_keys_of_dockers_config_count(buoy: Buoy) -> None:

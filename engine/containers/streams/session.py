@@ -23,6 +23,7 @@ _FORWARDED = tuple(
     getattr(signal, f"SIG{name}")
     for name in ("HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "ALRM", "CONT", "TSTP", "IO", "PWR")
 )
+_ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 _TARGETS = {KINDS["stdout"]: 1, KINDS["stderr"]: 2}
 
 
@@ -32,7 +33,7 @@ class AttachSpec:
 
     stdin        our input goes to the container, if it takes any
     keys         detach from a terminal, as in `ctrl-p,ctrl-q`
-    sig_proxy    signals that we get go to the container
+    sig_proxy    signals that we get go to the container, unless it has a terminal
     lossless     its program waits for us where we are slow; otherwise we miss something
     """
 
@@ -81,6 +82,7 @@ class Session:
         self._forward, self._warn = forward, warn
         self._tasks: set[asyncio.Task[object]] = set()
         self._stack = contextlib.ExitStack()
+        self._on_terminal = False
         self._loop = asyncio.get_running_loop()
         self._done: asyncio.Future[int | None] = self._loop.create_future()
 
@@ -109,6 +111,11 @@ class Session:
                 self._loop.remove_signal_handler(number)
 
     def _send(self, number: signal.Signals) -> None:
+        """Keys are signals enough for a container with a terminal: others are meant for us."""
+        if self._on_terminal:
+            if number in _ENDING:
+                self._finish(128 + number)
+            return
         task = self._loop.create_task(self._forward(number))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -137,6 +144,7 @@ class Session:
 
     def _take_input(self, kind: str, fd: int) -> None:
         if kind == "terminal":
+            self._on_terminal = True
             self._stack.callback(close_quietly, fd)
             self._stack.enter_context(same_size(fd, redraw=True))
             if self._spec.stdin:
