@@ -26,6 +26,7 @@ _KEYS = {
     "apparmor": "security_opt",
     "seccomp-profile": "security_opt",
     "security-option": "security_opt",
+    "userns-remap": "userns_mode",
     "writable-cgroups": "security_opt",
     "subpath": "volumes",
     "tmpfs-option": "tmpfs",

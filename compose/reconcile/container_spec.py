@@ -72,6 +72,7 @@ def container_spec(
         mounts=tuple(_mounts(project, service, image, anonymous, lent)),
         files=file_specs(project, service),
         network=_network_mode(service),
+        userns=service.namespaces.get("userns_mode", ""),
         pid_mode=_namespace(project, service, "pid"),
         ipc_mode=_namespace(project, service, "ipc"),
         uts_mode=_namespace(project, service, "uts"),

@@ -132,6 +132,12 @@ def _comparable(mount: Mount) -> Mount:
     return mount.replace(source="") if mount.type == "image" else mount
 
 
+def _userns(old: str, new: str) -> Iterator[str]:
+    """On record are the ids that came of it."""
+    if (old == "host") != (new == "host") and new:
+        yield "userns_mode"
+
+
 def _endpoints_in(project: Project) -> Compare:
     keys = {network.name: key for key, network in project.networks.items()}
 
@@ -190,6 +196,7 @@ _COMPARE: dict[str, Compare] = {
     "labels": _keys_of("labels"),
     "sysctls": _keys_of("sysctls"),
     "notes": _pre_start,
+    "userns": _userns,
     "ulimits": _keys_of("ulimits"),
     "healthcheck": _healthcheck,
     "resources": _resources,

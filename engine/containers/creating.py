@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from engine.containers.files import place_files, without_secrets
+from engine.containers.remap import settled
 from engine.containers.rows import note_event
 from engine.containers.spec import ContainerSpec, Mount
 from engine.errors import ContainerProblem
@@ -76,6 +77,7 @@ def _with_volumes(
     """The spec as JSON, each volume made and named, each image found; the volumes of its image
     that are not mounted over become anonymous ones."""
     described = spec.plain()
+    described["userns"] = settled(spec)
     described["files"] = without_secrets(described["files"])
     targets = {os.path.normpath(mount.target) for mount in spec.mounts}
     described["mounts"] = list(described["mounts"]) + [

@@ -58,6 +58,7 @@ def file_mounts(roots: Roots, container_id: str, files: Iterable[FileSpec]) -> l
             "type": "bind",
             "source": f"{directory}/{index}",
             "options": ["bind", "rprivate", "ro"],
+            "own": True,
         }
         for index, file in enumerate(files)
     ]

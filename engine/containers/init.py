@@ -109,7 +109,8 @@ class Init:
     def _make_root(self) -> None:
         """Mounts, /dev, working directory; then the root is `/` and the host's is gone."""
         root, linux = self._config["root"]["path"], self._config["linux"]
-        mount_root(root, self._ours["overlay"], linux.get("rootfsPropagation"))
+        tree_fd = self._config["root"].get("tree_fd")
+        mount_root(root, self._ours["overlay"], linux.get("rootfsPropagation"), tree_fd)
         root_fd = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         for entry in self._config["mounts"]:
             if entry["type"] == "cgroup":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from engine.containers.remap import mappings
 from engine.errors import ContainerProblem
 
 if TYPE_CHECKING:
@@ -90,6 +91,9 @@ def namespaces(spec: ContainerSpec, donors: Mapping[str, str]) -> list[dict[str,
     """`linux.namespaces` of the launch record: what is not listed is the host's."""
     modes = modes_of(spec)
     found: list[dict[str, Any]] = [{"type": "mount"}]
+    if mappings(spec):  # what belongs to another's user namespace can be used from there alone
+        donor = next(iter(donors.values()), None)
+        found.append({"type": "user", "donor": donor} if donor else {"type": "user"})
     if spec.network != "host":
         found.append({"type": "network"})
     for kind, mode in modes.items():

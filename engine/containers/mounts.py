@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.containers.files import file_mounts
 from engine.containers.propagation import check_propagation
+from engine.containers.remap import host_root
 from engine.errors import ContainerProblem
 from engine.kernel.mountoptions import FLAGS
 from engine.kernel.mounts import PROPAGATION
@@ -84,7 +85,7 @@ def user_mounts(
     directory = roots.container(container_id)
     bind = ["rbind", "rprivate", *(["rro"] if spec.read_only else [])]
     entries = [
-        _entry(f"/etc/{name}", "bind", f"{directory}/{name}", bind)
+        {**_entry(f"/etc/{name}", "bind", f"{directory}/{name}", bind), "own": True}
         for name in OWN_FILES
         if f"/etc/{name}" not in targets
     ]
@@ -119,7 +120,7 @@ def _user_mount(
         source = _bind_source(spec, mount)
         check_propagation(spec, mount)
         return _entry(target, "bind", source, options)
-    entry = _entry(target, "bind", roots.volume(mount.source), options)
+    entry = {**_entry(target, "bind", roots.volume(mount.source), options), "own": True}
     if mount.subpath:
         return {**entry, "subpath": _subpath(spec, mount)}
     if mount.nocopy:
@@ -181,6 +182,7 @@ def _bind_source(spec: ContainerSpec, mount: Mount) -> str:
             )
         try:
             ensure_directory(mount.source, 0o755)
+            os.chown(mount.source, *host_root(spec))
         except OSError as error:
             raise ContainerProblem(
                 f"container {spec.name}: cannot make the bind source {mount.source}:"

@@ -16,14 +16,18 @@ from engine.cgroups.aside import stand_aside
 from engine.cgroups.controls import LimitRefused
 from engine.cgroups.hierarchy import Hierarchies
 from engine.cgroups.oom import counters_of, open_watch
-from engine.containers.forking import fork_init
+from engine.containers.forking import fork_apart, fork_init
 from engine.containers.group import cgroup_of
 from engine.containers.link import Link
 from engine.containers.namespaces import Namespaces
 from engine.containers.sharing import open_shared
 from engine.containers.statefile import CONFIG_NAME, read_json
+from engine.kernel.idmap import new_namespace
+from engine.kernel.namespaces import owner_of
 from engine.kernel.process import start_time
 from engine.network.hosts import hosts_file
+from engine.rootfs.remapped import open_remapped
+from engine.rootfs.sources import open_peers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -140,6 +144,8 @@ class _Work:
         self._config, self._ours = config, config["buoy"]
         self._sandbox, self._first = sandbox, first
         self._cgroup = cgroup_of(self._ours)
+        self._given = open_shared(config)  # namespaces to join
+        self._userns_fd = self._find_userns()
         self._pid = 0
 
     def do(self) -> tuple[bytes, list[int]]:
@@ -150,7 +156,7 @@ class _Work:
                 stand_aside(Hierarchies.detect(), self._ours["monitor_group"], os.getppid())
             discarded = self._cgroup.create(self._config["linux"]["resources"])
             if self._sandbox is not None:
-                self._sandbox.make()
+                self._sandbox.make(self._userns_fd)
         else:
             self._write_hosts()
         init_socket, sync = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -178,7 +184,7 @@ class _Work:
         """Nothing stays of a start that failed; of a restart, cgroup and network do."""
         if self._pid:
             os.kill(self._pid, signal.SIGKILL)
-            os.waitpid(self._pid, 0)
+            _attempt(lambda: os.waitpid(self._pid, 0))  # or it is the monitor's child already
         if self._first:
             for step in (self._close_sandbox, self._cgroup.remove):
                 _attempt(step)
@@ -187,25 +193,39 @@ class _Work:
         self, init_socket: socket.socket, sync: socket.socket, stdio: tuple[int, int, int]
     ) -> int:
         """It keeps its own end of the socket alone: it has to see the end of a monitor."""
-        given = open_shared(self._config)
         if self._sandbox is not None:
-            given["network"] = self._sandbox.netns_fd
+            self._given["network"] = self._sandbox.netns_fd
         self._ours["cgroup_directories"] = self._cgroup.directories
-        namespaces = Namespaces(self._config["linux"], given)
+        namespaces = Namespaces(self._config["linux"], self._given)
         link = Link(init_socket)
-        if namespaces.has_user:  # from within, its own cgroup is none of its business
-            pid = fork_init(self._config, namespaces, link, stdio, sync.close)
-            self._cgroup.attach(pid)
+        if self._userns_fd is None:
+            entrance = self._cgroup.entrance()
+            pid = fork_init(self._config, namespaces, link, stdio, sync.close, entrance)
+            entrance.close()
             return pid
-        entrance = self._cgroup.entrance()
-        pid = fork_init(self._config, namespaces, link, stdio, sync.close, entrance)
-        entrance.close()
+        open_peers(self._config["mounts"])
+        open_remapped(self._config, self._userns_fd)
+        pid = fork_apart(lambda: fork_init(self._config, namespaces, link, stdio, sync.close))
+        self._cgroup.attach(pid)  # from within, its own cgroup is none of its business
         return pid
 
     def _write_hosts(self) -> None:
         """As at the first start, whatever the last run has made of it (engine.md A8.3)."""
         with open(f"{self._ours['directory']}/hosts", "w", encoding="utf-8") as file:
             file.write(hosts_file(self._ours["network"]))
+
+    def _find_userns(self) -> int | None:
+        """The user namespace, where it is not the host's. The network stays over restarts, and
+        with it the one that it belongs to."""
+        linux = self._config["linux"]
+        if all(entry["type"] != "user" for entry in linux["namespaces"]):
+            return None
+        if "user" not in self._given:
+            if self._sandbox is not None and not self._first:
+                self._given["user"] = owner_of(self._sandbox.netns_fd)
+            else:
+                self._given["user"] = new_namespace(linux["uidMappings"], linux["gidMappings"])
+        return self._given["user"]
 
     def _make_stdio(self) -> tuple[tuple[int, int, int], dict[str, int]]:
         """Init's descriptors, and by name the other ends. A terminal is made by init itself."""
@@ -215,10 +235,18 @@ class _Work:
         ends, written = {}, []
         for stream in ("stdout", "stderr"):
             ends[stream], write_fd = os.pipe2(os.O_CLOEXEC)
+            os.fchown(write_fd, *self._host_root())  # by its path, too, it may be opened
             written.append(write_fd)
         if self._ours["stdin_open"]:
             null_fd, ends["stdin"] = os.pipe2(os.O_CLOEXEC)
         return (null_fd, written[0], written[1]), ends
+
+    def _host_root(self) -> tuple[int, int]:
+        """What the container's root is on the host."""
+        linux = self._config["linux"]
+        if self._userns_fd is None:
+            return 0, 0
+        return linux["uidMappings"][0]["hostID"], linux["gidMappings"][0]["hostID"]
 
     def _close_sandbox(self) -> None:
         if self._sandbox is not None:

@@ -17,6 +17,7 @@ from engine.containers.limits import limits
 from engine.containers.logs.section import log_section
 from engine.containers.mounts import default_mounts, user_mounts
 from engine.containers.program import describe_program, environment_of, hostname_of
+from engine.containers.remap import mappings
 from engine.containers.security import Security, security_of
 from engine.containers.signals import signal_number
 from engine.errors import ContainerProblem
@@ -100,6 +101,7 @@ def _namespaced(
         "namespaces": modes.namespaces(spec, donors),
         "cgroupsPath": f"/{cgroup_parent(roots, spec)}/{container_id}",
         "sysctl": confinement.sysctls(spec),
+        **mappings(spec),
     }
 
 

@@ -8,11 +8,11 @@ what the runtime specification has: `donor`, the run directory of a container th
 from __future__ import annotations
 
 import os
-import socket
 
 from engine.containers.namespaces import open_namespace
 from engine.containers.statefile import STATE_NAME, read_json
 from engine.kernel import mounts
+from engine.kernel.apart import made_apart
 from engine.kernel.namespaces import CLONE_NEWNS, setns
 from engine.kernel.openat2 import open_beneath
 from engine.kernel.process import start_time
@@ -78,29 +78,14 @@ def _tree_of(run_directory: str, path: str) -> int:
     Only who is in its mount namespace may copy: a child goes there, and hands the copy over.
     """
     mount_fd = _open_of(run_directory, "mount")
-    ours, theirs = socket.socketpair()
-    child = os.fork()
-    if child == 0:
-        _send_tree(mount_fd, path, theirs)
-    os.close(mount_fd)
-    theirs.close()
-    with ours:
-        message, fds, _, _ = socket.recv_fds(ours, 4096, 1)
-    os.waitpid(child, 0)
-    if not fds:
-        raise OSError(f"cannot share {path}: {message.decode() or 'the attempt was killed'}")
-    return fds[0]
 
-
-def _send_tree(mount_fd: int, path: str, report: socket.socket) -> None:
-    """In the child; never returns."""
-    try:
+    def make() -> list[int]:
         setns(mount_fd, CLONE_NEWNS)
         root_fd = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         target_fd = open_beneath(root_fd, path.strip("/").encode(), os.O_PATH | os.O_DIRECTORY)
-        tree_fd = mounts.open_tree("", directory_fd=target_fd)
-        socket.send_fds(report, [b"tree"], [tree_fd])
-    except OSError as error:
-        report.send((error.strerror or str(error)).encode())
+        return [mounts.open_tree("", directory_fd=target_fd)]
+
+    try:
+        return made_apart(make)[0]
     finally:
-        os._exit(0)
+        os.close(mount_fd)

@@ -211,6 +211,7 @@ class ContainerSpec(Record):
     mounts: tuple[Mount, ...] = ()
     files: tuple[FileSpec, ...] = ()
     network: Literal["networks", "none", "host"] = "networks"
+    userns: str = ""  # whose ids: "": as the engine is asked for; "host"; or UIDS:GIDS:SIZE
     pid_mode: str = "private"
     ipc_mode: str = "private"
     uts_mode: str = "private"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 
-from engine.kernel.namespaces import CLONE_NEWUSER, unshare
+from engine.kernel.apart import made_apart
+from engine.kernel.namespaces import CLONE_NEWUSER, open_own, unshare
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,6 +38,16 @@ def enter_new(uids: Sequence[dict[str, Any]], gids: Sequence[dict[str, Any]]) ->
     if code:
         raise OSError(code, f"{os.strerror(code)}: the id mappings {list(uids)}, {list(gids)}")
     become_root()
+
+
+def new_namespace(uids: Sequence[dict[str, Any]], gids: Sequence[dict[str, Any]]) -> int:
+    """A close-on-exec descriptor of a new user namespace with these ids, for others to join."""
+
+    def make() -> list[int]:
+        enter_new(uids, gids)
+        return [open_own("user")]
+
+    return made_apart(make)[0]
 
 
 def become_root() -> None:

@@ -49,6 +49,7 @@ MOUNT_ATTR_NOATIME = 0x10
 MOUNT_ATTR_STRICTATIME = 0x20
 MOUNT_ATTR_ATIME = 0x70  # the field of those three
 MOUNT_ATTR_NODIRATIME = 0x80
+MOUNT_ATTR_IDMAP = 0x100000
 MOUNT_ATTR_NOSYMFOLLOW = 0x200000
 FSOPEN_CLOEXEC = 0x1
 FSMOUNT_CLOEXEC = 0x1
@@ -187,11 +188,13 @@ def set_attributes(
     unwanted: int = 0,
     propagation: int = 0,
     recursive: bool = False,
+    userns_fd: int | None = None,
 ) -> None:
     """Change the mount that `tree_fd` is the root of, or with `recursive` all below it too.
 
     wanted, unwanted  MOUNT_ATTR_* to set and to clear
     propagation       MS_PRIVATE, MS_SLAVE, MS_SHARED, or 0 to leave it
+    userns_fd         user namespace, for whose ids those of its files are taken from now on
 
     Source: mount_setattr(2), Linux 5.12.
     """
@@ -200,6 +203,9 @@ def set_attributes(
         clear=unwanted,
         propagation=propagation & ~MS_REC,
     )
+    if userns_fd is not None:
+        attributes.set |= MOUNT_ATTR_IDMAP
+        attributes.userns_fd = userns_fd
     flags = AT_EMPTY_PATH | (AT_RECURSIVE if recursive else 0)
     result = libc.syscall(
         ctypes.c_long(_NR_MOUNT_SETATTR),

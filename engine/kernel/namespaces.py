@@ -12,6 +12,7 @@ import fcntl
 import os
 import socket
 
+from engine.kernel.apart import made_apart
 from engine.kernel.libc import KernelCallError, libc
 
 TYPE_CHECKING = False
@@ -27,6 +28,7 @@ CLONE_NEWIPC = 0x08000000
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
+_NS_GET_USERNS = 0xB701
 _NS_GET_NSTYPE = 0xB703  # include/uapi/linux/nsfs.h
 
 libc.unshare.argtypes = (ctypes.c_int,)
@@ -62,6 +64,22 @@ def is_shared(pid: int, kind: str) -> bool:
     """Whether a process is in our own namespace of a kind (`user`, `time`, ...)."""
     theirs, own = os.stat(f"/proc/{pid}/ns/{kind}"), os.stat(f"/proc/self/ns/{kind}")
     return theirs.st_ino == own.st_ino
+
+
+def owner_of(fd: int) -> int:
+    """A close-on-exec descriptor of the user namespace that the namespace of `fd` belongs to."""
+    return fcntl.ioctl(fd, _NS_GET_USERNS)
+
+
+def new_network_in(userns_fd: int) -> int:
+    """A descriptor of a fresh network namespace that belongs to the user namespace `userns_fd`."""
+
+    def make() -> list[int]:
+        setns(userns_fd, CLONE_NEWUSER)
+        unshare(CLONE_NEWNET)
+        return [open_own("net")]
+
+    return made_apart(make)[0]
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ import ctypes
 import os
 import signal
 
+from engine.kernel import capabilities
 from engine.kernel.libc import KernelCallError, libc, prctl, syscall
 
 _PR_SET_PDEATHSIG = 1
@@ -116,6 +117,14 @@ def set_personality(persona: int) -> None:
     """personality(2). With PERSONAS["LINUX32"], uname(2) says a machine of 32 bits: to us, too."""
     if libc.personality(ctypes.c_ulong(persona)) < 0:
         raise KernelCallError("personality", persona=hex(persona))
+
+
+def become_for_files(uid: int, gid: int) -> None:
+    """Make files as `uid` and `gid`, with the same capabilities. Source: setfsuid(2)."""
+    permitted = capabilities.bounding()
+    libc.setfsgid(gid)
+    libc.setfsuid(uid)  # which drops the capabilities that are about files
+    capabilities.set_capabilities(permitted)
 
 
 def set_dumpable(dumpable: bool) -> None:

@@ -8,7 +8,7 @@ import socket
 
 from engine.kernel import rtnetlink
 from engine.kernel.child import call_in_child
-from engine.kernel.namespaces import CLONE_NEWNET, open_own, setns, unshare
+from engine.kernel.namespaces import CLONE_NEWNET, new_network_in, open_own, setns, unshare
 from engine.kernel.rtnetlink import RouteSocket
 from engine.network import names, ports
 from engine.network.dns.forward import Forwarder
@@ -83,13 +83,15 @@ class Sandbox:
         self._reservations = ports.reserve(self._record["ports"])
         self.published = described(self._reservations)
 
-    def make(self) -> None:
+    def make(self, userns_fd: int | None = None) -> None:
         """Namespace, links, DNS sockets, firewall elements; called in the host's namespace, stays
         there. The calling process must have a single thread.
 
+        userns_fd  the user namespace that it shall belong to; None: the caller's
+
         Raises drivers.driver.DeviceMissing, OSError; then `close` undoes what was made.
         """
-        inside = self._make_namespace()
+        inside = self._make_namespace(userns_fd)
         try:
             self._plug(inside)
         finally:
@@ -184,13 +186,17 @@ class Sandbox:
         self._write_names(up=True)
         return links
 
-    def _make_namespace(self) -> RouteSocket:
+    def _make_namespace(self, userns_fd: int | None) -> RouteSocket:
         """The namespace with loopback and DNS sockets; rtnetlink of it, for the links."""
         home = open_own("net")
         try:
-            unshare(CLONE_NEWNET)
-            try:
+            if userns_fd is None:
+                unshare(CLONE_NEWNET)
                 self.netns_fd = open_own("net")
+            else:
+                self.netns_fd = new_network_in(userns_fd)
+                setns(self.netns_fd, CLONE_NEWNET)
+            try:
                 _write_sysctls()
                 inside = RouteSocket()
                 inside.send([rtnetlink.link_up(rtnetlink.LOOPBACK_INDEX)])

@@ -20,7 +20,7 @@ def fill_volume(root_fd: int, target: str, volume: str, *, mounted: bool = False
     there; the lock lets a second container that starts on the same volume wait for it.
     """
     parent = os.path.dirname(volume)
-    lock_fd = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    lock_fd = os.open(volume if mounted else parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(lock_fd, fcntl.LOCK_EX)
         if os.listdir(volume):

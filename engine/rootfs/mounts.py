@@ -66,8 +66,10 @@ def make_mount(root_fd: int, entry: dict[str, Any]) -> None:
         raise MountError(entry, _NOT_PROC)
     try:
         if entry.get("fill"):
-            mounted = entry.get("mounted", False)
-            fill_volume(root_fd, destination, entry["source"], mounted=mounted)
+            source, mounted = entry["source"], entry.get("mounted", False)
+            if "tree_fd" in entry:
+                source, mounted = f"/proc/self/fd/{entry['tree_fd']}", True
+            fill_volume(root_fd, destination, source, mounted=mounted)
         if options.is_bind:
             _bind(root_fd, destination, entry, options)
         else:

@@ -89,3 +89,29 @@ def test_what_cannot_be_is_told_with_its_place(buoy: Buoy, keys: str, what: str)
     assert done.exit_code != 0
     assert what in done.stderr
     assert "compose.yaml:4:" in done.stderr
+
+
+def test_ids_of_their_own_are_for_all_but_who_stays_out(buoy: Buoy) -> None:
+    text = """
+    services:
+      own: {image: busybox, command: sleep 1000, stop_grace_period: 0s, volumes: ["v:/home/app"]}
+      out:
+        image: busybox
+        command: sleep 1000
+        stop_grace_period: 0s
+        userns_mode: host
+        volumes: ["v:/home/app"]
+    volumes: {v: }
+    """
+    buoy.write("compose.yaml", text)
+    remapped = {"BUOY_USERNS_REMAP": "300000:65536"}
+    buoy.run("up", "-d", environment=remapped)
+    for service, first in (("own", "300000"), ("out", "0")):
+        script = "cat /proc/self/uid_map; stat -c %u /home/app"
+        words = buoy.run("exec", "-T", service, "sh", "-c", script).stdout.split()
+        assert (words[1], words[3]) == (first, "1000")
+    assert buoy.run("up", "-d").stderr.count("Running") == 2
+    buoy.write("compose.yaml", text.replace("own: {", "own: {privileged: true, "))
+    done = buoy.run("up", "-d", check=False, environment=remapped)
+    assert "userns-remap" in done.stderr
+    assert "compose.yaml:3:7" in done.stderr
