@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from engine.containers.spec import Attachment, EndpointSpec
 from engine.errors import NetworkProblem
+from engine.network.bindings import described_ports
 from engine.network.drivers.driver import file_of, get_driver
 from engine.network.hosts import has_ipv6_loopback, host_names
-from engine.network.options import ROUTED, read_endpoint_options
-from engine.network.publication import ANY_ADDRESS, ANY_ADDRESS6
+from engine.network.options import read_endpoint_options
 from engine.network.resolv import read_host, sets_ndots
 
 if TYPE_CHECKING:
@@ -19,13 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
-    from engine.containers.spec import ContainerSpec, PortSpec
+    from engine.containers.spec import ContainerSpec
     from engine.network.claims import Claims
     from engine.network.spec import Network, Pool
     from engine.state.paths import Roots
-
-
-_UNTRANSLATED = ("::1", ANY_ADDRESS6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +117,7 @@ class Plan:
             "extra_hosts": [list(pair) for pair in self._spec.extra_hosts],
             "ipv6_loopback": has_ipv6_loopback(self._spec.sysctls),
             "endpoints": [self._endpoint(one, ranks[one.network.id], ways_out) for one in claimed],
-            "ports": self._ports(claimed, ways_out),
+            "ports": described_ports(self._spec.ports, _ways_in(claimed, ways_out)),
         }
         section["dns"] = {
             "servers": list(self._spec.dns),
@@ -129,16 +126,6 @@ class Plan:
             "hosts": host_names(section),
         }
         return section
-
-    def _ports(
-        self, claimed: Sequence[Claimed], ways_out: Mapping[int, str]
-    ) -> list[dict[str, Any]]:
-        ways_in = _ways_in(claimed, ways_out)
-        if not ways_in:
-            return []
-        routed = [f for f, network in ways_in.items() if network.choices.modes[f] == ROUTED]
-        translated = {f: network for f, network in ways_in.items() if f not in routed}
-        return [_port(port, translated, routed) for port in self._spec.ports]
 
     def _mode(self, claimed: Sequence[Claimed]) -> str:
         if self._spec.network == "host":
@@ -273,35 +260,3 @@ def _check_families(wish: EndpointSpec, network: Network) -> None:
                 hint="enable_ipv6: true gives it IPv6" if family == 6 else None,
                 code="address-invalid",
             )
-
-
-def _port(
-    port: PortSpec, translated: Mapping[int, Network], routed: Sequence[int]
-) -> dict[str, Any]:
-    """`opened`: the IP versions in which it is let through to the container's own address."""
-    return {
-        "bindings": _bindings(port.host_ip, translated) if translated else [],
-        "opened": list(routed),
-        "published": list(port.published) if port.published else None,
-        "target": port.target,
-        "protocol": port.protocol,
-    }
-
-
-def _bindings(host_ip: str | None, ways_in: Mapping[int, Network]) -> list[dict[str, Any]]:
-    """The addresses of the host that a port is published on; all, where none is named.
-
-    Relayed is what the kernel cannot translate: [::1], and from one IP version to the other.
-    """
-    given = host_ip
-    if given is None and 4 in ways_in:
-        given = ways_in[4].choices.host_binding
-    named = [given] if given is not None else [ANY_ADDRESS, ANY_ADDRESS6]
-    return [
-        {
-            "host_ip": one,
-            "relayed": one in _UNTRANSLATED or (6 if ":" in one else 4) not in ways_in,
-            "optional": given is None and one == ANY_ADDRESS6,
-        }
-        for one in named
-    ]

@@ -1,0 +1,63 @@
+"""Which addresses of the host the ports of a container are published on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.network.options import ROUTED
+from engine.network.publication import ANY_ADDRESS, ANY_ADDRESS6
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
+
+    from engine.containers.spec import PortSpec
+    from engine.network.spec import Network
+
+_UNTRANSLATED = ("::1", ANY_ADDRESS6)
+
+
+def described_ports(
+    ports: Iterable[PortSpec], ways_in: Mapping[int, Network]
+) -> list[dict[str, Any]]:
+    """The `ports` of the launch record; none where there is no way in.
+
+    ways_in   by IP version, the network that published ports lead to
+    """
+    if not ways_in:
+        return []
+    routed = [f for f, network in ways_in.items() if network.choices.modes[f] == ROUTED]
+    translated = {f: network for f, network in ways_in.items() if f not in routed}
+    return [_described(port, translated, routed) for port in ports]
+
+
+def _described(
+    port: PortSpec, translated: Mapping[int, Network], routed: Sequence[int]
+) -> dict[str, Any]:
+    """`opened`: the IP versions in which it is let through to the container's own address."""
+    return {
+        "bindings": _bindings(port.host_ip, translated) if translated else [],
+        "opened": list(routed),
+        "published": list(port.published) if port.published else None,
+        "target": port.target,
+        "protocol": port.protocol,
+    }
+
+
+def _bindings(host_ip: str | None, ways_in: Mapping[int, Network]) -> list[dict[str, Any]]:
+    """The addresses of the host that a port is published on; all, where none is named.
+
+    Relayed is what the kernel cannot translate: [::1], and from one IP version to the other.
+    """
+    given = host_ip
+    if given is None and 4 in ways_in:
+        given = ways_in[4].choices.host_binding
+    named = [given] if given is not None else [ANY_ADDRESS, ANY_ADDRESS6]
+    return [
+        {
+            "host_ip": one,
+            "relayed": one in _UNTRANSLATED or (6 if ":" in one else 4) not in ways_in,
+            "optional": given is None and one == ANY_ADDRESS6,
+        }
+        for one in named
+    ]
