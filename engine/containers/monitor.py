@@ -63,7 +63,12 @@ class Monitor:
         self._oom: Oom | None = None
         self._attachments = Attachments(self._loop, stdin_once=ours["stdin_once"])
         self._requests = Requests(
-            self, self._loop, self._attachments, ours["stop_signal"], ours["stop_grace_s"]
+            self,
+            self._loop,
+            self._attachments,
+            ours["stop_signal"],
+            ours["stop_grace_s"],
+            any_is_final=not ours["stop_signal_given"],
         )
         self._loop.add_reader(termination_fd, self._requests.stop)
 

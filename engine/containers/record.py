@@ -169,6 +169,7 @@ def _ours(
         "restart": {"name": spec.restart.name, "max_attempts": spec.restart.max_attempts},
         "health": describe_check(spec.healthcheck, config),
         "stop_signal": signal_number(spec.stop_signal or config.stop_signal or "SIGTERM"),
+        "stop_signal_given": bool(spec.stop_signal or config.stop_signal),
         "stop_grace_s": spec.stop_grace_s,
         "init": spec.init and modes.owns(spec, "pid"),
         "shares_pid": not modes.owns(spec, "pid"),

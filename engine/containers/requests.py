@@ -45,9 +45,12 @@ class Requests:
         attachments: Attachments,
         stop_signal: int,
         stop_grace_s: float,
+        *,
+        any_is_final: bool,
     ) -> None:
         self._monitor, self._loop, self._attachments = monitor, loop, attachments
         self._stop_signal, self._stop_grace_s = stop_signal, stop_grace_s
+        self._any_is_final = any_is_final
         self._kill_timer: Timer | None = None
         self._waiting: list[Connection] = []
         self.is_stopping = False
@@ -93,8 +96,9 @@ class Requests:
             connection.answer(exit_code=exit_code)
 
     def _kill(self, connection: Connection, number: int) -> None:
-        """A signal that is meant to end the container ends its restarts, too."""
-        final = number in (signal.SIGKILL, self._stop_signal)
+        """A signal that is meant to end the container ends its restarts, too: where nobody has
+        said which one that is, any (engine.md A11.3)."""
+        final = self._any_is_final or number in (signal.SIGKILL, self._stop_signal)
         self.is_stopping = self.is_stopping or final
         if final and self._monitor.is_waiting:
             connection.answer(sent=True)

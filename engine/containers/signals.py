@@ -10,16 +10,14 @@ from engine.errors import ContainerProblem
 def signal_number(text: str) -> int:
     """`SIGTERM`, `term`, `15`, `SIGRTMIN+3` -> the number. Raises ContainerProblem."""
     word = text.strip().upper()
-    if word.isdecimal() and 0 < int(word) < signal.NSIG:
+    if word.isascii() and word.isdecimal() and 0 < int(word) < signal.NSIG:
         return int(word)
-    name = word.removeprefix("SIG")
-    base, sign, offset = name.partition("+") if "+" in name else name.partition("-")
-    try:
-        number = int(getattr(signal, f"SIG{base}"))
-    except AttributeError:
-        number = 0
-    if number and sign:
-        number += int(offset) if sign == "+" else -int(offset)
+    name, sign, offset = _split(word.removeprefix("SIG"))
+    number = int(getattr(signal, f"SIG{name}", 0)) if name.isalnum() else 0
+    if sign:
+        number += offset if sign == "+" else -offset
+        is_real_time = name in ("RTMIN", "RTMAX") and number >= signal.SIGRTMIN
+        number = number if is_real_time else 0
     if not 0 < number < signal.NSIG:
         raise ContainerProblem(
             f"there is no signal `{text}`",
@@ -27,3 +25,12 @@ def signal_number(text: str) -> int:
             code="unknown-signal",
         )
     return number
+
+
+def _split(name: str) -> tuple[str, str, int]:
+    """RTMIN+3 -> RTMIN, +, 3."""
+    for sign in ("+", "-"):
+        base, found, offset = name.partition(sign)
+        if found and offset.isascii() and offset.isdecimal():
+            return base, sign, int(offset)
+    return name, "", 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine import ContainerProblem, RestartPolicy
+from engine import ContainerProblem, Resources, RestartPolicy
 from engine.containers.restart import LONGEST_DELAY_S, Restarts
 from tests.marks import needs_root
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tests.engine.containers.dock import Dock
 
 ALWAYS = RestartPolicy(name="always")
+MIB = 1024 * 1024
+ENDS_AT_USR1 = "trap 'exit 1' USR1; echo ready; while :; do sleep 0.05; done"
 UNLESS_STOPPED = RestartPolicy(name="unless-stopped")
 
 
@@ -131,12 +133,28 @@ def test_a_kill_ends_the_wait(dock: Dock) -> None:
 
 
 @needs_root
-def test_a_signal_that_is_no_end_leaves_the_policy(dock: Dock) -> None:
-    script = "trap 'exit 1' USR1; echo ready; while :; do sleep 0.05; done"
-    container = dock.start("sh", "-c", script, restart=ALWAYS)
+def test_a_signal_that_is_not_the_stop_signal_leaves_the_policy(dock: Dock) -> None:
+    container = dock.start("sh", "-c", ENDS_AT_USR1, restart=ALWAYS, stop_signal="SIGTERM")
     dock.wait_for_line(container, "ready")
     dock.kill(container, "USR1")
     assert dock.wait(container, lambda c: c.restart_count == 1)
+
+
+@needs_root
+def test_without_a_stop_signal_any_signal_by_hand_ends_the_restarts(dock: Dock) -> None:
+    container = dock.start("sh", "-c", ENDS_AT_USR1, restart=ALWAYS)
+    dock.wait_for_line(container, "ready")
+    dock.kill(container, "USR1")
+    assert dock.end_of(container).code == 1
+
+
+@needs_root
+def test_a_container_that_was_killed_for_memory_is_started_again(dock: Dock) -> None:
+    script = "test -e /again && exec sleep 1000; touch /again; exec tail -c 200m /dev/zero"
+    limits = Resources(memory_bytes=16 * MIB, memory_swap_bytes=16 * MIB)
+    container = dock.start("sh", "-c", script, restart=ALWAYS, resources=limits)
+    again = dock.wait(container, lambda c: c.restart_count == 1 and c.status == "running")
+    assert again.previous_exit_code == 137
 
 
 @needs_root
