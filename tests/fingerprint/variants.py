@@ -7,7 +7,7 @@ from typing import Any
 
 from engine import Resources
 
-MEBIBYTE = 1 << 20
+MEBIBYTE = 1 << 20  # enough of them for runc, which starts inside of the limit
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Variant:
     joined: bool = False
 
 
-LIMITS = """--memory 64m --memory-reservation 32m --memory-swap 128m --cpus 0.5 --cpu-shares 512
+LIMITS = """--memory 256m --memory-reservation 32m --memory-swap 512m --cpus 0.5 --cpu-shares 512
 --pids-limit 50 --ulimit nofile=100:200 --ulimit core=0 --shm-size 32m --oom-score-adj 100
 --sysctl net.ipv4.ip_forward=0 --sysctl kernel.shmmax=65536"""
 
@@ -56,9 +56,9 @@ VARIANTS = (
         tuple(LIMITS.split()),
         {
             "resources": Resources(
-                memory_bytes=64 * MEBIBYTE,
+                memory_bytes=256 * MEBIBYTE,
                 memory_reservation_bytes=32 * MEBIBYTE,
-                memory_swap_bytes=128 * MEBIBYTE,
+                memory_swap_bytes=512 * MEBIBYTE,
                 cpus=0.5,
                 cpu_shares=512,
                 pids=50,
