@@ -84,29 +84,31 @@ def _fetch(peer: Peer) -> None:
 
 def _unpack(peer: Peer) -> None:
     shutil.rmtree(peer.directory, ignore_errors=True)
-    for name in ("bin", "root", "newer", "config", "archives/partial", "lists/partial"):
+    for name in ("bin", "root", "newer", "config"):
         (peer.directory / name).mkdir(parents=True)
-    for package in _download(peer.directory):
+    for package in download(peer.directory, PACKAGES):
         subprocess.run(["dpkg-deb", "-x", package, peer.directory / "root"], check=True)
-    for package in _download_newer(peer.directory):
+    for package in download_newer(peer.directory, *NEWER):
         subprocess.run(["dpkg-deb", "-x", package, peer.directory / "newer"], check=True)
     _write_wrappers(peer.directory)
     (peer.directory / "ready").touch()
 
 
-def _download(directory: Path) -> list[Path]:
-    """The packages with what they need and this machine has not got."""
+def download(directory: Path, packages: Sequence[str]) -> list[Path]:
+    """The packages with what they need and this machine has not got; in `archives` there."""
     archives = directory / "archives"
+    (archives / "partial").mkdir(parents=True, exist_ok=True)
     options = _options({"Dir::Cache::archives": archives, "APT::Sandbox::User": "root"})
     install = ["install", "--yes", "--download-only", "--no-install-recommends", "--reinstall"]
-    subprocess.run(["apt-get", *options, *install, *PACKAGES], check=True, stdout=sys.stderr)
+    subprocess.run(["apt-get", *options, *install, *packages], check=True, stdout=sys.stderr)
     return sorted(archives.glob("*.deb"))
 
 
-def _download_newer(directory: Path) -> list[Path]:
-    """A package of a newer release, from the mirror that this machine uses, known to apt only
-    for this download."""
-    package, release = NEWER
+def download_newer(directory: Path, package: str, release: str, *more: str) -> list[Path]:
+    """Packages of a newer release, from the mirror that this machine uses, known to apt only for
+    this download; in `newer` there."""
+    for name in ("newer", "lists/partial"):
+        (directory / name).mkdir(parents=True, exist_ok=True)
     listed = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Label: Debian"]
     mirror = subprocess.run(listed, check=True, capture_output=True, text=True).stdout.split()[0]
     keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -122,8 +124,8 @@ def _download_newer(directory: Path) -> list[Path]:
         }
     )
     subprocess.run(["apt-get", *options, "update"], check=True, stdout=sys.stderr)
-    download = ["apt-get", *options, "download", package]
-    subprocess.run(download, check=True, cwd=directory / "newer", stdout=sys.stderr)
+    fetch = ["apt-get", *options, "download", package, *more]
+    subprocess.run(fetch, check=True, cwd=directory / "newer", stdout=sys.stderr)
     return sorted((directory / "newer").glob("*.deb"))
 
 
