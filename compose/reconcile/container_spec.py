@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Literal
 
+    from compose.model import Link
     from compose.model import Mount as ServiceMount
     from compose.model import Port, Project, Service
     from engine import Image
@@ -212,10 +213,7 @@ def _namespace(project: Project, service: Service, key: str) -> str:
 def _endpoints(project: Project, service: Service) -> tuple[EndpointSpec, ...]:
     """One for each network, in the order of connection: highest priority first, then by name."""
     ranked = sorted(service.networks.items(), key=lambda item: (-item[1].priority, item[0]))
-    links = [
-        (link.alias, names.container_name(project, project.services[link.service], 1))
-        for link in service.links
-    ]
+    links = [pair for link in service.links for pair in _link(project, link)]
     outside = (text.partition(":") for text in service.external_links)
     links += [(alias or name, name) for name, _, alias in outside]
     return tuple(
@@ -234,6 +232,15 @@ def _endpoints(project: Project, service: Service) -> tuple[EndpointSpec, ...]:
         )
         for index, (key, place) in enumerate(ranked)
     )
+
+
+def _link(project: Project, link: Link) -> Iterator[tuple[str, str]]:
+    """Its alias stands for every replica; `SERVICE-N`, beside the container's name, for one."""
+    linked = project.services[link.service]
+    for number in range(1, linked.scale + 1):
+        name = names.container_name(project, linked, number)
+        yield link.alias, name
+        yield f"{linked.name}-{number}", name
 
 
 def _port(project: Project, service: Service, port: Port) -> PortSpec:

@@ -83,7 +83,7 @@ def test_networks_are_joined_by_priority_with_aliases_and_links() -> None:
     first, second = container_spec(world, web, 1, PICTURE).endpoints
     assert (first.network, first.aliases) == ("shop_front", ("web", "www"))
     assert first.ipv4_address == "10.0.0.9"
-    assert first.links == (("mysql", "shop-db-1"),)
+    assert first.links == (("mysql", "shop-db-1"), ("db-1", "shop-db-1"))
     assert second.network == "shop_default"
 
 
