@@ -27,7 +27,7 @@ from engine.containers.run import Run
 from engine.containers.sharing import DonorGone
 from engine.containers.streams.attachments import Attachments
 from engine.kernel.loop import Loop, Timer
-from engine.kernel.process import become_subreaper, raise_file_limit, set_name
+from engine.kernel.process import become_subreaper, set_name
 from engine.network.ports import PortTaken
 from engine.network.sandbox import Sandbox
 
@@ -294,7 +294,6 @@ def monitor(
     os.setsid()
     os.chdir("/")
     become_subreaper()
-    raise_file_limit()  # each name that is being asked for has a socket; init has its own limits
     set_name(f"buoy:{ours['name']}")
     gc.disable()
     report = Report(run_directory, ours, reply)

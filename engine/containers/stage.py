@@ -22,7 +22,7 @@ from engine.containers.join import run_inside
 from engine.containers.monitor import monitor
 from engine.containers.reporting import Reply
 from engine.containers.sessions import MOST, begin_session
-from engine.kernel.process import close_from
+from engine.kernel.process import close_from, raise_file_limit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def main(command_fd: int) -> None:
     command = socket.socket(fileno=command_fd)
     command.set_inheritable(False)
     close_from(command_fd + 1)  # what our command was given to hold, as a lock, is not ours to keep
+    raise_file_limit()  # a monitor has a socket for each name it asks for; init sets its own
     _settle()
     while _has_request(command):
         taken_fd, taking_fd = os.pipe2(os.O_CLOEXEC)
