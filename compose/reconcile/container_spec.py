@@ -26,9 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Literal
 
-    from compose.model import Link
+    from compose.model import Link, Port, Project, Service
     from compose.model import Mount as ServiceMount
-    from compose.model import Port, Project, Service
     from engine import Image
 
 MIB = 1024 * 1024
