@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import select
+import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -92,6 +94,17 @@ def test_it_has_next_to_no_memory(dock: Dock) -> None:
     container = dock.idle(init=True)
     rollup = Path(f"/proc/{container.pid}/smaps_rollup").read_text()
     assert int(rollup.partition("Private_Dirty:")[2].split()[0]) <= 64
+
+
+def test_it_ends_with_the_monitor(dock: Dock) -> None:
+    """Its parent-death signal has outlived the change of its program."""
+    container = dock.idle(init=True)
+    assert container.pid
+    pidfd, monitor = os.pidfd_open(container.pid), dock.monitor(container)
+    assert monitor
+    os.kill(monitor, signal.SIGKILL)
+    assert select.select([pidfd], [], [], 10)[0] == [pidfd]
+    os.close(pidfd)
 
 
 def test_nobody_inside_can_look_into_it(dock: Dock) -> None:
