@@ -23,6 +23,7 @@ _KEYS = {
     "mount-recursive": "volumes",
     "mount-target": "volumes tmpfs",
     "propagation": "volumes",
+    "network-conflict": "network_mode",
     "apparmor": "security_opt",
     "seccomp-profile": "security_opt",
     "security-option": "security_opt",

@@ -24,7 +24,6 @@ from engine import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from typing import Literal
 
     from compose.model import Link, Port, Project, Service
     from compose.model import Mount as ServiceMount
@@ -71,7 +70,7 @@ def container_spec(
         notes=describe_hooks(service),
         mounts=tuple(_mounts(project, service, image, anonymous, lent)),
         files=file_specs(project, service),
-        network=_network_mode(service),
+        network=_network_mode(project, service),
         userns=service.namespaces.get("userns_mode", ""),
         pid_mode=_namespace(project, service, "pid"),
         ipc_mode=_namespace(project, service, "ipc"),
@@ -185,24 +184,17 @@ def _source(project: Project, mount: ServiceMount, anonymous: Mapping[str, str])
     return project.volumes[mount.source].name
 
 
-def _network_mode(service: Service) -> Literal["networks", "none", "host"]:
-    match service.network_mode:
-        case None | "bridge":
-            return "networks"
-        case "none":
-            return "none"
-        case "host":
-            return "host"
-    raise Problem(
-        f"service `{service.name}`: network_mode `{service.network_mode}` is not built yet",
-        hint="none, host and `networks` are",
-        code="not-built-yet",
-    )
+def _network_mode(project: Project, service: Service) -> str:
+    mode = service.network_mode or "bridge"
+    return "networks" if mode == "bridge" else _of_container(project, mode)
 
 
 def _namespace(project: Project, service: Service, key: str) -> str:
-    """The mode of a namespace; that of a service is the namespace of its first container."""
-    mode = service.namespaces.get(key, "private")
+    return _of_container(project, service.namespaces.get(key, "private"))
+
+
+def _of_container(project: Project, mode: str) -> str:
+    """The namespace of a service is that of its first container."""
     kind, _, name = mode.partition(":")
     if kind != "service":
         return mode

@@ -232,7 +232,7 @@ class _RunPlan:
             hostname=HOSTNAME,
             labels={OWNER_LABEL: f"{os.getpid()} {start_time(os.getpid())}"},
             mounts=mounts,
-            network=modes.get(self._network, "networks"),  # type: ignore[arg-type]
+            network=modes.get(self._network, "networks"),
             endpoints=(EndpointSpec(network=joined),) if on_networks else (),
             extra_hosts=spec.extra_hosts,
             healthcheck=_NO_HEALTHCHECK,

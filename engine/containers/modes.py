@@ -36,7 +36,7 @@ def modes_of(spec: ContainerSpec) -> dict[str, str]:
         "cgroup": spec.cgroup_mode,
     }
     for kind, mode in modes.items():
-        if mode not in _MODES[kind] and not (kind in _JOINABLE and _donor_name(mode)):
+        if mode not in _MODES[kind] and not (kind in _JOINABLE and donor_name(mode)):
             known = ", ".join((*_MODES[kind], *(["container:NAME"] * (kind in _JOINABLE))))
             raise ContainerProblem(
                 f"container {spec.name}: `{mode}` is no {kind} namespace",
@@ -57,14 +57,16 @@ def find_donors(containers: Containers, spec: ContainerSpec) -> dict[str, str]:
 
     Raises ContainerProblem where there is none, it does not run, or keeps its ipc to itself.
     """
+    modes = {**modes_of(spec), "network": spec.network}
     return {
         kind: _donor(containers, spec, kind, name)
-        for kind, mode in modes_of(spec).items()
-        if (name := _donor_name(mode))
+        for kind, mode in modes.items()
+        if (name := donor_name(mode))
     }
 
 
-def _donor_name(mode: str) -> str:
+def donor_name(mode: str) -> str:
+    """NAME of a mode `container:NAME`; "" for the others."""
     kind, _, name = mode.partition(":")
     return name if kind == "container" else ""
 
@@ -94,7 +96,9 @@ def namespaces(spec: ContainerSpec, donors: Mapping[str, str]) -> list[dict[str,
     if mappings(spec):  # what belongs to another's user namespace can be used from there alone
         donor = next(iter(donors.values()), None)
         found.append({"type": "user", "donor": donor} if donor else {"type": "user"})
-    if spec.network != "host":
+    if "network" in donors:
+        found.append({"type": "network", "donor": donors["network"]})
+    elif spec.network != "host":
         found.append({"type": "network"})
     for kind, mode in modes.items():
         if kind in donors:
@@ -107,6 +111,6 @@ def namespaces(spec: ContainerSpec, donors: Mapping[str, str]) -> list[dict[str,
 def owns(spec: ContainerSpec, kind: str) -> bool:
     """Whether a namespace is made for the container alone, so that it may be set up at will."""
     if kind == "network":
-        return spec.network != "host"
+        return spec.network in ("networks", "none")
     mode = modes_of(spec)[kind]
-    return mode != "host" and not _donor_name(mode)
+    return mode != "host" and not donor_name(mode)

@@ -151,7 +151,7 @@ class Monitor:
     def _prepare_for_good(self) -> None:
         """What lasts over restarts and is the monitor's own: ports, log, control socket."""
         record = self._ours["network"]
-        if record["mode"] != "host":
+        if record["mode"] not in ("host", "joined"):
             self._sandbox = Sandbox(record, self._ours["id"])
             self._sandbox.reserve()
             self._report.note(ports=self._sandbox.published)

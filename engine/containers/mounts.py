@@ -14,9 +14,10 @@ from engine.kernel.mounts import PROPAGATION
 from engine.state.paths import ensure_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping
 
     from engine.cgroups.hierarchy import Hierarchies
+    from engine.containers.record import Surroundings
     from engine.containers.security import Security
     from engine.containers.spec import ContainerSpec, Mount
     from engine.state.paths import Roots
@@ -73,16 +74,11 @@ def user_mounts(
     roots: Roots,
     container_id: str,
     spec: ContainerSpec,
-    mounted: Collection[str],
-    layers: Mapping[int, Sequence[str]],
+    around: Surroundings,
 ) -> list[dict[str, Any]]:
-    """What is asked for, parents before children, and our own files beneath them.
-
-    mounted  names of volumes whose content is elsewhere
-    layers   index in `spec.mounts` -> layers of an image, top first
-    """
+    """What is asked for, parents before children, and our own files beneath them."""
     targets = {os.path.normpath(mount.target) for mount in spec.mounts}
-    directory = roots.container(container_id)
+    directory = roots.container(around.network_owner)
     bind = ["rbind", "rprivate", *(["rro"] if spec.read_only else [])]
     entries = [
         {**_entry(f"/etc/{name}", "bind", f"{directory}/{name}", bind), "own": True}
@@ -93,9 +89,9 @@ def user_mounts(
     for index, mount in enumerate(spec.mounts):
         if mount.type == "image":
             point = f"{roots.container_run(container_id)}/{IMAGE_MOUNTS}"
-            asked.append(_image_mount(spec, mount, list(layers[index]), point))
+            asked.append(_image_mount(spec, mount, list(around.layers[index]), point))
         else:
-            asked.append(_user_mount(roots, spec, mount, mounted))
+            asked.append(_user_mount(roots, spec, mount, around.mounted))
     asked += file_mounts(roots, container_id, spec.files)
     return entries + sorted(asked, key=lambda entry: entry["destination"].count("/"))
 

@@ -44,12 +44,14 @@ class Surroundings(Record):
     mounted  names of the volumes whose content is elsewhere
     layers   index of a mount in `spec.mounts` -> layers, top first, of the image that it shows
     donors   what `modes.find_donors` has found
+    network_owner   what `guests.network_owner` has found
     """
 
     network: Mapping[str, Any]
     mounted: Collection[str]
     layers: Mapping[int, Sequence[str]]
     donors: Mapping[str, str]
+    network_owner: str
 
 
 def build_record(
@@ -71,7 +73,7 @@ def build_record(
             "readonly": spec.read_only,
         },
         "mounts": default_mounts(spec, hierarchies, around.donors, security)
-        + user_mounts(roots, container_id, spec, around.mounted, around.layers)
+        + user_mounts(roots, container_id, spec, around)
         + edits.mounts,
         "linux": _namespaced(roots, container_id, spec, around.donors)
         | _devices(spec, edits)

@@ -186,7 +186,8 @@ class ContainerSpec(Record):
     reference  the image as the user wrote it, for display
     lowers     overlay lower directories, top first, in place of those of `image` (build steps)
     command    None: the image's; () clears it
-    network    "networks": those in `endpoints`; "none": loopback alone; "host": the host's
+    network    "networks": those in `endpoints`; "none": loopback alone; "host": the host's;
+               "container:NAME": that of another container, with its hosts and resolv.conf
     pid_mode, uts_mode, cgroup_mode, ipc_mode   whose namespace: "private": its own; "host";
                "container:NAME" (pid, ipc); ipc also "shareable": its own, which others may join,
                and "none": its own without /dev/shm
@@ -210,7 +211,7 @@ class ContainerSpec(Record):
     notes: Mapping[str, str] = {}
     mounts: tuple[Mount, ...] = ()
     files: tuple[FileSpec, ...] = ()
-    network: Literal["networks", "none", "host"] = "networks"
+    network: str = "networks"
     userns: str = ""  # whose ids: "": as the engine is asked for; "host"; or UIDS:GIDS:SIZE
     pid_mode: str = "private"
     ipc_mode: str = "private"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.containers.availability import require_running
 from engine.containers.files import place_files, require_files
+from engine.containers.guests import network_owner, with_owners_name
 from engine.containers.mending import clean_up, mend
 from engine.containers.modes import find_donors
 from engine.containers.mounts import IMAGE_MOUNTS
@@ -62,16 +63,21 @@ async def start(containers: Containers, row: sqlite3.Row, client: Client | None 
         return
     mend(containers, row)
     spec = load_spec(row["spec"], name=row["name"])
+    owner = network_owner(containers, container_id, spec)
+    donors = find_donors(containers, spec)
+    if owner != container_id:
+        spec = with_owners_name(containers, owner, spec)
     network = _attach(containers, container_id, spec)
     image = None if spec.lowers else parts.images.get(spec.image)
     mounted = parts.volumes.mount(m.source for m in spec.mounts if m.type == "volume")
-    donors = find_donors(containers, spec)
     layers = {
         i: parts.images.get(mount.source).lowers
         for i, mount in enumerate(spec.mounts)
         if mount.type == "image"
     }
-    around = Surroundings(network=network, mounted=mounted, layers=layers, donors=donors)
+    around = Surroundings(
+        network=network, mounted=mounted, layers=layers, donors=donors, network_owner=owner
+    )
     record = build_record(roots, container_id, spec, image, around)
     ours = record["buoy"]
     ours["argv"], ours["attachments"] = record["process"]["args"], _attachments(network)

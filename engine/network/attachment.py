@@ -104,7 +104,7 @@ class Plan:
         return name
 
     def record(self, claimed: Sequence[Claimed]) -> dict[str, Any]:
-        """The section; JSON-able. `mode` is `sandbox`, `none` (loopback alone) or `host`."""
+        """The section; JSON-able. `mode`: sandbox, none (loopback alone), joined or host."""
         ranked = sorted(claimed, key=_rank_key)
         ranks = {one.network.id: rank for rank, one in enumerate(ranked)}
         ways_out = _ways_out(ranked)
@@ -130,6 +130,8 @@ class Plan:
     def _mode(self, claimed: Sequence[Claimed]) -> str:
         if self._spec.network == "host":
             return "host"
+        if self._spec.network.startswith("container:"):
+            return "joined"
         return "sandbox" if claimed or self._spec.network == "networks" else "none"
 
     def _endpoint(self, one: Claimed, rank: int, ways_out: Mapping[int, str]) -> dict[str, Any]:

@@ -79,3 +79,33 @@ def test_memory_that_is_not_shared_is_told_with_its_place(buoy: Buoy) -> None:
     done = buoy.run("up", "-d", check=False)
     assert "compose.yaml:8:5: container app-tools-1: app-app-1 does not share" in done.stderr
     assert "ipc-not-shareable" in done.stderr
+
+
+def test_a_service_in_the_network_of_another(buoy: Buoy) -> None:
+    text = """
+    services:
+      side:
+        image: busybox
+        command: sh -c "while true; do echo from the side | nc -l -p 8080; done"
+        stop_grace_period: 0s
+        network_mode: service:app
+      app:
+        image: busybox
+        command: sleep 1000
+        stop_grace_period: 0s
+        environment: [ONE]
+      peer: {image: busybox, command: sleep 1000, stop_grace_period: 0s}
+    """
+    buoy.write("compose.yaml", text)
+    buoy.run("up", "-d")
+    asking = "until nc app 8080 < /dev/null; do sleep 0.1; done"
+    assert buoy.run("exec", "-T", "peer", "sh", "-c", asking).lines == ["from the side"]
+    buoy.run("up", "-d", environment={"ONE": "1"})
+    assert buoy.run("exec", "-T", "peer", "sh", "-c", asking).lines == ["from the side"]
+    assert buoy.run("exec", "-T", "side", "nslookup", "peer").exit_code == 0
+    buoy.write(
+        "compose.yaml",
+        text.replace("network_mode: service", "ports: [80]\n        network_mode: service"),
+    )
+    done = buoy.run("up", "-d", check=False)
+    assert "network-conflict" in done.stderr

@@ -30,7 +30,7 @@ def refused(project: Project) -> list[Problem]:
     "keys",
     [
         "runtime: runsc",
-        "network_mode: 'service:db'",
+        "network_mode: some-network",
         "logging: {driver: syslog}",
         "volumes: [{type: cluster, source: y, target: /x}]",
         "volumes: [{type: npipe, source: y, target: /x}]",

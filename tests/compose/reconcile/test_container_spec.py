@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-import pytest
-
 from compose.model.files import FileReference, FileSource
 from compose.model.healthcheck import Healthcheck
 from compose.model.mounts import Mount as ServiceMount
@@ -14,7 +12,7 @@ from compose.model.network import Network, ServiceNetwork
 from compose.model.ports import Port
 from compose.model.service import Link
 from compose.reconcile.container_spec import container_spec
-from engine import ContainerSpec, FileSpec, HealthcheckSpec, Image, Mount, PortSpec, Problem
+from engine import ContainerSpec, FileSpec, HealthcheckSpec, Image, Mount, PortSpec
 from engine.images.config import ImageConfig
 from tests.compose.reconcile.worlds import IMAGE, project, service, volume
 
@@ -142,8 +140,8 @@ def test_network_modes() -> None:
     assert spec_of().network == "networks"
     assert spec_of(network_mode="host", networks={}).network == "host"
     assert spec_of(network_mode="none", networks={}).network == "none"
-    with pytest.raises(Problem, match="service:db"):
-        spec_of(network_mode="service:db", networks={})
+    assert spec_of(network_mode="service:db", networks={}).network == "container:shop-db-1"
+    assert spec_of(network_mode="container:x", networks={}).network == "container:x"
 
 
 def test_the_card_of_the_first_network_gets_the_address_of_the_service() -> None:

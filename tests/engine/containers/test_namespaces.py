@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine import ContainerProblem, RestartPolicy
+from engine import ContainerProblem, EndpointSpec, NetworkSpec, PortSpec, RestartPolicy
 from tests.marks import needs_root
 
 if TYPE_CHECKING:
@@ -204,3 +204,65 @@ def _processes_of(dock: Dock, container: Container) -> list[int]:
         check=True,
     )
     return [int(word) for word in found.stdout.split()]
+
+
+# --- the network of another
+
+
+def test_a_network_is_shared_with_its_names_and_files(dock: Dock) -> None:
+    dock.engine.networks.create(NetworkSpec(name="n"))
+    wish = (EndpointSpec(network="n"),)
+    donor = dock.idle(network="networks", endpoints=wish, hostname="web", domainname="example.org")
+    guest = dock.idle(network=joined(donor))
+    third = dock.idle(network=joined(guest))
+    for other in (guest, third):
+        assert namespace(other.pid, "net") == namespace(donor.pid, "net")
+        assert namespace(other.pid, "uts") != namespace(donor.pid, "uts")
+        script = "hostname; cat /proc/sys/kernel/domainname; cat /etc/hosts /etc/resolv.conf"
+        same = [dock.exec(one, "sh", "-c", script).stdout for one in (donor, other)]
+        assert same[0] == same[1]
+    address = donor.attachments[0].address
+    serving = ("sh", "-c", "echo hello | nc -l -p 8080")
+    dock.start(*serving, network=joined(donor), name="server")
+    script = f"until nc {address} 8080 < /dev/null; do :; done"
+    peer = dock.sh(script, network="networks", endpoints=wish)
+    assert peer.lines == ["hello"]
+    assert dock.exec(guest, "nslookup", donor.name).code == 0
+
+
+def test_a_network_outlives_the_process_that_it_was_made_for(dock: Dock) -> None:
+    donor = dock.idle(restart=RestartPolicy(name="always"))
+    guest = dock.idle(network=joined(donor), restart=RestartPolicy(name="always"))
+    before = namespace(donor.pid, "net")
+    os.kill(donor.pid or 0, 9)
+    again = dock.wait(donor, lambda c: c.status == "running" and c.pid != donor.pid)
+    assert dock.get(guest).pid == guest.pid
+    assert namespace(again.pid, "net") == before
+    os.kill(guest.pid or 0, 9)
+    renewed = dock.wait(guest, lambda c: c.status == "running" and c.pid != guest.pid)
+    assert namespace(renewed.pid, "net") == before
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"ports": (PortSpec(target=80),)},
+        {"hostname": "mine"},
+        {"dns": ("1.1.1.1",)},
+        {"extra_hosts": (("a", "1.2.3.4"),)},
+        {"sysctls": {"net.core.somaxconn": "1"}},
+    ],
+)
+def test_what_is_the_owners_of_a_network_is_not_the_guests(
+    dock: Dock, asked: dict[str, object]
+) -> None:
+    donor = dock.idle()
+    with pytest.raises(ContainerProblem) as caught:
+        dock.idle(network=joined(donor), **asked)
+    assert caught.value.code in ("network-conflict", "sysctl-not-allowed")
+
+
+def test_a_network_of_nobody_is_a_problem(dock: Dock) -> None:
+    with pytest.raises(ContainerProblem, match="nobody") as caught:
+        dock.idle(network="container:nobody")
+    assert caught.value.code == "namespace-donor"
