@@ -31,6 +31,9 @@ _STRICTER: PathTable[str] = PathTable(
         "services.*.mem_swappiness": "minimum maximum",
         "services.*.restart": "pattern",
         "services.*.volumes.[].bind.propagation": "enum",
+        # an extension of ours, which is to be right
+        "services.*.x-buoy-probe": "type required additionalProperties pattern",
+        "services.*.x-buoy-probe.log": "type minLength",
         # keys that no engine knows, in mappings that the specification's forgets to close
         **each(
             [
