@@ -16,7 +16,7 @@ from engine.network import names, records
 from engine.network.drivers.driver import get_driver
 from engine.network.gateway import Gateway
 from engine.network.options import unknown_options
-from engine.network.resolv import read_host
+from engine.network.resolv import read_behind_resolved, read_host
 from engine.state.db import transaction
 
 TYPE_CHECKING = False  # `typing` takes 3 ms
@@ -288,6 +288,7 @@ def _host_obstacles() -> list[Obstacle]:
     return [
         *ipam.route_obstacles(routes, link_names),
         *ipam.server_obstacles(read_host().nameservers),
+        *ipam.server_obstacles(read_behind_resolved().nameservers),
     ]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.engine.network.world import eventually
 from tests.marks import needs_root
 
 if TYPE_CHECKING:
@@ -31,8 +32,9 @@ services:
       - "equals=192.0.2.2"
       - "six=[2001:db8::1]"
       - "me:host-gateway"
-  web: {<<: *idle, scale: 2, networks: {lan: {aliases: [shop.example]}}}
+  web: {<<: *idle, scale: 2, networks: {lan: {aliases: [shop.example]}, closed: {}}}
   db: {<<: *idle, networks: [closed]}
+  far: {<<: *idle, networks: [back]}
   mapped:
     <<: *idle
     networks: [lan]
@@ -46,6 +48,7 @@ services:
 networks:
   lan: {ipam: {config: [{subnet: 10.123.45.0/24}]}}
   closed: {internal: true}
+  back: {internal: true}
 """
 
 
@@ -54,14 +57,17 @@ def inside(buoy: Buoy, service: str, *argv: str) -> str:
 
 
 def found(buoy: Buoy, asker: str, name: str) -> list[str]:
-    """What the DNS says: busybox's nslookup reads no hosts file."""
+    """What the DNS says: busybox's nslookup reads no hosts file. Who asks for what may be nobody
+    must be on internal networks alone: it would be asked for outside."""
     done = buoy.run("exec", "-T", asker, "nslookup", "-type=a", f"{name}.", check=False)
     return sorted(set(re.findall(r"^Address:\s*([\d.]+)$", done.stdout, re.MULTILINE)))
 
 
 def address(buoy: Buoy, service: str, number: int = 1) -> str:
-    lines = buoy.run("exec", "-T", "--index", str(number), service, "hostname", "-i").stdout
-    return lines.split()[0]
+    """Its address on `lan`, or on the one network that it is on."""
+    shown = buoy.run("exec", "-T", "--index", str(number), service, "ip", "-4", "address").stdout
+    found = [one for one in re.findall(r"inet ([\d.]+)/", shown) if one != "127.0.0.1"]
+    return next((one for one in found if one.startswith("10.123.45.")), found[0])
 
 
 def test_names_of_a_project(buoy: Buoy) -> None:
@@ -96,6 +102,7 @@ def test_names_of_a_project(buoy: Buoy) -> None:
 
     _pause_and_stop(buoy, replicas)
     _restart(buoy)
+    _plug(buoy)
     buoy.run("down")
 
 
@@ -107,7 +114,7 @@ def _pause_and_stop(buoy: Buoy, replicas: list[str]) -> None:
     buoy.run("up", "-d", "--scale", "web=1", "web")
     assert found(buoy, "asker", "web") == [address(buoy, "web")]
     buoy.run("stop", "web")
-    assert found(buoy, "mapped", "web") == []
+    assert found(buoy, "db", "web") == []  # asks nobody outside: it is on `closed` alone
     buoy.run("start", "web")
     assert found(buoy, "asker", "web") == [address(buoy, "web")]
 
@@ -123,6 +130,18 @@ def _restart(buoy: Buoy) -> None:
     assert "edited" not in inside(buoy, "mapped", "cat", "/etc/hosts")
 
 
+def _plug(buoy: Buoy) -> None:
+    """Names of a network are known while a container is on it."""
+    assert found(buoy, "db", "far") == []
+    buoy.run("network", "connect", "--alias", "near", "app_back", "app-db-1")
+    assert found(buoy, "db", "far") == [address(buoy, "far")]
+    (there,) = found(buoy, "far", "near")
+    assert f"{there}\t" in inside(buoy, "db", "cat", "/etc/hosts")
+    buoy.run("network", "disconnect", "app_back", "app-db-1")
+    assert found(buoy, "db", "far") == found(buoy, "far", "near") == []
+    assert f"{there}\t" not in inside(buoy, "db", "cat", "/etc/hosts")
+
+
 DYING = """
 services:
   dying:
@@ -136,8 +155,7 @@ services:
 def test_the_hosts_file_is_written_anew_when_the_policy_restarts(buoy: Buoy) -> None:
     buoy.write("compose.yaml", DYING)
     buoy.run("up", "-d")
-    buoy.run("wait", "dying", check=False)
-    said = buoy.run("logs", "--no-log-prefix", "dying").stdout
-    assert said.count("192.0.2.1\tone\n") == 3
-    assert "edited" not in said
+    said = ("logs", "--no-log-prefix", "dying")
+    assert eventually(lambda: buoy.run(*said).stdout.count("192.0.2.1\tone\n") == 3)
+    assert "edited" not in buoy.run(*said).stdout
     buoy.run("down")
