@@ -66,7 +66,7 @@ def found(buoy: Buoy, asker: str, name: str) -> list[str]:
 def address(buoy: Buoy, service: str, number: int = 1) -> str:
     """Its address on `lan`, or on the one network that it is on."""
     shown = buoy.run("exec", "-T", "--index", str(number), service, "ip", "-4", "address").stdout
-    found = [one for one in re.findall(r"inet ([\d.]+)/", shown) if one != "127.0.0.1"]
+    found: list[str] = [one for one in re.findall(r"inet ([\d.]+)/", shown) if one != "127.0.0.1"]
     return next((one for one in found if one.startswith("10.123.45.")), found[0])
 
 
