@@ -9,7 +9,7 @@ import struct
 from engine.kernel.process import close_from
 
 BLOCK_BYTES = 1 << 16
-_HEADER = struct.Struct("<4sIBBH2sHQ")  # RFC 1952, with an extra field of ours
+_HEADER = struct.Struct("<4sIBBH2sHQQ")  # RFC 1952, with an extra field of ours
 _MAGIC = b"\x1f\x8b\x08\x04"
 _OURS = b"Bu"
 _NICE = 10
@@ -51,7 +51,7 @@ def _compress(path: str) -> None:
     try:
         size = checksum = 0
         packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-        os.write(target_fd, header(os.fstat(source_fd).st_ino))
+        os.write(target_fd, _header(os.fstat(source_fd)))
         while block := os.read(source_fd, BLOCK_BYTES):
             size, checksum = size + len(block), zlib.crc32(block, checksum)
             _write(target_fd, packer.compress(block))
@@ -67,16 +67,17 @@ def _write(fd: int, data: bytes) -> None:
         data = data[os.write(fd, data) :]
 
 
-def header(inode: int) -> bytes:
+def _header(original: os.stat_result) -> bytes:
     """Of a gzip file; it keeps which file this was, for readers that had got halfway."""
-    return _HEADER.pack(_MAGIC, 0, 0, 255, 12, _OURS, 8, inode)
+    return _HEADER.pack(_MAGIC, 0, 0, 255, 20, _OURS, 16, original.st_ino, original.st_mtime_ns)
 
 
-def original_inode(path: str) -> int | None:
-    """The inode of the file that was compressed into this one; None if we did not."""
+def original_of(path: str) -> tuple[int, int] | None:
+    """Inode and time of the last change, in nanoseconds, of the file that was compressed into this
+    one; None if we did not. The inode alone may be another's by now."""
     with open(path, "rb") as file:
         found = file.read(_HEADER.size)
     if len(found) < _HEADER.size or not found.startswith(_MAGIC):
         return None
-    *_, ours, _, inode = _HEADER.unpack(found)
-    return int(inode) if ours == _OURS else None
+    *_, ours, _, inode, changed_ns = _HEADER.unpack(found)
+    return (int(inode), int(changed_ns)) if ours == _OURS else None

@@ -7,7 +7,7 @@ import io
 import itertools
 import os
 
-from engine.containers.logs.compression import original_inode
+from engine.containers.logs.compression import original_of
 from engine.containers.logs.decoding import DECODERS
 from engine.containers.logs.drivers import log_path
 from engine.containers.logs.tail import seek_to_last_frames, seek_to_last_lines
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from engine.containers.logs.decoding import Decode
     from engine.containers.logs.line import LogLine
+
+    Key = tuple[int, ...]  # by which a file is known again, whatever its name
 
 _BLOCK_BYTES = 1 << 18
 _MOST_FILES = 64  # held open at once; a reader that is further behind picks them up later
@@ -98,7 +100,7 @@ class LogReader:
 
     def _has_been_rotated(self) -> bool:
         try:
-            return os.stat(self._path).st_ino != self._files[-1].inode
+            return (os.stat(self._path).st_ino,) != self._files[-1].key
         except FileNotFoundError:
             return False
 
@@ -107,13 +109,11 @@ class LogReader:
 
         Names move while we look. They count if they are the same before and after the opening.
         """
-        last = self._files[-1].inode if self._files else None
         while True:
             existing = self._existing()
-            inodes = [inode for inode, _ in existing]
-            end = inodes.index(last) if last in inodes else len(inodes)
+            end = self._place_of_last([key for key, _ in existing])
             room = max(_MOST_FILES - len(self._files), 0)
-            newer = [_open(path, inode) for inode, path in existing[max(end - room, 0) : end]]
+            newer = [_open(path, key) for key, path in existing[max(end - room, 0) : end]]
             found = [file for file in newer if file is not None]
             if self._existing() == existing:
                 self._files += found[::-1]
@@ -121,24 +121,35 @@ class LogReader:
             for file in found:
                 file.stream.close()
 
-    def _existing(self) -> list[tuple[int, str]]:
-        """(inode, path), newest first; none once the container has been removed.
+    def _place_of_last(self, keys: list[Key]) -> int:
+        """Where among these is the file that was opened last; at their end if it is gone."""
+        if not self._files:
+            return len(keys)
+        last = self._files[-1]
+        known = {last.key}
+        if isinstance(last.stream, io.FileIO):  # it may have been compressed by now
+            found = os.fstat(last.stream.fileno())
+            known.add((found.st_ino, found.st_mtime_ns))
+        return next((place for place, key in enumerate(keys) if key in known), len(keys))
 
-        The inode of a compressed one is that of the file it was. While it is being compressed
-        there are both, and the plain one counts.
+    def _existing(self) -> list[tuple[Key, str]]:
+        """(key, path), newest first; none once the container has been removed.
+
+        A plain file's key is its inode: nobody else has it while it is there. That of a compressed
+        one, what it was. While it is being compressed there are both, and the plain one counts.
         """
         try:
             names = os.listdir(self.directory)
         except FileNotFoundError:
             return []
-        found: dict[int, tuple[int, str]] = {}
+        found: dict[int, tuple[Key, str]] = {}
         for name in sorted(names):  # `.1` comes before `.1.gz`
             number = self._number_of(name)
             if number is not None and number not in found:
                 path = f"{self.directory}/{name}"
                 with contextlib.suppress(FileNotFoundError):
-                    inode = original_inode(path) if name.endswith(".gz") else None
-                    found[number] = (inode or os.stat(path).st_ino, path)
+                    original = original_of(path) if name.endswith(".gz") else None
+                    found[number] = (original or (os.stat(path).st_ino,), path)
         return [found[number] for number in sorted(found)]
 
     def _number_of(self, name: str) -> int | None:
@@ -152,19 +163,19 @@ class LogReader:
 class _File:
     """One file that is open, and what it is known by."""
 
-    __slots__ = ("inode", "stream")
+    __slots__ = ("key", "stream")
 
-    def __init__(self, stream: BinaryIO, inode: int) -> None:
-        self.stream, self.inode = stream, inode
+    def __init__(self, stream: BinaryIO, key: Key) -> None:
+        self.stream, self.key = stream, key
 
 
-def _open(path: str, inode: int) -> _File | None:
+def _open(path: str, key: Key) -> _File | None:
     """None for one that has been renamed just now."""
     try:
         if path.endswith(".gz"):
             import gzip
 
-            return _File(gzip.open(path, "rb"), inode)  # type: ignore[arg-type]
-        return _File(open(path, "rb", buffering=0), inode)
+            return _File(gzip.open(path, "rb"), key)  # type: ignore[arg-type]
+        return _File(open(path, "rb", buffering=0), key)
     except FileNotFoundError:
         return None

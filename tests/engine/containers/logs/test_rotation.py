@@ -72,6 +72,18 @@ def test_full_files_are_compressed(tmp_path: Path, driver: str) -> None:
     assert texts(tmp_path, driver) == lines
 
 
+def test_compressed_files_are_told_apart_when_their_inodes_are_used_again(
+    tmp_path: Path, driver: str
+) -> None:
+    """More files than are opened at once, and each was on the disk where an earlier one was."""
+    lines = [b"line %d" % number for number in range(1500)]
+    with log_in(tmp_path, driver, size=500, files=1000, compress=True) as log:
+        for line in lines:
+            log.write("stdout", line + b"\n")
+    assert len(settled(tmp_path, driver)) > 70
+    assert texts(tmp_path, driver) == lines
+
+
 def test_a_reader_goes_on_where_it_stopped(tmp_path: Path, driver: str) -> None:
     with log_in(tmp_path, driver) as log, contextlib.closing(reader_of(tmp_path, driver)) as reader:
         log.write("stdout", b"a\n")
