@@ -127,4 +127,6 @@ def _namespace_of(name: str) -> str | None:
         return "ipc"
     if name == "kernel.domainname":
         return "uts"
+    if name.startswith("user."):
+        return "user"
     return "network" if name.startswith("net.") else None

@@ -112,5 +112,7 @@ def owns(spec: ContainerSpec, kind: str) -> bool:
     """Whether a namespace is made for the container alone, so that it may be set up at will."""
     if kind == "network":
         return spec.network in ("networks", "none")
+    if kind == "user":
+        return bool(mappings(spec))
     mode = modes_of(spec)[kind]
     return mode != "host" and not donor_name(mode)

@@ -172,6 +172,7 @@ class Program:
         """None is ignored or blocked any more."""
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_DFL)
+        kernel_process.reset_reserved_signals()
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
     def execute(self) -> None:

@@ -21,6 +21,9 @@ _KEYCTL_JOIN_SESSION_KEYRING = 1
 _KEYCTL_SETPERM = 5
 _KEYRING_PERMISSIONS = 0x3F1B0000  # the possessor all; its user may view, read, link and search
 PERSONAS = {"LINUX": 0x0, "LINUX32": 0x8}  # include/uapi/linux/personality.h
+_NR_RT_SIGACTION = {"x86_64": 13, "aarch64": 134, "riscv64": 134, "s390x": 174, "ppc64le": 173}
+_RESERVED_SIGNALS = (32, 33)
+_SIGACTION_BYTES, _SIGSET_BYTES = 32, 8  # of the kernel; all zeros: SIG_DFL
 _LAST_FD = 0xFFFFFFFF
 
 
@@ -117,6 +120,17 @@ def set_personality(persona: int) -> None:
     """personality(2). With PERSONAS["LINUX32"], uname(2) says a machine of 32 bits: to us, too."""
     if libc.personality(ctypes.c_ulong(persona)) < 0:
         raise KernelCallError("personality", persona=hex(persona))
+
+
+def reset_reserved_signals() -> None:
+    """Default actions for the two signals that the C library keeps to itself and refuses to set:
+    who ignores them hands that on over execve."""
+    number = _NR_RT_SIGACTION.get(os.uname().machine)
+    if number is None:
+        return
+    for reserved in _RESERVED_SIGNALS:
+        arguments = (reserved, bytes(_SIGACTION_BYTES), None, _SIGSET_BYTES)
+        syscall(number, *arguments, name="rt_sigaction", signal=reserved)
 
 
 def become_for_files(uid: int, gid: int) -> None:

@@ -93,6 +93,14 @@ def test_it_may_do_with_its_network_what_it_may(dock: Dock) -> None:
     assert ended.code == 0, ended.stderr
 
 
+def test_the_settings_of_its_user_namespace_are_its_own(dock: Dock) -> None:
+    asked = {"sysctls": {"user.max_uts_namespaces": "7"}}
+    script = "cat /proc/sys/user/max_uts_namespaces"
+    assert dock.sh(script, userns=REMAPPED, **asked).lines == ["7"]
+    with pytest.raises(ContainerProblem, match="not the container's own"):
+        dock.sh(script, **asked)
+
+
 def test_an_exec_and_a_restart_stay_in_it(dock: Dock) -> None:
     container = dock.idle(userns=REMAPPED, restart=RestartPolicy(name="always"))
     before = Path(f"/proc/{container.pid}/ns/user").stat().st_ino
