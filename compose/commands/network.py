@@ -46,7 +46,7 @@ def run(args: argparse.Namespace, context: Context) -> int:
 
 
 def _list(args: argparse.Namespace, context: Context) -> int:
-    networks = context.engine.networks.list()
+    networks = context.engine.networks.list_all()
     ids = {n.id: n.id if args.no_trunc else n.id[:12] for n in networks}
     if args.quiet:
         lines = [ids[network.id] for network in networks]
@@ -76,7 +76,8 @@ def _fields(network: Network, shown_id: str) -> dict[str, str]:
 
 def _inspect(args: argparse.Namespace, context: Context) -> int:
     engine = context.engine
-    shown = [_details(engine, engine.networks.get(name)) for name in args.names]
+    known = {network.name: network for network in engine.networks.list_all()}
+    shown = [_details(engine, known.get(name) or engine.networks.get(name)) for name in args.names]
     context.console.out(json.dumps(shown, indent=4))
     return 0
 

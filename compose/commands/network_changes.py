@@ -127,9 +127,7 @@ def remove(args: argparse.Namespace, context: Context) -> int:
     problems: list[Problem] = []
     for name in args.names:
         try:
-            if not args.force:
-                context.engine.networks.get(name)
-            context.engine.networks.remove(name)
+            context.engine.networks.remove(name, must_exist=not args.force)
             context.console.out(name)
         except Problem as problem:
             problems.append(problem)

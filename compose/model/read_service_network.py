@@ -24,8 +24,10 @@ def read_networks(fields: Fields) -> dict[str, ServiceNetwork]:
             what = f"{fields.name()}: `network_mode` and `networks` exclude each other"
             fields.note(Conflict, what, "network_mode")
         kind, _, name = mode.partition(":")
-        if mode not in ("none", "host") and not (kind in ("service", "container") and name):
-            hint = "`none`, `host`, `service:NAME` and `container:NAME` are"
+        if mode not in ("none", "host", "bridge") and not (
+            kind in ("service", "container") and name
+        ):
+            hint = "`bridge`, `none`, `host`, `service:NAME` and `container:NAME` are"
             fields.not_built(f"`{mode}`", "network_mode", hint=hint)
         return {}
     places = {key: read_service_network(place) for key, place in fields.named("networks")}

@@ -207,6 +207,8 @@ def _endpoints(project: Project, service: Service) -> tuple[EndpointSpec, ...]:
     links = [pair for link in service.links for pair in _link(project, link)]
     outside = (text.partition(":") for text in service.external_links)
     links += [(alias or name, name) for name, _, alias in outside]
+    if service.network_mode == "bridge":
+        return (EndpointSpec(network="bridge", links=tuple(links)),)
     return tuple(
         EndpointSpec(
             network=project.networks[key].name,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from engine.containers.spec import Attachment, EndpointSpec
 from engine.errors import NetworkProblem
 from engine.network.bindings import described_ports
+from engine.network.defaults import BRIDGE, linked_lines
 from engine.network.drivers.driver import file_of, get_driver
 from engine.network.hosts import has_ipv6_loopback, host_names
 from engine.network.options import read_endpoint_options
@@ -119,13 +120,21 @@ class Plan:
             "endpoints": [self._endpoint(one, ranks[one.network.id], ways_out) for one in claimed],
             "ports": described_ports(self._spec.ports, _ways_in(claimed, ways_out)),
         }
+        bridge = next((one for one in claimed if one.network.name == BRIDGE), None)
+        section["linked"] = self._linked(bridge) if bridge else []
         section["dns"] = {
+            "embedded": len(claimed) > bool(bridge) or not bridge,
             "servers": list(self._spec.dns),
             "host": bool(ways_out),
             "ndots_given": sets_ndots(options),
             "hosts": host_names(section),
         }
         return section
+
+    def _linked(self, bridge: Claimed) -> list[str]:
+        """Its links on the default network: lines of /etc/hosts."""
+        directory = self._roots.network_run(bridge.network.id)
+        return linked_lines(directory, bridge.wish.links, container=self._name)
 
     def _mode(self, claimed: Sequence[Claimed]) -> str:
         if self._spec.network == "host":

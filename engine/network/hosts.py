@@ -45,6 +45,7 @@ def hosts_file(record: Mapping[str, Any]) -> str:
         lines += [f"{one}\t{name}" for one in found]
         if not found:
             lines.append(f"# {name}: this container has no way to the host")
+    lines += record["linked"]
     return "".join(f"{line}\n" for line in [*lines, *own_lines(record)])
 
 

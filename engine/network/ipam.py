@@ -94,12 +94,14 @@ def choose_pools(
     networks: Sequence[Obstacle],
     host: Callable[[], list[Obstacle]],
     site: IPv6Network,
+    ipv4: Callable[[], Iterable[IPv4Network]] | None = None,
 ) -> tuple[Pool, ...]:
     """What a network is given: a pool for each of its families, IPv4 first.
 
     networks   subnets of the other networks: all that a subnet of the user's is checked against
     host       finds what else is in use; asked only when a subnet is ours to choose
     site       the /48 that IPv6 subnets are chosen from
+    ipv4       what IPv4 subnets are chosen from, best first; None: `ipv4_candidates`
 
     Raises NetworkProblem.
     """
@@ -114,7 +116,8 @@ def choose_pools(
         if family in given:
             pools.append(_given_pool(given[family], networks, name=spec.name))
         else:
-            candidates = ipv4_candidates() if family == 4 else site.subnets(new_prefix=64)
+            of_ipv4 = ipv4 or ipv4_candidates
+            candidates = of_ipv4() if family == 4 else site.subnets(new_prefix=64)
             subnet = choose_subnet([*networks, *host()], candidates)
             gateway = choose_gateway(None, subnet, None, name=spec.name)
             pools.append(Pool(subnet=subnet, is_given=False, ip_range=None, gateway=gateway))

@@ -17,6 +17,7 @@ from engine.network.drivers.driver import get_driver
 from engine.network.gateway import Gateway
 from engine.network.options import unknown_options
 from engine.network.resolv import read_behind_resolved, read_host
+from engine.network.spec import NetworkSpec
 from engine.state.db import transaction
 
 TYPE_CHECKING = False  # `typing` takes 3 ms
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from engine.network.claims import Claims
     from engine.network.ipam import Obstacle
     from engine.network.observe import ObservedBridge
-    from engine.network.spec import Network, NetworkSpec, Pool
+    from engine.network.spec import Network, Pool
     from engine.state.paths import Roots
 
 _SUBNET_LOCK = "/run/lock/buoy-subnets"  # of the machine: engines with other roots choose too
@@ -58,6 +59,12 @@ class Networks:
 
         Raises NetworkProblem: network-exists, driver-unknown, subnet-taken, subnets-exhausted...
         """
+        from engine.network.defaults import refuse_default
+
+        refuse_default(spec.name, "made")
+        return self._create(spec)
+
+    def _create(self, spec: NetworkSpec) -> Network:
         driver = get_driver(spec.driver)
         driver.validate(spec)
         if driver.is_internal(spec):
@@ -113,13 +120,28 @@ class Networks:
         """All networks, by name."""
         return records.all_by_name(self._database)
 
-    def remove(self, name_or_id: str) -> None:
-        """Remove a network with its kernel objects and claims; accepts absence.
+    def list_all(self) -> builtins.list[Network]:
+        """As `list`, and bridge, host and none, which are there without being on record."""
+        from engine.network.defaults import DRIVERS, default_network
+
+        found = {network.name: network for network in self.list()}
+        for name in DRIVERS:
+            found.setdefault(name, default_network(self._roots.kernel_name, name))
+        return [found[name] for name in sorted(found)]
+
+    def remove(self, name_or_id: str, *, must_exist: bool = False) -> None:
+        """Remove a network with its kernel objects and claims; accepts absence unless it must be
+        there.
 
         Raises NetworkProblem `network-in-use` while endpoints are up.
         """
+        from engine.network.defaults import refuse_default
+
         network = self.find(name_or_id)
+        refuse_default(network.name if network else name_or_id, "removed")
         if network is None:
+            if must_exist:
+                self.get(name_or_id)
             return
         users = [entry for entry in self.endpoints(network) if entry.alive]
         if users:
@@ -129,6 +151,9 @@ class Networks:
                 hint="stop or remove these containers first",
                 code="network-in-use",
             )
+        self._remove(network)
+
+    def _remove(self, network: Network) -> None:
         self._remove_objects(network)
         records.delete(self._database, network.id)
         with _subnet_lock():  # nobody creates one meanwhile
@@ -152,7 +177,8 @@ class Networks:
         """
         from engine.network import attachment
 
-        chosen = [(wish, self.get(wish.network)) for wish in attachment.in_connect_order(spec)]
+        wishes = attachment.in_connect_order(spec)
+        chosen = [(wish, self._get_or_default(wish.network)) for wish in wishes]
         for _, network in chosen:
             self.ensure_up(network)
         held = self._interfaces(container_id) if running else {}
@@ -174,6 +200,7 @@ class Networks:
 
         with transaction(self._database):
             claims.release(self._database, container_id, network)
+        self._drop_default()
 
     def attachments(self, container_id: str) -> tuple[Attachment, ...]:
         """Its places on networks, in connect order."""
@@ -223,8 +250,10 @@ class Networks:
 
     def _record(self, spec: NetworkSpec) -> Network:
         from engine.network import ipam
+        from engine.network.defaults import BRIDGE, default_candidates, default_id
 
-        network_id = records.new_id()
+        is_default = spec.name == BRIDGE
+        network_id = default_id(self._roots.kernel_name, BRIDGE) if is_default else records.new_id()
         device = get_driver(spec.driver).device_of(network_id, spec)
         site = ipam.ipv6_site(self._roots.kernel_name)
         with transaction(self._database):
@@ -237,9 +266,33 @@ class Networks:
                 for network in self.list()
                 for pool in network.pools
             ]
-            pools = ipam.choose_pools(spec, others, _host_obstacles, site)
+            candidates = default_candidates if is_default else None
+            pools = ipam.choose_pools(spec, others, _host_obstacles, site, candidates)
             records.insert(self._database, network_id, spec, device, pools)
         return self.get(network_id)
+
+    def _get_or_default(self, name_or_id: str) -> Network:
+        """As `get`; the default network is made when it is wanted first."""
+        from engine.network.defaults import BRIDGE
+
+        if name_or_id == BRIDGE and self.find(BRIDGE) is None:
+            return self._create(NetworkSpec(name=BRIDGE))
+        return self.get(name_or_id)
+
+    def _drop_default(self) -> None:
+        """The default network goes with the last container on it."""
+        from engine.network.defaults import BRIDGE
+
+        network = self.find(BRIDGE)
+        if network is not None and not self._is_claimed(network):
+            self._remove(network)
+
+    def _is_claimed(self, network: Network) -> bool:
+        found = self._database.execute(
+            "SELECT 1 FROM addresses WHERE network_id = ? AND container_id IS NOT NULL LIMIT 1",
+            (network.id,),
+        )
+        return found.fetchone() is not None
 
     def _interfaces(self, container_id: str) -> dict[str, str]:
         """Its interfaces by network id."""

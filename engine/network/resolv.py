@@ -127,7 +127,7 @@ def resolv_conf(record: Mapping[str, Any], spec: ContainerSpec) -> str:
     search = host.search if not spec.dns_search else tuple(s for s in spec.dns_search if s != ".")
     options = spec.dns_options or host.options
     servers = spec.dns or host.nameservers
-    if not record["endpoints"]:
+    if not record["endpoints"] or not record["dns"]["embedded"]:
         return _render(_without_loopback(record, servers), search, options, *host.others)
     if not sets_ndots(options):
         options = (*(o for o in options if not o.startswith("ndots:")), "ndots:0")

@@ -200,7 +200,7 @@ class Sandbox:
                 _write_sysctls()
                 inside = RouteSocket()
                 inside.send([rtnetlink.link_up(rtnetlink.LOOPBACK_INDEX)])
-                if self._record["mode"] == "sandbox":
+                if self._record["mode"] == "sandbox" and self._record["dns"]["embedded"]:
                     self._listeners = Listeners.open()
                 return inside
             finally:

@@ -32,6 +32,9 @@ networks:
 """
 
 
+PREDEFINED = ("bridge", "host", "none")
+
+
 def fetches(buoy: Buoy, service: str, host: str) -> bool:
     done = buoy.run(
         "exec",
@@ -146,6 +149,65 @@ def test_what_cannot_be_is_said_and_changes_nothing(buoy: Buoy) -> None:
         assert said in failed.stderr
     assert buoy.run("network", "disconnect", "-f", "extra", "app-web-1").exit_code == 0
     assert "eth1" not in buoy.run("exec", "-T", "web", "ip", "link").stdout
-    assert len(buoy.run("network", "ls", "-q").lines) == 3
+    assert len(buoy.run("network", "ls", "-q").lines) == 3 + len(PREDEFINED)
     buoy.run("down")
     buoy.run("network", "rm", "extra")
+
+
+BRIDGED = """
+services:
+  db:
+    image: busybox
+    command: [httpd, -f, -p, "80", -h, /etc]
+    network_mode: bridge
+    stop_grace_period: 0s
+  web:
+    image: busybox
+    command: sleep 1000
+    network_mode: bridge
+    links: ["db:database"]
+    ports: ["80"]
+    stop_grace_period: 0s
+"""
+
+
+def test_the_networks_that_are_always_there(buoy: Buoy) -> None:
+    rows = [line.split()[1:3] for line in buoy.run("network", "ls").lines[1:]]
+    assert rows == [["bridge", "bridge"], ["host", "host"], ["none", "null"]]
+    for name in PREDEFINED:
+        (shown,) = json.loads(buoy.run("network", "inspect", name).stdout)
+        assert shown["Name"] == name
+        for args in (("rm", name), ("create", name)):
+            failed = buoy.run("network", *args, check=False)
+            assert failed.exit_code != 0
+            assert "is a pre-defined network" in failed.stderr
+
+
+def test_on_the_default_network_containers_see_each_other_by_address_and_link(buoy: Buoy) -> None:
+    buoy.write("compose.yaml", BRIDGED)
+    buoy.run("up", "-d")
+    (network,) = json.loads(buoy.run("network", "inspect", "bridge").stdout)
+    db = next(one for one in network["Containers"].values() if one["Name"] == "app-db-1")
+    address = db["IPv4Address"].partition("/")[0]
+    assert fetches(buoy, "web", address)
+    assert fetches(buoy, "web", "database")
+    hosts = buoy.run("exec", "-T", "web", "cat", "/etc/hosts").stdout
+    assert f"{address}\tdatabase " in hosts
+    assert "127.0.0.11" not in buoy.run("exec", "-T", "web", "cat", "/etc/resolv.conf").stdout
+    assert buoy.run("port", "web", "80").stdout
+    assert buoy.run("plan").stdout == "nothing to do\n"
+    buoy.run("down")
+    (network,) = json.loads(buoy.run("network", "inspect", "bridge").stdout)
+    assert network["Containers"] == {}
+    assert network["Observed"] is None
+
+
+def test_a_link_on_the_default_network_must_run(buoy: Buoy) -> None:
+    buoy.write("compose.yaml", BRIDGED)
+    buoy.run("up", "-d", "db")
+    buoy.run("create")
+    buoy.run("stop", "db")
+    failed = buoy.run("up", "-d", "--no-deps", "web", check=False)
+    assert failed.exit_code != 0
+    assert "link app-db-1 does not run" in failed.stderr
+    buoy.run("down")

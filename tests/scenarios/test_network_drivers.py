@@ -49,4 +49,4 @@ def test_a_driver_that_nobody_has_is_a_problem_with_its_place(buoy: Buoy) -> Non
     assert failed.exit_code != 0
     assert "driver-unknown" in failed.stderr
     assert "compose.yaml:16:5" in failed.stderr
-    assert buoy.run("network", "ls", "-q").stdout == ""
+    assert "app_lan" not in buoy.run("network", "ls").stdout

@@ -30,7 +30,8 @@ def record(
     **given: Any,
 ) -> dict[str, Any]:
     named = {"hostname": "web", "domainname": None, "ipv6_loopback": True, **given}
-    return {"mode": mode, "endpoints": endpoints, "extra_hosts": extra, **named}
+    there = {"endpoints": endpoints, "extra_hosts": extra, "linked": []}
+    return {"mode": mode, **there, **named}
 
 
 def test_hosts_holds_localhost_then_the_users_then_its_own_names() -> None:

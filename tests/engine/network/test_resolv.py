@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def record(*addresses: str, mode: str = "sandbox") -> dict[str, Any]:
-    return {"mode": mode, "endpoints": [{"addresses": [{"address": one}]} for one in addresses]}
+def record(*addresses: str, mode: str = "sandbox", embedded: bool = True) -> dict[str, Any]:
+    endpoints = [{"addresses": [{"address": one}]} for one in addresses]
+    return {"mode": mode, "endpoints": endpoints, "dns": {"embedded": embedded}}
 
 
 def spec(**given: Any) -> ContainerSpec:
