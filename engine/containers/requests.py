@@ -98,14 +98,15 @@ class Requests:
     def _kill(self, connection: Connection, number: int) -> None:
         """A signal that is meant to end the container ends its restarts, too: where nobody has
         said which one that is, any (engine.md A11.3)."""
-        final = self._any_is_final or number in (signal.SIGKILL, self._stop_signal)
+        ends = number in (signal.SIGKILL, self._stop_signal)
+        final = ends or self._any_is_final
         self.is_stopping = self.is_stopping or final
         if final and self._monitor.is_waiting:
             connection.answer(sent=True)
             self._monitor.cancel_restart()
         else:
             sent = self._monitor.signal(number)
-            if final:
+            if ends:
                 self._monitor.resume()
             connection.answer(sent=sent)
 
