@@ -139,6 +139,8 @@ class Monitor:
             self._sandbox.change(network, self._loop)
         except (PortTaken, OSError) as error:
             return str(error)
+        except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            return f"no usable network: {type(error).__name__}: {error}"
         self._report.changed(attachments=attachments, ports=self._sandbox.published)
         return None
 

@@ -5,6 +5,17 @@ from __future__ import annotations
 
 import signal
 
+# What a request must have beside `do`; what may be null may be left out, too.
+_NUMBER, _NOTHING = (int, float), type(None)
+_SHAPES: dict[str, dict[str, tuple[type, ...]]] = {
+    "stop": {"signal": (int, _NOTHING), "grace_s": (*_NUMBER, _NOTHING)},
+    "kill": {"signal": (int,)},
+    "pause": {},
+    "resume": {},
+    "networks": {"network": (dict,), "attachments": (list,)},
+    "attach": {"stdin": (bool,), "lossless": (bool,)},
+}
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Protocol
@@ -56,8 +67,11 @@ class Requests:
         self.is_stopping = False
 
     def handle(self, connection: Connection, request: dict[str, Any]) -> None:
-        """One request, answered now or at the end of the container."""
-        if request["do"] == "stop":
+        """One request, answered now or at the end of the container; what is none by an error."""
+        objection = _objection(request)
+        if objection is not None:
+            connection.answer(error=objection)
+        elif request["do"] == "stop":
             self._waiting.append(connection)
             self.stop(request.get("signal"), request.get("grace_s"))
         elif request["do"] == "kill":
@@ -69,10 +83,8 @@ class Requests:
         elif request["do"] == "networks":
             error = self._monitor.change_networks(request["network"], request["attachments"])
             connection.answer(error=error)
-        elif request["do"] == "attach":
-            self._attach(connection, request)
         else:
-            connection.answer(error=f"unknown request {request['do']}")
+            self._attach(connection, request)
 
     def stop(self, number: int | None = None, grace_s: float | None = None) -> None:
         """The stop signal, then SIGKILL after the grace period; below zero: never."""
@@ -120,3 +132,17 @@ class Requests:
     def _cancel_kill(self) -> None:
         if self._kill_timer is not None:
             self._kill_timer.cancel()
+
+
+def _objection(request: dict[str, Any]) -> str | None:
+    """What is wrong with a request: a monitor must not end by what it is asked."""
+    do = request["do"]
+    if not isinstance(do, str) or do not in _SHAPES:
+        return f"unknown request {do}"
+    for key, kinds in _SHAPES[do].items():
+        if not isinstance(request.get(key), kinds):
+            return f"{do}: no usable {key}"
+    number = request.get("signal")
+    if number is not None and not 0 < number < signal.NSIG:
+        return f"{do}: {number} is no signal"
+    return None

@@ -10,6 +10,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_LONGEST_WAIT_S = 86_400.0  # epoll_wait(2) takes an int of milliseconds
+
 
 class Timer:
     """A call that is due; `cancel` makes it not happen."""
@@ -79,7 +81,7 @@ class Loop:
         while self._timers and self._timers[0].callback is None:
             heapq.heappop(self._timers)
         if self._timers:
-            until_s = max(0.0, self._timers[0].due_s - time.monotonic())
+            until_s = min(max(0.0, self._timers[0].due_s - time.monotonic()), _LONGEST_WAIT_S)
             timeout_s = until_s if timeout_s is None else min(timeout_s, until_s)
         for fd, events in self._epoll.poll(timeout_s):
             reader = self._readers.get(fd)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import stat
@@ -14,6 +15,7 @@ from engine import FileSpec, HealthcheckSpec, Mount
 from tests.marks import needs_root
 
 if TYPE_CHECKING:
+    from engine import Container
     from tests.engine.containers.dock import Dock
 
 pytestmark = needs_root
@@ -118,3 +120,56 @@ def test_a_monitor_survives_what_is_sent_to_it(dock: Dock) -> None:
                 continue
     assert dock.exec(container, "true").code == 0
     assert dock.stop(container).status == "exited"
+
+
+def _client(dock: Dock, container: Container) -> socket.socket:
+    """A connection to the monitor of a container."""
+    client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    client.settimeout(5)
+    client.connect(f"{dock.run_directory(container)}/control")
+    return client
+
+
+MALFORMED: tuple[dict[str, object], ...] = (
+    {"do": "kill"},
+    {"do": "kill", "signal": "TERM"},
+    {"do": "kill", "signal": 0},
+    {"do": "kill", "signal": 1 << 70},
+    {"do": "stop", "grace_s": "soon"},
+    {"do": "stop", "signal": [15]},
+    {"do": "stop", "signal": 65},
+    {"do": "networks"},
+    {"do": "networks", "network": {}, "attachments": []},
+    {"do": "networks", "network": {"ports": 1}, "attachments": []},
+    {"do": "attach"},
+    {"do": "attach", "stdin": 1, "lossless": None},
+    {"do": {}},
+    {"do": "\ud800"},
+)
+
+
+def test_a_malformed_request_is_answered_by_an_error(dock: Dock) -> None:
+    container = dock.idle()
+    for request in MALFORMED:
+        with _client(dock, container) as client:
+            client.send(json.dumps(request).encode())
+            assert json.loads(client.recv(1000))["error"], request
+    assert dock.engine.containers.get(container.id).status == "running"
+
+
+def test_a_client_that_sends_nonsense_is_let_go(dock: Dock) -> None:
+    container = dock.idle(stdin_open=True)
+    for packet in (b"{", b"[]", b"null", b"{}", b"[" * 4000):
+        with _client(dock, container) as client:
+            client.send(b'{"do": "attach", "stdin": true, "lossless": false}')
+            assert client.recv(1000)
+            client.send(packet)
+            assert client.recv(1000) == b""
+    assert dock.engine.containers.get(container.id).status == "running"
+
+
+def test_a_grace_period_may_be_as_long_as_a_number_is(dock: Dock) -> None:
+    container = dock.idle()
+    with _client(dock, container) as client:
+        client.send(b'{"do": "stop", "signal": 9, "grace_s": 1e300}')
+        assert "exit_code" in json.loads(client.recv(1000))

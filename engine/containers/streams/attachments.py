@@ -178,7 +178,7 @@ class _Client:
             return ""
         except OSError:
             return None
-        return str(json.loads(packet)["do"]) if packet else None
+        return _read_request(packet) if packet else None
 
     def end(self, exit_code: int) -> None:
         """Send what waits and the exit code; by a child that has time, where there is no room."""
@@ -204,3 +204,11 @@ class _Client:
 
 def _said(**what: int) -> bytes:
     return SAID + json.dumps(what).encode()
+
+
+def _read_request(packet: bytes) -> str | None:
+    """None for what is no request, as if the client had gone."""
+    try:
+        return str(json.loads(packet)["do"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None

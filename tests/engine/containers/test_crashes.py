@@ -106,7 +106,13 @@ def test_init_dies_with_its_monitor_and_the_next_command_says_so(dock: Dock, lat
 
 def test_a_monitor_that_fails_leaves_its_traceback(dock: Dock, later: Dock) -> None:
     container = dock.idle()
-    request(dock, container, {"do": "kill", "signal": "a bug"})
+    config = json.loads(Path(dock.run_directory(container), "config.json").read_text())
+    dock.stop(container)
+    damaged = config["buoy"] | {"stop_grace_s": "a bug"}
+    assert "code" not in dock.run(
+        dock.engine.containers.stage.launch(dock.run_directory(container), damaged)
+    )
+    request(dock, container, {"do": "stop"})
     later.wait(container, lambda c: c.status == "exited")
     found = later.get(container)
     log = Path(dock.engine.roots.container(container.id), "monitor.log")
