@@ -31,11 +31,13 @@ def with_digest(
     service: Service,
     sources: Mapping[str, Mapping[str, FileSource]],
     services: Mapping[str, Service],
+    profiles: Mapping[str, str],
 ) -> Service:
     """The service with its digest.
 
     services  all of the project: what those mount that `volumes_from` names counts
     sources   the secrets and configs of the project: what is in those that a service uses counts
+    profiles  likewise the text of its seccomp profiles, by name
 
     Of `deploy` counts what it comes to for a container, which the service has in other fields.
     """
@@ -46,11 +48,12 @@ def with_digest(
     }
     probe = {} if service.probe is None else {"probe": service.probe}
     used = {"secrets": service.secrets, "configs": service.configs}
-    files = {
+    files: dict[str, object] = {
         f"{section}.{reference.source}": _source(sources[section].get(reference.source))
         for section, references in used.items()
         for reference in references
     }
+    files |= {f"seccomp.{name}": _text_digest(text) for name, text in profiles.items()}
     if service.reserved_devices:
         plain["reserved_devices"] = [request.plain() for request in service.reserved_devices]
     lent = {f"volumes_from.{one.name}": _mounts(one) for one in _lenders(service, services)}
@@ -78,8 +81,11 @@ def _source(source: FileSource | None) -> tuple[str | None, str]:
     """Where a secret or config comes from, and a digest of its text: not the text itself."""
     if source is None:
         return None, ""
-    text = "" if source.content is None else source.content
-    return source.file, hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+    return source.file, _text_digest(source.content or "")
+
+
+def _text_digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def network_with_digest(network: Network) -> Network:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from compose.errors import Limit, raise_all
@@ -15,6 +16,7 @@ from compose.model.read_files import read_source
 from compose.model.read_models import read_model
 from compose.model.read_network import read_network, read_volume
 from compose.model.read_service import read_service
+from compose.model.seccomp import profile_file
 from compose.source.discover import Environment, Found, discover
 from compose.source.load import load
 from compose.source.names import checked_name
@@ -146,7 +148,25 @@ class _Reading:
             )
             for name, fields in self._fields.named("services")
         }
-        return {name: with_digest(one, sources, services) for name, one in services.items()}
+        return {
+            name: with_digest(
+                one,
+                sources,
+                services,
+                self._seccomp_profiles(one) if _enabled(one.profiles, profiles) else {},
+            )
+            for name, one in services.items()
+        }
+
+    def _seccomp_profiles(self, service: Service) -> dict[str, str]:
+        """Text by name as written. One that cannot be read is complained of when it is used."""
+        surroundings = self._environment.surroundings
+        names = filter(None, map(profile_file, service.security_opt))
+        texts = {
+            name: surroundings.read(os.path.join(self._found.directory, name))  # noqa: PTH118
+            for name in names
+        }
+        return {name: text for name, text in texts.items() if text is not None}
 
     def _networks(self, services: Collection[Service]) -> dict[str, Network]:
         networks = {

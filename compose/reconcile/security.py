@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from compose.model.seccomp import profile_file
 from engine import Problem
 
 if TYPE_CHECKING:
     from compose.model import Project, Service
-
-_WORDS = ("unconfined", "builtin")
 
 
 def security_options(project: Project, service: Service) -> tuple[str, ...]:
@@ -22,11 +21,8 @@ def security_options(project: Project, service: Service) -> tuple[str, ...]:
 
 
 def _option(project: Project, path: str, option: str) -> str:
-    for separator in "=:":
-        key, found, value = option.partition(separator)
-        if found and key == "seccomp" and value not in _WORDS and not value.startswith("{"):
-            return f"seccomp={_text(project, path, value)}"
-    return option
+    file = profile_file(option)
+    return option if file is None else f"seccomp={_text(project, path, file)}"
 
 
 def _text(project: Project, path: str, name: str) -> str:

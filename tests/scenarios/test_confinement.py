@@ -61,6 +61,9 @@ def test_a_service_is_confined_as_the_file_says(buoy: Buoy) -> None:
     assert sh("mkdir /tmp/x 2>&1 | grep -c 'No space left'") == ["1"]
     assert sh("ls /proc/acpi /sys/firmware | wc -l") != ["0"]
     assert sh("stat -c %u:%a /made/for/it") == ["0:755"]
+    assert buoy.run("plan").stdout == "nothing to do\n"
+    buoy.write("profile.json", json.dumps(PROFILE | {"syscalls": []}))
+    assert "configuration changed: security_opt" in buoy.run("plan").stdout
 
 
 @pytest.mark.parametrize(

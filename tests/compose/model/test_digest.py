@@ -58,6 +58,13 @@ def test_editing_an_env_file_changes_it(files: Files) -> None:
     assert digest(files, "env_file: x.env") != before
 
 
+def test_what_a_seccomp_profile_says_counts(files: Files) -> None:
+    files.write("{}", "x.json")
+    before = digest(files, "security_opt: ['seccomp=x.json']")
+    files.write("{ }", "x.json")
+    assert digest(files, "security_opt: ['seccomp=x.json']") != before
+
+
 def test_forms_and_order_do_not_matter(files: Files) -> None:
     assert digest(files, "environment: {A: '1', B: '2'}") == digest(
         files, "environment: [B=2, A=1]"
