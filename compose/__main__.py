@@ -77,8 +77,9 @@ def _report(error: Problem | ExceptionGroup) -> int:
     print_problems(problems)
     if bugs is not None:
         raise bugs
-    # 126 and 127 are for `exec`; a container of `up` that cannot start is a failure like others
-    return error.exit_code if isinstance(error, Problem) else 1
+    # others are for `exec` and `run`: a container of `up` that cannot start is a failure like any
+    code: int = getattr(error, "exit_code", 1)
+    return code
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ class Parser(argparse.ArgumentParser):
 
     def parse_strictly(self, argv: Sequence[str], into: argparse.Namespace) -> argparse.Namespace:
         """As `parse_args`; an unknown option is answered with the nearest known one."""
-        args, unknown = self.parse_known_args(argv, into)
+        args, unknown = self.parse_known_args(self._with_values(argv), into)
         if unknown:
             known = [name for action in self._actions for name in action.option_strings]
             flag = unknown[0].partition("=")[0]
@@ -77,6 +77,18 @@ class Parser(argparse.ArgumentParser):
             what = "unknown option" if flag.startswith("-") else "unexpected argument"
             raise UsageProblem(f"{self.prog}: {what} `{unknown[0]}`", hint=hint)
         return args
+
+    def _with_values(self, argv: Sequence[str]) -> list[str]:
+        """A switch that may be given as `--name=BOOL` takes no word after it, as in Go's flags."""
+        switches = {
+            name
+            for action in self._actions
+            if action.nargs == "?"
+            for name in action.option_strings
+        }
+        end = argv.index("--") if "--" in argv else len(argv)
+        options = [f"{word}=true" if word in switches else word for word in argv[:end]]
+        return [*options, *argv[end:]]
 
 
 def parse_globals(argv: Sequence[str]) -> tuple[argparse.Namespace, str | None, list[str]]:

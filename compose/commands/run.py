@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -20,11 +21,17 @@ from compose.reconcile.one_off import OneOff, await_dependencies, one_off_spec, 
 from compose.reconcile.perform import Settings
 from compose.reconcile.plan import UpOptions, plan_up
 from compose.reconcile.plan_images import plan_images
+from engine.errors import Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from compose.commands.context import Context
     from compose.model import Project, Service
     from engine import Container
+
+ENGINE_FAILED = 125  # as with docker run
+_SHELL_CODES = (126, 127)  # the command cannot be executed, or is not there
 
 HELP = """Run a command in a container of its own, made as the service says.
 
@@ -72,12 +79,38 @@ def _add_changes(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(args: argparse.Namespace, context: Context) -> int:
-    """The container's exit code; with -d, or left by the keys that detach, 0."""
+    """The container's exit code; with -d, or left by the keys that detach, 0; 125 where it could
+    not be made or started."""
     _check(args)
     args.services = [args.service]
     project = context.load_project(args)
     check_services(args.services, project.services)
-    service = project.services[args.service]
+    with _failures_of_the_engine():
+        return await _run(args, context, project, project.services[args.service])
+
+
+class EngineFailed(ExceptionGroup[Exception]):
+    """What went wrong before the container could run."""
+
+    exit_code = ENGINE_FAILED
+
+
+@contextlib.contextmanager
+def _failures_of_the_engine() -> Iterator[None]:
+    """They end `run` with a code that no program in the container is likely to."""
+    try:
+        yield
+    except ExceptionGroup as group:
+        raise EngineFailed(group.message, group.exceptions) from None
+    except Problem as problem:
+        if problem.exit_code not in _SHELL_CODES:
+            problem.exit_code = ENGINE_FAILED
+        raise
+
+
+async def _run(
+    args: argparse.Namespace, context: Context, project: Project, service: Service
+) -> int:
     await _prepare(args, context, project, service)
     container = _create(args, context, project, service)
     containers = context.engine.containers

@@ -85,6 +85,18 @@ def test_with_rm_nothing_is_left(buoy: Buoy, engine: Engine) -> None:
     assert engine.containers.list() == []
     assert engine.volumes.list() == []
     assert buoy.run("run", "-p", "80", "-P", "a", check=False).exit_code == 1
+    for keys in (
+        ("-w", "/etc/passwd"),
+        ("-u", "nobody-knows"),
+        ("--name", "-"),
+        ("-v", "/no/such:/x:bad-option"),
+    ):
+        assert buoy.run("run", "--rm", *keys, "a", "true", check=False).exit_code == 125, keys
+
+
+def test_an_image_that_cannot_be_had_is_a_failure_of_the_engine(buoy: Buoy) -> None:
+    buoy.write("compose.yaml", "services: {a: {image: 'localhost:1/none', pull_policy: never}}\n")
+    assert buoy.run("run", "a", check=False).exit_code == 125
 
 
 def test_in_the_background_its_id_is_printed(buoy: Buoy, engine: Engine) -> None:

@@ -120,3 +120,18 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
     assert done.stdout.strip() in ("0", "141")
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("web",), True),
+        (("--sig-proxy", "web"), True),
+        (("--sig-proxy=false", "web"), False),
+        (("web", "--sig-proxy"), True),
+    ],
+)
+def test_a_switch_takes_no_word_after_it(words: tuple[str, ...], expected: bool) -> None:
+    options = parsing.parse_globals(["attach"])[0]
+    args = parsing.parse_verb("attach", parsing.verb_module("attach"), words, options)
+    assert (args.service, args.sig_proxy) == ("web", expected)
