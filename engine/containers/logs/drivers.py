@@ -37,7 +37,7 @@ def log_path(directory: str, container_id: str, driver: str) -> str:
 def open_log(record: dict[str, Any]) -> LogWriter | NoLog:
     """The log of a container as `buoy.log` of its launch record asks for it.
 
-    Its directory has to be there: making it here would cost every monitor 0.2 MB.
+    Its directory has to be there.
     """
     driver = record["driver"]
     if driver == NONE:
