@@ -84,5 +84,5 @@ def test_what_is_missing_is_named(buoy: Buoy) -> None:
     assert "error: required-variable" in done.stderr
     buoy.environment["TOKEN"] = "x"
     done = buoy.run("up", "-d", check=False)
-    assert "bind source path does not exist" in done.stderr
-    assert "secret.txt" in done.stderr
+    assert "error: file-not-found" in done.stderr
+    assert "secret.txt does not exist" in done.stderr
