@@ -9,6 +9,7 @@ from compose.model.build import Build
 from compose.model.read_deploy import read_others
 from compose.model.read_files import read_references
 from compose.model.read_limits import read_ulimits
+from compose.model.read_names import read_hosts
 from compose.source.remote import is_remote
 from compose.source.tree import find
 
@@ -94,9 +95,3 @@ def _ssh(fields: Fields) -> dict[str, str]:
             what = f"{fields.name('ssh')}: `{name}` lacks the path of its key"
             fields.note(InvalidValue, what, "ssh", name, hint=f"as `{name}=./PATH`")
     return {name: path or "" for name, path in found.items()}
-
-
-def read_hosts(fields: Fields) -> tuple[tuple[str, str], ...]:
-    """`extra_hosts` as (name, address)."""
-    pairs = (text.partition("=") for text in fields.texts("extra_hosts"))
-    return tuple((name, address) for name, _, address in pairs)

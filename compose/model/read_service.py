@@ -6,7 +6,7 @@ import platform
 from typing import TYPE_CHECKING
 
 from compose.errors import InvalidValue, nearest
-from compose.model.read_build import read_build, read_hosts
+from compose.model.read_build import read_build
 from compose.model.read_deploy import read_deploy, read_others
 from compose.model.read_devices import (
     read_block_io,
@@ -27,9 +27,10 @@ from compose.model.read_limits import (
 from compose.model.read_logging import read_logging
 from compose.model.read_models import read_bindings, read_provider
 from compose.model.read_mounts import read_mounts, read_ports, read_tmpfs
+from compose.model.read_names import read_hosts, read_name, read_name_servers, read_words
 from compose.model.read_needs import read_dependencies, read_links, read_volumes_from
 from compose.model.read_probe import read_probe
-from compose.model.read_service_network import read_name_servers, read_networks
+from compose.model.read_service_network import read_networks
 from compose.model.service import DEFAULT_GRACE_S, Service
 
 if TYPE_CHECKING:
@@ -87,8 +88,8 @@ def read_service(
         working_dir=fields.text("working_dir"),
         user=fields.text("user"),
         group_add=fields.texts("group_add"),
-        hostname=fields.text("hostname"),
-        domainname=fields.text("domainname"),
+        hostname=read_name(fields, "hostname"),
+        domainname=read_name(fields, "domainname"),
         container_name=fields.text("container_name"),
         labels=read_labels(fields, environment) if enabled else fields.labels(),
         annotations=fields.labels("annotations"),
@@ -99,9 +100,9 @@ def read_service(
         networks=read_networks(fields),
         network_mode=mode,
         links=read_links(fields),
-        dns=tuple(read_name_servers(fields)),
-        dns_search=fields.texts("dns_search"),
-        dns_opt=fields.texts("dns_opt"),
+        dns=read_name_servers(fields),
+        dns_search=read_words(fields, "dns_search"),
+        dns_opt=read_words(fields, "dns_opt"),
         extra_hosts=read_hosts(fields),
         depends_on=read_dependencies(fields),
         healthcheck=None if check is None else read_healthcheck(check),

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from compose.errors import Conflict, InvalidValue
+from compose.errors import Conflict
 from compose.model.network import ServiceNetwork
 from compose.model.read_network import read_service_network
-from compose.source.shorthand import parse_address
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from compose.model.fields import Fields
 
 
@@ -43,12 +40,3 @@ def _check_addresses(fields: Fields) -> None:
     if own and any(places) and own not in places:
         what = f"{fields.name('mac_address')} differs from that in `networks`"
         fields.note(Conflict, what, "mac_address")
-
-
-def read_name_servers(fields: Fields) -> Iterator[str]:
-    """The addresses of `dns`."""
-    for index, text in enumerate(fields.texts("dns")):
-        try:
-            yield parse_address(text)
-        except ValueError as error:
-            fields.note(InvalidValue, f"{fields.name('dns', index)}: {error}", "dns", index)

@@ -24,6 +24,7 @@ _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 def create(containers: Containers, spec: ContainerSpec) -> str:
     """The id of a new container; its volumes are made. Raises ContainerProblem."""
     _check_name(spec.name)
+    _check_words(spec)
     image = None if spec.lowers else containers.parts.images.get(spec.image)
     container_id = _new_id()
     described = _with_volumes(containers, spec, image.config.volumes if image else ())
@@ -65,6 +66,18 @@ def _check_name(name: str) -> None:
             hint="letters, digits, `_`, `.` and `-`, with a letter or digit first",
             code="container-name",
         )
+
+
+def _check_words(spec: ContainerSpec) -> None:
+    """What goes into hosts, hostname and resolv.conf: each is a word of a line there."""
+    names = [spec.hostname or "", spec.domainname or "", *sum(spec.extra_hosts, ())]
+    for word in (*names, *spec.dns, *spec.dns_search, *spec.dns_options):
+        if not word.isprintable() or any(map(str.isspace, word)):
+            raise ContainerProblem(
+                f"container {spec.name}: {word!r} has a blank or a control character in it",
+                hint="names and addresses are single words",
+                code="name-invalid",
+            )
 
 
 def _name_taken(name: str, hint: str | None) -> ContainerProblem:

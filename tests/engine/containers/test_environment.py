@@ -6,7 +6,7 @@ import os
 import resource
 import signal
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -112,6 +112,23 @@ def test_a_working_directory_that_is_a_file_is_a_problem(dock: Dock) -> None:
     with pytest.raises(ContainerProblem, match="/etc/passwd") as caught:
         dock.start("true", working_dir="/etc/passwd")
     assert caught.value.code == "working-directory"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"hostname": "a\nb"},
+        {"domainname": "a b"},
+        {"extra_hosts": (("a", "1.2.3.4\n5.6.7.8 bank"),)},
+        {"dns": ("1.2.3.4 ",)},
+        {"dns_search": ("a\0",)},
+        {"dns_options": ("ndots:1\nnameserver 6.6.6.6",)},
+    ],
+    ids=str,
+)
+def test_names_and_addresses_are_single_words(dock: Dock, asked: dict[str, Any]) -> None:
+    with pytest.raises(ContainerProblem, match="blank or a control character"):
+        dock.sh("true", **asked)
 
 
 def test_the_hostname_is_the_short_id_or_the_one_given(dock: Dock) -> None:
