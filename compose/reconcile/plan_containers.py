@@ -118,9 +118,10 @@ class ContainerSteps:
             needs = [*needs, self._add("rename", decision, INTERRUPTED)]
         stopped = self._stops.get(decision.container.id)
         if stopped is not None:
-            self._start(service, decision, "stopped for a change", [stopped, *needs])
+            needs = [stopped, *needs, *self._stop_guests(service)]
+            self._start(service, decision, "stopped for a change", needs)
         elif decision.verdict == "start":
-            self._start(service, decision, decision.cause, needs)
+            self._start(service, decision, decision.cause, [*needs, *self._stop_guests(service)])
 
     def _start(self, service: Service, decision: Decision, cause: str, needs: list[int]) -> None:
         if self._starting:
@@ -155,10 +156,29 @@ class ContainerSteps:
 
     def _stop_dependents(self, service: Service) -> list[int]:
         """Stop those that restart with the service and would otherwise be left as they are."""
-        return [
-            self.stop(decision.container, f"{service.name} is recreated")
+        dependents = [
+            name
             for name, other in self._services.items()
             if service.name in other.depends_on and other.depends_on[service.name].restart
+        ]
+        return self._stop_kept(dependents, f"{service.name} is recreated")
+
+    def _stop_guests(self, service: Service) -> list[int]:
+        """Stop those that are in namespaces of the service, of which it gets new ones."""
+        if not self._starting:
+            return []
+        wanted = f"service:{service.name}"
+        guests = [
+            name
+            for name, other in self._services.items()
+            if wanted in (other.network_mode, *other.namespaces.values())
+        ]
+        return self._stop_kept(guests, f"{service.name} is started")
+
+    def _stop_kept(self, services: Iterable[str], cause: str) -> list[int]:
+        return [
+            self.stop(decision.container, cause)
+            for name in services
             for decision in self._decisions[name]
             if decision.verdict == "keep" and decision.container is not None
         ]

@@ -55,6 +55,23 @@ def test_a_service_sees_the_processes_and_the_memory_of_another(buoy: Buoy) -> N
     assert buoy.run("up", "-d").stderr.count("Running") == 3
 
 
+def test_what_shares_a_namespace_follows_a_service_that_is_started_again(buoy: Buoy) -> None:
+    text = """
+    services:
+      app: {image: busybox, command: sleep 1000, stop_grace_period: 0s, ipc: shareable}
+      tools:
+        {image: busybox, command: sleep 1000, stop_grace_period: 0s,
+         network_mode: "service:app", ipc: "service:app"}
+    """
+    buoy.write("compose.yaml", text)
+    buoy.run("up", "-d")
+    buoy.run("stop", "app")
+    buoy.run("up", "-d")
+    links = "readlink /proc/self/ns/net; readlink /proc/self/ns/ipc"
+    shown = [buoy.run("exec", "-T", one, "sh", "-c", links).lines for one in ("app", "tools")]
+    assert shown[0] == shown[1]
+
+
 def test_what_shares_a_namespace_follows_a_recreated_service(buoy: Buoy) -> None:
     buoy.write("compose.yaml", TEXT)
     buoy.run("up", "-d")

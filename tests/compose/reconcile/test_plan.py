@@ -73,6 +73,25 @@ def test_a_new_image_recreates() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "sharing",
+    [{"network_mode": "service:db"}, {"namespaces": {"ipc": "service:db"}}],
+    ids=("network", "ipc"),
+)
+def test_what_is_in_namespaces_of_a_service_that_is_started_gets_the_new_ones(
+    sharing: dict[str, Any],
+) -> None:
+    needs = {"db": Dependency(restart=True, implied_by="network_mode")}
+    db, web, other = service("db"), service("web", depends_on=needs, **sharing), service("x", "db")
+    here = observed(container(db, status="exited", exit_code=3), container(web), container(other))
+    assert lines(project(db, web, other), here) == [
+        "#1 stop container web-1: db is started",
+        "#2 start container db-1: exited (3) [1]",
+        "#3 start container web-1: stopped for a change [1 2]",
+    ]
+    assert lines(project(db, web, other), here, start=False) == []
+
+
 def test_what_has_ended_is_started_again() -> None:
     db = service("db")
     ended = container(db, status="exited", exit_code=3)
