@@ -17,6 +17,7 @@ VERBS = {
     "attach": "Connect to the input and output of a running container",
     "build": "Build the images of services that have `build`",
     "config": "Check the project file and print what it comes to",
+    "cp": "Copy files between containers and the host",
     "create": "Create containers, without starting them",
     "down": "Stop and remove containers and networks",
     "env": "Show the variables of a service and where they come from",

@@ -284,6 +284,51 @@ class Containers:
 
         return await starting.execute(self, self.row(name_or_id), spec, output)
 
+    async def copy_out(
+        self,
+        name_or_id: str,
+        source: str,
+        target: str,
+        *,
+        archive: bool = False,
+        follow: bool = False,
+        name: str = "",
+    ) -> tuple[str, ...]:
+        """Copy a path of a container, running or not, to one of the host by Docker's rules.
+
+        target   "-": a tar archive to our stdout
+        archive  with owners, in place of our own
+        follow   where the source is a symlink, what it leads to
+        name     what the container is called in messages
+
+        What was left out, in words. Raises ContainerProblem.
+        """
+        from engine.containers.copying.copying import copy
+
+        row = self.row(name_or_id)
+        job = {"out": True, "inside": source, "outside": target, "name": name or row["name"]}
+        return await copy(self, row, {**job, "archive": archive, "follow": follow})
+
+    async def copy_in(
+        self,
+        name_or_id: str,
+        source: str,
+        target: str,
+        *,
+        archive: bool = False,
+        follow: bool = False,
+        name: str = "",
+    ) -> tuple[str, ...]:
+        """The other way: what is copied is of the container's root, but for `archive`.
+
+        source   "-": a tar archive from our stdin, into a directory
+        """
+        from engine.containers.copying.copying import copy
+
+        row = self.row(name_or_id)
+        job = {"out": False, "inside": target, "outside": source, "name": name or row["name"]}
+        return await copy(self, row, {**job, "archive": archive, "follow": follow})
+
     async def attach(
         self, name_or_id: str, spec: AttachSpec, warn: Callable[[str], object]
     ) -> int | None:

@@ -58,7 +58,7 @@ async def start(containers: Containers, row: sqlite3.Row, client: Client | None 
     roots, parts = containers.roots, containers.parts
     container_id = row["id"]
     run_directory = roots.container_run(container_id)
-    if await _is_started(containers, container_id):
+    if await is_started(containers, container_id):
         _refuse_paused(containers, row, "it cannot be started")
         return
     mend(containers, row)
@@ -98,7 +98,7 @@ async def start(containers: Containers, row: sqlite3.Row, client: Client | None 
         if outcome["code"] in ("monitor-killed", "monitor"):
             await end_of_monitor(roots, container_id)
             clean_up(containers, container_id)
-        if outcome["code"] == "already-running" and await _is_started(containers, container_id):
+        if outcome["code"] == "already-running" and await is_started(containers, container_id):
             return  # another command was quicker
         raise _problem(row["name"], outcome)
     containers.db.execute(  # afterwards: one that has not begun has not been lost either
@@ -107,7 +107,7 @@ async def start(containers: Containers, row: sqlite3.Row, client: Client | None 
     )
 
 
-async def _is_started(containers: Containers, container_id: str) -> bool:
+async def is_started(containers: Containers, container_id: str) -> bool:
     """Whether it runs. A monitor that is still starting, or already ending, is waited for."""
     run_directory = containers.roots.container_run(container_id)
     if lock_holder(run_directory) is None:

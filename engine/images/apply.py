@@ -19,7 +19,18 @@ from engine.kernel.openat2 import open_in_root
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Protocol
+
     from engine.images.tar import Entry, TarReader
+
+    class Members(Protocol):
+        """What members are read from: a TarReader, or what reads a tree as one does."""
+
+        def __iter__(self) -> Iterator[Entry]: ...
+
+        def data(self) -> Iterator[bytes]: ...
+
 
 WHITEOUT = b".wh."
 OPAQUE = b".wh..wh..opq"
@@ -30,7 +41,7 @@ _MOST_LINKS = 40  # symlinks followed in one path, as in the kernel
 _LAST_TIME_NS = (1 << 40) * 1_000_000_000
 _DIRECTORY_FLAGS = os.O_PATH | os.O_DIRECTORY
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_KEPT_XATTRS = (b"user.", b"security.capability", b"system.posix_acl_")
+KEPT_XATTRS = (b"user.", b"security.capability", b"system.posix_acl_")
 
 
 class Refused(Exception):
@@ -196,10 +207,10 @@ class Applier:
             self._attributes(entry, fd)
         finally:
             os.close(fd)
-        self._times[_here(name)] = _time(entry)
+        self._times[_here(name)] = time_of(entry)
 
     def _hard_link(self, entry: Entry, path: bytes, name: bytes) -> None:
-        target = _clean_name(entry, entry.link)
+        target = clean_name(entry, entry.link)
         if target == path:
             return
         parent, _, last = target.rpartition(b"/")
@@ -275,28 +286,12 @@ class Applier:
     def _file(self, entry: Entry, name: bytes, reader: TarReader) -> None:
         fd = os.open(name, _CREATE, 0o600)
         try:
-            if entry.extents is None:
-                for piece in reader.data():
-                    _write(fd, piece)
-            else:
-                self._sparse(entry, fd, reader)
+            write_content(fd, entry, reader)
             self._attributes(entry, fd)
-            mtime_ns = _time(entry)
+            mtime_ns = time_of(entry)
             os.utime(fd, ns=(mtime_ns, mtime_ns))
         finally:
             os.close(fd)
-
-    def _sparse(self, entry: Entry, fd: int, reader: TarReader) -> None:
-        os.ftruncate(fd, entry.length)
-        pieces = reader.data()
-        piece = b""
-        for offset, size in entry.extents or ():
-            os.lseek(fd, offset, os.SEEK_SET)
-            left = size
-            while left:
-                piece = piece or next(pieces)
-                _write(fd, piece[:left])
-                left, piece = left - min(left, len(piece)), piece[left:]
 
     # Attributes: owner first, since a change of owner clears capabilities and setuid bits
 
@@ -313,7 +308,7 @@ class Applier:
             self._set_xattrs(entry, name)
         if entry.type != tar.SYMLINK:
             os.chmod(name, entry.mode)
-        mtime_ns = _time(entry)
+        mtime_ns = time_of(entry)
         os.utime(name, ns=(mtime_ns, mtime_ns), follow_symlinks=False)
 
     def _set_xattrs(self, entry: Entry, target: int | bytes) -> None:
@@ -322,7 +317,7 @@ class Applier:
                 raise Refused(entry, f"it sets {key.decode(errors='replace')}")
             if len(value) > _LARGEST_XATTR:
                 raise Refused(entry, f"an extended attribute of {len(value)} bytes")
-            if key.startswith(_KEPT_XATTRS):
+            if key.startswith(KEPT_XATTRS):
                 self._set_xattr(target, key, value)
             else:
                 self.warnings.add(f"{key.decode(errors='replace')} attributes were left out")
@@ -340,10 +335,10 @@ class Applier:
 
 
 def _clean(entry: Entry) -> bytes:
-    return _clean_name(entry, entry.name)
+    return clean_name(entry, entry.name)
 
 
-def _clean_name(entry: Entry, name: bytes) -> bytes:
+def clean_name(entry: Entry, name: bytes) -> bytes:
     """`./a//b/../c` -> `a/c`; refused where `..` leads above the root."""
     parts: list[bytes] = []
     for part in name.split(b"/"):
@@ -360,7 +355,7 @@ def _clean_name(entry: Entry, name: bytes) -> bytes:
 
 
 def _normal(path: bytes) -> bytes:
-    """Like `_clean_name` for the target of a symlink: above the root is the root."""
+    """Like `clean_name` for the target of a symlink: above the root is the root."""
     parts: list[bytes] = []
     for part in path.split(b"/"):
         if part == b"..":
@@ -393,9 +388,27 @@ def _owner(entry: Entry) -> tuple[int, int]:
     return entry.uid, entry.gid
 
 
-def _time(entry: Entry) -> int:
+def time_of(entry: Entry) -> int:
     """Within what the system call takes; the file system clamps further by itself."""
     return max(-_LAST_TIME_NS, min(entry.mtime_ns, _LAST_TIME_NS))
+
+
+def write_content(fd: int, entry: Entry, members: Members) -> None:
+    """The data of the present member into an empty file, its holes left out."""
+    if entry.extents is None:
+        for piece in members.data():
+            _write(fd, piece)
+        return
+    os.ftruncate(fd, entry.length)
+    pieces = members.data()
+    piece = b""
+    for offset, size in entry.extents:
+        os.lseek(fd, offset, os.SEEK_SET)
+        left = size
+        while left:
+            piece = piece or next(pieces)
+            _write(fd, piece[:left])
+            left, piece = left - min(left, len(piece)), piece[left:]
 
 
 def _write(fd: int, data: bytes) -> None:

@@ -1,0 +1,1 @@
+"""Files copied between a container and the host."""
