@@ -6,7 +6,7 @@ import contextlib
 import json
 
 from engine.containers.observe import observe_container
-from engine.containers.rows import find_row, users_of_volume
+from engine.containers.rows import find_row, note_event, users_of_volume
 from engine.containers.statefile import RESTART_NAME, lock_holder
 from engine.errors import ContainerProblem, Problem
 
@@ -193,10 +193,14 @@ class Containers:
 
         row = self.row(name_or_id)
         self._note_manual_stop(row["id"])
-        await stopping.stop(self.roots, row["id"], grace_s, signal)
+        was_running = await stopping.stop(self.roots, row, grace_s, signal)
         self.mend()
         unmount_volumes(self, row)
-        return self.get(name_or_id)
+        found = self.get(row["id"])
+        if was_running:
+            self._note(row, "die", exit_code=found.exit_code)
+            self._note(row, "stop")
+        return found
 
     async def kill(self, name_or_id: str, signal: str = "SIGKILL") -> None:
         """Send a signal to init. Raises ContainerProblem where the container does not run.
@@ -212,6 +216,7 @@ class Containers:
             raise ContainerProblem(
                 f"container {row['name']} is not running", code="container-not-running"
             )
+        self._note(row, "kill", signal=signal)
 
     async def pause(self, name_or_id: str) -> None:
         """Freeze all processes of a container. Raises ContainerProblem where it does not run."""
@@ -243,10 +248,12 @@ class Containers:
         """Stop and start again: the same container, with what is recorded of it."""
         from engine.containers.stopping import restarting
 
-        container_id = self.row(name_or_id)["id"]
-        with restarting(self.roots, container_id):
-            await self.stop(container_id, grace_s=grace_s)
-            return await self.start(container_id)
+        row = self.row(name_or_id)
+        with restarting(self.roots, row["id"]):
+            await self.stop(row["id"], grace_s=grace_s)
+            found = await self.start(row["id"])
+        self._note(row, "restart")
+        return found
 
     def is_restarting(self, container_id: str) -> bool:
         """Whether somebody has stopped it only to start it again."""
@@ -282,7 +289,11 @@ class Containers:
         """
         from engine.containers import starting
 
-        return await starting.execute(self, self.row(name_or_id), spec, output)
+        row = self.row(name_or_id)
+        self._note(row, "exec_create", command=list(spec.argv))
+        exit_code = await starting.execute(self, row, spec, output)
+        self._note(row, "exec_die", exit_code=exit_code)
+        return exit_code
 
     async def copy_out(
         self,
@@ -433,6 +444,10 @@ class Containers:
         if problems:
             raise ExceptionGroup("not all could be started again", problems)
         return started
+
+    def _note(self, row: sqlite3.Row, action: str, **attributes: object) -> None:
+        """Add to the events of a container."""
+        note_event(self.db, action, row["id"], {"name": row["name"], **attributes})
 
     def _note_manual_stop(self, container_id: str) -> None:
         """`unless-stopped` will not bring it back."""

@@ -57,6 +57,7 @@ def rename(containers: Containers, container_id: str, name: str) -> None:
         containers.db.execute("UPDATE containers SET name = ? WHERE id = ?", (name, container_id))
     except sqlite3.IntegrityError:
         raise _name_taken(name, None) from None
+    note_event(containers.db, "rename", container_id, {"name": name})
 
 
 def _check_name(name: str) -> None:

@@ -27,7 +27,7 @@ from engine.containers.run import Run
 from engine.containers.sharing import DonorGone
 from engine.containers.streams.attachments import Attachments
 from engine.kernel.loop import Loop, Timer
-from engine.kernel.process import become_subreaper, set_name
+from engine.kernel.process import become_subreaper, set_name, state_of
 from engine.network.ports import PortTaken
 from engine.network.sandbox import Sandbox
 
@@ -109,6 +109,11 @@ class Monitor:
         if number == signal.SIGKILL:
             self._cgroup().kill()
         return self._run.signal(number)
+
+    def state(self) -> str:
+        """What init is doing: `its process 123 is in state D (disk sleep)`."""
+        pid = self._run.pid if self._run is not None else 0
+        return f"its process {pid} is in state {state_of(pid) or 'unknown'}"
 
     def pause(self) -> str | None:
         """Freeze all that runs in the container, health probes too. Why not, where it cannot be."""

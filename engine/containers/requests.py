@@ -15,6 +15,7 @@ _SHAPES: dict[str, dict[str, tuple[type, ...]]] = {
     "networks": {"network": (dict,), "attachments": (list,)},
     "attach": {"stdin": (bool,), "lossless": (bool,)},
 }
+_KILL_WAITS_S = (10.0, 2.0)  # after SIGKILL, and after it once more (engine.md A11.1)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
         def is_running(self) -> bool: ...
 
         def signal(self, number: int) -> bool: ...
+
+        def state(self) -> str: ...
 
         def pause(self) -> str | None: ...
 
@@ -97,9 +100,7 @@ class Requests:
         grace_s = self._stop_grace_s if grace_s is None else grace_s
         self._cancel_kill()
         if grace_s >= 0:
-            self._kill_timer = self._loop.call_later(
-                grace_s, lambda: self._monitor.signal(signal.SIGKILL)
-            )
+            self._kill_timer = self._loop.call_later(grace_s, self._kill_all)
 
     def end(self, exit_code: int | None) -> None:
         """The container has ended for good: who waits for that hears of it."""
@@ -128,6 +129,18 @@ class Requests:
             self._attachments.add(connection.take_over(), request)
         else:
             connection.answer(error="not-running")
+
+    def _kill_all(self, waits_s: tuple[float, ...] = _KILL_WAITS_S) -> None:
+        """SIGKILL, and again; then who waits is told that the kernel does not end it."""
+        if waits_s:
+            self._monitor.signal(signal.SIGKILL)
+            self._kill_timer = self._loop.call_later(
+                waits_s[0], lambda: self._kill_all(waits_s[1:])
+            )
+            return
+        waiting, self._waiting = self._waiting, []
+        for connection in waiting:
+            connection.answer(error=f"it was killed and has not ended: {self._monitor.state()}")
 
     def _cancel_kill(self) -> None:
         if self._kill_timer is not None:

@@ -16,6 +16,7 @@ from engine.containers.mounts import IMAGE_MOUNTS
 from engine.containers.observe import ALIVE
 from engine.containers.own_files import write_own_files
 from engine.containers.record import EMPTY_LOWER, Surroundings, build_record
+from engine.containers.rows import note_event
 from engine.containers.spec import (
     ContainerSpec,
     DeviceSpec,
@@ -105,6 +106,7 @@ async def start(containers: Containers, row: sqlite3.Row, client: Client | None 
         "UPDATE containers SET started_at = ?, manually_stopped = 0 WHERE id = ?",
         (started_at, container_id),
     )
+    note_event(containers.db, "start", container_id, {"name": row["name"]})
 
 
 async def is_started(containers: Containers, container_id: str) -> bool:

@@ -15,9 +15,11 @@ from engine.containers.statefile import (
     lock_holder,
     take_lock,
 )
+from engine.errors import ContainerProblem
 
 if TYPE_CHECKING:
     import socket
+    import sqlite3
     from collections.abc import Iterator
 
     from engine.state.paths import Roots
@@ -25,13 +27,23 @@ if TYPE_CHECKING:
 _PACKET_BYTES = 65536
 
 
-async def stop(roots: Roots, container_id: str, grace_s: float | None, signal: str | None) -> None:
-    """Returns once the monitor has cleaned up; at once where there is none."""
+async def stop(roots: Roots, row: sqlite3.Row, grace_s: float | None, signal: str | None) -> bool:
+    """Returns once the monitor has cleaned up; False, at once, where there is none.
+
+    Raises ContainerProblem where the kernel does not end a process that was killed.
+    """
     number = signal_number(signal) if signal else None
-    monitor = lock_holder(roots.container_run(container_id))
-    await ask(roots, container_id, {"do": "stop", "grace_s": grace_s, "signal": number})
+    monitor = lock_holder(roots.container_run(row["id"]))
+    answer = await ask(roots, row["id"], {"do": "stop", "grace_s": grace_s, "signal": number})
+    if answer is not None and "error" in answer:
+        raise ContainerProblem(
+            f"container {row['name']}: {answer['error']}",
+            hint="it waits for something in the kernel: a device, a file system, a freezer",
+            code="container-not-ending",
+        )
     if monitor is not None:
         await _end_of(monitor)
+    return monitor is not None
 
 
 @contextlib.contextmanager

@@ -230,3 +230,13 @@ def close_on_exec_from(first: int) -> None:
                     os.set_inheritable(int(name), False)
                 except OSError:  # the listing's own descriptor
                     continue
+
+
+def state_of(pid: int) -> str | None:
+    """`D (disk sleep)`, `Z (zombie)` ...; None for a process that is not there."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
+            lines = (line.partition(":") for line in file)
+            return next((value.strip() for key, _, value in lines if key == "State"), None)
+    except OSError:
+        return None

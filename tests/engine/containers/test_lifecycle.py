@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -12,6 +13,7 @@ import pytest
 
 from engine import ContainerProblem
 from engine.containers import record
+from engine.containers.group import find_cgroup
 from engine.containers.mending import mend
 from tests import leaks
 from tests.marks import needs_root
@@ -141,6 +143,47 @@ def test_the_stop_signal_is_the_one_asked_for(dock: Dock, word: str) -> None:
 def test_an_unknown_stop_signal_is_a_problem(dock: Dock) -> None:
     with pytest.raises(ContainerProblem, match="SIGNOPE"):
         dock.start("true", stop_signal="SIGNOPE")
+
+
+def test_what_even_sigkill_does_not_end_is_told_with_the_state_of_its_process(dock: Dock) -> None:
+    container = dock.idle()
+    directories = find_cgroup(dock.engine.roots, container.id).directories
+    if "freezer" not in directories:
+        pytest.skip("frozen tasks are deaf to SIGKILL in cgroup v1 alone")
+    freezer = Path(directories["freezer"], "freezer.state")
+    freezer.write_text("FROZEN")
+    try:
+        with pytest.raises(ContainerProblem, match=r"killed and has not ended: .* state D") as told:
+            dock.stop(container, grace_s=0)
+        assert told.value.code == "container-not-ending"
+    finally:
+        freezer.write_text("THAWED")
+    assert dock.end_of(container).code == 137
+
+
+def test_what_commands_do_is_among_the_events(dock: Dock) -> None:
+    container = dock.idle()
+    containers = dock.engine.containers
+    dock.exec(container, "sh", "-c", "exit 3")
+    dock.kill(container, "WINCH")
+    dock.run(containers.restart(container.id, grace_s=0))
+    containers.rename(container.id, f"{container.name}-2")
+    rows = dock.engine.db.execute(
+        "SELECT action, attributes FROM events WHERE subject = ? ORDER BY rowid", (container.id,)
+    )
+    name = {"name": container.name}
+    assert [(row["action"], json.loads(row["attributes"])) for row in rows] == [
+        ("create", name),
+        ("start", name),
+        ("exec_create", name | {"command": ["sh", "-c", "exit 3"]}),
+        ("exec_die", name | {"exit_code": 3}),
+        ("kill", name | {"signal": "WINCH"}),
+        ("die", name | {"exit_code": 137}),
+        ("stop", name),
+        ("start", name),
+        ("restart", name),
+        ("rename", {"name": f"{container.name}-2"}),
+    ]
 
 
 def test_stopping_what_does_not_run_changes_nothing(dock: Dock) -> None:
