@@ -5,6 +5,7 @@ from __future__ import annotations
 from compose.commands.parsing import UsageProblem
 from compose.commands.target import check_services, find_target
 from compose.reconcile import names
+from compose.ui.printable import printable
 from engine.errors import ContainerProblem
 
 TYPE_CHECKING = False
@@ -51,7 +52,7 @@ async def run(args: argparse.Namespace, context: Context) -> int:
     for container in found:
         shown = project.short_name(container)
         for text in await copy(container.id, source, target, name=shown, **asked):
-            context.console.warn(f"{shown}: {text}")
+            context.console.warn(printable(f"{shown}: {text}", keep=""))
     return 0
 
 

@@ -132,7 +132,7 @@ class Dock:
     ) -> Executed:
         """Run something inside, with `stdin` on our standard input."""
         spec = ExecSpec(argv=argv, interactive=stdin is not None, **asked)
-        with _standard_streams(stdin or b"") as (out, err):
+        with standard_streams(stdin or b"") as (out, err):
             code = self.run(self.engine.containers.exec(container.id, spec))
             return Executed(code, Path(out).read_bytes(), Path(err).read_bytes())
 
@@ -162,7 +162,7 @@ async def _limited(work: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _standard_streams(stdin: bytes) -> Iterator[tuple[str, str]]:
+def standard_streams(stdin: bytes) -> Iterator[tuple[str, str]]:
     """Files in place of our descriptors 0, 1 and 2: the paths of the last two."""
     with tempfile.TemporaryDirectory() as directory:
         paths = [f"{directory}/{name}" for name in ("in", "out", "err")]

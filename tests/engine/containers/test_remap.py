@@ -143,3 +143,29 @@ def test_a_range_that_cannot_be_is_a_problem(dock: Dock, asked: str) -> None:
     with pytest.raises(ContainerProblem) as caught:
         dock.create("true", userns=asked)
     assert caught.value.code == "userns-remap"
+
+
+@pytest.mark.parametrize("running", [True, False], ids=["running", "stopped"])
+def test_what_is_copied_has_the_ids_of_the_container(
+    dock: Dock, tmp_path: Path, running: bool
+) -> None:
+    mounts = (Mount(type="volume", source="v", target="/v"),)
+    container = dock.idle(userns=REMAPPED, mounts=mounts)
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d/f").write_text("f")
+    os.chown(tmp_path / "d/f", 7, 8)
+    copying = dock.engine.containers
+    if not running:
+        dock.stop(container)
+    for target in ("/plain", "/v/plain"):
+        dock.run(copying.copy_in(container.id, str(tmp_path / "d"), target))
+    for target in ("/kept", "/v/kept"):
+        dock.run(copying.copy_in(container.id, str(tmp_path / "d"), target, archive=True))
+    dock.run(copying.copy_out(container.id, "/v/kept", str(tmp_path / "back"), archive=True))
+    dock.run(copying.copy_out(container.id, "/kept", str(tmp_path / "own")))
+    assert ((tmp_path / "back/f").stat().st_uid, (tmp_path / "own/f").stat().st_uid) == (7, 0)
+    if not running:
+        container = dock.start_again(container)
+    for place in ("", "/v"):
+        found = dock.exec(container, "stat", "-c", "%u:%g", f"{place}/plain/f", f"{place}/kept/f")
+        assert found.stdout.decode().split() == ["0:0", "7:8"]
