@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import socket
 
 from engine.containers.health import OUTPUT_LIMIT_BYTES, TIMED_OUT, timeout_text
 from engine.containers.join import END_SIGNAL, run_inside
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
     from engine.kernel.loop import Loop
 
     Children = dict[int, Callable[[int], object]]
+
+_START_S = 30.0  # to be executed, beside the time-out (engine.md C6.4)
+_NOT_STARTED = -1
+_REPORT_BYTES = 4096
 
 
 class ExecProber:
@@ -58,24 +64,48 @@ class ExecProbe:
         self._loop, self._timeout_s = prober.loop, prober.check["timeout_s"]
         self._output = bytearray()
         self._timed_out = self._cancelled = False
+        self._failure = ""
         self._read_fd, write_fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         null_fd = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+        self._report, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._pid = os.fork()
         if self._pid == 0:
             os.set_blocking(write_fd, True)
-            os._exit(_run(prober, (null_fd, write_fd, write_fd)))
+            self._report.close()
+            os._exit(_run(prober, (null_fd, write_fd, write_fd), theirs))
+        theirs.close()
+        self._report.setblocking(False)
         self._pidfd = os.pidfd_open(self._pid)
         os.close(null_fd)
         os.close(write_fd)
         prober.children[self._pid] = self._ended
         self._loop.add_reader(self._pidfd, prober.reap)
         self._loop.add_reader(self._read_fd, self._read)
-        self._timer = self._loop.call_later(self._timeout_s, self._expire)
+        self._loop.add_reader(self._report.fileno(), self._hear)
+        self._timer = self._loop.call_later(_START_S, self._expire)
 
     def cancel(self) -> None:
         """End it and what it has started; where the container is paused, once it is not."""
         self._cancelled = True
         self._kill()
+
+    def _hear(self) -> None:
+        """It has been executed, or cannot be."""
+        try:
+            packet = self._report.recv(_REPORT_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            packet = b""
+        if not packet:
+            self._loop.remove_reader(self._report.fileno())
+            return
+        said = json.loads(packet)
+        if "what" in said:
+            self._failure = said["what"]
+        elif not self._failure:
+            self._timer.cancel()
+            self._timer = self._loop.call_later(self._timeout_s, self._expire)
 
     def _expire(self) -> None:
         self._timed_out = True
@@ -89,8 +119,11 @@ class ExecProbe:
 
     def _ended(self, exit_code: int) -> None:
         """Its process has been reaped."""
+        self._hear()
         self._timer.cancel()
         self._read()
+        self._loop.remove_reader(self._report.fileno())
+        self._report.close()
         for fd in (self._read_fd, self._pidfd):
             self._loop.remove_reader(fd)
             os.close(fd)
@@ -101,6 +134,8 @@ class ExecProbe:
             output += "..."
         if self._timed_out:
             self._done(TIMED_OUT, timeout_text(self._timeout_s, output))
+        elif self._failure:
+            self._done(_NOT_STARTED, self._failure)
         else:
             self._done(exit_code, output)
 
@@ -114,10 +149,10 @@ class ExecProbe:
             return
 
 
-def _run(prober: ExecProber, stdio: tuple[int, int, int]) -> int:
+def _run(prober: ExecProber, stdio: tuple[int, int, int], report: socket.socket) -> int:
     """In the child of the monitor."""
     config = read_json(prober.config_path)
     if config is None:
         return UNKNOWN_FAILURE
     described = dict(config["process"], args=prober.check["test"], terminal=False)
-    return run_inside(prober.target, described, stdio, None)
+    return run_inside(prober.target, described, stdio, report)
