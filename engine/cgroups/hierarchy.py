@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from engine.kernel.settings import read_setting
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -69,8 +71,7 @@ def _controllers_of(options: Iterable[str]) -> list[str]:
 def read_words(path: str) -> list[str]:
     """The words of a control file; [] where it does not exist."""
     try:
-        with open(path, encoding="ascii") as file:
-            return file.read().split()
+        return read_setting(path).split()
     except FileNotFoundError:
         return []
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from engine.kernel import rtnetlink
 from engine.kernel.namespaces import joined_network
+from engine.kernel.settings import write_setting
+from engine.network.drivers import bridge  # noqa: F401 - here once, not in each child
 from engine.network.drivers.driver import load_driver
 
 TYPE_CHECKING = False
@@ -54,5 +56,4 @@ def _write_sysctls(netns_fd: int, interface: str, settings: Mapping[str, str]) -
     with joined_network(netns_fd):
         for name, value in settings.items():
             path = name.replace(".", "/").replace("IFNAME", interface)
-            with open(f"/proc/sys/{path}", "w", encoding="ascii") as file:
-                file.write(value)
+            write_setting(f"/proc/sys/{path}", value)

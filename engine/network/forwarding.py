@@ -12,6 +12,7 @@ import os
 
 from engine.kernel.nftexpressions import IPV4, IPV6
 from engine.kernel.rtnetlink import LOOPBACK_INDEX
+from engine.kernel.settings import read_setting, write_setting
 
 TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
@@ -103,12 +104,10 @@ def _marker(roots: Roots, header: Header) -> str:
 
 def _read(name: str) -> str:
     try:
-        with open(f"/proc/sys/net/{name}", encoding="ascii") as file:
-            return file.read().strip()
+        return read_setting(f"/proc/sys/net/{name}")
     except FileNotFoundError:
         return ""
 
 
 def _write(name: str, value: str) -> None:
-    with open(f"/proc/sys/net/{name}", "w", encoding="ascii") as file:
-        file.write(value)
+    write_setting(f"/proc/sys/net/{name}", value)

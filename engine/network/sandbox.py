@@ -10,6 +10,7 @@ from engine.kernel import rtnetlink
 from engine.kernel.child import call_in_child
 from engine.kernel.namespaces import CLONE_NEWNET, new_network_in, open_own, setns, unshare
 from engine.kernel.rtnetlink import RouteSocket
+from engine.kernel.settings import write_setting
 from engine.network import names, ports
 from engine.network.dns.forward import Forwarder
 from engine.network.dns.listeners import Listeners
@@ -286,8 +287,5 @@ def _attempt(step: Callable[[], None], failures: list[Exception]) -> None:
 
 def _write_sysctls() -> None:
     for name, value in _SYSCTLS:
-        try:
-            with open(f"/proc/sys/net/{name}", "w", encoding="ascii") as file:
-                file.write(value)
-        except FileNotFoundError:  # a kernel without IPv6
-            continue
+        with contextlib.suppress(FileNotFoundError):  # a kernel without IPv6
+            write_setting(f"/proc/sys/net/{name}", value)

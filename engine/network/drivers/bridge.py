@@ -5,12 +5,14 @@ The host is the router: it has the gateway address, translates, and filters (eng
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 
 from engine.errors import NetworkProblem
 from engine.kernel import rtnetlink
 from engine.kernel.netlink import NetlinkError
+from engine.kernel.settings import read_setting, write_setting
 from engine.network import options
 from engine.network.drivers.driver import DeviceMissing
 from engine.network.options import read_bridge_options
@@ -178,10 +180,7 @@ def _is_filtered() -> bool:
     to it by a published port, since that is translated while it is still being bridged.
     """
     try:
-        values = []
-        for name in _BRIDGE_FILTERS:
-            with open(f"/proc/sys/net/bridge/{name}", encoding="ascii") as file:
-                values.append(file.read().strip())
+        values = [read_setting(f"/proc/sys/net/bridge/{name}") for name in _BRIDGE_FILTERS]
     except FileNotFoundError:
         return False
     return values == ["1", "1"]
@@ -190,9 +189,5 @@ def _is_filtered() -> bool:
 def _write_sysctls(network: Network) -> None:
     without_ipv6 = "1" if network.pool(6) is None else "0"
     for name, value in (*_SYSCTLS, ("ipv6/conf/{}/disable_ipv6", without_ipv6)):
-        path = f"/proc/sys/net/{name.format(network.device)}"
-        try:
-            with open(path, "w", encoding="ascii") as file:
-                file.write(value)
-        except FileNotFoundError:  # a kernel without IPv6
-            continue
+        with contextlib.suppress(FileNotFoundError):  # a kernel without IPv6
+            write_setting(f"/proc/sys/net/{name.format(network.device)}", value)
