@@ -71,7 +71,9 @@ def test_kernel_objects_are_known_by_name_and_can_be_put_away(roots: Roots) -> N
     subprocess.run(["mount", "-t", "tmpfs", "none", mount], check=True)
     subprocess.run(["ip", "link", "add", bridge, "type", "bridge"], check=True)
     subprocess.run(["nft", "add", "table", "ip", roots.kernel_name], check=True)
-    assert leaks.left_behind(roots, {bridge}) == [
+    found = leaks.left_behind(roots, {bridge})
+    # a process that has just been given mounts of its own has a copy of this one, too
+    assert [one for one in found if not one.startswith("process ")] == [
         f"mount {mount}",
         f"link {bridge}",
         f"nft table ip {roots.kernel_name}",
