@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from engine.build.progress import BuildEvent as BuildEvent
     from engine.build.spec import BuildSpec as BuildSpec
     from engine.containers.containers import Containers as Containers
+    from engine.containers.events import Event as Event
     from engine.containers.exec import ExecSpec as ExecSpec
     from engine.containers.logs.line import LogLine as LogLine
     from engine.containers.processes import Process as Process
@@ -66,6 +67,7 @@ _HOME = {
     "DeviceSpec": "engine.containers.spec",
     "EndpointSpec": "engine.containers.spec",
     "Engine": "engine.engine",
+    "Event": "engine.containers.events",
     "ExecSpec": "engine.containers.exec",
     "FileSpec": "engine.containers.spec",
     "HealthcheckSpec": "engine.containers.spec",

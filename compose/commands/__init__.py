@@ -21,6 +21,7 @@ VERBS = {
     "create": "Create containers, without starting them",
     "down": "Stop and remove containers and networks",
     "env": "Show the variables of a service and where they come from",
+    "events": "Show what has become of containers",
     "exec": "Run a command in a running container",
     "graph": "Show services, what they need and what they use",
     "image": "Manage images: ls, rm, import, load, tag",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping
     from typing import Protocol
 
+    from engine.containers.events import Event
     from engine.containers.exec import ExecSpec
     from engine.containers.launch import Stage
     from engine.containers.logs.line import LogLine
@@ -410,6 +411,14 @@ class Containers:
         from engine.containers.logs.reading import watch_log
 
         return watch_log(self, self.row(name_or_id), tail)
+
+    def events(
+        self, *, since_s: float | None = None, until_s: float | None = None
+    ) -> Iterator[Event]:
+        """What has become of containers between two times (epoch), oldest first."""
+        from engine.containers.events import read_events
+
+        return read_events(self.db, since_s, until_s)
 
     def starts(self) -> Starts:
         """To be told of containers that are started; a context manager."""

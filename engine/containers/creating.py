@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from engine.containers.files import place_files, without_secrets
 from engine.containers.remap import settled
-from engine.containers.rows import note_event
+from engine.containers.rows import forget_old_events, note_event
 from engine.containers.spec import ContainerSpec, Mount
 from engine.errors import ContainerProblem
 from engine.state.db import transaction
@@ -46,7 +46,9 @@ def create(containers: Containers, spec: ContainerSpec) -> str:
             hint = "remove or rename the other container"
             raise _name_taken(spec.name, hint) from None
     place_files(containers.roots, container_id, spec.files)
-    note_event(containers.db, "create", container_id, {"name": spec.name})
+    forget_old_events(containers.db)
+    attributes = {"name": spec.name, "labels": dict(spec.labels)}
+    note_event(containers.db, "create", container_id, attributes)
     return container_id
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _SHORTEST_PREFIX = 4
+_EVENTS_KEPT = 10_000
 
 
 def find_row(db: sqlite3.Connection, name_or_id: str) -> sqlite3.Row | None:
@@ -47,4 +48,11 @@ def note_event(
     db.execute(
         "INSERT INTO events (at, kind, action, subject, attributes) VALUES (?, ?, ?, ?, ?)",
         (time.time(), kind, action, subject, json.dumps(attributes)),
+    )
+
+
+def forget_old_events(db: sqlite3.Connection) -> None:
+    """All but the last so many."""
+    db.execute(
+        "DELETE FROM events WHERE rowid <= (SELECT max(rowid) FROM events) - ?", (_EVENTS_KEPT,)
     )

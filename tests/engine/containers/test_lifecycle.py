@@ -173,7 +173,7 @@ def test_what_commands_do_is_among_the_events(dock: Dock) -> None:
     )
     name = {"name": container.name}
     assert [(row["action"], json.loads(row["attributes"])) for row in rows] == [
-        ("create", name),
+        ("create", name | {"labels": {}}),
         ("start", name),
         ("exec_create", name | {"command": ["sh", "-c", "exit 3"]}),
         ("exec_die", name | {"exit_code": 3}),
