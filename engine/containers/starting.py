@@ -99,8 +99,11 @@ async def start(containers: Containers, row: sqlite3.Row, client: Client | None 
         if outcome["code"] in ("monitor-killed", "monitor"):
             await end_of_monitor(roots, container_id)
             clean_up(containers, container_id)
-        if outcome["code"] == "already-running" and await is_started(containers, container_id):
-            return  # another command was quicker
+        if outcome["code"] == "already-running":  # another command was quicker
+            if await is_started(containers, container_id):
+                return
+            if containers.row(container_id)["started_at"] == row["started_at"]:
+                return await start(containers, row, client)  # it was a copy
         raise _problem(row["name"], outcome)
     containers.db.execute(  # afterwards: one that has not begun has not been lost either
         "UPDATE containers SET started_at = ?, manually_stopped = 0 WHERE id = ?",

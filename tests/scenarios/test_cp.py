@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import tarfile
@@ -18,7 +19,7 @@ from engine.state.paths import Roots
 from tests import leaks
 from tests.conftest import TEST_ROOTS
 from tests.marks import needs_root
-from tests.scenarios.conftest import COMMAND, Buoy, Done
+from tests.scenarios.conftest import COMMAND, TIMEOUT_S, Buoy, Done
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -341,3 +342,87 @@ def test_paused_stopped_and_created_containers_too(buoy: Buoy, busybox: object) 
     buoy.run("start")
     listed = buoy.run("exec", "-T", "app", "ls", "/created", "/paused", "/stopped", "/data").lines
     assert listed == ["/created", "/paused", "/stopped", "", "/data:", "l", "stopped"]
+
+
+def test_names_of_any_bytes_and_deep_trees(project: Buoy, here: str) -> None:
+    deep = "/".join(["d"] * 300)
+    inside(project, f"cd /{here}; mkdir -p x/{deep}; echo f > x/{deep}/f")
+    strange = [b"with space", b"-dash", b"new\nline", b"\xff\xfe", "ü".encode(), b"\x1b[31m"]
+    place = project.directory / here
+    (place / "names").mkdir()
+    for name in strange:
+        Path(os.fsdecode(os.fsencode(place / "names") + b"/" + name)).write_bytes(name)
+    project.run("cp", f"{here}/names", f"app:/{here}/x/")
+    project.run("cp", f"app:/{here}/x", f"{here}/back")
+    assert (place / "back" / deep / "f").read_text() == "f\n"
+    found = {os.fsencode(path.name) for path in (place / "back/names").iterdir()}
+    assert found == set(strange)
+    done = project.run("cp", f"app:/{here}/\x1b[31m", ".", check=False)
+    assert "\x1b" not in done.stderr
+
+
+def test_a_tree_is_not_copied_into_the_copy(project: Buoy) -> None:
+    project.write("bound/own/f", "f")
+    done = project.run("cp", "./bound", "app:/bound/copy")
+    assert "copy: where the copy goes, left out" in done.stderr
+    assert (project.directory / "bound/copy/own/f").read_text() == "f"
+    assert not (project.directory / "bound/copy/copy").exists()
+    project.run("cp", "./bound/.", "app:/bound/own")
+    shutil.rmtree(project.directory / "bound/copy")
+    shutil.rmtree(project.directory / "bound/own")
+
+
+def test_interrupted_it_takes_away_what_is_half_made(project: Buoy, here: str) -> None:
+    header = tarfile.TarInfo("large")
+    header.size = 1 << 30
+    copying = subprocess.Popen(
+        [COMMAND, "cp", "-", f"app:/{here}"],
+        cwd=project.directory,
+        env=project.environment,
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert copying.stdin is not None
+    copying.stdin.write(header.tobuf() + bytes(1 << 22))
+    copying.stdin.flush()
+    inside(project, f'while [ -z "$(ls -A /{here})" ]; do sleep .1; done')
+    copying.send_signal(signal.SIGINT)
+    copying.communicate(timeout=TIMEOUT_S)
+    assert copying.returncode == 130
+    assert inside(project, f"ls -A /{here}") == []
+
+
+def test_one_that_restarts_and_one_made_by_run(buoy: Buoy, busybox: object) -> None:
+    buoy.write(
+        "compose.yaml",
+        "services:\n  app:\n    image: busybox\n    restart: always\n    stop_grace_period: 0s\n"
+        "    command: sh -c 'echo made > /made; exit 1'\n",
+    )
+    buoy.write("f", "f")
+    buoy.run("up", "-d")
+    while "Restarting" not in buoy.run("ps", "-a").stdout:
+        pass
+    buoy.run("cp", "app:/made", "made")
+    assert (buoy.directory / "made").read_text() == "made\n"
+    buoy.run("run", "-d", "--name", "once", "app", "sleep", "1000")
+    buoy.run("stop", "app")
+    buoy.run("cp", "--all", "f", "app:/f")
+    assert (
+        buoy.run("cp", "--all", "app:/f", "g").exit_code,
+        (buoy.directory / "g").read_text(),
+    ) == (
+        0,
+        "f",
+    )
+
+
+def test_a_start_waits_for_a_copy_and_a_copy_for_another(buoy: Buoy, busybox: object) -> None:
+    buoy.write("compose.yaml", "services:\n  app: {image: busybox, command: sleep 1000}\n")
+    buoy.write("f", "f")
+    buoy.run("create")
+    copies = [buoy.start("cp", "f", f"app:/{number}") for number in range(3)]
+    buoy.run("start")
+    assert [one.communicate(timeout=TIMEOUT_S)[0] for one in copies] == [""] * 3
+    assert [one.returncode for one in copies] == [0] * 3
+    assert buoy.run("exec", "-T", "app", "ls", "/0", "/1", "/2").lines == ["/0", "/1", "/2"]
+    buoy.run("down", "-t", "0")

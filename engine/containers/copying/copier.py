@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import stat
 import sys
 
 from engine.containers.copying.reading import TreeReader
@@ -86,7 +87,8 @@ def _copy(job: Job, inside: Side, outside: Side) -> Left:
                 return _to_stream(inside, source)
             target = find_target(outside, job["outside"], source)
             manner = Manner(outside.first, owners=job["archive"], trusted=False)
-            return _through(TreeReader(inside, source.fd, target.name), target.fd, manner)
+            _check_kind(inside, job["inside"], source, devices=False)
+            return _through(TreeReader(inside, source.fd, target.name), target, manner)
     if job["outside"] == STREAM:
         target = _writable(inside, job["inside"], find_target(inside, job["inside"], None))
         links = "root" if inside.clean(job["inside"]) == "/" else "beneath"
@@ -95,7 +97,8 @@ def _copy(job: Job, inside: Side, outside: Side) -> Left:
     with find_source(outside, job["outside"], follow=job["follow"]) as source:
         target = _writable(inside, job["inside"], find_target(inside, job["inside"], source))
         manner = Manner(inside.first, owners=job["archive"], trusted=True)
-        return _through(TreeReader(Side("", None), source.fd, target.name), target.fd, manner)
+        _check_kind(outside, job["outside"], source, devices=True)
+        return _through(TreeReader(Side("", None), source.fd, target.name), target, manner)
 
 
 def _writable(inside: Side, path: str, target: Target) -> Target:
@@ -110,10 +113,25 @@ def _writable(inside: Side, path: str, target: Target) -> Target:
     return target
 
 
-def _through(reader: TreeReader, target_fd: int, manner: Manner) -> Left:
-    writer = TreeWriter(target_fd, manner)
+def _check_kind(side: Side, path: str, source: Source, *, devices: bool) -> None:
+    """Raise CopyRefused where nothing of the source could be copied."""
+    mode = os.fstat(source.fd).st_mode
+    kind = ""
+    if stat.S_ISSOCK(mode):
+        kind = "it is a socket"
+    elif not devices and (stat.S_ISCHR(mode) or stat.S_ISBLK(mode)):
+        kind = "it is a device of the container"
+    if kind:
+        raise CopyRefused("copy-source", f"{kind}: it stays where it is", where=side.shown(path))
+
+
+def _through(reader: TreeReader, target: Target, manner: Manner) -> Left:
+    writer = TreeWriter(target.fd, manner)
     for entry in reader:
         writer.put(entry, reader)
+        if reader.avoid is None:  # the top is there now
+            top = os.stat(target.name or ".", dir_fd=target.fd, follow_symlinks=False)
+            reader.avoid = top.st_dev, top.st_ino
     writer.finish()
     return reader.left_out + writer.left_out
 

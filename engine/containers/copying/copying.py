@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from engine.containers.copying.copier import STREAM
 from engine.containers.copying.view import BUSY
+from engine.containers.mending import mend
 from engine.containers.mounts import IMAGE_MOUNTS, user_mounts
 from engine.containers.observe import observe_state
 from engine.containers.record import EMPTY_LOWER, Surroundings
@@ -69,6 +70,7 @@ async def _view(containers: Containers, row: sqlite3.Row, *, reading: bool) -> J
     roots, container_id = containers.roots, row["id"]
     spec = load_spec(row["spec"], name=row["name"])
     if not await is_started(containers, container_id):
+        mend(containers, row)
         return _stopped_view(containers, row, spec)
     state = observe_state(roots, container_id, row["started_at"])
     target = state.get("target")

@@ -40,6 +40,7 @@ class TreeReader:
     """Members of the tree below an O_PATH descriptor; as `tar.TarReader`, `data` is of the last.
 
     name      of the top; all others are below it
+    avoid     (device, inode) of a directory that is not entered: where the copy is written
     left_out  (name, why) of what has no place in a copy
     """
 
@@ -49,6 +50,7 @@ class TreeReader:
         self._file = -1  # the present member
         self._extents: list[tuple[int, int]] = []
         self.left_out: list[tuple[bytes, str]] = []
+        self.avoid: tuple[int, int] | None = None
 
     def __iter__(self) -> Iterator[Entry]:
         return self._walk(self._fd, self._name, os.fstat(self._fd).st_dev, 0)
@@ -71,6 +73,9 @@ class TreeReader:
             return
         if found.st_dev != device and (kind := kernels_own(fd)):
             self.left_out.append((name, f"of the kernel ({kind})"))
+            return
+        if (found.st_dev, found.st_ino) == self.avoid:
+            self.left_out.append((name, "where the copy goes"))
             return
         yield self._entry(fd, name, found)
         if stat.S_ISDIR(found.st_mode):
