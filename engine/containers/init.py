@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 
+from engine.cgroups.hierarchy import V2
 from engine.containers import priorities, process
 from engine.kernel import capabilities, mounts, seccomp, smallinit
 from engine.kernel.openat2 import open_beneath
@@ -25,7 +26,7 @@ from engine.kernel.process import (
 )
 from engine.kernel.terminal import open_terminal, set_window_size
 from engine.rootfs import dev, masks
-from engine.rootfs.cgroupfs import mount_hierarchies
+from engine.rootfs.cgroupfs import mount_hierarchies, mount_unified
 from engine.rootfs.familiar import make_familiar
 from engine.rootfs.mounts import MountError, ensure_directory, ensure_target, make_mount
 from engine.rootfs.root import mount_root
@@ -117,6 +118,8 @@ class Init:
                 read_only = "ro" in entry["options"]
                 controllers, own = self._ours["cgroup_controllers"], self._own_cgroups()
                 mount_hierarchies(root_fd, entry["destination"], controllers, own, read_only)
+            elif entry["type"] == "cgroup2":
+                mount_unified(root_fd, entry, self._ours["cgroup_directories"].get(V2))
             else:
                 make_mount(root_fd, entry)
         if not self._ours["own_dev"]:

@@ -1,11 +1,36 @@
-"""/sys/fs/cgroup of a container where controllers are on v1: one mount for each hierarchy."""
+"""/sys/fs/cgroup of a container: on v2 one mount; on v1 one for each hierarchy."""
 
 from __future__ import annotations
 
+import errno
 import os
 
 from engine.kernel import mounts
-from engine.rootfs.mounts import ensure_directory
+from engine.rootfs.mounts import MountError, ensure_directory, make_mount
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_REFUSED = (errno.EPERM, errno.EBUSY)  # as in a user namespace without one of cgroups
+
+
+def mount_unified(root_fd: int, entry: dict[str, Any], own: str | None) -> None:
+    """Make an entry of type cgroup2. Where the kernel refuses one, its own group alone is shown,
+    and where it refuses that too, nothing (engine.md A2.4). Raises MountError.
+
+    own  directory of the container's group
+    """
+    bound = entry | {"type": "bind", "source": own, "options": ["bind", *entry["options"]]}
+    nothing = entry | {"type": "tmpfs", "source": "tmpfs", "options": [*entry["options"], "ro"]}
+    for attempt in (entry, *([bound] if own else []), nothing):
+        try:
+            make_mount(root_fd, attempt)
+            return
+        except MountError as error:
+            cause = error.__cause__
+            if not isinstance(cause, OSError) or cause.errno not in _REFUSED or attempt is nothing:
+                raise
 
 
 def mount_hierarchies(
