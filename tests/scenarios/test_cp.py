@@ -344,6 +344,39 @@ def test_paused_stopped_and_created_containers_too(buoy: Buoy, busybox: object) 
     assert listed == ["/created", "/paused", "/stopped", "", "/data:", "l", "stopped"]
 
 
+def test_a_setuid_file_of_somebody_does_not_become_one_of_root(project: Buoy, here: str) -> None:
+    for name, uid in (("ours", 0), ("theirs", 1234)):
+        project.write(f"{here}/d/{name}", "x")
+        os.chown(project.directory / here / "d" / name, uid, uid)
+        (project.directory / here / "d" / name).chmod(0o6755)
+    project.run("cp", f"{here}/d", f"app:/{here}/plain")
+    project.run("cp", "-a", f"{here}/d", f"app:/{here}/kept")
+    script = f"cd /{here}; stat -c '%a %u' plain/ours plain/theirs kept/ours kept/theirs"
+    assert inside(project, script) == ["6755 0", "755 0", "6755 0", "6755 1234"]
+
+
+def test_a_file_with_holes_passes_through_an_archive(project: Buoy, here: str) -> None:
+    text = b"".join(bytes(300_000) + b"text" * 2000 for _ in range(3)) + bytes(5_000_000)
+    with (project.directory / here / "f").open("wb") as file:
+        for offset in range(0, len(text), 4096):
+            if text[offset : offset + 4096].strip(b"\0"):
+                file.seek(offset)
+                file.write(text[offset : offset + 4096])
+        file.truncate(len(text))
+    project.run("cp", f"{here}/f", f"app:/{here}/f")
+    output = subprocess.run(
+        [COMMAND, "cp", f"app:/{here}/f", "-"],
+        cwd=project.directory,
+        env=project.environment,
+        check=True,
+        capture_output=True,
+    ).stdout
+    with tarfile.open(fileobj=io.BytesIO(output)) as tar:
+        content = tar.extractfile("f")
+        assert content is not None
+        assert content.read() == text
+
+
 def test_names_of_any_bytes_and_deep_trees(project: Buoy, here: str) -> None:
     deep = "/".join(["d"] * 300)
     inside(project, f"cd /{here}; mkdir -p x/{deep}; echo f > x/{deep}/f")

@@ -101,7 +101,7 @@ def find_source(side: Side, path: str, *, follow: bool) -> Source:
     try:
         fd = side.open(clean, flags)
     except OSError as error:
-        raise _not_found(side, path, error) from None
+        raise _not_found(side, path, "copy-source", error) from None
     if kernels_own(fd):
         os.close(fd)
         raise _kernels_file(side, path)
@@ -119,15 +119,15 @@ def find_target(side: Side, path: str, source: Source | None) -> Target:
         try:
             fd = side.open(clean, os.O_PATH)
         except FileNotFoundError:
-            link = _dangling(side, clean)
+            link = _link_at(side, clean)
             if link is None:
                 return _new_target(side, path, clean, source)
             clean = os.path.normpath(os.path.join(os.path.dirname(clean), link))
         except OSError as error:
-            raise _not_found(side, path, error) from None
+            raise _not_found(side, path, "copy-target", error) from None
         else:
             return _existing_target(side, path, clean, source, fd)
-    raise _not_found(side, path, OSError(errno.ELOOP, os.strerror(errno.ELOOP)))
+    raise _not_found(side, path, "copy-target", OSError(errno.ELOOP, os.strerror(errno.ELOOP)))
 
 
 def _existing_target(side: Side, path: str, clean: str, source: Source | None, fd: int) -> Target:
@@ -182,14 +182,14 @@ def _in_parent(side: Side, path: str, clean: str) -> Target:
 def _resolved(side: Side, path: str) -> str:
     """The path with the symlinks that its last component is followed; it leads to a file."""
     for _ in range(_MOST_LINKS):
-        link = _dangling(side, path)
+        link = _link_at(side, path)
         if link is None:
             break
         path = os.path.normpath(os.path.join(os.path.dirname(path), link))
     return path
 
 
-def _dangling(side: Side, path: str) -> str | None:
+def _link_at(side: Side, path: str) -> str | None:
     """What the symlink `path` contains; None where it is none."""
     try:
         fd = side.open(path, os.O_PATH | os.O_NOFOLLOW)
@@ -205,9 +205,9 @@ def _wants_directory(path: str) -> bool:
     return path.endswith("/") or os.path.basename(path) in (".", "..")
 
 
-def _not_found(side: Side, path: str, error: OSError) -> CopyRefused:
+def _not_found(side: Side, path: str, code: str, error: OSError) -> CopyRefused:
     reason = os.strerror(error.errno or 0).lower()
-    return CopyRefused("copy-source", reason, where=side.shown(path))
+    return CopyRefused(code, reason, where=side.shown(path))
 
 
 def _kernels_file(side: Side, path: str) -> CopyRefused:

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_PRIVILEGE = stat.S_ISUID | stat.S_ISGID
-_CAPABILITY = b"security.capability"
+_USERS = b"user."  # extended attributes that mean nothing to the kernel
 _MOST_ID = 2**32 - 2
 
 
@@ -36,8 +35,8 @@ class Manner:
 
     first    ids of the side's user and group 0, as we see them
     owners   keep those of the members; False: all are of the user and group 0
-    trusted  devices, setuid bits and file capabilities count: what a container has made is not
-             to be more than data on the host
+    trusted  devices, setuid bits, file capabilities and access lists count: what a container has
+             made is not to be more than data on the host
     links    follow symlinks on the way to a member, where they are not ones of the members:
              `beneath` the directory, or `root` where that is the root of the container
     """
@@ -246,13 +245,21 @@ class TreeWriter:
 
     def _dress(self, entry: Entry, path: str) -> None:
         os.chown(path, *self._owner(entry))
+        kept = KEPT_XATTRS if self._manner.trusted else (_USERS,)
         for key, value in entry.xattrs.items():
-            if key.startswith(KEPT_XATTRS) and b".overlay." not in key:
-                if key == _CAPABILITY and not self._manner.trusted:
-                    continue
+            if key.startswith(kept) and b".overlay." not in key:
                 with _unsupported_accepted():
                     os.setxattr(path, key, value)
-        os.chmod(path, entry.mode if self._manner.trusted else entry.mode & ~_PRIVILEGE)
+        os.chmod(path, self._mode(entry))
+
+    def _mode(self, entry: Entry) -> int:
+        """Without the powers of an owner whom the copy does not have."""
+        taken = 0
+        if not self._manner.trusted:
+            taken = stat.S_ISUID | stat.S_ISGID
+        elif not self._manner.owners and entry.type != tar.DIRECTORY:
+            taken = (stat.S_ISUID if entry.uid else 0) | (stat.S_ISGID if entry.gid else 0)
+        return entry.mode & ~taken
 
     def _owner(self, entry: Entry) -> tuple[int, int]:
         uid, gid = self._manner.first
