@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from engine.containers.spec import PublishedPort as PublishedPort
     from engine.containers.spec import Resources as Resources
     from engine.containers.spec import RestartPolicy as RestartPolicy
+    from engine.containers.streams.listening import Listener as Listener
     from engine.containers.streams.session import AttachSpec as AttachSpec
     from engine.containers.usage import Usage as Usage
     from engine.engine import Engine as Engine
@@ -73,6 +74,7 @@ _HOME = {
     "HealthcheckSpec": "engine.containers.spec",
     "Image": "engine.images.image",
     "ImageProblem": "engine.errors",
+    "Listener": "engine.containers.streams.listening",
     "LogLine": "engine.containers.logs.line",
     "LogSpec": "engine.containers.spec",
     "Mount": "engine.containers.spec",

@@ -20,17 +20,18 @@ from compose.reconcile.perform import Performer, Settings
 from compose.reconcile.plan import plan_up, selected_services
 from compose.ui.logs import LogPrinter, stamp_of
 from compose.ui.progress import PlainSteps, QuietSteps
+from engine import LogLine
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from compose.commands.context import Context
     from compose.model import Project
     from compose.reconcile.observe import Observed
     from compose.reconcile.plan import UpOptions
     from compose.reconcile.step import Step
-    from engine import Container
+    from engine import Container, Listener
 
 FORCED = 130  # 128 + SIGINT
 STOPPING = "Gracefully Stopping... press Ctrl+C again to force"
@@ -113,6 +114,7 @@ class AttachedRun:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._interrupted)
         async with asyncio.TaskGroup() as self._group:
+            self._hear_running(self._shown(observed))
             self._group.create_task(self._following.run(self._running, self._is_starting))
             self._starting = self._group.create_task(self._start(steps))
             self._starting.add_done_callback(lambda _: self._following.look())
@@ -130,13 +132,46 @@ class AttachedRun:
     # Starting
 
     async def _start(self, steps: Sequence[Step]) -> None:
-        perform = Performer(self._engine, self._project, self._settings)
+        perform = Performer(self._engine, self._project, self._settings, hear=self._hear)
         report = QuietSteps(self._context.console)
         await execute(steps, perform, report, parallel_limit(self._context.options.parallel))
         self._context.show_notices()
 
     def _is_starting(self) -> bool:
         return not self._starting.done()
+
+    # Hearing those that keep no log
+
+    def _hear(self, container_id: str) -> Callable[[Listener], object] | None:
+        """Who shows what a container writes that is about to be started."""
+        container = self._engine.containers.get(container_id)
+        if not self._is_only_heard(container):
+            return None
+        return lambda listener: self._group.create_task(self._show(container, listener))
+
+    def _is_only_heard(self, container: Container) -> bool:
+        service = container.labels.get(names.SERVICE)
+        return container.log_driver == "none" and service in self._followed
+
+    def _hear_running(self, containers: Iterable[Container]) -> None:
+        for container in containers:
+            if container.status == "running" and self._is_only_heard(container):
+                listener = self._engine.containers.listen(container.id)
+                if listener is not None:
+                    self._group.create_task(self._show(container, listener))
+
+    async def _show(self, container: Container, listener: Listener) -> None:
+        name = self._short_name(container)
+        partial: dict[str, bool] = {}
+        async for stream, chunk in listener:
+            *lines, rest = chunk.split(b"\n")
+            partial[stream] = bool(rest) or (partial.get(stream, False) and not lines)
+            stamp = stamp_of(time.time())
+            entries = [LogLine(stamp, stream, text, False) for text in lines]
+            entries += [LogLine(stamp, stream, rest, True)] if rest else []
+            self._printer.lines((name, entry) for entry in entries)
+        ends = (LogLine(stamp_of(time.time()), one, b"", False) for one in partial if partial[one])
+        self._printer.lines((name, entry) for entry in ends)
 
     # Following
 

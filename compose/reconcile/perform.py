@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from compose.model import Project, Service
     from compose.reconcile.hooks import Key
     from compose.reconcile.step import Step
-    from engine import BuildEvent, Container, Engine, Image, Mount
+    from engine import BuildEvent, Container, Engine, Image, Listener, Mount
 
     Detail = Callable[[Step, str, int | None, int | None], None]
+    Hear = Callable[[str], Callable[[Listener], object] | None]
     Progress = Callable[[str, str, int | None, int | None], None]
 
 
@@ -51,6 +52,7 @@ class Performer:
 
     project  None for plans that need no file: stop, down, kill
     detail   is told what goes on within a step: layers, build steps
+    hear     of a container that is about to be started: who is to get what it writes
 
     `warnings` collects what the user may not expect of what was done.
     """
@@ -62,9 +64,10 @@ class Performer:
         settings: Settings,
         *,
         detail: Detail | None = None,
+        hear: Hear = lambda container_id: None,
     ) -> None:
         self._engine, self._project, self._settings = engine, project, settings
-        self._detail = detail
+        self._detail, self._hear = detail, hear
         self.warnings: list[str] = []
         self._made: dict[tuple[str, int], str] = {}  # replica -> id of the container made here
 
@@ -192,7 +195,7 @@ class Performer:
         if service is not None:
             files = file_specs(self._known_project(), service)
             self._engine.containers.provide(container_id, files)
-        started = await self._engine.containers.start(container_id)
+        started = await self._engine.containers.start(container_id, self._hear(container_id))
         self.warnings += self._discarded(step, started)
         await self._run_hooks(step, container_id, "post_start")
 

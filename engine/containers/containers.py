@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         FileSpec,
         Resources,
     )
+    from engine.containers.streams.listening import Listener
     from engine.containers.streams.session import AttachSpec
     from engine.containers.usage import Usage
     from engine.containers.watching import Starts
@@ -171,16 +172,35 @@ class Containers:
 
     # --- running
 
-    async def start(self, name_or_id: str) -> Container:
+    async def start(
+        self, name_or_id: str, hear: Callable[[Listener], object] | None = None
+    ) -> Container:
         """Start a container that does not run; returns once its program has been executed.
+
+        hear  gets what it writes from its first byte on; called before the start
 
         Raises ContainerProblem: command-not-found, not-executable, port-taken, mount, ...
         """
         from engine.containers import starting
 
         self.mend()
-        await starting.start(self, self.row(name_or_id))
+        row = self.row(name_or_id)
+        if hear is None:
+            await starting.start(self, row)
+        else:
+            from engine.containers.streams.listening import listener_at_start
+
+            listener, client = listener_at_start()
+            hear(listener)
+            with client.peer:
+                await starting.start(self, row, client)
         return self.get(name_or_id)
+
+    def listen(self, name_or_id: str) -> Listener | None:
+        """What a running container writes from now on; None where it has ended."""
+        from engine.containers.streams.listening import listen
+
+        return listen(self.roots, self.row(name_or_id)["id"])
 
     async def stop(
         self, name_or_id: str, *, grace_s: float | None = None, signal: str | None = None

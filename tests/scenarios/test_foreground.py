@@ -51,6 +51,35 @@ services:
     assert "bb-1  | two" in done.stderr
 
 
+def test_what_keeps_no_log_is_shown_too(buoy: Buoy) -> None:
+    buoy.write(
+        "compose.yaml",
+        """
+services:
+  a:
+    image: busybox
+    command: "sh -c 'echo one; echo two >&2; printf thr; sleep 0.2; echo ee; printf four'"
+    logging: {driver: none}
+  b: {image: busybox, command: echo five, logging: {driver: none}, attach: false}
+""",
+    )
+    done = buoy.run("up")
+    assert done.lines == ["a-1  | one", "a-1  | three", "a-1  | four", "a-1 exited with code 0"]
+    assert "a-1  | two\n" in done.stderr
+
+
+def test_what_runs_already_and_keeps_no_log_is_shown_from_now_on(buoy: Buoy) -> None:
+    text = PATIENT.replace("web:", "web:\n    logging: {driver: none}").replace(
+        "sleep 0.05;", "sleep 0.05; echo on;"
+    )
+    buoy.write("compose.yaml", text)
+    buoy.run("up", "-d")
+    process = buoy.start("up")
+    read_until(process, "web-1  | on")
+    process.send_signal(signal.SIGINT)
+    assert "web-1  | bye" in process.communicate(timeout=20)[0]
+
+
 def test_ctrl_c_stops_gracefully(buoy: Buoy) -> None:
     buoy.write("compose.yaml", PATIENT)
     process = buoy.start("up")
