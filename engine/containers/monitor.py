@@ -119,8 +119,11 @@ class Monitor:
         """Freeze all that runs in the container, health probes too. Why not, where it cannot be."""
         if self._run is None or self._report.status != "running":
             return f"it is {self._report.status}"
-        if not self._cgroup().freeze():
-            return "the kernel has no freezer here"
+        try:
+            if not self._cgroup().freeze():
+                return "the kernel has no freezer here"
+        except OSError as error:
+            return str(error)
         self._run.pause()
         self._report.paused()
         return None
