@@ -70,7 +70,7 @@ class Monitor:
             ours["stop_grace_s"],
             any_is_final=not ours["stop_signal_given"],
         )
-        self._loop.add_reader(termination_fd, self._requests.stop)
+        self._loop.add_reader(termination_fd, lambda: self._terminate(termination_fd))
 
     def watch(self) -> None:
         """Start the container and watch it to its end."""
@@ -151,6 +151,11 @@ class Monitor:
             return f"no usable network: {type(error).__name__}: {error}"
         self._report.changed(attachments=attachments, ports=self._sandbox.published)
         return None
+
+    def _terminate(self, termination_fd: int) -> None:
+        """Asked to end: as a stop of the container. Once is enough, so it is looked at no more."""
+        self._loop.remove_reader(termination_fd)
+        self._requests.stop()
 
     def cancel_restart(self) -> None:
         """The end, where it waits to be started again."""

@@ -206,6 +206,15 @@ def test_a_monitor_that_is_asked_to_end_stops_its_container(dock: Dock) -> None:
 # --- init
 
 
+def test_a_monitor_that_is_asked_to_end_gives_its_container_its_time_and_no_more(
+    dock: Dock,
+) -> None:
+    container = dock.start("sleep", "1000", stop_grace_s=0.3)  # process 1 does not hear SIGTERM
+    os.kill(dock.monitor(container) or 0, signal.SIGTERM)
+    ended = dock.wait(container, lambda c: c.status == "exited")
+    assert ended.exit_code == 137
+
+
 def test_an_init_that_is_killed_gives_137(dock: Dock) -> None:
     container = dock.idle()
     kill_process(container.pid)
