@@ -16,13 +16,17 @@ def fill_volume(root_fd: int, target: str, volume: str, *, mounted: bool = False
     """Copy the directory `target` of the root into `volume`, if that is empty.
 
     Owner, mode and extended attributes of the directory itself come along. The copy is made
-    beside the volume and put in its place in one step, but for one whose content is `mounted`
-    there; the lock lets a second container that starts on the same volume wait for it.
+    beside the volume, and moved into it once it is whole: the directory itself stays, since a
+    container that has it may run already. A volume whose content is `mounted` is filled in place.
+    The lock lets a second container that starts on the same volume wait for it.
     """
     parent = os.path.dirname(volume)
     lock_fd = os.open(volume if mounted else parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(lock_fd, fcntl.LOCK_EX)
+        whole = f"{parent}/.filled"
+        if not mounted and os.path.isdir(whole):  # somebody was interrupted
+            _move_into(volume, whole)
         if os.listdir(volume):
             return
         try:
@@ -40,9 +44,23 @@ def fill_volume(root_fd: int, target: str, volume: str, *, mounted: bool = False
         finally:
             os.close(source_fd)
         if not mounted:
-            os.rename(copy, volume)
+            os.rename(copy, whole)
+            _move_into(volume, whole)
     finally:
         os.close(lock_fd)
+
+
+def _move_into(volume: str, whole: str) -> None:
+    """A whole copy becomes the content; goes on where it was interrupted."""
+    whole_fd = os.open(whole, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        found = os.fstat(whole_fd)  # before its time changes
+        for name in os.listdir(whole_fd):
+            os.rename(name, f"{volume}/{name}", src_dir_fd=whole_fd)
+        _copy_attributes(whole_fd, volume, found)
+    finally:
+        os.close(whole_fd)
+    os.rmdir(whole)
 
 
 def copy_contents(source_fd: int, target: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -103,6 +104,29 @@ def test_an_interrupted_copy_is_begun_again(root: Path, root_fd: int, volume: Pa
     fill_volume(root_fd, "/data", str(volume))
     assert [path.name for path in volume.iterdir()] == ["f"]
     assert not half.exists()
+
+
+def test_who_has_the_volume_already_sees_it_filled(root: Path, root_fd: int, volume: Path) -> None:
+    (root / "data").mkdir(exist_ok=True)
+    (root / "data" / "fresh").write_text("x")
+    held = os.open(volume, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fill_volume(root_fd, "/data", str(volume))
+        assert "fresh" in os.listdir(held)  # noqa: PTH208 - of a descriptor
+        assert os.fstat(held).st_ino == volume.stat().st_ino
+    finally:
+        os.close(held)
+
+
+def test_an_interrupted_move_is_gone_on_with(root: Path, root_fd: int, volume: Path) -> None:
+    whole = volume.parent / ".filled"
+    whole.mkdir(mode=0o750)
+    (whole / "second").write_text("two")
+    (volume / "first").write_text("one")
+    fill_volume(root_fd, "/nowhere", str(volume))
+    assert {path.name for path in volume.iterdir()} == {"first", "second"}
+    assert stat.S_IMODE(volume.stat().st_mode) == 0o750
+    assert not whole.exists()
 
 
 def test_two_at_once_fill_it_once(root: Path, root_fd: int, volume: Path) -> None:
