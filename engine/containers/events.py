@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
 
+_SHOWN_DIGITS = 6  # of the fraction of a second
+
 
 class Event(Record):
     """One thing that happened.
@@ -41,7 +43,8 @@ def read_events(
         attributes = json.loads(row["attributes"])
         if row["action"] == "create":
             labels[row["subject"]] = attributes.pop("labels", {})
-        if (since_s or 0.0) <= row["at"] and (until_s is None or row["at"] <= until_s):
+        at_s = round(row["at"], _SHOWN_DIGITS)  # as it is shown, to be asked for by that
+        if (since_s or 0.0) <= at_s and (until_s is None or at_s <= until_s):
             yield Event(
                 at=row["at"],
                 action=row["action"],
