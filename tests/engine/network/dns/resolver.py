@@ -197,8 +197,11 @@ class Upstream:
                 return
             with client, client.makefile("rb") as stream:
                 packet = stream.read(int.from_bytes(stream.read(2), "big"))
+                if not packet:  # who asked has gone before it did
+                    continue
                 answer = self._answer(packet, tcp=True)
-                client.sendall(len(answer).to_bytes(2, "big") + answer)
+                with contextlib.suppress(OSError):
+                    client.sendall(len(answer).to_bytes(2, "big") + answer)
 
     def _answer(self, packet: bytes, *, tcp: bool) -> bytes:
         question = wire.parse_question(packet)
