@@ -146,6 +146,7 @@ def _await(peer: DockerPeer, daemon: subprocess.Popen[bytes]) -> None:
 
 
 def _remove_cgroups(name: str) -> None:
-    for top in Path("/sys/fs/cgroup").glob(f"**/{name}"):
+    root = Path("/sys/fs/cgroup")
+    for top in (one / name for one in (root, *root.iterdir())):
         for directory, _, _ in os.walk(top, topdown=False):
             Path(directory).rmdir()
