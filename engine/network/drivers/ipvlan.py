@@ -14,6 +14,12 @@ from engine.kernel import rtnetlink
 from engine.kernel.netlink import NetlinkError
 from engine.network.drivers import bridge, parents
 from engine.network.drivers.driver import DeviceMissing
+from engine.network.drivers.parents import device_of as device_of
+from engine.network.drivers.parents import is_internal as is_internal
+from engine.network.drivers.parents import is_up as is_up
+from engine.network.drivers.parents import remove as remove
+from engine.network.drivers.parents import replug as replug
+from engine.network.drivers.parents import unplug as unplug
 
 TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
@@ -42,16 +48,6 @@ def validate(spec: NetworkSpec) -> None:
     parents.validate(spec)
 
 
-def is_internal(spec: NetworkSpec) -> bool:
-    """As asked for; and without a parent there is no way out."""
-    return spec.internal or not parents.is_given(spec.options)
-
-
-def device_of(network_id: str, spec: NetworkSpec) -> str:
-    """The parent."""
-    return parents.device_of(network_id, spec)
-
-
 def create(host: RouteSocket, network: Network) -> None:
     """The parent, where there has to be one made; the kernel must have ipvlan."""
     parents.create(host, network)
@@ -62,11 +58,6 @@ def create(host: RouteSocket, network: Network) -> None:
     except BaseException:
         parents.remove(host, network)
         raise
-
-
-def is_up(host: RouteSocket, network: Network) -> bool:
-    """Whether the parent is there, and up."""
-    return bridge.is_up(host, network)
 
 
 def plug(host: RouteSocket, netns_fd: int, endpoint: Mapping[str, Any]) -> str:
@@ -86,23 +77,6 @@ def plug(host: RouteSocket, netns_fd: int, endpoint: Mapping[str, Any]) -> str:
     )
     host.send([message])
     return ""
-
-
-def replug(host: RouteSocket, link: str, network: Network) -> None:
-    """On a bridge, as there; other links have gone with their parent."""
-    if link:
-        bridge.replug(host, link, network)
-
-
-def unplug(host: RouteSocket, link: str) -> None:
-    """On a bridge, as there; else there is nothing in the host's namespace."""
-    if link:
-        bridge.unplug(host, link)
-
-
-def remove(host: RouteSocket, network: Network) -> None:
-    """The parent, where it was made for this network."""
-    parents.remove(host, network)
 
 
 def _probe(host: RouteSocket, network: Network) -> None:

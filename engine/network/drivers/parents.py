@@ -1,4 +1,4 @@
-"""The interface that macvlan and ipvlan links sit on.
+"""What macvlan and ipvlan have in common: the interface that their links sit on.
 
 One of the host's (`parent: eth0`), one that is made for a VLAN of it (`parent: eth0.50`), or,
 without the option, a bridge that nothing else is on.
@@ -45,6 +45,28 @@ def is_given(options: Mapping[str, str]) -> bool:
 def device_of(network_id: str, spec: NetworkSpec) -> str:
     """The parent, or the bridge in its place."""
     return spec.options.get(OPTION_PARENT) or bridge.default_name(network_id)
+
+
+def is_internal(spec: NetworkSpec) -> bool:
+    """As asked for; and without a parent there is no way out."""
+    return spec.internal or not is_given(spec.options)
+
+
+def is_up(host: RouteSocket, network: Network) -> bool:
+    """Whether the parent is there, and up."""
+    return bridge.is_up(host, network)
+
+
+def replug(host: RouteSocket, link: str, network: Network) -> None:
+    """On a bridge, as there; other links have gone with their parent."""
+    if link:
+        bridge.replug(host, link, network)
+
+
+def unplug(host: RouteSocket, link: str) -> None:
+    """On a bridge, as there; else there is nothing in the host's namespace."""
+    if link:
+        bridge.unplug(host, link)
 
 
 def create(host: RouteSocket, network: Network) -> None:
