@@ -177,9 +177,15 @@ def _run(command: list[str], reference: Reference, progress: Progress) -> None:
     if status != 0:
         raise ImageProblem(
             "mmdebstrap failed:\n  " + "\n  ".join(said[-_LAST_LINES:]),
-            hint="is the package mirror reachable? `apt-get update` uses the same one",
+            hint=_hint(said),
             code="bootstrap-failed",
         )
+
+
+def _hint(said: list[str]) -> str:
+    if said and said[-1].startswith("unshare:"):
+        return "in a chroot, its root must be a mount: `mount --bind DIR DIR` before entering it"
+    return "is the package mirror reachable? `apt-get update` uses the same one"
 
 
 def _lines(child: subprocess.Popen[str]) -> Iterator[str]:
