@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from engine.cgroups.cgroup import Cgroup
+    from engine.containers.exec_probe import Children
     from engine.containers.logs.writer import LogWriter, NoLog
     from engine.containers.reporting import Reply
 
@@ -59,6 +60,7 @@ class Monitor:
         self._log: LogWriter | NoLog | None = None
         self._control: Server | None = None
         self._run: Run | None = None  # what runs of it now
+        self._children: Children = {}  # whom to tell; a probe may end after its run
         self._waiting: Timer | None = None  # for the next restart
         self._oom: Oom | None = None
         self._attachments = Attachments(self._loop, stdin_once=ours["stdin_once"])
@@ -196,19 +198,21 @@ class Monitor:
                     self._ours,
                     self._report.oom_killed,
                 )
-        self._run = Run(
+        run = self._run = Run(
             self._loop,
             prepared,
             self._ours,
             self._run_directory,
             self._log,
             self._attachments,
+            self._children,
             running=lambda target, health: self._report.running(
                 target, health, self._restarts.count
             ),
             reap=self._reap,
             health=self._report.health,
         )
+        self._children[run.pid] = lambda exit_code: self._ended(run, exit_code)
         return True
 
     def _reap(self) -> None:
@@ -221,13 +225,9 @@ class Monitor:
             if pid == 0:
                 return
             code = os.waitstatus_to_exitcode(status)
-            code = code if code >= 0 else 128 - code
-            if self._run is None:
-                continue
-            if pid == self._run.pid:
-                self._ended(self._run, code)
-            else:
-                self._run.reaped(pid, code)
+            ended = self._children.pop(pid, None)
+            if ended is not None:
+                ended(code if code >= 0 else 128 - code)
 
     def _ended(self, run: Run, exit_code: int) -> None:
         """Init has ended: is there to be another run?"""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from engine.containers.exec_probe import Children
     from engine.containers.health import Prober
     from engine.containers.logs.writer import LogWriter, NoLog
     from engine.containers.preparing import Prepared
@@ -27,11 +28,12 @@ if TYPE_CHECKING:
 class Run:
     """Lets a prepared init go, and watches it.
 
-    ours     the `buoy` section of the launch record
-    running  called with the target (of `join.run_inside`) and the first state of the health once
-             the program has been executed
-    reap     called when a child may have ended; it calls `reaped` for each
-    health   called with what state.json says of the health, when that has changed
+    ours      the `buoy` section of the launch record
+    children  of the monitor, as of ExecProber
+    running   called with the target (of `join.run_inside`) and the first state of the health once
+              the program has been executed
+    reap      called when a child may have ended
+    health    called with what state.json says of the health, when that has changed
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Run:
         run_directory: str,
         log: LogWriter | NoLog,
         attachments: Attachments,
+        children: Children,
         *,
         running: Callable[[dict[str, Any], dict[str, Any] | None], object],
         reap: Callable[[], object],
@@ -52,7 +55,7 @@ class Run:
         self._config_path = f"{run_directory}/{CONFIG_NAME}"
         self._running, self._reap, self._tell_health = running, reap, health
         self._started_s: float | None = None
-        self._children: dict[int, Callable[[int], object]] = {}
+        self._children = children
         self._target = {
             "pid": prepared.pid,
             "started": prepared.started,
@@ -92,12 +95,6 @@ class Run:
         """It goes on."""
         if self._health is not None:
             self._health.resume()
-
-    def reaped(self, pid: int, exit_code: int) -> None:
-        """Another child of the monitor has ended: an orphan from inside, or one of ours."""
-        ended = self._children.pop(pid, None)
-        if ended is not None:
-            ended(exit_code)
 
     def finish(self) -> dict[str, Any] | None:
         """Init has ended, and with it, by the kernel's hand, all in its pid namespace.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine import HealthcheckSpec
+from engine import HealthcheckSpec, RestartPolicy
 from engine.containers.group import find_cgroup
+from tests.engine.network.world import eventually
 from tests.marks import needs_root
 
 if TYPE_CHECKING:
@@ -157,6 +159,27 @@ def test_the_end_of_a_container_ends_its_probe(dock: Dock) -> None:
     dock.stop(container)
     assert time.monotonic() - before < 2
     assert dock.cgroups(container) == []
+
+
+def test_a_restart_while_a_probe_runs_leaves_nothing_of_it(dock: Dock) -> None:
+    script = "test -e /again && exec sleep 1000; until test -e /again; do sleep 0.01; done; exit 1"
+    container = dock.start(
+        "sh",
+        "-c",
+        script,
+        restart=RestartPolicy(name="always"),
+        healthcheck=check("CMD-SHELL", "touch /again; exec sleep 99", timeout_s=99.0),
+    )
+    dock.wait(container, lambda c: c.restart_count == 1 and c.status == "running")
+    files = Path(f"/proc/{dock.monitor(container)}/fdinfo")
+    assert eventually(lambda: not any("Pid:\t-1\n" in text_of(file) for file in files.iterdir()))
+
+
+def text_of(file: Path) -> str:
+    """Of a descriptor that may have been closed meanwhile."""
+    with contextlib.suppress(FileNotFoundError):
+        return file.read_text()
+    return ""
 
 
 def test_the_images_check_is_used_and_can_be_replaced(dock: Dock, busybox: Image) -> None:
