@@ -18,8 +18,9 @@ _CHUNK_BYTES = 1 << 16
 def call_in_child(work: Callable[[], Value]) -> Value:
     """What `work` returns, done by a fork of this process. The value must be one of marshal's.
 
-    Raises OSError with errno and text where the work raised one; RuntimeError, with the traceback
-    in its notes, for anything else, and for a child that was killed. The caller has one thread.
+    Raises an OSError that says the same where the work raised one; RuntimeError, with the
+    traceback in its notes, for anything else, and for a child that was killed. The caller has one
+    thread.
     """
     read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
     child = os.fork()
@@ -59,7 +60,9 @@ def _outcome(work: Callable[[], Any]) -> tuple[str, Any]:
     try:
         return "value", work()
     except OSError as error:
-        return "error", (error.errno, error.strerror or str(error))
+        if error.errno is None:
+            return "error", (str(error),)
+        return "error", (error.errno, error.strerror, error.filename)
     except BaseException as error:  # noqa: BLE001 - raised again by the caller
         import traceback
 

@@ -23,6 +23,12 @@ def plug(host: RouteSocket, inside: RouteSocket, netns_fd: int, endpoint: Mappin
     endpoint       of the launch record
     """
     link = load_driver(endpoint).plug(host, netns_fd, endpoint)
+    configure(inside, netns_fd, endpoint)
+    return link
+
+
+def configure(inside: RouteSocket, netns_fd: int, endpoint: Mapping[str, Any]) -> None:
+    """Sysctls, addresses and routes of an interface that is there, and bring it up."""
     own = inside.find_link(endpoint["interface"])
     assert own is not None, "the driver has just made it"
     settings = dict(endpoint["sysctls"])
@@ -42,7 +48,6 @@ def plug(host: RouteSocket, inside: RouteSocket, netns_fd: int, endpoint: Mappin
         if place["default_route"]
     ]
     inside.send(messages)
-    return link
 
 
 def _addresses(endpoint: Mapping[str, Any]) -> list[tuple[str, int]]:

@@ -13,7 +13,7 @@ from engine.kernel.namespaces import joined_network
 from engine.kernel.netlink import NetlinkError
 from engine.kernel.rtnetlink import RouteSocket
 from engine.network.drivers.driver import load_driver
-from engine.network.endpoint import plug
+from engine.network.endpoint import configure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,40 +23,52 @@ if TYPE_CHECKING:
     Endpoint = Mapping[str, Any]
 
 
-def rewire(
+@contextlib.contextmanager
+def rewired(
     netns_fd: int, links: Mapping[str, str], before: Sequence[Endpoint], after: Sequence[Endpoint]
-) -> dict[str, str]:
-    """From the endpoints that there are to those that are wanted.
+) -> Iterator[dict[str, str]]:
+    """From the endpoints that there are to those that are wanted, for good at the end of a
+    with-block: what else changes with them is done in it, while the old ones are still there.
 
-    links    the end at the host of each, by network id; returned as it is afterwards
+    links    the end at the host of each, by network id; given as it is afterwards
     before, after   endpoints of launch records
 
-    Raises OSError with nothing changed but default routes, which are put back.
+    Raises OSError. Then, and where the block fails, nothing has changed but default routes, which
+    are put back.
     """
     with joined_network(netns_fd):
         inside = RouteSocket()
     with inside, RouteSocket() as host:
         change = _Change(host, inside, netns_fd, dict(links))
-        had = {one["network_id"] for one in before}
-        wanted = {one["network_id"] for one in after}
-        change.drop_routes(before)
+        fresh, kept, gone = _compared(before, after)
         made = []
         try:
-            for endpoint in after:
-                if endpoint["network_id"] not in had:
-                    change.plug(endpoint)
-                    made.append(endpoint)
-            change.add_routes(one for one in after if one["network_id"] in had)
+            change.drop_routes(before)
+            for endpoint in fresh:
+                change.plug(endpoint)
+                made.append(endpoint)
+            change.add_routes(kept)
+            lasting = {one["network_id"] for one in after}
+            yield {key: link for key, link in change.links.items() if key in lasting}
         except BaseException:
             change.drop_routes(after)
             for endpoint in made:
                 change.unplug(endpoint)
             change.add_routes(before)
             raise
-        for endpoint in before:
-            if endpoint["network_id"] not in wanted:
-                change.unplug(endpoint)
-        return change.links
+        for endpoint in gone:
+            change.unplug(endpoint)
+
+
+def _compared(
+    before: Sequence[Endpoint], after: Sequence[Endpoint]
+) -> tuple[list[Endpoint], list[Endpoint], list[Endpoint]]:
+    """The new ones, those that stay, and those that go."""
+    had = {one["network_id"] for one in before}
+    wanted = {one["network_id"] for one in after}
+    fresh = [one for one in after if one["network_id"] not in had]
+    kept = [one for one in after if one["network_id"] in had]
+    return fresh, kept, [one for one in before if one["network_id"] not in wanted]
 
 
 class _Change:
@@ -67,9 +79,14 @@ class _Change:
         self.links = links
 
     def plug(self, endpoint: Endpoint) -> None:
-        """Its default route with it."""
-        link = plug(self._host, self._inside, self._netns_fd, endpoint)
+        """Its default route with it. On failure nothing is left of it."""
+        link = load_driver(endpoint).plug(self._host, self._netns_fd, endpoint)
         self.links[endpoint["network_id"]] = link
+        try:
+            configure(self._inside, self._netns_fd, endpoint)
+        except BaseException:
+            self.unplug(endpoint)
+            raise
 
     def unplug(self, endpoint: Endpoint) -> None:
         """The interface inside, and whatever of it is at the host."""

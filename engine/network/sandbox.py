@@ -20,7 +20,7 @@ from engine.network.endpoint import plug
 from engine.network.firewall import Firewall
 from engine.network.published import described, is_way_in, publications, relayed
 from engine.network.relaying import Relaying
-from engine.network.rewiring import rewire
+from engine.network.rewiring import rewired
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -151,11 +151,11 @@ class Sandbox:
             self._record, self._reservations = before, reserved
             ports.close(fresh)
             raise
+        self._stop_answering()  # it listens on the ports that are given back
         if not record["ports"]:
             ports.close(reserved)
         self.published = described(self._reservations)
         self._is_published = bool(self._publications())
-        self._stop_answering()
         self.serve(loop)
 
     def close(self) -> None:
@@ -171,21 +171,24 @@ class Sandbox:
             raise failures[0]
 
     def _rewire(self, before: Mapping[str, Any], reserved: list[Reservation]) -> dict[str, str]:
-        """In a child: links and routes, then ports, then names."""
-        links = rewire(self.netns_fd, self._links, before["endpoints"], self._record["endpoints"])
-        with contextlib.closing(Firewall(self._record["table"])) as firewall:
-            old = self._publications_of(before, reserved)
-            new = self._publications()
-            if {one.shown: one.address for one in old} != {one.shown: one.address for one in new}:
-                firewall.withdraw(old)
-                firewall.publish(new)
+        """In a child: links and routes, ports, names; what goes is the last to go."""
+        change = rewired(self.netns_fd, self._links, before["endpoints"], self._record["endpoints"])
+        with contextlib.closing(Firewall(self._record["table"])) as firewall, change as links:
+            self._links = links
+            self._republish(firewall, self._publications_of(before, reserved))
+            self._write_names(up=True)
         kept = {endpoint["directory"] for endpoint in self._record["endpoints"]}
         for endpoint in before["endpoints"]:
             if endpoint["directory"] not in kept:
                 names.drop(endpoint["directory"], self._container_id)
-        self._links = links
-        self._write_names(up=True)
         return links
+
+    def _republish(self, firewall: Firewall, old: list[Publication]) -> None:
+        """All that is new in one batch, or none of it; then what is left of the old is taken out."""
+        new = {one.shown: one for one in self._publications()}
+        if {one.shown: one.address for one in old} != {key: one.address for key, one in new.items()}:
+            firewall.publish(new.values())
+            firewall.withdraw(one for one in old if one.shown not in new)
 
     def _make_namespace(self, userns_fd: int | None) -> RouteSocket:
         """The namespace with loopback and DNS sockets; rtnetlink of it, for the links."""

@@ -211,3 +211,22 @@ def test_a_link_on_the_default_network_must_run(buoy: Buoy) -> None:
     assert failed.exit_code != 0
     assert "link app-db-1 does not run" in failed.stderr
     buoy.run("down")
+
+
+def test_a_connection_that_fails_halfway_leaves_nothing(buoy: Buoy) -> None:
+    buoy.write("compose.yaml", PROJECT)
+    buoy.run("up", "-d")
+    buoy.run("network", "create", "--subnet", "10.82.0.0/24", "extra")
+    before = routes(buoy, "web")
+    wrong = "com.docker.network.endpoint.sysctls=net.ipv4.conf.IFNAME.nosuch=1"
+    failed = buoy.run(
+        "network", "connect", "--driver-opt", wrong, "extra", "app-web-1", check=False
+    )
+    assert failed.exit_code != 0
+    assert "/proc/sys/net/ipv4/conf/eth1/nosuch" in failed.stderr
+    assert "eth1" not in buoy.run("exec", "-T", "web", "ip", "link").stdout
+    assert routes(buoy, "web") == before
+    buoy.run("network", "connect", "extra", "app-web-1")
+    assert "eth1" in buoy.run("exec", "-T", "web", "ip", "link").stdout
+    buoy.run("down")
+    buoy.run("network", "rm", "extra")
