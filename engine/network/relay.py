@@ -12,6 +12,7 @@ import errno
 import os
 import socket
 import struct
+import time
 
 from engine.kernel.loop import Loop
 
@@ -29,7 +30,6 @@ _SPLICE = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
 _DATAGRAM_BYTES = 65_507
 _IPV6_PKTINFO, _IPV6_RECVPKTINFO = 50, 49  # include/uapi/linux/in6.h
 _ABORT = struct.pack("ii", 1, 0)  # SO_LINGER of 0 s: the client sees a reset
-_GONE = (errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN, errno.ECONNREFUSED, errno.ETIMEDOUT)
 
 
 class Listener:
@@ -112,13 +112,13 @@ def _accepting(relay: Relay, listener: Listener) -> Callable[[], None]:
 class _Connection:
     """A client's connection and ours to the container, copied both ways, each half to its end."""
 
-    __slots__ = ("_client", "_inside", "_open", "_relay")
+    __slots__ = ("_client", "_halves", "_inside", "_relay")
 
     def __init__(self, relay: Relay, client: socket.socket, target: tuple[str, int]) -> None:
         client.setblocking(False)
         self._relay, self._client = relay, client
         self._inside = socket.socket(_family_of(target), socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        self._open = 2  # halves
+        self._halves: list[_Half] = []
         result = self._inside.connect_ex(target)
         if result in (0, errno.EINPROGRESS):
             relay.loop.add_writer(self._inside.fileno(), self._connected)
@@ -132,22 +132,24 @@ class _Connection:
             self.abort()
             return
         for source, sink in ((self._client, self._inside), (self._inside, self._client)):
-            _Half(loop, source, sink, self)
+            self._halves.append(_Half(loop, source, sink, self))
 
-    def half_ended(self) -> None:
+    def half_ended(self, half: _Half) -> None:
         """All of one direction has been passed on."""
-        self._open -= 1
-        if not self._open:
+        half.close()
+        self._halves.remove(half)
+        if not self._halves:
             self._close()
 
     def abort(self) -> None:
         """Either side has gone, or never came."""
-        if self._open:
-            self._open = 0
-            self._client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
-            self._close()
+        self._client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
+        self._close()
 
     def _close(self) -> None:
+        for half in self._halves:
+            half.close()
+        self._halves.clear()
         for end in (self._client, self._inside):
             self._relay.loop.remove_reader(end.fileno())
             self._relay.loop.remove_writer(end.fileno())
@@ -174,8 +176,8 @@ class _Half:
             count = os.splice(self._source.fileno(), self._pipe[1], _PIPE_BYTES, flags=_SPLICE)
         except BlockingIOError:
             return
-        except OSError as error:
-            self._fail(error)
+        except OSError:
+            self._connection.abort()
             return
         self._held += count
         if not count:
@@ -191,8 +193,8 @@ class _Half:
                 self._loop.remove_reader(self._source.fileno())
                 self._loop.add_writer(self._sink.fileno(), self._give)
                 return
-            except OSError as error:
-                self._fail(error)
+            except OSError:
+                self._connection.abort()
                 return
             self._held -= sent
         self._loop.remove_writer(self._sink.fileno())
@@ -202,24 +204,17 @@ class _Half:
             self._loop.add_reader(self._source.fileno(), self._take)
 
     def _end(self) -> None:
-        self._close()
         try:
             self._sink.shutdown(socket.SHUT_WR)
         except OSError:  # it has gone meanwhile
             self._connection.abort()
             return
-        self._connection.half_ended()
+        self._connection.half_ended(self)
 
-    def _fail(self, error: OSError) -> None:
-        self._close()
-        self._connection.abort()
-        if error.errno not in _GONE:
-            raise error
-
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Give the pipe back; what is in it is lost."""
         for fd in self._pipe:
             os.close(fd)
-        self._pipe = (-1, -1)
 
 
 def _receiving(relay: Relay, listener: Listener) -> Callable[[], None]:
@@ -249,7 +244,7 @@ def _receiving(relay: Relay, listener: Listener) -> Callable[[], None]:
 class _Session:
     """A client that sends datagrams."""
 
-    __slots__ = ("_client", "_ended", "_idle", "_info", "_inside", "_relay", "_reserved")
+    __slots__ = ("_client", "_ended", "_info", "_inside", "_relay", "_reserved", "_used_s")
 
     def __init__(
         self,
@@ -265,12 +260,12 @@ class _Session:
         self._inside = socket.socket(_family_of(listener.target), kind)
         self._inside.connect(listener.target)
         relay.loop.add_reader(self._inside.fileno(), self._answer)
-        self._idle = relay.loop.call_later(UDP_IDLE_S, self._close)
+        self._used_s = time.monotonic()
+        relay.loop.call_later(UDP_IDLE_S, self._check)
 
     def send(self, datagram: bytes) -> None:
         """To the container."""
-        self._idle.cancel()
-        self._idle = self._relay.loop.call_later(UDP_IDLE_S, self._close)
+        self._used_s = time.monotonic()
         try:
             self._inside.send(datagram)
         except OSError:  # nobody listens there now: as on any network, it is lost
@@ -283,7 +278,12 @@ class _Session:
         except OSError:  # refused, or the client has gone
             return
 
-    def _close(self) -> None:
+    def _check(self) -> None:
+        """One timer for all of its datagrams: a cancelled one is kept until it would be due."""
+        left_s = self._used_s + UDP_IDLE_S - time.monotonic()
+        if left_s > 0:
+            self._relay.loop.call_later(left_s, self._check)
+            return
         self._relay.loop.remove_reader(self._inside.fileno())
         self._inside.close()
         self._ended()

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 class Relaying:
     """The relayed ports of one container, on the monitor's loop. It has a relay or waits."""
 
-    __slots__ = ("_listeners", "_loop", "_pid", "_pidfd")
+    __slots__ = ("_listeners", "_loop", "_pidfd")
 
     def __init__(self, loop: Loop, listeners: Sequence[Listener]) -> None:
         self._loop, self._listeners = loop, listeners
-        self._pid, self._pidfd = 0, -1
+        self._pidfd = -1
         self._wait()
 
     def close(self) -> None:
@@ -51,10 +51,10 @@ class Relaying:
     def _start(self) -> None:
         self._ignore()
         parent = os.getpid()
-        self._pid = os.fork()
-        if self._pid == 0:
+        child = os.fork()
+        if child == 0:
             _become_relay(parent, self._listeners)
-        self._pidfd = os.pidfd_open(self._pid)
+        self._pidfd = os.pidfd_open(child)
         self._loop.add_reader(self._pidfd, self._ended)
 
     def _ended(self) -> None:

@@ -184,9 +184,11 @@ class Sandbox:
         return links
 
     def _republish(self, firewall: Firewall, old: list[Publication]) -> None:
-        """All that is new in one batch, or none of it; then what is left of the old is taken out."""
+        """All that is new in one batch, or none of it; then what is left of the old goes."""
         new = {one.shown: one for one in self._publications()}
-        if {one.shown: one.address for one in old} != {key: one.address for key, one in new.items()}:
+        if {(one.shown, one.address) for one in old} != {
+            (one.shown, one.address) for one in new.values()
+        }:
             firewall.publish(new.values())
             firewall.withdraw(one for one in old if one.shown not in new)
 

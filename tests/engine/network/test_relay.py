@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
+import struct
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from engine.kernel import namespaces
+from engine.kernel.process import state_of
 from tests.engine.network.world import (
     NEIGHBOUR6,
     NOTHING,
@@ -145,6 +149,41 @@ def test_nobody_listening_inside_is_a_reset(world: World) -> None:
         socket.create_connection(("::1", 9090), timeout=5) as client,
     ):
         client.recv(1)
+
+
+def relay_pid() -> int:
+    """The relay that this process has forked; others may have ended, with nobody to reap them."""
+    for children in Path("/proc/self/task").glob("*/children"):
+        for child in map(int, children.read_text().split()):
+            is_alive = not (state_of(child) or "Z").startswith("Z")
+            if is_alive and Path(f"/proc/{child}/comm").read_text() == "buoy:relay\n":
+                return child
+    raise AssertionError("there is no relay")
+
+
+def pipes_of(pid: int) -> list[str]:
+    """Those that a process has opened itself."""
+    found = []
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            if int(link.name) > 2 and str(link.readlink()).startswith("pipe:"):
+                found.append(link.name)
+    return found
+
+
+def test_a_client_that_breaks_off_leaves_nothing_open(world: World) -> None:
+    world.network("lan")
+    box = world.run("deaf", "lan", ports=(port(90, 9090),), serve=False)
+    with namespaces.socket_in(box.sandbox.netns_fd, socket.AF_INET, socket.SOCK_STREAM) as server:
+        server.bind(("", 90))
+        server.listen()
+        with socket.create_connection(("::1", 9090), timeout=5) as client:
+            inside, _ = server.accept()
+            relay = relay_pid()
+            assert eventually(lambda: len(pipes_of(relay)) == 4)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        inside.close()
+        assert eventually(lambda: pipes_of(relay) == [])
 
 
 def test_a_container_that_goes_takes_its_relay_along(world: World, web: Box) -> None:
