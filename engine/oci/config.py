@@ -14,11 +14,13 @@ from engine.kernel.process import PERSONAS
 from engine.oci import fields
 from engine.oci.errors import OciProblem, Unsupported
 from engine.oci.process import read_process
-from engine.oci.section import Section
+from engine.oci.section import read_section
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from engine.oci.section import Section
 
 HOOKS = (
     *("prestart", "createRuntime", "createContainer"),
@@ -28,16 +30,11 @@ HOOKS = (
 
 def read_bundle(bundle: str) -> Section:
     """config.json of the bundle. Raises OciProblem."""
-    import json
-
     path = os.path.join(bundle, "config.json")
     try:
-        with open(path, encoding="utf-8") as file:
-            return Section(json.load(file))
+        return read_section(path)
     except FileNotFoundError:
         raise OciProblem(f"JSON specification file {path} not found") from None
-    except ValueError as error:
-        raise OciProblem(f"{path}: {error}", code="invalid-config") from None
 
 
 def launch_record(given: Section, bundle: str, container_id: str) -> dict[str, Any]:
@@ -101,13 +98,13 @@ def _linux(linux: Section) -> dict[str, Any]:
         "gidMappings": fields.mappings(linux, "gidMappings"),
         "timeOffsets": linux.plain("timeOffsets", dict, {}),
         "cgroupsPath": linux.text("cgroupsPath", ""),
-        "resources": linux.plain("resources", dict, {}),
+        "resources": fields.resources(linux.section("resources")),
         "devices": [fields.device(entry) for entry in linux.sections("devices")],
         "sysctl": fields.sysctls(linux, {entry["type"] for entry in namespaces}),
         "maskedPaths": linux.texts("maskedPaths"),
         "readonlyPaths": linux.texts("readonlyPaths"),
         "rootfsPropagation": propagation,
-        "seccomp": linux.plain("seccomp", dict, {}),
+        "seccomp": fields.seccomp(linux),
     }
 
 

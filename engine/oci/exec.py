@@ -14,8 +14,9 @@ from engine.oci import agent, console, waiting
 from engine.oci.create import write_pid
 from engine.oci.errors import OciProblem, start_failed
 from engine.oci.foreground import Terminal, attend, hold_signals
+from engine.oci.options import to_number
 from engine.oci.process import read_process, unavailable
-from engine.oci.section import Section
+from engine.oci.section import Section, read_section
 from engine.oci.store import Stored, find
 
 TYPE_CHECKING = False
@@ -38,7 +39,8 @@ def run(root: str, given: Given, log: Log) -> int:
         raise OciProblem("cannot exec in a stopped container", code="stopped")
     if status == "paused" and not given.flag("ignore-paused"):
         raise OciProblem("cannot exec in a paused container", code="paused")
-    process = _process(container.config(), given)
+    config = container.config()
+    process = _process(config, given)
     for name in unavailable(process):
         log.write_warning(f"capability {name} cannot be granted here")
     terminal = None if given.flag("detach") else Terminal()
@@ -46,8 +48,9 @@ def run(root: str, given: Given, log: Log) -> int:
     if not given.flag("detach"):
         become_subreaper()
         hold_signals()
-    answering = agent.attach(container.config()["linux"]["seccomp"], process, container.shown())
-    pid = _fork(_target(container, given.texts("cgroup")), process, take, answering)
+    answering = agent.attach(config["linux"]["seccomp"], process, container.shown())
+    target = _target(container, config["buoy"]["seccomp"], given.text("cgroup"))
+    pid = _fork(target, process, take, answering)
     if given.text("pid-file"):
         write_pid(given.text("pid-file"), pid)
     if given.flag("detach"):
@@ -58,10 +61,10 @@ def run(root: str, given: Given, log: Log) -> int:
 def _process(config: dict[str, Any], given: Given) -> dict[str, Any]:
     """From --process, or that of the container with what the command line changes."""
     if given.text("process"):
-        with open(given.text("process"), encoding="utf-8") as file:
-            process = read_process(Section(json.load(file), "process"))
+        described = read_section(given.text("process"), "process")
     else:
-        process = _changed(config["process"], given)
+        described = Section(_changed(config["process"], given), "process")
+    process = read_process(described)
     process["preserve_fds"] = given.number("preserve-fds") or 0
     for key in ("filter_flags", "personality"):
         process[key] = config["process"][key]
@@ -74,8 +77,8 @@ def _changed(process: dict[str, Any], given: Given) -> dict[str, Any]:
     user = dict(process["user"])
     if given.text("user"):
         uid, _, gid = given.text("user").partition(":")
-        user |= {"uid": int(uid), "gid": int(gid or 0)}
-    user["additionalGids"] = [*user["additionalGids"], *map(int, given.texts("additional-gids"))]
+        user |= {"uid": to_number("user", uid), "gid": to_number("user", gid or "0")}
+    user["additionalGids"] = [*user["additionalGids"], *given.numbers("additional-gids")]
     added = [f"CAP_{name.upper().removeprefix('CAP_')}" for name in given.texts("cap")]
     sets = {
         kind: [*names, *added] if kind in ("bounding", "effective", "permitted") else names
@@ -90,18 +93,20 @@ def _changed(process: dict[str, Any], given: Given) -> dict[str, Any]:
         "user": user,
         "capabilities": sets,
         "noNewPrivileges": process["noNewPrivileges"] or given.flag("no-new-privs"),
+        "apparmorProfile": given.text("apparmor") or process["apparmorProfile"],
+        "selinuxLabel": given.text("process-label"),
     }
 
 
-def _target(container: Stored, below: list[str]) -> dict[str, Any]:
-    """Where to go, for `join.enter`. below: groups within the container's own"""
+def _target(container: Stored, filter_path: str | None, below: str) -> dict[str, Any]:
+    """Where to go, for `join.enter`. below: a group within the container's own"""
     directories = dict.fromkeys(container.state["cgroups"].values())
-    inside = f"/{below[-1].strip('/')}" if below else ""
+    inside = os.path.normpath(f"/{below.strip('/')}").rstrip("/")  # `..` leads nowhere
     return {
         "pid": container.pid,
         "started": container.state["started"],
         "cgroups": [f"{directory}{inside}" for directory in directories],
-        "filter": container.config()["buoy"]["seccomp"],
+        "filter": filter_path,
     }
 
 

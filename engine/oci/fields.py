@@ -1,4 +1,4 @@
-"""Parts of config.json that are lists of alike things: mounts, devices, hooks, sysctls."""
+"""Parts of config.json by themselves: mounts, devices, hooks, limits, profiles, sysctls."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from engine.oci.section import Section
 
 _KINDS = ("b", "c", "u", "p")
+_LISTS = ("devices", "hugepageLimits")  # of `linux.resources`; all else there are objects
 _IPC_SYSCTLS = ("kernel.msg", "kernel.sem", "kernel.shm", "fs.mqueue.")
 
 
@@ -79,6 +80,36 @@ def mappings(linux: Section, name: str) -> list[dict[str, int]]:
     """`uidMappings` or `gidMappings`."""
     keys = ("containerID", "hostID", "size")
     return [{key: entry.number(key) for key in keys} for entry in linux.sections(name)]
+
+
+def resources(given: Section) -> dict[str, Any]:
+    """`linux.resources`: the values are for the kernel to judge, their shape is not."""
+    for each in given.sections("devices"):
+        each.plain("allow", bool, None)
+    for each in given.sections("hugepageLimits"):
+        each.text("pageSize")
+        each.number("limit")
+    return {name: given.plain(name, list if name in _LISTS else dict, None) for name in given}
+
+
+def seccomp(linux: Section) -> dict[str, Any]:
+    """`linux.seccomp`, with what `profile.filter_of` counts on; {} where there is none."""
+    if "seccomp" not in linux:
+        return {}
+    given = linux.section("seccomp")
+    given.text("defaultAction")
+    given.text("listenerPath", "")
+    for name in ("architectures", "flags"):
+        given.texts(name)
+    for rule in given.sections("syscalls"):
+        rule.text("action")
+        rule.texts("names")
+        for test in rule.sections("args"):
+            test.text("op")
+            for name in ("index", "value"):
+                test.number(name)
+    profile: dict[str, Any] = linux.plain("seccomp", dict, {})
+    return profile
 
 
 def sysctls(linux: Section, namespaces: set[str]) -> dict[str, str]:

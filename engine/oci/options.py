@@ -125,14 +125,23 @@ class Given:
         text = self.text(name)
         if not text:
             return None
-        try:
-            return int(text)
-        except ValueError:
-            raise OciProblem(f"--{name} {text}: not a number") from None
+        return to_number(name, text)
+
+    def numbers(self, name: str) -> list[int]:
+        """All values given, in order. Raises OciProblem."""
+        return [to_number(name, text) for text in self.texts(name)]
 
     def flag(self, name: str) -> bool:
         """Whether it is switched on; `--name=false` switches it off."""
         return self.text(name, "false").lower() in ("true", "1", "t")
+
+
+def to_number(name: str, text: str) -> int:
+    """A value, or a part of one, of the option `name`. Raises OciProblem."""
+    try:
+        return int(text)
+    except ValueError:
+        raise OciProblem(f"--{name} {text}: not a number", code="usage") from None
 
 
 def parse(table: str, words: Sequence[str]) -> Given:

@@ -69,7 +69,7 @@ def _user(user: Section) -> dict[str, Any]:
     described: dict[str, Any] = {
         "uid": user.number("uid", 0),
         "gid": user.number("gid", 0),
-        "additionalGids": user.plain("additionalGids", list, []),
+        "additionalGids": user.numbers("additionalGids"),
     }
     if "umask" in user:
         described["umask"] = user.number("umask")

@@ -6,6 +6,7 @@ from engine.oci.errors import OciProblem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
 _NAMES = {
@@ -29,6 +30,9 @@ class Section:
     def __contains__(self, name: str) -> bool:
         return self._value.get(name) is not None
 
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, value in self._value.items() if value is not None)
+
     def path(self, name: str) -> str:
         """Of a field of this section."""
         return f"{self._path}.{name}" if self._path else name
@@ -49,13 +53,16 @@ class Section:
 
     def texts(self, name: str) -> list[str]:
         """A list of strings, empty where there is none."""
-        found = _checked(self._found(name, []), list, self.path(name))
-        return [_checked(each, str, f"{self.path(name)}[{n}]") for n, each in enumerate(found)]
+        return self._each(name, str)
 
     def number(self, name: str, default: int | None = None) -> int:
         """Raises OciProblem where it is missing and has no default."""
         number: int = _checked(self._found(name, default), int, self.path(name))
         return number
+
+    def numbers(self, name: str) -> list[int]:
+        """A list of numbers, empty where there is none."""
+        return self._each(name, int)
 
     def flag(self, name: str) -> bool:
         """False where it is missing."""
@@ -66,6 +73,10 @@ class Section:
         """A value that is handed on as it is."""
         return _checked(self._found(name, default), kind, self.path(name))
 
+    def _each(self, name: str, kind: type) -> list[Any]:
+        found = _checked(self._found(name, []), list, self.path(name))
+        return [_checked(each, kind, f"{self.path(name)}[{n}]") for n, each in enumerate(found)]
+
     def _found(self, name: str, default: object) -> object:
         found = self._value.get(name)
         if found is not None:
@@ -73,6 +84,21 @@ class Section:
         if default is None:
             raise OciProblem(f"config.json: {self.path(name)} is missing", code="invalid-config")
         return default
+
+
+def read_section(path: str | int, name: str = "") -> Section:
+    """The object in a JSON file. name: of what it is a part of, as in Section.
+
+    Raises OciProblem where it is none, OSError.
+    """
+    import json
+
+    try:
+        with open(path, encoding="utf-8") as file:
+            return Section(json.load(file), name)
+    except (ValueError, RecursionError) as error:
+        where = path if isinstance(path, str) else "stdin"
+        raise OciProblem(f"{where}: {error}", code="invalid-config") from None
 
 
 def _checked(value: object, kind: type, path: str) -> Any:

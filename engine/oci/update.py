@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import sys
-
 from engine.oci import cgroup as cgroups
+from engine.oci import fields
 from engine.oci.errors import OciProblem
+from engine.oci.section import read_section
 from engine.oci.store import find
 
 TYPE_CHECKING = False
@@ -47,14 +46,7 @@ def run(root: str, given: Given, log: Log) -> int:
 
 def _read(path: str) -> dict[str, Any]:
     """Devices stay as they are: nobody updates those, and callers hand in what they have."""
-    try:
-        if path == "-":
-            resources: dict[str, Any] = json.load(sys.stdin)
-        else:
-            with open(path, encoding="utf-8") as file:
-                resources = json.load(file)
-    except ValueError as error:
-        raise OciProblem(f"{path}: {error}", code="invalid-config") from None
+    resources = fields.resources(read_section(0 if path == "-" else path, "linux.resources"))
     resources.pop("devices", None)
     return resources
 

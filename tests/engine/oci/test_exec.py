@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from engine.kernel.process import apparmor_is_enabled
 from tests.marks import needs_root
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 pytestmark = needs_root
 
+APPARMOR = apparmor_is_enabled()
 IDLE = ("sleep", "1000")
 
 
@@ -52,6 +54,25 @@ def test_options_change_who_and_where_it_is(either: Runtime) -> None:
     options = ["--user", "1000:50", "--cwd", "/tmp", "--env", "A=1", "--env", "B=2", "-g", "7"]
     done = either.ok("exec", *options, name, "sh", "-c", "id; pwd; echo $A$B")
     assert done.lines == ["uid=1000(app) gid=50(staff) groups=7", "/tmp", "12"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--user", "root"], "--user root: not a number"),
+        (["--additional-gids", "wheel"], "--additional-gids wheel: not a number"),
+        (["--cwd", "tmp"], "process.cwd tmp is not absolute"),
+        (["--process-label", "system_u:object_r:x:s0"], "process.selinuxLabel"),
+        (["--apparmor", "no-such-profile"], "no-such-profile" if APPARMOR else "apparmorProfile"),
+        (["--cgroup", "../other"], "/other/cgroup.procs"),
+        (["--process", "/etc/passwd"], "/etc/passwd: Expecting value"),
+    ],
+)
+def test_options_that_cannot_be_followed(oci: Runtime, options: list[str], words: str) -> None:
+    name = oci.start(oci.config(*IDLE))
+    done = oci("exec", *options, name, "true")
+    assert (done.code, words in done.stderr) == (255, True), done
+    assert "Traceback" not in done.stderr
 
 
 def test_a_process_of_its_own_is_described_in_a_file(either: Runtime) -> None:
