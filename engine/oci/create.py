@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 
 from engine.cgroups.hierarchy import V2, Hierarchies
@@ -136,9 +135,8 @@ class Creation:
         self._record["buoy"]["seccomp"] = self._reserved.write(FILTER_NAME, program)
 
     def undo(self, log: Log) -> None:
-        """Nothing stays."""
+        """Nothing stays. An init that is not in its cgroup yet ends with the socket to it."""
         if self._pid:
-            os.kill(self._pid, signal.SIGKILL)
             self._cgroup.kill()
             hooks.run_poststop(self._record, self._state, log)
         try:

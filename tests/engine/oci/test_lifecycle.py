@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from engine.kernel.process import become_subreaper
 from tests.marks import needs_root
 
 if TYPE_CHECKING:
@@ -189,8 +190,6 @@ def test_errors_are_logged_as_json(either: Runtime) -> None:
 
 def test_the_first_processes_end_is_seen_by_the_subreaper(oci: Runtime) -> None:
     """conmon's part: what `create` leaves behind becomes the child of who waits for it."""
-    from engine.kernel.process import become_subreaper
-
     pid = os.fork()
     if pid == 0:
         become_subreaper()
@@ -219,6 +218,31 @@ def test_a_creation_that_was_killed_leaves_nothing_running(oci: Runtime) -> None
     groups = list(Path("/sys/fs/cgroup").glob(f"*/buoy-oci/{name}"))
     for group in groups:
         group.rmdir()
+
+
+def test_a_creation_that_fails_after_init_has_gone_leaves_nothing(oci: Runtime) -> None:
+    """Who waits for init may be quicker than who made it."""
+    script = "pid=$(sed 's/.*\"pid\": \\([0-9]*\\).*/\\1/'); kill -9 $pid; " + (
+        "while [ -e /proc/$pid ]; do sleep 0.01; done; exit 3"
+    )
+    config = oci.config(*IDLE)
+    config["hooks"] = {"createRuntime": [{"path": "/bin/sh", "args": ["sh", "-c", script]}]}
+    name = oci.new_id()
+    bundle = str(oci.bundle(config))
+    command = [*oci.command, "--root", str(oci.root), "create", "--bundle", bundle, name]
+    told = oci.root.parent / "told"
+    pid = os.fork()
+    if pid == 0:
+        become_subreaper()
+        with told.open("w") as stderr:
+            creating = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=stderr)
+        while os.waitpid(-1, 0)[0] != creating.pid:
+            pass
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+    assert "error running createRuntime hook #0" in told.read_text()
+    assert not (oci.root / name).exists()
+    assert list(Path("/sys/fs/cgroup").glob(f"*/buoy-oci/{name}")) == []
 
 
 def _child_named(parent: int, name: str) -> int:
