@@ -63,6 +63,30 @@ def test_a_log_without_end_is_one_file(tmp_path: Path, driver: str) -> None:
     assert texts(tmp_path, driver) == [b"x" * 100, b"again"]
 
 
+@pytest.mark.parametrize("files", [1, 3])
+def test_a_file_that_somebody_removes_is_begun_anew(
+    tmp_path: Path, driver: str, files: int
+) -> None:
+    with log_in(tmp_path, driver, size=500, files=files) as log:
+        log.write("stdout", b"line of before\n")
+        path_in(tmp_path, driver).unlink()
+        for number in range(60):
+            log.write("stdout", b"line %d\n" % number)
+    assert texts(tmp_path, driver)[-1] == b"line 59"
+
+
+def test_where_no_file_can_be_begun_lines_are_lost_and_no_more(tmp_path: Path, driver: str) -> None:
+    with log_in(tmp_path, driver, size=500, files=3) as log:
+        in_the_way = path_in(tmp_path, driver).with_name(f"{path_in(tmp_path, driver).name}.new")
+        in_the_way.mkdir()
+        for number in range(60):
+            log.write("stdout", b"line %d\n" % number)
+        in_the_way.rmdir()
+        log.write("stdout", b"line of after\n")
+    assert files_of(tmp_path, driver) == ["", ".1"]
+    assert texts(tmp_path, driver)[-1] == b"line of after"
+
+
 def test_full_files_are_compressed(tmp_path: Path, driver: str) -> None:
     lines = [b"line %d" % number for number in range(60)]
     with log_in(tmp_path, driver, size=2000, files=9, compress=True) as log:
