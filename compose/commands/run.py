@@ -16,7 +16,9 @@ from compose.commands.target import check_services
 from compose.commands.up_options import PULL_POLICIES, remove_orphans
 from compose.reconcile.bases import with_bases
 from compose.reconcile.built import check_built
+from compose.reconcile.decide import find_orphans
 from compose.reconcile.lent import lent_mounts
+from compose.reconcile.lifecycle import plan_remove
 from compose.reconcile.one_off import OneOff, await_dependencies, one_off_spec, plan_one_off
 from compose.reconcile.perform import Settings
 from compose.reconcile.plan import UpOptions, plan_up
@@ -112,6 +114,9 @@ async def _run(
     args: argparse.Namespace, context: Context, project: Project, service: Service
 ) -> int:
     await _prepare(args, context, project, service)
+    if context.options.dry_run:
+        context.console.out(f"DRY-RUN MODE - run a container of {service.name}")
+        return 0
     container = _create(args, context, project, service)
     containers = context.engine.containers
     try:
@@ -121,8 +126,9 @@ async def _run(
             return 0
         return await _attached(args, context, container)
     finally:
-        if args.rm and containers.get(container.id).status in ("created", "exited", "dead"):
-            containers.remove(container.id, volumes=True)
+        left = containers.find(container.id) if args.rm else None
+        if left is not None and left.status in ("created", "exited", "dead"):
+            containers.remove(left.id, volumes=True)
 
 
 async def _attached(args: argparse.Namespace, context: Context, container: Container) -> int:
@@ -157,6 +163,11 @@ async def _prepare(
     """Images, networks, volumes, and what the service depends on."""
     settings = Settings(pull=args.pull, quiet=args.quiet or args.quiet_pull)
     check_built(project, [service])
+    if remove_orphans(args):
+        observed = context.observe(project)
+        orphans = find_orphans(project, observed)
+        steps = plan_remove(observed, orphans, "orphan")
+        await apply(context, steps, settings, project, title="run")
     await apply(
         context,
         plan_images(with_bases(project, [service]), build=args.build, pull=args.pull),
@@ -169,12 +180,12 @@ async def _prepare(
             services=tuple(service.depends_on),
             recreate="never",
             recreate_dependencies="never",
-            remove_orphans=remove_orphans(args),
         )
         steps = plan_up(project, context.observe(project), options)
         await apply(context, steps, settings, project, title="run")
-        observed, warn = context.observe(project), context.console.warn
-        await await_dependencies(context.engine, service, observed, project, warn)
+        if not context.options.dry_run:
+            observed, warn = context.observe(project), context.console.warn
+            await await_dependencies(context.engine, service, observed, project, warn)
     steps = plan_one_off(project, context.observe(project), service)
     await apply(context, steps, settings, project, title="run")
 

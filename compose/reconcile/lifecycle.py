@@ -67,10 +67,12 @@ def _leaves(container: Container, chosen: Collection[str], options: DownOptions)
     return service in chosen
 
 
-def plan_remove(observed: Observed, leaving: Iterable[Container]) -> tuple[Step, ...]:
+def plan_remove(
+    observed: Observed, leaving: Iterable[Container], cause: str = "asked for"
+) -> tuple[Step, ...]:
     """`rm`: stop those that run, remove all of `leaving`."""
     steps = StepList()
-    _stop_and_remove(steps, observed, list(leaving), "asked for")
+    _stop_and_remove(steps, observed, list(leaving), cause)
     return steps.done()
 
 

@@ -82,7 +82,9 @@ def one_off_spec(
             one.replace(
                 aliases=one.aliases if wanted.use_aliases else (),
                 ipv4_address=None,
+                ipv6_address=None,
                 mac_address=None,
+                link_local=(),
             )
             for one in own.endpoints
         ),
@@ -109,6 +111,8 @@ def _without(capabilities: Iterable[str], moved: Iterable[str]) -> list[str]:
 def _mounts(project: Project, volumes: Iterable[str]) -> Iterable[Mount]:
     for text in volumes:
         short = parse_mount(text)
+        if short.unknown:
+            raise ValueError(f"`{text}`: there is no option `{short.unknown[0]}` of a mount")
         source = short.source
         if short.type == "bind":
             source = os.path.abspath(os.path.expanduser(source))  # noqa: PTH100, PTH111
@@ -127,13 +131,16 @@ def _mounts(project: Project, volumes: Iterable[str]) -> Iterable[Mount]:
 def _ports(texts: Iterable[str]) -> Iterable[PortSpec]:
     for text in texts:
         for port in parse_port(text):
-            published = parse_port_range(port.published) if port.published else None
-            spec = PortSpec(
+            if port.protocol == "sctp":
+                raise ValueError(f"`{text}`: protocol `sctp` is not built yet")
+            published = parse_port_range(port.published or "0")
+            any_free = published == range(0, 1)
+            yield PortSpec(
                 target=port.target,
-                published=(published.start, published.stop - 1) if published else None,
+                published=None if any_free else (published.start, published.stop - 1),
                 protocol="udp" if port.protocol == "udp" else "tcp",
+                host_ip=port.host_ip,
             )
-            yield spec.replace(host_ip=port.host_ip) if port.host_ip else spec
 
 
 def plan_one_off(project: Project, observed: Observed, service: Service) -> tuple[Step, ...]:

@@ -89,6 +89,47 @@ def test_with_rm_nothing_is_left(buoy: Buoy, engine: Engine) -> None:
         assert buoy.run("run", "--rm", *keys, "a", "true", check=False).exit_code == 125, keys
 
 
+def test_what_it_cannot_have_is_said(buoy: Buoy, engine: Engine) -> None:
+    buoy.write("compose.yaml", ALONE)
+    for asked, said in (
+        (("-p", "80/sctp"), "protocol `sctp` is not built yet"),
+        (("-v", "/etc:/x:sometimes"), "there is no option `sometimes` of a mount"),
+    ):
+        done = buoy.run("run", *asked, "a", "true", check=False)
+        assert (done.exit_code, said in done.stderr) == (125, True), done.stderr
+    assert engine.containers.list() == []
+
+
+def test_addresses_of_the_service_are_not_its_own(buoy: Buoy) -> None:
+    text = "networks: {six: {enable_ipv6: true, ipam: {config: [{subnet: 'fd00:77::/64'}]}}}\n"
+    place = "    networks: {six: {ipv6_address: 'fd00:77::7', link_local_ips: [169.254.7.7]}}\n"
+    buoy.write("compose.yaml", ALONE + "    command: sleep 1000\n" + place + text)
+    buoy.run("up", "-d")
+    shown = buoy.run("run", "--rm", "a", "ip", "addr").stdout
+    assert "fd00:77::" in shown
+    assert "fd00:77::7/" not in shown
+    assert "169.254.7.7" not in shown
+
+
+def test_a_dry_run_starts_nothing(buoy: Buoy, engine: Engine) -> None:
+    buoy.write("compose.yaml", PROJECT)
+    done = buoy.run("--dry-run", "run", "web")
+    assert all(line.startswith("DRY-RUN MODE - ") for line in done.lines)
+    assert done.lines[-1] == "DRY-RUN MODE - run a container of web"
+    assert any("start container db-1" in line for line in done.lines)
+    assert engine.containers.list() == []
+
+
+def test_orphans_are_removed_where_nothing_else_is_needed(buoy: Buoy) -> None:
+    buoy.write("compose.yaml", ALONE + "    command: sleep 1000\n")
+    buoy.run("up", "-d")
+    buoy.write("compose.yaml", ALONE.replace(" a:", " b:"))
+    buoy.run("run", "--rm", "b", "true")
+    assert buoy.run("ps", "--services").lines == ["a"]
+    buoy.run("run", "--rm", "--remove-orphans", "b", "true")
+    assert buoy.run("ps", "--services").lines == []
+
+
 def test_an_image_that_cannot_be_had_is_a_failure_of_the_engine(buoy: Buoy) -> None:
     buoy.write("compose.yaml", "services: {a: {image: 'localhost:1/none', pull_policy: never}}\n")
     assert buoy.run("run", "a", check=False).exit_code == 125
