@@ -22,10 +22,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 async def run(args: argparse.Namespace, context: Context) -> int:
     """Pause what runs: 0, also when nothing does."""
+    return await change(args, context, back=False)
+
+
+async def change(args: argparse.Namespace, context: Context, *, back: bool) -> int:
+    """Pause the containers of the services named, or with `back` let them go on: 0."""
     from compose.commands.applying import apply
     from compose.reconcile.perform import Settings
 
     target = find_target(context, args)
-    steps = plan_pause(target.containers(args.services), target.name, back=False)
-    await apply(context, steps, Settings(), target.project, title="pause")
+    steps = plan_pause(target.containers(args.services), target.name, back=back)
+    title = "unpause" if back else "pause"
+    await apply(context, steps, Settings(), target.project, title=title)
     return 0
