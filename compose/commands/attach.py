@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING
 
 from compose.commands.docker_config import detach_keys
+from compose.commands.parsing import switch
 from compose.commands.target import find_target
 
 if TYPE_CHECKING:
+    import argparse
+
     from compose.commands.context import Context
 
 HELP = """Connect to the input and output of a running container.
@@ -22,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--index", type=int, default=0, metavar="N", help="number of the replica")
     add("--no-stdin", action="store_true", help="only look")
-    add("--sig-proxy", nargs="?", type=_boolean, const=True, default=True, metavar="BOOL")
+    add("--sig-proxy", nargs="?", type=switch, const=True, default=True, metavar="BOOL")
     add("--detach-keys", metavar="KEYS", help="instead of ctrl-p,ctrl-q")
     add("service", metavar="SERVICE")
 
@@ -41,12 +43,3 @@ async def run(args: argparse.Namespace, context: Context) -> int:
     if code is None:
         context.console.status("read escape sequence")
     return code or 0
-
-
-def _boolean(text: str) -> bool:
-    from compose.source.values import parse_boolean
-
-    try:
-        return parse_boolean(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None

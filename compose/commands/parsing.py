@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 USAGE = "buoy [OPTIONS] VERB ..."
 ALIASES = {"convert": "config", "help": "--help"}
+UNPLANNED = frozenset(  # verbs that change something without steps
+    ("attach", "build", "cp", "exec", "image", "network", "oci", "resume", "volume")
+)
 
 
 class UsageProblem(Problem):
@@ -177,7 +180,17 @@ def verb_module(verb: str) -> Verb:
 def parse_verb(
     verb: str, module: Verb, rest: Sequence[str], options: argparse.Namespace
 ) -> argparse.Namespace:
-    """The verb's arguments added to the global `options`."""
+    """The verb's arguments added to the global `options`. Raises UsageProblem."""
+    args = _read_verb(verb, module, rest, options)
+    if args.dry_run and verb in UNPLANNED:
+        what = f"buoy {verb} has no --dry-run: it acts without a plan that could be shown"
+        raise UsageProblem(what)
+    return args
+
+
+def _read_verb(
+    verb: str, module: Verb, rest: Sequence[str], options: argparse.Namespace
+) -> argparse.Namespace:
     if getattr(module, "READS_ITSELF", False):
         options.words = list(rest)
         return options
@@ -207,6 +220,16 @@ def parse_variables(entries: Iterable[str]) -> dict[str, str]:
         elif key in os.environ:
             variables[key] = os.environ[key]
     return variables
+
+
+def switch(text: str) -> bool:
+    """The BOOL of `--name=BOOL`. Raises ArgumentTypeError."""
+    from compose.source.values import parse_boolean
+
+    try:
+        return parse_boolean(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def flag_from_environment(name: str) -> bool:

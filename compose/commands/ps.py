@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from compose.commands.parsing import UsageProblem
+from compose.commands.parsing import UsageProblem, switch
 from compose.commands.target import check_services, find_target
 from compose.reconcile import names
 from compose.reconcile.decide import UP
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--filter", metavar="status=STATE", help="the same as --status")
     add("--format", choices=("table", "json"), default="table")
     add("--no-trunc", action="store_true", help="full ids and commands")
-    add("--orphans", type=_boolean, nargs="?", const=True, default=True, metavar="BOOL",
+    add("--orphans", type=switch, nargs="?", const=True, default=True, metavar="BOOL",
         help="include orphans (default: true)")  # fmt: skip
 
 
@@ -92,7 +92,3 @@ def _filtered_state(condition: str) -> str:
     if key != "status" or state not in STATES:
         raise UsageProblem(f"ps cannot filter by `{condition}`", hint="only by status=STATE")
     return state
-
-
-def _boolean(text: str) -> bool:
-    return text.lower() in ("1", "true", "yes", "t")

@@ -88,6 +88,14 @@ def test_dry_run_is_accepted_after_the_verb_too() -> None:
         assert args.dry_run
 
 
+def test_what_acts_without_a_plan_has_no_dry_run() -> None:
+    for argv in (["--dry-run", "oci", "list"], ["resume", "--dry-run"]):
+        options, verb, rest = parsing.parse_globals(argv)
+        assert verb is not None
+        with pytest.raises(UsageProblem, match="has no --dry-run"):
+            parsing.parse_verb(verb, parsing.verb_module(verb), rest, options)
+
+
 def test_options_of_exec_end_at_the_service() -> None:
     options, _, rest = parsing.parse_globals(["exec", "-T", "-e", "A=1", "web", "ls", "-l", "-e"])
     args = parsing.parse_verb("exec", parsing.verb_module("exec"), rest, options)
