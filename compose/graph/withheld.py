@@ -6,6 +6,8 @@ environment has the same ones.
 
 from __future__ import annotations
 
+from compose.model.text_digest import text_digest
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +21,7 @@ def withhold(project: Project) -> tuple[Project, Withheld]:
     """The project without the values of such variables, and their digests."""
     inputs = project.inputs
     values = {name: inputs.environment.get(name) for name in inputs.secret_variables}
-    digests = {name: _digest(value) for name, value in values.items() if value is not None}
+    digests = {name: text_digest(value) for name, value in values.items() if value is not None}
     kept = {name: one for name, one in inputs.environment.items() if name not in digests}
     secrets = {
         key: one.replace(content=None) if one.environment in digests else one
@@ -35,7 +37,7 @@ def give_back(
     given: dict[str, str] = {}
     for name, digest in withheld.items():
         value = environment.get(name)
-        if value is None or _digest(value) != digest:
+        if value is None or text_digest(value) != digest:
             return None
         given[name] = value
     inputs = project.inputs
@@ -45,9 +47,3 @@ def give_back(
     }
     complete = inputs.replace(environment={**inputs.environment, **given})
     return project.replace(inputs=complete, secrets=secrets)
-
-
-def _digest(value: str) -> str:
-    import hashlib  # 4 ms, and few projects have secrets of this kind
-
-    return hashlib.sha256(value.encode("utf-8", "surrogateescape")).hexdigest()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from compose.model.plain import plain_service
 from compose.model.plain_resources import plain_network, plain_volume
+from compose.model.text_digest import text_digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +54,7 @@ def with_digest(
         for section, references in used.items()
         for reference in references
     }
-    files |= {f"seccomp.{name}": _text_digest(text) for name, text in profiles.items()}
+    files |= {f"seccomp.{name}": text_digest(text) for name, text in profiles.items()}
     if service.reserved_devices:
         plain["reserved_devices"] = [request.plain() for request in service.reserved_devices]
     lent = {f"volumes_from.{one.name}": _mounts(one) for one in _lenders(service, services)}
@@ -81,11 +82,7 @@ def _source(source: FileSource | None) -> tuple[str | None, str]:
     """Where a secret or config comes from, and a digest of its text: not the text itself."""
     if source is None:
         return None, ""
-    return source.file, _text_digest(source.content or "")
-
-
-def _text_digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+    return source.file, text_digest(source.content or "")
 
 
 def network_with_digest(network: Network) -> Network:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from compose.errors import FileMissing, RequiredVariable
+from compose.model.text_digest import text_digest
 from engine import FileSpec
 
 TYPE_CHECKING = False
@@ -57,14 +58,8 @@ def file_specs(project: Project, service: Service) -> tuple[FileSpec, ...]:
             gid=reference.gid or 0,
             mode=0o444 if reference.mode is None else reference.mode,
             secret=secret,
-            digest=_digest(source.content) if secret and source.content is not None else None,
+            digest=text_digest(source.content) if secret and source.content is not None else None,
         )
         for reference, source, secret in used_files(project, service)
         if source.file is None
     )
-
-
-def _digest(text: str) -> str:
-    import hashlib  # 4 ms, and few projects have secrets of this kind
-
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
