@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Literal, cast
 from compose.errors import Conflict, InvalidValue, nearest
 from compose.model.fields import or_none
 from compose.model.healthcheck import Healthcheck
-from compose.model.resources import Resources, RestartPolicy
+from compose.model.resources import DEFAULT_PERIOD_US, Resources, RestartPolicy
 
 if TYPE_CHECKING:
     from compose.model.fields import Fields
 
-DEFAULT_PERIOD_US = 100_000
 SHORTEST_SPAN_S = 0.001  # of a health check, as Docker's engine has it
 MAX_REPLICAS = 10_000  # of one service
 _CONDITIONS = {

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Literal
 
+DEFAULT_PERIOD_US = 100_000  # of the kernel's scheduler, in which a quota counts
+
 
 class Resources(Record):
     """Limits of each container (Compose: mem_limit, cpus ... and deploy.resources). None: no limit.

@@ -71,11 +71,11 @@ def place_of(project: Project, step: Step, code: str, setting: str = "") -> str 
     if not step.service:
         return None
     if setting:
-        from compose.reconcile.limits import key_of_setting
+        from compose.reconcile.limits import keys_of_setting
 
-        keys = [key_of_setting(project, step.service, setting)]
+        keys = keys_of_setting(setting)
     else:
-        keys = (_KEYS.get(code) or _OF_KIND.get(step.kind, "")).split()
+        keys = tuple((_KEYS.get(code) or _OF_KIND.get(step.kind, "")).split())
     service = f"services.{step.service}"
     given = project.positions.paths()
     key = next((key for key in keys if f"{service}.{key}" in given), keys[0] if keys else "")

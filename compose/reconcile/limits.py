@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compose.model.devices import BlockIO
+from compose.model.resources import DEFAULT_PERIOD_US
 from engine import Resources
 
 if TYPE_CHECKING:
-    from compose.model import Project, Service
+    from compose.model import Service
 
-DEFAULT_PERIOD_US = 100_000
 _DEPLOY = "deploy.resources.limits"
 _FIELDS = {  # of engine.Resources -> key of the file; others have one name in both
     "memory_bytes": "mem_limit",
@@ -72,9 +72,6 @@ def key_of_field(field: str) -> str:
     return _FIELDS.get(field, field)
 
 
-def key_of_setting(project: Project, service: str, setting: str) -> str:
-    """The key of a service behind a setting, as it is written in the file."""
-    written = project.positions.paths()
-    candidates = _SETTINGS.get(setting, ("",))
-    found = (key for key in candidates if f"services.{service}.{key}" in written)
-    return next(found, candidates[0])
+def keys_of_setting(setting: str) -> tuple[str, ...]:
+    """The keys of a service that may be behind a setting, the likeliest first."""
+    return _SETTINGS.get(setting, ())

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from compose.reconcile.limits import key_of_field, key_of_setting, resources
+from compose.reconcile.blame import place_of
+from compose.reconcile.limits import key_of_field, resources
+from compose.reconcile.step import Step
 from engine import Resources
 
 if TYPE_CHECKING:
@@ -90,16 +92,16 @@ def test_each_setting_is_found_where_it_is_written(files: Files) -> None:
         """
     )
 
-    def key(service: str, setting: str) -> str:
-        return key_of_setting(project, service, setting)
-
-    assert key("web", "memory.limit") == "mem_limit"
-    assert key("db", "memory.limit") == "deploy.resources.limits.memory"
-    assert key("web", "memory.swap") == "mem_limit"  # it is what made the engine limit swap
-    assert (key("web", "cpu.quota"), key("web", "blockIO.weight")) == (
-        "cpus",
-        "blkio_config.weight",
-    )
+    for service, setting, key in (
+        ("web", "memory.limit", "mem_limit"),
+        ("db", "memory.limit", "deploy.resources.limits.memory"),
+        ("web", "memory.swap", "mem_limit"),  # it is what made the engine limit swap
+        ("web", "cpu.quota", "cpus"),
+        ("web", "blockIO.weight", "blkio_config.weight"),
+    ):
+        step = Step(id=1, action="start", kind="container", name="", cause="", service=service)
+        where = project.where(f"services.{service}.{key}")
+        assert place_of(project, step, "", setting) == where, setting
 
 
 def test_fields_are_called_as_in_the_file() -> None:
