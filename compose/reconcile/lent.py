@@ -23,8 +23,9 @@ def lent_mounts(engine: Engine, project: Project, service: Service) -> Iterator[
     for entry in service.volumes_from:
         kind, _, rest = entry.partition(":")
         name, _, mode = (rest if kind == "container" else entry).partition(":")
-        lender = engine.containers.find(name) if kind == "container" else None
-        if kind != "container":
+        if kind == "container":
+            lender = engine.containers.find(name)
+        else:
             lender = _first_of(engine, project, name)
         if lender is None:
             raise ContainerProblem(

@@ -233,8 +233,8 @@ class Performer:
             where = self._known_project().where(f"services.{step.service}.{key}")
         else:
             hooks = remembered_hooks(self._engine.containers.spec(container_id), key)
-        if hooks and self._engine.containers.get(container_id).status == "running":
-            container = self._engine.containers.get(container_id)
+        container = self._engine.containers.get(container_id) if hooks else None
+        if container is not None and container.status == "running":
             await run_hooks(self._engine, container, hooks, key=key, where=where)
 
     async def _kill_container(self, step: Step) -> None:

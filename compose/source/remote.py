@@ -14,6 +14,7 @@ from compose.errors import FileMissing, InvalidValue, RemoteDisabled
 
 if TYPE_CHECKING:
     from compose.source.discover import Environment
+    from compose.source.git import GitReference
 
 GIT_SWITCH = "COMPOSE_EXPERIMENTAL_GIT_REMOTE"
 OCI_SWITCH = "COMPOSE_EXPERIMENTAL_OCI_REMOTE"
@@ -58,14 +59,12 @@ def _fetch(text: str, environment: Environment, where: str) -> str:
             f"`{text}` is neither a repository nor an artifact", where=where, hint=hint
         )
     _check_switch(GIT_SWITCH, text, environment, where)
-    return _from_git(text, environment, where)
+    return _from_git(text, reference, environment, where)
 
 
-def _from_git(text: str, environment: Environment, where: str) -> str:
-    from compose.source.git import check_out, is_pinned, parse_git
+def _from_git(text: str, reference: GitReference, environment: Environment, where: str) -> str:
+    from compose.source.git import check_out, is_pinned
 
-    reference = parse_git(text)
-    assert reference is not None
     variables = environment.surroundings.process()
     directory, path = check_out(reference, _cache(environment, "git"), variables, where)
     _note(text, directory, environment, pinned=is_pinned(reference))
