@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from compose.commands.parsing import UsageProblem
 from compose.ui.asking import agreed
 from engine.errors import NetworkProblem, Problem
 
@@ -124,32 +125,36 @@ def disconnect(args: argparse.Namespace, context: Context) -> int:
 
 def remove(args: argparse.Namespace, context: Context) -> int:
     """0; the networks that could not be removed are told together."""
-    problems: list[Problem] = []
-    for name in args.names:
-        try:
-            context.engine.networks.remove(name, must_exist=not args.force)
-            context.console.out(name)
-        except Problem as problem:
-            problems.append(problem)
-    if problems:
-        raise ExceptionGroup("networks that are still there", problems)
+    _remove_all(context, args.names, must_exist=not args.force)
     return 0
 
 
 def prune(args: argparse.Namespace, context: Context) -> int:
     """0 with the names of those that were removed on stdout."""
+    labels = [_label_of(text) for text in args.filter]
     if not args.force and not agreed("This removes all networks that no container is on."):
         return 1
-    removed = []
-    for network in _unused(context, args.filter):
-        context.engine.networks.remove(network.id)
-        removed.append(network.name)
-    if removed:
-        context.console.out("\n".join(["Deleted Networks:", *removed]))
+    unused = [one.name for one in _unused(context) if all(_has(one, label) for label in labels)]
+    if unused:
+        context.console.out("Deleted Networks:")
+    _remove_all(context, unused, must_exist=False)
     return 0
 
 
-def _unused(context: Context, filters: list[str]) -> list[Network]:
+def _remove_all(context: Context, names: list[str], *, must_exist: bool) -> None:
+    """Remove networks and print their names. Raises an ExceptionGroup of what is still there."""
+    problems: list[Problem] = []
+    for name in names:
+        try:
+            context.engine.networks.remove(name, must_exist=must_exist)
+            context.console.out(name)
+        except Problem as problem:
+            problems.append(problem)
+    if problems:
+        raise ExceptionGroup("networks that are still there", problems)
+
+
+def _unused(context: Context) -> list[Network]:
     """Also a container that is stopped needs its networks."""
     engine = context.engine
     needed = set()
@@ -157,14 +162,17 @@ def _unused(context: Context, filters: list[str]) -> list[Network]:
         for endpoint in engine.containers.spec(container.id).endpoints:
             found = engine.networks.find(endpoint.network)
             needed.add(found.id if found else "")
-    wanted = [one for one in engine.networks.list() if one.id not in needed]
-    return [one for one in wanted if all(_has_label(one, text) for text in filters)]
+    return [one for one in engine.networks.list() if one.id not in needed]
 
 
-def _has_label(network: Network, text: str) -> bool:
+def _label_of(text: str) -> str:
     kind, _, label = text.partition("=")
     if kind != "label":
-        raise Problem(f"there is no filter `{kind}`", hint="label=KEY[=VALUE]", code="usage")
+        raise UsageProblem(f"there is no filter `{kind}`", hint="label=KEY[=VALUE]")
+    return label
+
+
+def _has(network: Network, label: str) -> bool:
     key, equals, value = label.partition("=")
     return key in network.labels and (not equals or network.labels[key] == value)
 

@@ -84,6 +84,9 @@ def test_a_running_container_comes_and_goes(buoy: Buoy) -> None:
     assert not any(line.startswith("default") for line in routes(buoy, "peer"))
 
     buoy.run("down")
+    refused = buoy.run("network", "prune", "-f", "--filter", "until=1h", check=False)
+    assert "there is no filter `until`" in refused.stderr
+    assert buoy.run("network", "prune", "-f", "--filter", "label=none").lines == []
     assert buoy.run("network", "prune", "-f").lines == ["Deleted Networks:", "extra"]
 
 
