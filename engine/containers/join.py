@@ -33,7 +33,7 @@ from engine.kernel.namespaces import (
     is_shared,
     setns,
 )
-from engine.kernel.process import die_with_parent, set_dumpable, start_time
+from engine.kernel.process import die_with_parent, reset_signals, set_dumpable, start_time
 from engine.kernel.terminal import open_terminal, set_window_size
 
 TYPE_CHECKING = False
@@ -161,7 +161,7 @@ def execute(
     program.look_up()
     program.label()
     before_program()
-    program.reset_signals()
+    reset_signals()
     if program.has_listener:  # takes a thread, which `prepare` could not make: setns(2), pid
         program.confine()
     program.execute()

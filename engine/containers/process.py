@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import resource
-import signal
 import stat
 
 from engine.containers.users import UnknownUser, User, find_user
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 NOT_FOUND, NOT_EXECUTABLE, UNKNOWN_FAILURE = 127, 126, 128
-# What Python, the stage or a shell that ran us ignores would stay ignored over execve.
-_SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 _NOT_EXECUTABLE_ERRNOS = (errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOEXEC, errno.ETXTBSY)
 
 
@@ -97,7 +94,7 @@ def run(
     program.become_user()
     program.look_up()
     before_program()
-    program.reset_signals()
+    kernel_process.reset_signals()
     program.label()
     program.confine()
     program.execute()
@@ -167,13 +164,6 @@ class Program:
                 seccomp.install(self._filter, flags)
         if self._lent:
             capabilities.set_capabilities(**_wider(self._granted, self._kept))
-
-    def reset_signals(self) -> None:
-        """None is ignored or blocked any more."""
-        for number in _SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
-        kernel_process.reset_reserved_signals()
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
     def execute(self) -> None:
         """execve. Returns only by StartError."""

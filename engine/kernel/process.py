@@ -122,6 +122,15 @@ def set_personality(persona: int) -> None:
         raise KernelCallError("personality", persona=hex(persona))
 
 
+def reset_signals() -> None:
+    """None is ignored or blocked any more: what Python, the stage or a shell that ran us ignores
+    would stay ignored over execve."""
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(number, signal.SIG_DFL)
+    reset_reserved_signals()
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
 def reset_reserved_signals() -> None:
     """Default actions for the two signals that the C library keeps to itself and refuses to set:
     who ignores them hands that on over execve."""

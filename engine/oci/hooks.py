@@ -10,7 +10,7 @@ import os
 import select
 import signal
 
-from engine.kernel.process import close_on_exec_from
+from engine.kernel.process import close_on_exec_from, reset_signals
 from engine.oci.errors import OciProblem
 
 TYPE_CHECKING = False
@@ -84,7 +84,7 @@ def _become(hook: dict[str, Any], input_fd: int, output_fd: int) -> None:
         for target, fd in enumerate((input_fd, output_fd, output_fd)):
             os.dup2(fd, target)
         close_on_exec_from(3)
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        reset_signals()
         environment = dict(entry.partition("=")[::2] for entry in hook.get("env") or ())
         os.execve(hook["path"], hook.get("args") or [hook["path"]], environment)
     except OSError as error:

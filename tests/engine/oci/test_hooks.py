@@ -129,6 +129,16 @@ def test_a_hook_has_so_much_time_and_no_more(oci: Runtime) -> None:
     assert (done.code, "ran past the timeout of 1s" in done.stderr) == (1, True)
 
 
+def test_a_hook_ignores_no_signal(oci: Runtime, told: Path) -> None:
+    config = oci.config("true")
+    script = f"grep -E 'Sig(Ign|Blk)' /proc/self/status >> {told}"
+    described = {"path": "/bin/sh", "args": ["sh", "-c", script], "env": ["PATH=/bin"]}
+    config["hooks"] = {moment: [described] for moment in IN_RUNTIME}
+    assert oci.run(config).code == 0
+    masks = [int(line.split()[1], 16) for line in told.read_text().splitlines()]
+    assert masks == [0] * 2 * len(IN_RUNTIME)
+
+
 def test_a_mount_of_a_hook_is_seen_inside(oci: Runtime) -> None:
     """What CDI and NVIDIA hooks do: createContainer may still change the namespace."""
     config = oci.config("cat", "/tmp/made")
