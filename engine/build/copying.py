@@ -7,19 +7,15 @@ import contextlib
 import json
 import os
 import shutil
-import sys
 import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from engine.kernel.interpreter import command_line
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
-
-_PROGRAM = (
-    "import sys; sys.path.append(sys.argv[1]); from engine.build.copier import main;"
-    " sys.exit(main(int(sys.argv[2])))"
-)
 
 
 class CopyFailed(Exception):
@@ -69,7 +65,7 @@ def scratch(temporary: str, lowers: Sequence[str]) -> Iterator[Scratch]:
 async def perform(job: dict[str, Any]) -> Any:
     """Have one job done; see `engine.build.copier`. Raises CopyFailed, SourceMissing."""
     child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-SI", "-c", _PROGRAM, _package_root(), str(os.getpid())),
+        *command_line("engine.build.copier", os.getpid()),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -92,7 +88,3 @@ async def perform(job: dict[str, Any]) -> Any:
     if "what" in answer:
         raise CopyFailed(answer["what"])
     return answer["result"]
-
-
-def _package_root() -> str:
-    return os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))

@@ -8,11 +8,11 @@ import hashlib
 import json
 import os
 import subprocess
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import ImageProblem
+from engine.kernel.interpreter import command_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
 MOST_ENTRIES = 10_000_000
 MOST_BYTES = 1 << 40
 _PIPE_BYTES = 1024 * 1024
-_PROGRAM = (
-    "import sys; sys.path.append(sys.argv.pop(1)); from engine.images.unpacker import main;"
-    " sys.exit(main(sys.argv[1], *map(int, sys.argv[2:])))"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +63,9 @@ def unpack(tar: Iterator[bytes], directory: str, subject: str) -> Unpacked:
 
 
 def _start(directory: str) -> subprocess.Popen[bytes]:
-    package_root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    arguments = [directory, str(os.getpid()), str(MOST_ENTRIES), str(MOST_BYTES)]
+    arguments = (directory, os.getpid(), MOST_ENTRIES, MOST_BYTES)
     child = subprocess.Popen(
-        [sys.executable, "-SI", "-c", _PROGRAM, package_root, *arguments],
+        command_line("engine.images.unpacker", *arguments),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -98,7 +98,3 @@ def _report(result: dict[str, object]) -> int:
     with open(1, "wb") as output:
         output.write(json.dumps(result).encode())
     return 1 if "code" in result else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], *map(int, sys.argv[2:])))

@@ -1,4 +1,4 @@
-"""The interpreter that we run on, as what ends up in containers is to be executed."""
+"""The interpreter that we run on, for processes beside our own and for those of containers."""
 
 from __future__ import annotations
 
@@ -13,6 +13,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 OPTIONS = ("-X", "utf8", "-SI")  # the standard library alone, and nothing of the environment
+
+
+def command_line(module: str, *arguments: str | int) -> tuple[str, ...]:
+    """Of a process that calls `main(*arguments)` of a module of ours, and exits with what it says.
+
+    The module finds ours and the standard library, and nothing that is installed beside them.
+    """
+    ours = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    program = f"from {module} import main; sys.exit(main(*{arguments!r}))"
+    return sys.executable, *OPTIONS, "-c", f"import sys; sys.path.append({ours!r}); {program}"
 
 
 def path() -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sys
 from typing import TYPE_CHECKING
 
 from engine.containers.copying.copier import STREAM
@@ -18,6 +17,7 @@ from engine.containers.remap import host_root
 from engine.containers.starting import is_started, load_spec
 from engine.containers.unmounting import unmount_volumes
 from engine.errors import ContainerProblem
+from engine.kernel.interpreter import command_line
 from engine.kernel.mountoptions import MountOptions
 from engine.state.paths import ensure_directory
 
@@ -29,11 +29,6 @@ if TYPE_CHECKING:
     from engine.containers.spec import ContainerSpec
 
     Job = dict[str, Any]
-
-_PROGRAM = (
-    "import sys; sys.path.append(sys.argv[1]); from engine.containers.copying.copier import main;"
-    " sys.exit(main(int(sys.argv[2]), int(sys.argv[3])))"
-)
 
 
 async def copy(containers: Containers, row: sqlite3.Row, job: Job) -> tuple[str, ...]:
@@ -145,7 +140,7 @@ async def _run_child(sheet_fd: int, job: Job) -> bytes:
     """What it wrote to stderr. Interrupted, it takes away what it has half made."""
     streamed = job["outside"] == STREAM
     child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-SI", "-c", _PROGRAM, _package_root(), str(sheet_fd), str(os.getpid())),
+        *command_line("engine.containers.copying.copier", sheet_fd, os.getpid()),
         stdin=None if streamed and not job["out"] else asyncio.subprocess.DEVNULL,
         stdout=None if streamed and job["out"] else asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
@@ -159,10 +154,3 @@ async def _run_child(sheet_fd: int, job: Job) -> bytes:
         child.terminate()
         await child.wait()
         raise
-
-
-def _package_root() -> str:
-    path = os.path.abspath(__file__)
-    for _ in range(4):
-        path = os.path.dirname(path)
-    return path
