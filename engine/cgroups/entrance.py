@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from engine.cgroups.hierarchy import write_value
 from engine.kernel.fork import fork_into
 
 TYPE_CHECKING = False
@@ -15,12 +16,8 @@ _WRITE = os.O_WRONLY | os.O_CLOEXEC
 
 def go_in(directory: str) -> None:
     """Be in a group, in one hierarchy. The caller has a single thread. Raises OSError."""
-    path = f"{directory}/tasks"
-    fd = os.open(path if os.path.exists(path) else f"{directory}/cgroup.procs", _WRITE)
-    try:
-        os.write(fd, b"0")
-    finally:
-        os.close(fd)
+    has_tasks = os.path.exists(f"{directory}/tasks")  # v2 has none
+    write_value(directory, "tasks" if has_tasks else "cgroup.procs", "0")
 
 
 class Entrance:

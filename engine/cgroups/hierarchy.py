@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
-from engine.kernel.settings import read_setting
+from engine.kernel.settings import read_setting, write_setting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,18 +75,8 @@ def read_words(path: str) -> list[str]:
 
 
 def write_value(directory: str, name: str, value: str) -> None:
-    """Write one control file with one write(2), as the kernel wants it.
-
-    Raises OSError with the file's path and the value.
-    """
-    path = f"{directory}/{name}"
-    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(fd, value.encode())
-    except OSError as error:
-        raise OSError(error.errno, f"{error.strerror} (writing {value!r})", path) from None
-    finally:
-        os.close(fd)
+    """Write one control file. Raises OSError as `write_setting`."""
+    write_setting(f"{directory}/{name}", value)
 
 
 def read_counters(path: str) -> dict[str, int]:

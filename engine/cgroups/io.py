@@ -37,9 +37,8 @@ def limit(controls: Controls, io: dict[str, Any]) -> None:
                 controls.put(f"blockIO.{key}", line, "io.max")
             else:
                 controls.put(f"blockIO.{key}", f"{_number(one)} {one['rate']}", name)
-    for key in ("leafWeight",):
-        if io.get(key):
-            controls.discard(f"blockIO.{key}", "kernels of today have no such setting")
+    if io.get("leafWeight"):
+        controls.discard("blockIO.leafWeight", "kernels of today have no such setting")
 
 
 def _set_weight(controls: Controls, given: int) -> None:

@@ -8,6 +8,7 @@ import threading
 import time
 from contextlib import contextmanager
 
+from engine.kernel.boot import boot_id
 from engine.kernel.record import Record
 from engine.state.db import open_database, transaction
 
@@ -222,12 +223,6 @@ class Records:
         )
         with self.reading() as connection:
             return {row["digest"] for row in connection.execute(query) if row["digest"]}
-
-
-def boot_id() -> str:
-    """Different after each start of the machine."""
-    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-        return file.read().strip()
 
 
 def sync_filesystem(path: str) -> None:

@@ -1,4 +1,4 @@
-"""Settings of the kernel that are files: /proc/sys and their like.
+"""Settings of the kernel that are files: /proc/sys, control groups and their like.
 
 By descriptor: Python's text files cost five calls and 50 us each, and a start writes dozens.
 """
@@ -11,13 +11,15 @@ _CHUNK_BYTES = 4096
 
 
 def write_setting(path: str, value: str) -> None:
-    """Write a value. Raises OSError with the path, FileNotFoundError where there is no such
-    setting."""
+    """Write a value with one write(2), as the kernel wants it.
+
+    Raises OSError with path and value, FileNotFoundError where there is no such setting.
+    """
     fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     try:
         os.write(fd, value.encode())
     except OSError as error:
-        raise OSError(error.errno, error.strerror, path) from None
+        raise OSError(error.errno, f"{error.strerror} (writing {value!r})", path) from None
     finally:
         os.close(fd)
 
