@@ -5,18 +5,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import os
-import socket
-
 from engine.errors import NetworkProblem
 from engine.kernel.rtnetlink import RouteSocket
 from engine.network import names, records
 from engine.network.drivers.driver import get_driver
 from engine.network.gateway import Gateway
 from engine.network.options import unknown_options
-from engine.network.resolv import read_behind_resolved, read_host
 from engine.network.spec import NetworkSpec
 from engine.state.db import transaction
 
@@ -24,17 +18,14 @@ TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
     import builtins
     import sqlite3
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection
     from typing import Any
 
     from engine.containers.spec import Attachment, ContainerSpec
     from engine.network.claims import Claims
-    from engine.network.ipam import Obstacle
     from engine.network.observe import ObservedBridge
     from engine.network.spec import Network, Pool
     from engine.state.paths import Roots
-
-_SUBNET_LOCK = "/run/lock/buoy-subnets"  # of the machine: engines with other roots choose too
 
 
 class Networks:
@@ -65,12 +56,14 @@ class Networks:
         return self._create(spec)
 
     def _create(self, spec: NetworkSpec) -> Network:
+        from engine.network.subnets import record_network, subnet_lock
+
         driver = get_driver(spec.driver)
         driver.validate(spec)
         if driver.is_internal(spec):
             spec = spec.replace(internal=True)
-        with _subnet_lock():
-            network = self._record(spec)
+        with subnet_lock():
+            network = self.get(record_network(self._database, self._roots.kernel_name, spec))
             try:
                 with RouteSocket() as host:
                     driver.create(host, network)
@@ -154,11 +147,14 @@ class Networks:
         self._remove(network)
 
     def _remove(self, network: Network) -> None:
+        from engine.network.subnets import subnet_lock
+
         self._remove_objects(network)
         records.delete(self._database, network.id)
-        with _subnet_lock():  # nobody creates one meanwhile
+        with subnet_lock():  # nobody creates one meanwhile
             if not self.list():
-                self._remove_last()
+                with RouteSocket() as host:
+                    self._gateway.give_up(host)
 
     def attach(
         self,
@@ -248,35 +244,16 @@ class Networks:
             for row in gone:
                 claims.release(self._database, row["container_id"])
 
-    def _record(self, spec: NetworkSpec) -> Network:
-        from engine.network import ipam
-        from engine.network.defaults import BRIDGE, default_candidates, default_id
-
-        is_default = spec.name == BRIDGE
-        network_id = default_id(self._roots.kernel_name, BRIDGE) if is_default else records.new_id()
-        device = get_driver(spec.driver).device_of(network_id, spec)
-        site = ipam.ipv6_site(self._roots.kernel_name)
-        with transaction(self._database):
-            if self.find(spec.name) is not None:
-                raise NetworkProblem(
-                    f"network with name {spec.name} already exists", code="network-exists"
-                )
-            others = [
-                ipam.Obstacle(pool.subnet, f"network {network.name}")
-                for network in self.list()
-                for pool in network.pools
-            ]
-            candidates = default_candidates if is_default else None
-            pools = ipam.choose_pools(spec, others, _host_obstacles, site, candidates)
-            records.insert(self._database, network_id, spec, device, pools)
-        return self.get(network_id)
-
     def _get_or_default(self, name_or_id: str) -> Network:
         """As `get`; the default network is made when it is wanted first."""
         from engine.network.defaults import BRIDGE
 
         if name_or_id == BRIDGE and self.find(BRIDGE) is None:
-            return self._create(NetworkSpec(name=BRIDGE))
+            try:
+                return self._create(NetworkSpec(name=BRIDGE))
+            except NetworkProblem as problem:
+                if problem.code != "network-exists":  # else another command was quicker
+                    raise
         return self.get(name_or_id)
 
     def _drop_default(self) -> None:
@@ -318,10 +295,6 @@ class Networks:
             driver.remove(host, network)
         names.remove(self._roots.network_run(network.id))
 
-    def _remove_last(self) -> None:
-        with RouteSocket() as host:
-            self._gateway.give_up(host)
-
     def _container_name(self, container_id: str) -> str:
         row = self._database.execute(
             "SELECT name FROM containers WHERE id = ?", (container_id,)
@@ -330,28 +303,3 @@ class Networks:
 
     def _notice(self, *said: str) -> None:
         self.notices += [text for text in said if text not in self.notices]
-
-
-def _host_obstacles() -> list[Obstacle]:
-    from engine.network import ipam
-
-    with RouteSocket() as host:
-        link_names = {link.index: link.name for link in host.links()}
-        routes = host.unicast_routes() + host.unicast_routes(socket.AF_INET6)
-    return [
-        *ipam.route_obstacles(routes, link_names),
-        *ipam.server_obstacles(read_host().nameservers),
-        *ipam.server_obstacles(read_behind_resolved().nameservers),
-    ]
-
-
-@contextlib.contextmanager
-def _subnet_lock() -> Iterator[None]:
-    """For who creates networks. Engines of other roots look at the same routes."""
-    os.makedirs(os.path.dirname(_SUBNET_LOCK), exist_ok=True)
-    lock = os.open(_SUBNET_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(lock)

@@ -1,0 +1,75 @@
+"""Recording a new network: its subnets are chosen among all that are in use on the host."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import socket
+from typing import TYPE_CHECKING
+
+from engine.errors import NetworkProblem
+from engine.kernel.rtnetlink import RouteSocket
+from engine.network import ipam, records
+from engine.network.defaults import BRIDGE, default_candidates, default_id
+from engine.network.drivers.driver import get_driver
+from engine.network.resolv import read_behind_resolved, read_host
+from engine.state.db import transaction
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+
+    from engine.network.spec import NetworkSpec
+
+_LOCK = "/run/lock/buoy-subnets"  # of the machine: engines with other roots choose too
+
+
+@contextlib.contextmanager
+def subnet_lock() -> Iterator[None]:
+    """For who creates networks. Engines of other roots look at the same routes."""
+    os.makedirs(os.path.dirname(_LOCK), exist_ok=True)
+    lock = os.open(_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def record_network(database: sqlite3.Connection, kernel_name: str, spec: NetworkSpec) -> str:
+    """Choose id, device and subnets, and record them; the id. The caller holds the lock.
+
+    kernel_name   of the engine (state.paths.Roots)
+
+    Raises NetworkProblem: network-exists, and those of `ipam.choose_pools`.
+    """
+    is_default = spec.name == BRIDGE
+    network_id = default_id(kernel_name, BRIDGE) if is_default else records.new_id()
+    device = get_driver(spec.driver).device_of(network_id, spec)
+    site = ipam.ipv6_site(kernel_name)
+    with transaction(database):
+        if records.find(database, spec.name) is not None:
+            raise NetworkProblem(
+                f"network with name {spec.name} already exists", code="network-exists"
+            )
+        others = [
+            ipam.Obstacle(pool.subnet, f"network {network.name}")
+            for network in records.all_by_name(database)
+            for pool in network.pools
+        ]
+        candidates = default_candidates if is_default else None
+        pools = ipam.choose_pools(spec, others, _host_obstacles, site, candidates)
+        records.insert(database, network_id, spec, device, pools)
+    return network_id
+
+
+def _host_obstacles() -> list[ipam.Obstacle]:
+    with RouteSocket() as host:
+        link_names = {link.index: link.name for link in host.links()}
+        routes = host.unicast_routes() + host.unicast_routes(socket.AF_INET6)
+    return [
+        *ipam.route_obstacles(routes, link_names),
+        *ipam.server_obstacles(read_host().nameservers),
+        *ipam.server_obstacles(read_behind_resolved().nameservers),
+    ]
