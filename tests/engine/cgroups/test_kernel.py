@@ -20,7 +20,6 @@ from tests.marks import needs_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
 
 pytestmark = needs_root
 

@@ -30,9 +30,10 @@ from engine.state.locks import locked
 from tests.engine.containers.dock import Dock
 from tests.leaks import processes_of
 from tests.marks import needs_root
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from engine import Container
 
@@ -64,7 +65,7 @@ def kill_process(pid: int | None) -> None:
     assert pid
     pidfd = os.pidfd_open(pid)
     signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-    wait_until(lambda: _is_gone(pidfd))
+    assert eventually(lambda: _is_gone(pidfd))
     os.close(pidfd)
 
 
@@ -75,13 +76,6 @@ def request(dock: Dock, container: Container, what: dict[str, Any]) -> None:
     with client:
         client.send(json.dumps(what).encode())
         client.recv(1 << 16)
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def elements(dock: Dock) -> str:
@@ -97,7 +91,7 @@ def test_init_dies_with_its_monitor_and_the_next_command_says_so(dock: Dock, lat
     container = dock.idle(restart=RestartPolicy(name="always"))
     init = os.pidfd_open(container.pid or 0)
     kill_process(dock.monitor(container))
-    wait_until(lambda: _is_gone(init))
+    assert eventually(lambda: _is_gone(init))
     os.close(init)
     found = later.get(container)
     assert (found.status, found.exit_code, found.pid) == ("exited", 137, None)
@@ -191,7 +185,9 @@ def test_what_init_had_started_does_not_outlive_the_monitor(dock: Dock) -> None:
     container = dock.start("sh", "-c", "setsid sleep 1000 & setsid sleep 1000 & echo up; wait")
     dock.wait_for_line(container, "up")
     kill_process(dock.monitor(container))
-    wait_until(lambda: [p for p in processes_of(dock.engine.roots) if p != _stage(dock)] == [])
+    assert eventually(
+        lambda: [p for p in processes_of(dock.engine.roots) if p != _stage(dock)] == []
+    )
 
 
 def test_a_monitor_that_is_asked_to_end_stops_its_container(dock: Dock) -> None:
@@ -220,7 +216,7 @@ def test_an_init_that_is_killed_gives_137(dock: Dock) -> None:
     kill_process(container.pid)
     ended = dock.end_of(container).container
     assert (ended.exit_code, ended.oom_killed, ended.error) == (137, False, None)
-    wait_until(lambda: dock.cgroups(container) == [])
+    assert eventually(lambda: dock.cgroups(container) == [])
 
 
 # --- the command
@@ -295,7 +291,7 @@ def test_a_monitor_that_is_killed_while_it_starts_is_noticed(
     async def kill_meanwhile() -> object:
         starting = asyncio.create_task(containers.start(container.id))
         await asyncio.sleep(0)  # the request is on its way
-        wait_until(lambda: bool(_children(stage)))
+        assert eventually(lambda: bool(_children(stage)))
         await asyncio.sleep(after_s)
         for pid in _children(stage):
             os.kill(pid, signal.SIGKILL)
@@ -407,7 +403,7 @@ def test_a_container_that_was_started_meanwhile_is_not_mended(dock: Dock, later:
         mending = subprocess.Popen(
             [sys.executable, "-c", _MEND, dock.engine.roots.root, dock.engine.roots.run_root]
         )
-        wait_until(lambda: _waits_for_lock(mending.pid))
+        assert eventually(lambda: _waits_for_lock(mending.pid))
         state.write_text(json.dumps(dock.state(container) | {"status": "exited"}))
         running = dock.start_again(container)
     assert mending.wait() == 0

@@ -17,6 +17,7 @@ from engine.containers.sessions import FILE_NAME, MOST
 from tests.engine.containers.dock import status_of
 from tests.marks import needs_root
 from tests.terminals import Terminal
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from engine import Container
@@ -146,10 +147,7 @@ def test_one_that_is_detached_runs_on(dock: Dock) -> None:
     done = dock.exec(container, "sh", "-c", "sleep 0.4; touch /done; sleep 99", detach=True)
     assert (done.code, done.stdout) == (0, b"")
     dock.engine.containers.close()
-    deadline = time.monotonic() + 5
-    while dock.exec(container, "ls", "/done").code and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert dock.exec(container, "ls", "/done").code == 0
+    assert eventually(lambda: dock.exec(container, "ls", "/done").code == 0)
 
 
 def test_it_ends_with_the_container(dock: Dock) -> None:
@@ -254,11 +252,11 @@ def terminal_of(dock: Dock, container: Container, *argv: str) -> Terminal:
 
 
 def test_on_a_terminal_it_has_one_as_large_as_ours(dock: Dock) -> None:
-    script = "tty; stty size; echo TERM=$TERM; read x; echo got $x; stty size; read y; exit 5"
+    script = "tty; stty size; echo TERM=$TERM; read x; echo got $x;"
+    script += "until stty size | grep '44 99'; do sleep 0.02; done; read y; exit 5"
     terminal = terminal_of(dock, dock.idle(), "sh", "-c", script)
     terminal.expect(b"/dev/pts/0\r\n33 111\r\nTERM=xterm\r\n")
     terminal.resize(44, 99)
-    time.sleep(0.2)  # the signal is on its way through two processes
     terminal.send(b"hello\r")
     terminal.expect(b"got hello\r\n44 99\r\n")
     terminal.send(b"\r")
@@ -294,9 +292,8 @@ def test_on_a_terminal_it_is_left_by_keys_and_runs_on(dock: Dock) -> None:
     terminal.expect(b"ready\r\n")
     terminal.send(b"\r\r\x10\x11")
     assert terminal.end() == 0
-    deadline = time.monotonic() + 10
-    while dock.exec(container, "ls", "/left").code:  # nobody reads, but it is not held up
-        assert time.monotonic() < deadline
+    # nobody reads, but it is not held up
+    assert eventually(lambda: dock.exec(container, "ls", "/left").code == 0)
 
 
 def test_a_detached_one_that_cannot_start_says_so_at_once(dock: Dock) -> None:

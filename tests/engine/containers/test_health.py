@@ -11,14 +11,16 @@ import pytest
 
 from engine import HealthcheckSpec, RestartPolicy
 from engine.containers.group import find_cgroup
-from tests.engine.network.world import eventually
 from tests.marks import needs_root
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from engine import Container, Image
     from tests.engine.containers.dock import Dock
 
 pytestmark = needs_root
+
+ONCE = "test -e /probed && exit 1; touch /probed"  # a probe after the first does nothing more
 
 
 def check(*test: str, **timing: Any) -> HealthcheckSpec:
@@ -85,19 +87,18 @@ def test_a_probe_that_takes_too_long_is_killed_and_has_failed(dock: Dock) -> Non
 
 
 def test_nothing_is_left_of_a_probe_that_was_killed(dock: Dock) -> None:
-    container = dock.idle(
-        healthcheck=check("CMD", "sleep", "77", timeout_s=0.2, retries=1, interval_s=0.5)
-    )
+    check_it = check("CMD-SHELL", f"{ONCE}; exec sleep 77", timeout_s=0.2, retries=1)
+    container = dock.idle(healthcheck=check_it)
     dock.wait(container, lambda c: c.health == "unhealthy")
-    assert b"77" not in dock.exec(container, "ps").stdout
+    assert b"sleep 77" not in dock.exec(container, "ps", "-o", "args").stdout.splitlines()
 
 
 def test_what_a_probe_has_started_ends_with_it(dock: Dock) -> None:
-    script = "sleep 77 & sleep 77"
-    check_it = check("CMD-SHELL", script, timeout_s=0.2, retries=1, interval_s=0.5)
-    container = dock.idle(healthcheck=check_it)
+    script = f"{ONCE}; sleep 77 & sleep 77"
+    container = dock.idle(healthcheck=check("CMD-SHELL", script, timeout_s=0.2, retries=1))
     dock.wait(container, lambda c: c.health == "unhealthy")
-    assert b"77" not in dock.exec(container, "ps").stdout
+    assert log_of(dock, container)[0]["exit_code"] == -1
+    assert b"sleep 77" not in dock.exec(container, "ps", "-o", "args").stdout.splitlines()
 
 
 def test_output_is_cut_and_five_results_are_kept(dock: Dock) -> None:
@@ -113,7 +114,7 @@ def test_output_is_cut_and_five_results_are_kept(dock: Dock) -> None:
 
 def test_what_it_takes_to_start_a_test_does_not_count(dock: Dock) -> None:
     container = dock.idle(
-        healthcheck=check("CMD", "true", interval_s=0.5, timeout_s=0.2, retries=1)
+        healthcheck=check("CMD", "true", interval_s=0.5, timeout_s=0.5, retries=1)
     )
     directories = find_cgroup(dock.engine.roots, container.id).directories
     if "freezer" not in directories:

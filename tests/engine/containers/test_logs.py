@@ -11,6 +11,7 @@ import pytest
 
 from engine import ContainerProblem, LogSpec
 from tests.marks import needs_root
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -139,8 +140,7 @@ def test_compressed_files_are_gzip(dock: Dock) -> None:
     container = dock.start("sh", "-c", "seq 1 5000; sleep 1000", log=log)
     dock.wait_for_line(container, "5000")
     path = Path(dock.engine.roots.container(container.id), f"{container.id}-json.log.1.gz")
-    while not path.exists():
-        dock.exec(container, "sleep", "0.05")
+    assert eventually(path.exists)
     first = gzip.decompress(path.read_bytes()).splitlines()[0]
     assert json.loads(first)["stream"] == "stdout"
 

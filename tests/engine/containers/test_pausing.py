@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from engine import ContainerProblem, HealthcheckSpec
 from engine.containers.mending import mend
 from tests.marks import needs_root
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from engine import Container
     from tests.engine.containers.dock import Dock
 
@@ -29,9 +32,22 @@ def unpause(dock: Dock, container: Container) -> None:
     dock.run(dock.engine.containers.unpause(container.id))
 
 
+def settled(look: Callable[[], Any], still_s: float = 0.1) -> Any:
+    """What there is to see once it has not changed for a while: something was on its way."""
+    seen = []
+
+    def still() -> bool:
+        seen.append(look())
+        time.sleep(still_s)
+        return bool(look() == seen[-1])
+
+    assert eventually(still)
+    return seen[-1]
+
+
 def actions(dock: Dock, container: Container) -> list[str]:
     rows = dock.engine.db.execute(
-        "SELECT action FROM events WHERE subject = ? AND action LIKE '%pause' ORDER BY at",
+        "SELECT action FROM events WHERE subject = ? AND action LIKE '%pause' ORDER BY rowid",
         (container.id,),
     )
     return [row["action"] for row in rows]
@@ -42,10 +58,7 @@ def test_a_paused_container_stands_still_and_goes_on(dock: Dock) -> None:
     dock.wait_for_line(container, "3")
     pause(dock, container)
     assert dock.get(container).status == "paused"
-    time.sleep(0.05)  # what was in the pipe
-    before = dock.text(container)
-    time.sleep(0.1)
-    assert dock.text(container) == before
+    before = settled(lambda: dock.text(container))
     with pytest.raises(ContainerProblem, match="it is paused"):
         pause(dock, container)
     unpause(dock, container)
@@ -113,10 +126,7 @@ def test_its_health_is_left_alone(dock: Dock) -> None:
     container = dock.idle(healthcheck=check)
     dock.wait(container, lambda one: one.health == "healthy")
     pause(dock, container)
-    time.sleep(0.1)  # a probe that was on its way
-    before = dock.state(container)["health"]
-    time.sleep(0.2)
-    assert dock.state(container)["health"] == before
+    before = settled(lambda: dock.state(container)["health"], 0.2)
     assert before["status"] == "healthy"
     unpause(dock, container)
     dock.wait(container, lambda one: one.health == "healthy")

@@ -15,6 +15,7 @@ from engine.containers import limits
 from engine.containers.record import cgroup_parent
 from engine.state.paths import Roots
 from tests.marks import needs_root
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from tests.engine.containers.dock import Dock
@@ -40,16 +41,16 @@ def test_a_kill_for_memory_is_told_while_init_lives_on(dock: Dock) -> None:
     told = dock.wait(container, lambda one: one.oom_killed)
     assert told.status == "running"
     query = "SELECT action, attributes FROM events WHERE subject = ? AND action = 'oom'"
-    deadline = time.monotonic() + 10
-    while not (found := dock.engine.db.execute(query, (container.id,)).fetchall()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    assert [tuple(row) for row in found] == [("oom", f'{{"name": "{container.name}"}}')]
+
+    def told_of() -> list[tuple[str, str]]:
+        return [tuple(row) for row in dock.engine.db.execute(query, (container.id,))]
+
+    assert eventually(told_of)
+    assert told_of() == [("oom", f'{{"name": "{container.name}"}}')]
     monitor = dock.monitor(container)
     children = Path(f"/proc/{monitor}/task/{monitor}/children")
-    while children.read_text().split() != [str(container.pid)]:  # who wrote it is reaped
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    alone = [str(container.pid)]
+    assert eventually(lambda: children.read_text().split() == alone)  # who wrote it is reaped
 
 
 @needs_root

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import pytest
 
 from engine import ContainerProblem, Resources
 from tests.marks import needs_root
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from engine import Container, Process, Usage
@@ -32,10 +32,8 @@ def test_cpu_memory_and_processes_are_counted(dock: Dock) -> None:
     script = "head -c 20m /dev/zero | tail -c 20m | sleep 1000"
     limits = Resources(memory_bytes=64 * MIB, pids=9)
     container = dock.start("sh", "-c", f"{script} & {script}", resources=limits)
-    deadline = time.monotonic() + 40
-    while (now := usage(dock, container)).memory_bytes is not None and now.memory_bytes < 30 * MIB:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    assert eventually(lambda: (usage(dock, container).memory_bytes or 0) >= 30 * MIB)
+    now = usage(dock, container)
     assert now.memory_bytes is not None
     assert now.memory_bytes < 64 * MIB == now.memory_limit_bytes
     assert now.pids_limit == 9
@@ -48,10 +46,8 @@ def test_cpu_memory_and_processes_are_counted(dock: Dock) -> None:
 
 def test_time_that_a_quota_took_away_is_counted(dock: Dock) -> None:
     container = dock.start("sh", "-c", "while :; do :; done", resources=Resources(cpus=0.05))
-    deadline = time.monotonic() + 10
-    while (now := usage(dock, container)).throttled_periods < 3:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    assert eventually(lambda: usage(dock, container).throttled_periods >= 3)
+    now = usage(dock, container)
     assert now.periods >= now.throttled_periods
     assert now.throttled_ns > 0
 
@@ -83,9 +79,13 @@ def test_the_hosts_network_is_not_the_containers(dock: Dock) -> None:
 def test_processes_with_their_ids_on_the_host(dock: Dock) -> None:
     container = dock.start("sh", "-c", "sleep 1001 & exec sleep 1000", user="1000")
     dock.exec(container, "sleep", "1002", detach=True, user="0")
-    found = {process.command: process for process in processes(dock, container)}
-    assert list(found) == ["sleep 1000", "sleep 1001", "sleep 1002"]
-    init, child, executed = found.values()
+
+    def commands() -> list[str]:
+        return [process.command for process in processes(dock, container)]
+
+    # the shell may not have become a program yet, nor its child
+    assert eventually(lambda: commands() == ["sleep 1000", "sleep 1001", "sleep 1002"])
+    init, child, executed = processes(dock, container)
     assert (init.pid, child.parent_pid) == (container.pid, container.pid)
     assert (init.uid, executed.uid) == (1000, 0)
     assert abs(init.started_at - (container.started_at or 0)) < 5

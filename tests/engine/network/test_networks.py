@@ -23,13 +23,13 @@ from tests.engine.network.world import (
     NEIGHBOUR,
     World,
     blocked,
-    eventually,
     inside,
     port,
     reached,
     run,
 )
 from tests.marks import needs_program, needs_root
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from engine.network.spec import Network

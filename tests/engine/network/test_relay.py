@@ -21,11 +21,11 @@ from tests.engine.network.world import (
     Box,
     World,
     ask,
-    eventually,
     port,
     reached,
 )
 from tests.marks import needs_root
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -25,7 +25,7 @@ from engine.network.spec import NetworkSpec
 from engine.state.db import open_database
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from engine.network.spec import Network
     from engine.state.paths import Roots
@@ -252,8 +252,3 @@ def port(target: int, published: int | None = None, **given: Any) -> PortSpec:
     """A port published under one number, or under one that is free."""
     pair = None if published is None else (published, published)
     return PortSpec(target=target, published=pair, **given)
-
-
-def eventually(condition: Callable[[], bool]) -> bool:
-    """Whether it comes true while the kernel cleans up behind the caller's back."""
-    return any(condition() or threading.Event().wait(0.02) for _ in range(100))

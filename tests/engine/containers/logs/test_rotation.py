@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.engine.containers.logs.writing import DRIVERS, log_in, path_in, reader_of, texts
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,10 +25,7 @@ def files_of(directory: Path, driver: str) -> list[str]:
 
 def settled(directory: Path, driver: str) -> list[str]:
     """The same, once nothing is being compressed."""
-    deadline = time.monotonic() + 10
-    while (files := files_of(directory, driver)) and ".1.gz" not in files:
-        assert time.monotonic() < deadline, files
-        time.sleep(0.01)
+    assert eventually(lambda: ".1.gz" in files_of(directory, driver))
     return [name for name in files_of(directory, driver) if name != ".1"]
 
 
