@@ -121,8 +121,13 @@ def processes_of(roots: Roots) -> list[int]:
 
 def mounts_under(roots: Roots) -> list[str]:
     """Mount points below the engine's roots, deepest first."""
+    return mounts_below(roots.root, roots.run_root)
+
+
+def mounts_below(*places: str) -> list[str]:
+    """Mount points below directories, deepest first."""
     targets = (line.split()[4] for line in _mountinfo("self"))
-    inside = (f"{roots.root}/", f"{roots.run_root}/")
+    inside = tuple(f"{place}/" for place in places)
     return sorted((t for t in targets if t.startswith(inside)), key=len, reverse=True)
 
 
@@ -149,6 +154,12 @@ def cgroups_named(pattern: str) -> list[str]:
     """
     tops = [path for path in _directories(CGROUPS) if path.match(pattern)]
     return sorted({str(c.relative_to(top.parent)) for top in tops for c in _directories(top)})
+
+
+def cgroups_at(path: str) -> list[Path]:
+    """The cgroups at `path` below where each hierarchy is mounted, of those that exist."""
+    points = (CGROUPS, *CGROUPS.iterdir())
+    return [found for point in points if (found := point / path).is_dir()]
 
 
 def _directories(top: Path) -> list[Path]:
@@ -197,7 +208,7 @@ def _is_of_tests(pid: int) -> bool:
 
 
 def _mentions(pid: int, places: tuple[bytes, bytes], here: int) -> bool:
-    texts = [_read(pid, "cmdline"), _read(pid, "environ"), *_open_files(pid)]
+    texts = [_read(pid, "cmdline"), _read(pid, "environ"), *open_files(pid)]
     try:
         elsewhere = Path(f"/proc/{pid}/ns/mnt").stat().st_ino != here
     except OSError:
@@ -207,7 +218,8 @@ def _mentions(pid: int, places: tuple[bytes, bytes], here: int) -> bool:
     return any(place in text for place in places for text in texts)
 
 
-def _open_files(pid: int) -> Iterator[bytes]:
+def open_files(pid: int) -> Iterator[bytes]:
+    """What the descriptors of a process lead to, `socket:[123]`; of one that has ended, nothing."""
     with contextlib.suppress(OSError):
         for fd in Path(f"/proc/{pid}/fd").iterdir():
             with contextlib.suppress(OSError):

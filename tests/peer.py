@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.kernel import capabilities
+from tests import leaks
 from tests.bench.docker_peer import unpacked
 from tests.images import busybox_archive
 
@@ -146,7 +147,6 @@ def _await(peer: DockerPeer, daemon: subprocess.Popen[bytes]) -> None:
 
 
 def _remove_cgroups(name: str) -> None:
-    root = Path("/sys/fs/cgroup")
-    for top in (one / name for one in (root, *root.iterdir())):
+    for top in leaks.cgroups_at(name):
         for directory, _, _ in os.walk(top, topdown=False):
             Path(directory).rmdir()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine import ContainerSpec, Engine, ExecSpec
 from engine.containers.statefile import STATE_NAME, lock_holder, read_json
+from tests import leaks
 
 if TYPE_CHECKING:
     import asyncio
@@ -149,9 +150,7 @@ class Dock:
 
     def cgroups(self, container: Container) -> list[Path]:
         """Its control groups that exist, in all hierarchies."""
-        name = f"{self.engine.roots.kernel_name}/{container.id}"
-        points = [Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").iterdir()]
-        return [point / name for point in points if (point / name).is_dir()]
+        return leaks.cgroups_at(f"{self.engine.roots.kernel_name}/{container.id}")
 
 
 async def _limited(work: Any) -> Any:

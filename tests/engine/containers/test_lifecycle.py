@@ -335,15 +335,9 @@ def test_where_systemd_is_in_charge_monitors_outlive_the_session(
         tracked = [line for line in lines if ":name=systemd:" in line or line.startswith("0::")]
         assert {line.split(":", 2)[2] for line in tracked} == {f"/{name}/monitors"}
     dock.stop(containers[0])
-    assert _groups(f"{name}/monitors")
+    assert leaks.cgroups_at(f"{name}/monitors")
     assert monitors[1]
     os.kill(monitors[1], signal.SIGKILL)
     dock.wait(containers[1], lambda one: one.status == "exited")
     mend(dock.engine.containers)
-    assert not _groups(name)
-
-
-def _groups(name: str) -> list[Path]:
-    """The groups of that name, in whichever hierarchies."""
-    root = Path("/sys/fs/cgroup")
-    return [found for one in (root, *root.iterdir()) if (found := one / name).is_dir()]
+    assert not leaks.cgroups_at(name)

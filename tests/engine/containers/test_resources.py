@@ -14,6 +14,7 @@ from engine.cgroups.hierarchy import Hierarchies
 from engine.containers import limits
 from engine.containers.record import cgroup_parent
 from engine.state.paths import Roots
+from tests import leaks
 from tests.marks import needs_root
 from tests.waiting import eventually
 
@@ -213,9 +214,7 @@ def test_a_container_below_a_group_of_the_users(dock: Dock) -> None:
     paths = {line.split(":", 2)[2] for line in lines} - {"/"}
     assert f"/{name}/inside/{container.id}" in paths
     dock.stop(container)
-    root = Path("/sys/fs/cgroup")
-    places = (one / name / "inside" for one in (root, *root.iterdir()))
-    left = [path for path in places if path.is_dir()]
+    left = leaks.cgroups_at(f"{name}/inside")
     assert left
     assert not any(path.is_dir() for top in left for path in top.iterdir())
     for path in left:

@@ -1,31 +1,23 @@
-"""Ours, and runc beside it, on one unpacked busybox."""
+"""Ours, and runc beside it, on a busybox that a test may spoil."""
 
 from __future__ import annotations
 
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import leaks
 from tests.conftest import TEST_ROOTS
+from tests.engine.containers.conftest import busybox_directory, dock, rootfs
 from tests.engine.oci.runtime import OURS, Runtime
-from tests.images import busybox_rootfs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
-@pytest.fixture(scope="session")
-def rootfs() -> Iterator[Path]:
-    directory = Path(tempfile.mkdtemp(prefix="b-oci-", dir=TEST_ROOTS))
-    directory.chmod(0o755)
-    unpack = ["tar", "--numeric-owner", "-xpf", str(busybox_rootfs()), "-C", str(directory)]
-    subprocess.run(unpack, check=True)
-    yield directory
-    shutil.rmtree(directory)
+__all__ = ["busybox_directory", "dock", "either", "oci", "place", "rootfs"]
 
 
 @pytest.fixture
@@ -44,9 +36,8 @@ def oci(place: Path, rootfs: Path) -> Iterator[Runtime]:
     yield runtime
     runtime.close()
     left = sorted(path.name for path in runtime.root.iterdir()) if runtime.root.exists() else []
-    groups = list(Path("/sys/fs/cgroup").glob("*/buoy-oci/*"))
-    mine = [path for path in groups if path.name in runtime.ids]
-    assert (left, mine) == ([], [])
+    groups = [path for each in runtime.ids for path in leaks.cgroups_at(f"buoy-oci/{each}")]
+    assert (left, groups) == ([], [])
 
 
 @pytest.fixture(params=["ours", "runc"])

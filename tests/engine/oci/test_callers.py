@@ -18,6 +18,7 @@ import pytest
 from tests.conftest import TEST_ROOTS
 from tests.images import busybox_rootfs
 from tests.marks import needs_program, needs_root
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,6 +117,7 @@ def looping(podman: Podman) -> Iterator[str]:
     name = f"c{time.monotonic_ns()}"
     run = ("run", "--detach", "--name", name, "--network", "none", "--hostname", "looping")
     podman.ok(*run, "busybox", "sh", "-c", LOOP)
+    assert eventually(lambda: "begun" in podman.ok("logs", name))
     yield name
     podman.ok("rm", "--force", "--time", "0", name)
 
@@ -199,8 +201,9 @@ def test_a_user_namespace(podman: Podman) -> None:
 
 def test_namespaces_of_another(podman: Podman, looping: str) -> None:
     joined = [f"--{kind}=container:{looping}" for kind in ("pid", "ipc")]
-    done = podman.sh("ps | grep -c begun", *joined)
-    assert (done.returncode, done.stdout.strip() != "0") == (0, True), done
+    done = podman.sh("cat /proc/1/cmdline | grep -c begun; readlink /proc/self/ns/ipc", *joined)
+    ipc = Path(f"/proc/{podman.state(looping)['Pid']}/ns/ipc").readlink()
+    assert done.stdout.split() == ["1", str(ipc)], done
 
 
 DOCKERFILE = """\
@@ -209,11 +212,11 @@ COPY busybox /bin/busybox
 RUN ["/bin/busybox", "mkdir", "-p", "/tmp", "/usr/bin"]
 RUN ["/bin/busybox", "--install", "-s", "/bin"]
 ENV A=b
-WORKDIR /work
+WORKDIR /srv
 RUN echo $A > file && chmod 1777 /tmp
 USER 1000
 RUN id -u > /tmp/id
-CMD ["cat", "/work/file", "/tmp/id"]
+CMD ["cat", "/srv/file", "/tmp/id"]
 """
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from engine.kernel import capabilities
+from tests import leaks
 from tests.marks import needs_root
 
 if TYPE_CHECKING:
@@ -203,9 +204,7 @@ def test_mounts_with_their_options(either: Runtime) -> None:
     assert (tmpfs[tmpfs.index("-") + 2], "nosuid" in tmpfs[5]) == ("named", True)
     assert "size=64k,mode=700" in tmpfs[-1]
     assert mounts["/shared"][6].startswith("shared:")
-    assert rows[-1][-1] == "/mnt/file" or any(row[-1] == "/mnt/file" for row in rows)
-    for made in ("a/b", "a", "up", "shared"):
-        (either.rootfs / made).rmdir()
+    assert any(row[-1] == "/mnt/file" for row in rows)
 
 
 def test_the_propagation_of_the_root(oci: Runtime) -> None:
@@ -243,7 +242,7 @@ def test_devices_are_made_and_allowed(either: Runtime) -> None:
 
 def test_limits_are_set_and_changed(either: Runtime) -> None:
     config = either.config("sleep", "1000")
-    config["linux"]["cgroupsPath"] = path = f"/buoy-oci-test/{either.root.parent.name}"
+    config["linux"]["cgroupsPath"] = path = f"/buoy-test-{either.root.parent.name}/inside"
     config["linux"]["resources"] |= {"memory": {"limit": 1 << 26}, "pids": {"limit": 10}}
     name = either.start(config)
     files = [Path(f"/sys/fs/cgroup/{n}{path}") for n in ("memory", "pids", "cpu")]
@@ -256,9 +255,8 @@ def test_limits_are_set_and_changed(either: Runtime) -> None:
     assert read[0].read_text().strip() == str(1 << 27)
     either.ok("delete", "--force", name)
     assert not any(file.exists() for file in files)
-    subprocess.run(
-        ["sh", "-c", "rmdir /sys/fs/cgroup/*/buoy-oci-test"], check=False, capture_output=True
-    )
+    for parent in leaks.cgroups_at(str(Path(path).parent.relative_to("/"))):
+        parent.rmdir()
 
 
 def test_a_profile_of_seccomp(either: Runtime) -> None:
@@ -302,8 +300,8 @@ def answer_one(listener: socket.socket, error: int) -> dict[str, Any]:
 
 
 def test_calls_are_left_to_a_listener(oci: Runtime) -> None:
-    """Of all calls to the one that would hand the descriptor over, had it to get past it."""
-    config = oci.sh("sleep 1000")
+    """Also sendmsg: the filter does not hold for the call that hands its descriptor over."""
+    config = oci.sh("mkdir /tmp/x; sleep 1000")
     path = str(oci.root.parent / "agent")
     config["linux"]["seccomp"] = {
         "defaultAction": "SCMP_ACT_ALLOW",
@@ -311,7 +309,6 @@ def test_calls_are_left_to_a_listener(oci: Runtime) -> None:
         "listenerMetadata": "about",
         "syscalls": [{"names": ["mkdir", "mkdirat", "sendmsg"], "action": "SCMP_ACT_NOTIFY"}],
     }
-    config["process"]["args"] = ["sh", "-c", "mkdir /tmp/x; sleep 1000"]
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(path)
         listener.listen()
@@ -326,7 +323,8 @@ def test_calls_are_left_to_a_listener(oci: Runtime) -> None:
             answered = answer_one(listener, 122)
             assert answered["pid"] not in (pid, running.pid)
             assert running.stderr is not None
-            assert "Quota exceeded" in running.stderr.read() or running.wait() == 1
+            assert "uota exceeded" in running.stderr.read()
+        assert running.returncode == 1
 
 
 @pytest.mark.parametrize("no_new_privileges", [True, False])
@@ -429,5 +427,4 @@ def test_what_cannot_be_done_is_named(oci: Runtime, path: str, value: object) ->
     config = merged(oci.config("true"), change(path, value))
     done = oci("create", "--bundle", str(oci.bundle(config)), oci.new_id())
     assert done.code == 1
-    named = path if path not in ("root.path",) else "root.path"
-    assert f"config.json: {named}" in done.stderr, done
+    assert f"config.json: {path}" in done.stderr, done

@@ -9,7 +9,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +16,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.kernel.process import become_subreaper
+from tests import leaks
 from tests.marks import needs_root
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from tests.engine.oci.runtime import Runtime
@@ -171,9 +172,11 @@ def test_what_there_is_is_listed(either: Runtime) -> None:
 
 
 def test_processes_are_shown(either: Runtime) -> None:
-    name = either.start(either.sh("sleep 1000 & wait"))
+    name = either.start(either.config(*IDLE))
+    either.ok("exec", "--detach", name, *IDLE)
     pids = json.loads(either.ok("ps", "--format", "json", name).stdout)
     assert either.state(name)["pid"] in pids
+    assert len(pids) == 2
     heading, *rows = either.ok("ps", name).lines
     assert "PID" in heading
     assert len(rows) == len(pids)
@@ -215,8 +218,7 @@ def test_a_creation_that_was_killed_leaves_nothing_running(oci: Runtime) -> None
     assert oci("state", name).code == 1
     oci.ok("delete", name)
     assert not (oci.root / name).exists()
-    groups = list(Path("/sys/fs/cgroup").glob(f"*/buoy-oci/{name}"))
-    for group in groups:
+    for group in leaks.cgroups_at(f"buoy-oci/{name}"):
         group.rmdir()
 
 
@@ -246,10 +248,18 @@ def test_a_creation_that_fails_after_init_has_gone_leaves_nothing(oci: Runtime) 
 
 
 def _child_named(parent: int, name: str) -> int:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
-            if Path(f"/proc/{pid}/comm").read_text().strip() == name:
-                return int(pid)
-        time.sleep(0.02)
-    raise AssertionError(f"no child named {name}")
+    """The pid of a child, once it is a program of that name."""
+
+    def found() -> list[int]:
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+        return [int(pid) for pid in children if _command(pid) == name]
+
+    assert eventually(found)
+    return found()[0]
+
+
+def _command(pid: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:  # it has ended meanwhile
+        return ""

@@ -10,14 +10,11 @@ import pytest
 
 from engine import DeviceSpec, HealthcheckSpec, Mount, Resources
 from engine.oci import features, spec
-from tests.engine.containers.dock import Dock
 from tests.engine.oci.schemas import DIRECTORY, complaints
 from tests.marks import needs_root
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from engine import Engine
+    from tests.engine.containers.dock import Dock
     from tests.engine.oci.runtime import Runtime
 
 pytestmark = [
@@ -25,14 +22,6 @@ pytestmark = [
     pytest.mark.material,
     pytest.mark.skipif(not DIRECTORY.exists(), reason="the specification is not beside us"),
 ]
-
-
-@pytest.fixture
-def dock(engine: Engine, rootfs: Path) -> Iterator[Dock]:
-    import asyncio
-
-    with asyncio.Runner() as runner:
-        yield Dock(engine, runner, f"rootfs:{rootfs}")
 
 
 @pytest.mark.parametrize(
