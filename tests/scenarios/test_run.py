@@ -130,6 +130,16 @@ def test_orphans_are_removed_where_nothing_else_is_needed(buoy: Buoy) -> None:
     assert buoy.run("ps", "--services").lines == []
 
 
+def test_quietly_it_shows_what_the_command_writes(buoy: Buoy) -> None:
+    recipe = "FROM busybox\\nRUN echo much"
+    buoy.write("compose.yaml", f'services: {{a: {{build: {{dockerfile_inline: "{recipe}"}}}}}}')
+    assert "much" in buoy.run("run", "--rm", "a", "true").stderr
+    less = buoy.run("run", "--rm", "--build", "--quiet-build", "a", "true").stderr
+    assert less == " Image app-a  Building\n Image app-a  Built\n"
+    done = buoy.run("run", "--rm", "-q", "--build", "a", "echo", "this")
+    assert (done.stdout, done.stderr) == ("this\n", "")
+
+
 def test_an_image_that_cannot_be_had_is_a_failure_of_the_engine(buoy: Buoy) -> None:
     buoy.write("compose.yaml", "services: {a: {image: 'localhost:1/none', pull_policy: never}}\n")
     assert buoy.run("run", "a", check=False).exit_code == 125
