@@ -29,8 +29,7 @@ def made_apart(make: Callable[[], Sequence[int]]) -> list[int]:
     os.waitpid(child, 0)
     if fds:
         return fds
-    code, reason = marshal.loads(message) if message else (0, "the attempt was killed")
-    raise OSError(code, reason)
+    raise OSError(*marshal.loads(message) if message else ("the attempt was killed",))
 
 
 def _send(make: Callable[[], Sequence[int]], report: socket.socket) -> None:
@@ -38,7 +37,7 @@ def _send(make: Callable[[], Sequence[int]], report: socket.socket) -> None:
     try:
         socket.send_fds(report, [b"made"], list(make()))
     except OSError as error:
-        what = str(error) if error.strerror is None else error.strerror
-        report.send(marshal.dumps((error.errno or 0, what[: _MOST_BYTES // 4])))
+        what = (error.strerror or str(error))[: _MOST_BYTES // 4]
+        report.send(marshal.dumps((what,) if error.errno is None else (error.errno, what)))
     finally:
         os._exit(0)

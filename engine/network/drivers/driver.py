@@ -72,8 +72,6 @@ class DeviceMissing(OSError):
 
     def __init__(self, network: str, device: str) -> None:
         super().__init__(f"network {network}: its device {device} is not there")
-        self.network = network
-        self.device = device
 
 
 def get_driver(name: str) -> Driver:

@@ -12,6 +12,7 @@ from engine.errors import NetworkProblem
 from engine.kernel import rtnetlink
 from engine.kernel.netlink import NetlinkError
 from engine.network.drivers import bridge
+from engine.network.options import read_bridge_options
 
 TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ _HIGHEST_VLAN = 4094
 
 
 def validate(spec: NetworkSpec) -> None:
-    """Of `eth0.50`, the number must be one of a VLAN."""
+    """Of `eth0.50`, the number must be one of a VLAN. MTU and names are as of bridges."""
+    read_bridge_options(spec.name, spec.options, internal=is_internal(spec))
     parent = spec.options.get(OPTION_PARENT, "")
     _, dot, vlan = parent.rpartition(".")
     if dot and not (vlan.isdigit() and 0 < int(vlan) <= _HIGHEST_VLAN):

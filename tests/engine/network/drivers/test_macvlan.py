@@ -135,3 +135,10 @@ def test_what_the_kernel_may_not_have_is_named(
     assert caught.value.code == "driver-unsupported"
     assert world.networks.list() == []
     assert kind not in run("ip", "-details", "link")
+
+
+def test_an_mtu_that_is_none_is_refused_before_anything_is_made(world: World) -> None:
+    with pytest.raises(NetworkProblem, match="mtu cannot be `lots`") as caught:
+        on_the_lan(world, parent="lo", **{"com.docker.network.driver.mtu": "lots"})
+    assert caught.value.code == "option-invalid"
+    assert world.networks.list() == []
