@@ -9,7 +9,14 @@ import stat
 
 from engine.kernel.openat2 import open_in_root
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Links = dict[tuple[int, int], str]  # (device, inode) of files with several names -> a copy
+
 _CHUNK_BYTES = 1 << 20
+_WHOLE = ".filled"  # beside the volume: a copy that is complete
 
 
 def fill_volume(root_fd: int, target: str, volume: str, *, mounted: bool = False) -> None:
@@ -24,30 +31,38 @@ def fill_volume(root_fd: int, target: str, volume: str, *, mounted: bool = False
     lock_fd = os.open(volume if mounted else parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(lock_fd, fcntl.LOCK_EX)
-        whole = f"{parent}/.filled"
-        if not mounted and os.path.isdir(whole):  # somebody was interrupted
-            _move_into(volume, whole)
-        if os.listdir(volume):
-            return
-        try:
-            source_fd = open_in_root(root_fd, os.fsencode(target), os.O_RDONLY | os.O_DIRECTORY)
-        except OSError as error:
-            if error.errno in (errno.ENOENT, errno.ENOTDIR):
-                return
-            raise
-        copy = volume if mounted else f"{parent}/.filling"
-        try:
-            if not mounted:
-                _remove(copy)
-                os.mkdir(copy, 0o755)
-            _copy_directory(source_fd, copy, {})
-        finally:
-            os.close(source_fd)
-        if not mounted:
-            os.rename(copy, whole)
-            _move_into(volume, whole)
+        if not mounted and os.path.isdir(f"{parent}/{_WHOLE}"):  # somebody was interrupted
+            _move_into(volume, f"{parent}/{_WHOLE}")
+        if not os.listdir(volume):
+            _fill_empty(root_fd, target, volume, _copy_directory if mounted else _copy_whole)
     finally:
         os.close(lock_fd)
+
+
+def _fill_empty(
+    root_fd: int, target: str, volume: str, copy: Callable[[int, str, Links], None]
+) -> None:
+    try:
+        source_fd = open_in_root(root_fd, os.fsencode(target), os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            return
+        raise
+    try:
+        copy(source_fd, volume, {})
+    finally:
+        os.close(source_fd)
+
+
+def _copy_whole(source_fd: int, volume: str, links: Links) -> None:
+    """As `_copy_directory`, by a copy beside the volume."""
+    parent = os.path.dirname(volume)
+    part, whole = f"{parent}/.filling", f"{parent}/{_WHOLE}"
+    _remove(part)
+    os.mkdir(part, 0o755)
+    _copy_directory(source_fd, part, links)
+    os.rename(part, whole)
+    _move_into(volume, whole)
 
 
 def _move_into(volume: str, whole: str) -> None:
@@ -63,23 +78,19 @@ def _move_into(volume: str, whole: str) -> None:
     os.rmdir(whole)
 
 
-def copy_contents(source_fd: int, target: str) -> None:
+def copy_contents(source_fd: int, target: str, links: Links | None = None) -> None:
     """Copy what is in a directory to one that exists, which stays as it is itself."""
-    links: dict[tuple[int, int], str] = {}
+    links = {} if links is None else links
     for name in os.listdir(source_fd):
         _copy_entry(source_fd, name, f"{target}/{name}", links)
 
 
-def _copy_directory(source_fd: int, target: str, links: dict[tuple[int, int], str]) -> None:
-    for name in os.listdir(source_fd):
-        _copy_entry(source_fd, name, f"{target}/{name}", links)
+def _copy_directory(source_fd: int, target: str, links: Links) -> None:
+    copy_contents(source_fd, target, links)
     _copy_attributes(source_fd, target, os.fstat(source_fd))
 
 
-def _copy_entry(
-    directory_fd: int, name: str, target: str, links: dict[tuple[int, int], str]
-) -> None:
-    """links  (device, inode) -> path of the copy, for files with several names"""
+def _copy_entry(directory_fd: int, name: str, target: str, links: Links) -> None:
     found = os.stat(name, dir_fd=directory_fd, follow_symlinks=False)
     key = (found.st_dev, found.st_ino)
     if stat.S_ISDIR(found.st_mode):

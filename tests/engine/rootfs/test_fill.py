@@ -151,3 +151,16 @@ def test_sockets_are_left_out(root: Path, root_fd: int, volume: Path) -> None:
         os.chdir(before)
     fill_volume(root_fd, "/data", str(volume))
     assert list(volume.iterdir()) == []
+
+
+def test_content_that_is_elsewhere_is_filled_in_place(
+    root: Path, root_fd: int, volume: Path
+) -> None:
+    (root / "data/new").write_text("x")
+    (root / "data").chmod(0o1777)
+    (volume.parent / ".filled").mkdir()  # none of its business
+    fill_volume(root_fd, "/data", str(volume), mounted=True)
+    assert [path.name for path in volume.iterdir()] == ["new"]
+    assert stat.S_IMODE(volume.stat().st_mode) == 0o1777
+    fill_volume(root_fd, "/data", str(volume), mounted=True)
+    assert sorted(path.name for path in volume.parent.iterdir()) == [".filled", "_data"]
