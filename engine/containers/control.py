@@ -135,6 +135,18 @@ def connect(run_directory: str) -> socket.socket | None:
     return client
 
 
+def connect_with(run_directory: str, request: dict[str, Any]) -> socket.socket | None:
+    """The same, to a monitor that has been asked; None from one that is just ending, too."""
+    client = connect(run_directory)
+    if client is not None:
+        try:
+            client.send(json.dumps(request).encode())
+        except ConnectionError:
+            client.close()
+            return None
+    return client
+
+
 def at_short_path(run_directory: str, call: Callable[[str], object]) -> None:
     """Call with a path of the socket that fits the 108 bytes of sun_path."""
     directory_fd = os.open(run_directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)

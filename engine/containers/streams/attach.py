@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 import sys
 from typing import TYPE_CHECKING
 
 from engine.containers import starting
 from engine.containers.availability import require_running
-from engine.containers.control import connect
+from engine.containers.control import connect_with
 from engine.containers.observe import observe_state
 from engine.containers.stopping import kill
 from engine.containers.streams.keys import parse_keys
@@ -34,11 +33,10 @@ async def attach(
     roots = containers.roots
     keys = parse_keys(spec.keys)
     require_running(row["name"], observe_state(roots, row["id"], row["started_at"]))
-    peer = connect(roots.container_run(row["id"]))
+    peer = connect_with(roots.container_run(row["id"]), spec.request())
     if peer is None:
         raise ContainerProblem(f"container {row['name']} has ended", code="container-not-running")
     with peer:
-        peer.send(json.dumps(spec.request()).encode())
         return await run_session(containers, row, peer, spec, keys, warn)
 
 

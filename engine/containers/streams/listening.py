@@ -7,7 +7,7 @@ import json
 import socket
 from typing import TYPE_CHECKING
 
-from engine.containers.control import connect
+from engine.containers.control import connect_with
 from engine.containers.streams.attachments import KINDS, SAID
 from engine.containers.streams.relay import CHUNK_BYTES
 from engine.containers.streams.session import AttachSpec, Client
@@ -57,7 +57,5 @@ def listener_at_start() -> tuple[Listener, Client]:
 
 def listen(roots: Roots, container_id: str) -> Listener | None:
     """To one that runs; None where it has just ended."""
-    peer = connect(roots.container_run(container_id))
-    if peer is not None:
-        peer.send(json.dumps(_REQUEST).encode())
+    peer = connect_with(roots.container_run(container_id), _REQUEST)
     return None if peer is None else Listener(peer)
