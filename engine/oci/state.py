@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 
+from engine.containers.logs.stamps import stamp_of
 from engine.oci.errors import OciProblem
 from engine.oci.store import Stored, all_of, find
 
@@ -47,14 +47,9 @@ def _described(container: Stored) -> dict[str, Any]:
     return {
         **container.shown(),
         "rootfs": container.config()["root"]["path"],
-        "created": _rfc3339(container.state["created_s"]),
+        "created": stamp_of(container.state["created_s"]),
         "owner": _owner(container.directory),
     }
-
-
-def _rfc3339(time_s: float) -> str:
-    seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time_s))
-    return f"{seconds}.{int(time_s % 1 * 1e9):09d}Z"
 
 
 def _owner(directory: str) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import time
 from typing import TYPE_CHECKING
 
 from engine.containers.logs.reader import open_reader
+from engine.containers.logs.stamps import stamp_of
 from engine.containers.watching import Changes
 
 if TYPE_CHECKING:
@@ -80,8 +80,4 @@ def select(
 
 def _stamp(at_s: float | None) -> str | None:
     """As it stands in the log, to compare as text."""
-    if at_s is None:
-        return None
-    second, fraction = divmod(at_s, 1)
-    text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-    return f"{text}.{int(fraction * 1e9):09d}Z"
+    return None if at_s is None else stamp_of(at_s)

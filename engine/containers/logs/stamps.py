@@ -22,6 +22,12 @@ class Clock:
         return b"%s.%09dZ" % (self._text, nanosecond)
 
 
+def stamp_of(at_s: float) -> str:
+    """The same for seconds since the epoch."""
+    second, fraction = divmod(at_s, 1)
+    return Clock().stamp(int(second) * 1_000_000_000 + int(fraction * 1e9)).decode()
+
+
 def trimmed(stamp: bytes) -> bytes:
     """The same without trailing zeros, as Go writes it: `...05.12Z`, `...05Z`."""
     return stamp[:-1].rstrip(b"0").rstrip(b".") + b"Z"
