@@ -38,7 +38,11 @@ class Log:
             os.write(2, line)
             return
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        fd = os.open(self._path, flags, 0o644)
+        try:
+            fd = os.open(self._path, flags, 0o644)
+        except OSError as error:  # what was to be logged counts for more
+            sys.stderr.write(f"--log {self._path}: {error.strerror}\n")
+            return
         os.write(fd, line)
         os.close(fd)
 

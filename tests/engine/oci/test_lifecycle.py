@@ -191,6 +191,14 @@ def test_errors_are_logged_as_json(either: Runtime) -> None:
     assert (done.code, done.stderr) == (1, "container does not exist\n")
 
 
+def test_a_log_that_cannot_be_written_hides_no_error(oci: Runtime) -> None:
+    done = oci("--log", "/no/such/log", "state", "nothing")
+    assert (done.code, done.lines) == (1, [])
+    assert done.stderr == (
+        "--log /no/such/log: No such file or directory\ncontainer does not exist\n"
+    )
+
+
 def test_the_first_processes_end_is_seen_by_the_subreaper(oci: Runtime) -> None:
     """conmon's part: what `create` leaves behind becomes the child of who waits for it."""
     pid = os.fork()
