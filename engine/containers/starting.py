@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from engine.containers.containers import Containers
     from engine.containers.exec import ExecSpec, Output
     from engine.containers.streams.session import Client
+    from engine.state.paths import Roots
 
 
 async def start(containers: Containers, row: sqlite3.Row, client: Client | None = None) -> None:
@@ -70,20 +71,13 @@ async def start(containers: Containers, row: sqlite3.Row, client: Client | None 
         spec = with_owners_name(containers, owner, spec)
     network = _attach(containers, container_id, spec)
     image = None if spec.lowers else parts.images.get(spec.image)
-    mounted = parts.volumes.mount(m.source for m in spec.mounts if m.type == "volume")
-    layers = {
-        i: parts.images.get(mount.source).lowers
-        for i, mount in enumerate(spec.mounts)
-        if mount.type == "image"
-    }
-    around = Surroundings(
-        network=network, mounted=mounted, layers=layers, donors=donors, network_owner=owner
-    )
+    around = surroundings(containers, spec, network, donors, owner)
     record = build_record(roots, container_id, spec, image, around)
     ours = record["buoy"]
     ours["argv"], ours["attachments"] = record["process"]["args"], _attachments(network)
     ours["boot_id"] = boot_id()
-    _make_directories(containers, container_id, ours["log"]["path"])
+    make_directories(roots, container_id)
+    os.makedirs(os.path.dirname(ours["log"]["path"]), mode=0o710, exist_ok=True)
     place_files(roots, container_id, spec.files)
     require_files(roots, container_id, spec)
     write_own_files(roots.container(container_id), container_id, spec, network)
@@ -205,13 +199,35 @@ def _attachments(network: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [attachment_of(endpoint).values() for endpoint in network["endpoints"]]
 
 
-def _make_directories(containers: Containers, container_id: str, log_path: str) -> None:
-    """Nobody but root may enter: there are setuid files and secrets inside."""
-    roots = containers.roots
+def surroundings(
+    containers: Containers,
+    spec: ContainerSpec,
+    network: dict[str, Any],
+    donors: Mapping[str, str],
+    network_owner: str,
+) -> Surroundings:
+    """With its volumes mounted, and the layers of the images that it mounts looked up."""
+    images, volumes = containers.parts.images, containers.parts.volumes
+    return Surroundings(
+        network=network,
+        mounted=volumes.mount(m.source for m in spec.mounts if m.type == "volume"),
+        layers={
+            i: images.get(mount.source).lowers
+            for i, mount in enumerate(spec.mounts)
+            if mount.type == "image"
+        },
+        donors=donors,
+        network_owner=network_owner,
+    )
+
+
+def make_directories(roots: Roots, container_id: str) -> None:
+    """Of a container's layer and mounts. Nobody but root may enter: there are setuid files and
+    secrets inside."""
     directory, run_directory = roots.container(container_id), roots.container_run(container_id)
     for base in (roots.root, roots.run_root):
         os.makedirs(f"{base}/containers", mode=0o711, exist_ok=True)
-    for path in (directory, run_directory, os.path.dirname(log_path)):
+    for path in (directory, run_directory):
         os.makedirs(path, mode=0o710, exist_ok=True)
     for name in ("upper", "work", EMPTY_LOWER):
         ensure_directory(f"{directory}/{name}", 0o755)

@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING
 from engine.containers.copying.copier import STREAM
 from engine.containers.copying.view import BUSY
 from engine.containers.mending import mend
-from engine.containers.mounts import IMAGE_MOUNTS, user_mounts
+from engine.containers.mounts import user_mounts
 from engine.containers.observe import observe_state
-from engine.containers.record import EMPTY_LOWER, Surroundings
+from engine.containers.record import EMPTY_LOWER
 from engine.containers.remap import host_root
-from engine.containers.starting import is_started, load_spec
+from engine.containers.starting import is_started, load_spec, make_directories, surroundings
 from engine.containers.unmounting import unmount_volumes
 from engine.errors import ContainerProblem
 from engine.kernel.interpreter import command_line
 from engine.kernel.mountoptions import MountOptions
-from engine.state.paths import ensure_directory
 
 if TYPE_CHECKING:
     import sqlite3
@@ -83,28 +82,10 @@ async def _view(containers: Containers, row: sqlite3.Row, *, reading: bool) -> J
 
 def _stopped_view(containers: Containers, row: sqlite3.Row, spec: ContainerSpec) -> Job:
     roots, container_id = containers.roots, row["id"]
-    images, volumes = containers.parts.images, containers.parts.volumes
     directory, run_directory = roots.container(container_id), roots.container_run(container_id)
-    for base in (roots.root, roots.run_root):
-        os.makedirs(f"{base}/containers", mode=0o711, exist_ok=True)
-    for path in (directory, run_directory):
-        os.makedirs(path, mode=0o710, exist_ok=True)
-    for name in ("upper", "work", EMPTY_LOWER):
-        ensure_directory(f"{directory}/{name}", 0o755)
-    for name in ("rootfs", IMAGE_MOUNTS):
-        os.makedirs(f"{run_directory}/{name}", mode=0o755, exist_ok=True)
-    lowers = list(spec.lowers or images.get(spec.image).lowers)
-    around = Surroundings(
-        network={},
-        mounted=volumes.mount(m.source for m in spec.mounts if m.type == "volume"),
-        layers={
-            i: images.get(mount.source).lowers
-            for i, mount in enumerate(spec.mounts)
-            if mount.type == "image"
-        },
-        donors={},
-        network_owner=container_id,
-    )
+    make_directories(roots, container_id)
+    lowers = list(spec.lowers or containers.parts.images.get(spec.image).lowers)
+    around = surroundings(containers, spec, {}, {}, container_id)
     binds = [
         entry
         for entry in user_mounts(roots, container_id, spec, around)
