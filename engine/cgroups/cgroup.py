@@ -19,6 +19,7 @@ _MAKE_TRIES = 10
 _GONE = (errno.ENOENT, errno.ENODEV)  # before a file in it was opened, and after
 _KILL_PAUSE_S = 0.005
 _KILL_ROUNDS = 50
+_FREEZE_LIMIT_S = 0.5
 
 
 class Cgroup:
@@ -85,7 +86,10 @@ class Cgroup:
         return sorted(found)
 
     def kill(self) -> None:
-        """SIGKILL for everything in the group, forks in progress included; accepts absence."""
+        """SIGKILL for everything in the group, forks in progress included; accepts absence.
+
+        Where there is no `cgroup.kill`, what can be stilled is frozen meanwhile.
+        """
         unified = self.directories.get(V2)
         if unified is not None and os.path.exists(f"{unified}/cgroup.kill"):
             write_value(unified, "cgroup.kill", "1")
@@ -129,8 +133,8 @@ class Cgroup:
 
     def _try_to_freeze(self) -> bool:
         try:
-            return self.freeze()
-        except FileNotFoundError:  # removed already, in this hierarchy
+            return freezer.set_frozen(self.directories, frozen=True, limit_s=_FREEZE_LIMIT_S)
+        except OSError:  # removed already, or something in it waits in the kernel
             return False
 
     def _distinct(self) -> list[str]:

@@ -8,21 +8,29 @@ import time
 
 from engine.cgroups.hierarchy import V2, read_counters, read_words, write_value
 
-_TRIES = 1000
+_LIMIT_S = 10.0
 _PAUSE_S = 0.01
 _GIVE_WAY = 50  # v1: after so many tries they run for a moment
 
 
-def set_frozen(directories: dict[str, str], *, frozen: bool) -> bool:
-    """Freeze or thaw, and wait until it is so. False where the kernel has no freezer for us.
+def set_frozen(directories: dict[str, str], *, frozen: bool, limit_s: float = _LIMIT_S) -> bool:
+    """Freeze, and wait until it is so, or thaw. False where the kernel has no freezer for us.
 
-    v2 goes first where both are: what it has frozen can still be killed.
+    v2 goes first where both are: what it has frozen can still be killed. What one above has frozen
+    stays so whatever is said here. Raises OSError, with nothing frozen, where a process has not
+    come to rest within `limit_s`.
     """
     if V2 in directories and os.path.exists(f"{directories[V2]}/cgroup.freeze"):
-        _set_v2(directories[V2], frozen)
+        if frozen:
+            _freeze_v2(directories[V2], limit_s)
+        else:
+            write_value(directories[V2], "cgroup.freeze", "0")
         return True
     if "freezer" in directories:
-        _set_v1(directories["freezer"], "FROZEN" if frozen else "THAWED")
+        if frozen:
+            _freeze_v1(directories["freezer"], limit_s)
+        else:
+            write_value(directories["freezer"], "freezer.state", "THAWED")
         return True
     return False
 
@@ -35,31 +43,31 @@ def is_frozen(directories: dict[str, str]) -> bool:
     return any(read_words(path) == ["1"] for path in asked)
 
 
-def _set_v1(directory: str, state: str) -> None:
+def _freeze_v1(directory: str, limit_s: float) -> None:
     """A fork during the freeze leaves it half done (FREEZING): it is asked for again."""
-    for attempt in range(1, _TRIES + 1):
-        write_value(directory, "freezer.state", state)
-        if read_words(f"{directory}/freezer.state") == [state]:
+    for attempt in range(1, round(limit_s / _PAUSE_S) + 1):
+        write_value(directory, "freezer.state", "FROZEN")
+        if read_words(f"{directory}/freezer.state") == ["FROZEN"]:
             return
         if attempt % _GIVE_WAY == 0:  # one may wait for another that is frozen already
             write_value(directory, "freezer.state", "THAWED")
         time.sleep(_PAUSE_S)
     write_value(directory, "freezer.state", "THAWED")
-    raise OSError(f"{directory} did not become {state}")
+    raise OSError(f"{directory} did not become frozen")
 
 
-def _set_v2(directory: str, frozen: bool) -> None:
+def _freeze_v2(directory: str, limit_s: float) -> None:
     """cgroup.events tells, by POLLPRI, when the last task has come to rest."""
     fd = os.open(f"{directory}/cgroup.events", os.O_RDONLY | os.O_CLOEXEC)
     try:
         poll = select.poll()
         poll.register(fd, select.POLLPRI)
-        write_value(directory, "cgroup.freeze", "1" if frozen else "0")
-        for _ in range(_TRIES):
-            if read_counters(f"{directory}/cgroup.events").get("frozen", 0) == int(frozen):
+        write_value(directory, "cgroup.freeze", "1")
+        for _ in range(round(limit_s / _PAUSE_S)):
+            if read_counters(f"{directory}/cgroup.events").get("frozen"):
                 return
             poll.poll(1000 * _PAUSE_S)
     finally:
         os.close(fd)
     write_value(directory, "cgroup.freeze", "0")
-    raise OSError(f"{directory} did not become {'frozen' if frozen else 'thawed'}")
+    raise OSError(f"{directory} did not become frozen")

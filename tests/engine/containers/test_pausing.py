@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from engine import ContainerProblem, HealthcheckSpec
+from engine.cgroups import freezer
+from engine.containers.group import find_cgroup
 from engine.containers.mending import mend
 from tests.marks import needs_root
 from tests.waiting import eventually
@@ -111,6 +114,20 @@ def test_other_signals_wait(dock: Dock) -> None:
     assert "heard" not in dock.text(container)
     unpause(dock, container)
     dock.wait_for_line(container, "heard")
+
+
+def test_it_is_unpaused_though_one_above_is_frozen(dock: Dock) -> None:
+    container = dock.idle()
+    pause(dock, container)
+    directories = find_cgroup(dock.engine.roots, container.id).directories
+    above = {kind: str(Path(path).parent) for kind, path in directories.items()}
+    freezer.set_frozen(above, frozen=True)
+    try:
+        unpause(dock, container)
+        assert dock.get(container).status == "running"
+    finally:
+        freezer.set_frozen(above, frozen=False)
+    assert dock.exec(container, "echo", "runs").stdout == b"runs\n"
 
 
 def test_a_container_that_does_not_run_is_not_paused(dock: Dock) -> None:
