@@ -81,6 +81,13 @@ class Buoy:
             pytest.fail(f"buoy {' '.join(args)}: {done.returncode}\n{done.stdout}{done.stderr}")
         return Done(exit_code=done.returncode, stdout=done.stdout, stderr=done.stderr)
 
+    def refused(self, keys: str) -> str:
+        """What `up` says of a service `app` of busybox with `keys`, on line 4 of the file."""
+        self.write("compose.yaml", f"services:\n  app:\n    image: busybox\n    {keys}\n")
+        done = self.run("up", "-d", check=False)
+        assert done.exit_code != 0
+        return done.stderr
+
     def on_terminal(self, *args: str) -> Terminal:
         """`buoy ARGS...` on a terminal that the test types on."""
         return Terminal([COMMAND, *args], cwd=self.directory, environment=self.environment)

@@ -6,13 +6,13 @@ import os
 import select
 import signal
 import subprocess
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.marks import needs_root
 from tests.scenarios.test_foreground import read_until
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from engine import Engine
@@ -93,8 +93,7 @@ def test_a_terminal_is_left_by_keys_and_found_again(buoy: Buoy) -> None:
     terminal.send(b"stty size; readlink /proc/self/fd/0\r")
     terminal.expect(b"33 111\r\n/dev/pts/0\r\n")
     terminal.resize(44, 99)
-    time.sleep(0.3)
-    terminal.send(b"stty size\r")
+    terminal.send(b"until stty size | grep '44 99'; do sleep 0.02; done\r")
     terminal.expect(b"44 99\r\n")
     terminal.send(b"x=1\r\x10\x11")
     assert terminal.end() == 0
@@ -159,8 +158,7 @@ services:
     buoy.run("up", "-d")
     with client(buoy, "a") as slow:
         say(slow, "go\n")
-        while "Exited (0)" not in buoy.run("ps", "-a").stdout:
-            time.sleep(0.1)
+        assert eventually(lambda: "Exited (0)" in buoy.run("ps", "-a").stdout)
         lines = buoy.run("logs", "--no-log-prefix").lines
         assert lines == [*map(str, range(1, 1_000_001)), "over"]
         heard, said = slow.communicate(timeout=20)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.marks import needs_root
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from tests.scenarios.conftest import Buoy
@@ -42,7 +43,8 @@ def test_what_it_starts_from_is_built_before_and_not_started(
     buoy.write("compose.yaml", TEXT.replace("    profiles: [never]\n", "    scale: 0\n"))
     buoy.run(*first)
     buoy.run("up", "-d", "app")
-    assert buoy.run("logs", "app", "--no-log-prefix").lines == ["of the base", "of the app"]
+    logs = ("logs", "app", "--no-log-prefix")
+    assert eventually(lambda: buoy.run(*logs).lines == ["of the base", "of the app"])
     assert buoy.run("ps", "-a", "--services").lines == ["app"]
 
 

@@ -20,6 +20,7 @@ from tests import leaks
 from tests.conftest import TEST_ROOTS
 from tests.marks import needs_root
 from tests.scenarios.conftest import COMMAND, TIMEOUT_S, Buoy, Done
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -205,11 +206,9 @@ def test_modes_times_and_holes_are_kept_and_owners_if_asked(project: Buoy, here:
     project.run("cp", f"{here}/d", f"app:/{here}/plain")
     project.run("cp", "-a", f"{here}/d", f"app:/{here}/kept")
     for name, owner in (("plain", "0:0"), ("kept", "1234:4321")):
-        listing = inside(project, f"cd /{here}; stat -c '%a %u:%g %Y %h' {name} {name}/f")
-        assert listing == [
-            f"751 {owner} 1000000000 3".replace(" 3", f" {listing[0][-1]}"),
-            f"641 {owner} 1000000000 2",
-        ]
+        looks = f"cd /{here}; stat -c '%a %u:%g %Y' {name} {name}/f; stat -c %h {name}/f"
+        expected = [f"751 {owner} 1000000000", f"641 {owner} 1000000000", "2"]
+        assert inside(project, looks) == expected
         assert inside(
             project,
             f"cd /{here}/{name}; [ f -ef again ] && [ -p pipe ] && echo ok; stat -c %s sparse",
@@ -433,20 +432,14 @@ def test_one_that_restarts_and_one_made_by_run(buoy: Buoy, busybox: object) -> N
     )
     buoy.write("f", "f")
     buoy.run("up", "-d")
-    while "Restarting" not in buoy.run("ps", "-a").stdout:
-        pass
+    assert eventually(lambda: "Restarting" in buoy.run("ps", "-a").stdout)
     buoy.run("cp", "app:/made", "made")
     assert (buoy.directory / "made").read_text() == "made\n"
     buoy.run("run", "-d", "--name", "once", "app", "sleep", "1000")
     buoy.run("stop", "app")
     buoy.run("cp", "--all", "f", "app:/f")
-    assert (
-        buoy.run("cp", "--all", "app:/f", "g").exit_code,
-        (buoy.directory / "g").read_text(),
-    ) == (
-        0,
-        "f",
-    )
+    buoy.run("cp", "--all", "app:/f", "g")
+    assert (buoy.directory / "g").read_text() == "f"
 
 
 def test_a_start_waits_for_a_copy_and_a_copy_for_another(buoy: Buoy, busybox: object) -> None:

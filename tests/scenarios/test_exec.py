@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.marks import needs_root
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from tests.scenarios.conftest import Buoy
@@ -66,9 +66,8 @@ def test_in_the_background_it_runs_on(buoy: Buoy) -> None:
     for option in ("-d", "-dt"):
         script = f"sleep 0.2; echo > /tmp/{option}; sleep 1000"
         assert buoy.run("exec", option, "web", "sh", "-c", script).stdout == ""
-        deadline = time.monotonic() + 10
-        while buoy.run("exec", "web", "ls", f"/tmp/{option}", check=False).exit_code:
-            assert time.monotonic() < deadline
+        look = ("exec", "web", "sh", "-c", f"until test -e /tmp/{option}; do sleep 0.02; done")
+        assert buoy.run(*look).exit_code == 0
     assert "no-such" in buoy.run("exec", "-d", "web", "no-such", check=False).stderr
 
 
@@ -77,8 +76,7 @@ def test_what_does_not_run_is_refused(buoy: Buoy) -> None:
     buoy.run("up", "-d", "loop")
     done = buoy.run("exec", "web", "true", check=False)
     assert (done.exit_code, "service `web` is not running" in done.stderr) == (1, True)
-    while "Restarting" not in buoy.run("ps").stdout:
-        time.sleep(0.05)
+    assert eventually(lambda: "Restarting" in buoy.run("ps").stdout)
     done = buoy.run("exec", "loop", "true", check=False)
     assert done.exit_code == 1
     assert "is restarting" in done.stderr or "has ended" in done.stderr

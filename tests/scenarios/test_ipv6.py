@@ -21,11 +21,7 @@ services:
     command: [httpd, -f, -p, "[::]:80", -h, /etc]
     networks: {lan: {ipv6_address: "fd00:77::80"}}
     stop_grace_period: 0s
-  peer:
-    image: busybox
-    command: sleep 1000
-    networks: [lan]
-    stop_grace_period: 0s
+  peer: {image: busybox, command: sleep 1000, networks: [lan], stop_grace_period: 0s}
 networks:
   lan:
     enable_ipv6: true
@@ -37,7 +33,8 @@ def test_services_find_each_other_over_ipv6(buoy: Buoy) -> None:
     buoy.write("compose.yaml", DUAL)
     buoy.run("up", "-d")
     inside = ("exec", "-T", "peer")
-    assert "root:" in buoy.run(*inside, "wget", "-qO-", "http://[fd00:77::80]/passwd").stdout
+    asking = "until wget -qO- http://[fd00:77::80]/passwd 2>/dev/null; do sleep 0.1; done"
+    assert "root:" in buoy.run(*inside, "sh", "-c", asking).stdout
     hosts = buoy.run(*inside, "cat", "/etc/hosts").stdout
     assert "fd00:77::3\t" in hosts  # ::1 is the gateway's, ::2 the printer's
     (network,) = json.loads(buoy.run("network", "inspect", "app_lan").stdout)
@@ -50,8 +47,9 @@ def test_services_find_each_other_over_ipv6(buoy: Buoy) -> None:
 
 
 def test_an_ipv6_address_outside_of_the_subnet_is_a_problem_with_its_place(buoy: Buoy) -> None:
-    buoy.write("compose.yaml", DUAL.replace("fd00:77::80", "fd00:78::80"))
+    text = DUAL.replace("fd00:77::80", "fd00:78::80")
+    buoy.write("compose.yaml", text.replace("fd00:77:", "fd00:79:"))  # not that of the test above
     failed = buoy.run("up", "-d", check=False)
     assert failed.exit_code != 0
-    assert "`fd00:78::80` is not an address of fd00:77::/64" in failed.stderr
+    assert "`fd00:78::80` is not an address of fd00:79::/64" in failed.stderr
     buoy.run("down")

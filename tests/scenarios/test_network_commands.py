@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.marks import needs_root
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from tests.scenarios.conftest import Buoy
@@ -36,18 +38,8 @@ PREDEFINED = ("bridge", "host", "none")
 
 
 def fetches(buoy: Buoy, service: str, host: str) -> bool:
-    done = buoy.run(
-        "exec",
-        "-T",
-        service,
-        "timeout",
-        "3",
-        "wget",
-        "-qO-",
-        f"http://{host}/hostname",
-        check=False,
-    )
-    return done.exit_code == 0
+    fetch = ("timeout", "3", "wget", "-qO-", f"http://{host}/hostname")
+    return buoy.run("exec", "-T", service, *fetch, check=False).exit_code == 0
 
 
 def routes(buoy: Buoy, service: str) -> list[str]:
@@ -64,7 +56,7 @@ def test_a_running_container_comes_and_goes(buoy: Buoy) -> None:
     for container in ("app-web-1", "app-peer-1"):
         alias = ("--alias", "shop") if "web" in container else ()
         buoy.run("network", "connect", *alias, "extra", container)
-    assert fetches(buoy, "peer", "app-web-1")
+    assert eventually(lambda: fetches(buoy, "peer", "app-web-1"))
     assert fetches(buoy, "peer", "shop")
     (network,) = json.loads(buoy.run("network", "inspect", "extra").stdout)
     names = {one["Name"]: one for one in network["Containers"].values()}
@@ -116,8 +108,6 @@ def test_published_ports_follow_the_default_route(buoy: Buoy) -> None:
 
     def reached() -> bool:
         port = buoy.run("port", "web", "80").stdout.split(":")[-1].strip()
-        import urllib.request
-
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/hostname", timeout=5) as answer:
             return bool(answer.read())
 
@@ -192,7 +182,7 @@ def test_on_the_default_network_containers_see_each_other_by_address_and_link(bu
     (network,) = json.loads(buoy.run("network", "inspect", "bridge").stdout)
     db = next(one for one in network["Containers"].values() if one["Name"] == "app-db-1")
     address = db["IPv4Address"].partition("/")[0]
-    assert fetches(buoy, "web", address)
+    assert eventually(lambda: fetches(buoy, "web", address))
     assert fetches(buoy, "web", "database")
     hosts = buoy.run("exec", "-T", "web", "cat", "/etc/hosts").stdout
     assert f"{address}\tdatabase " in hosts

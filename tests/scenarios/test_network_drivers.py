@@ -36,8 +36,8 @@ networks:
 def test_services_on_a_macvlan_network_find_each_other(buoy: Buoy) -> None:
     buoy.write("compose.yaml", PROJECT.replace("DRIVER", "macvlan"))
     buoy.run("up", "-d")
-    found = buoy.run("exec", "-T", "peer", "wget", "-qO-", "http://web/passwd").stdout
-    assert "root:" in found
+    asking = "until wget -qO- http://web/passwd 2>/dev/null; do sleep 0.1; done"
+    assert "root:" in buoy.run("exec", "-T", "peer", "sh", "-c", asking).stdout
     assert "lan" in buoy.run("network", "ls").stdout
     assert buoy.run("plan").stdout == "nothing to do\n"
     buoy.run("down")

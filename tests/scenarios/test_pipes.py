@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pty
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -11,6 +9,7 @@ import pytest
 
 from tests.marks import needs_root
 from tests.scenarios.conftest import COMMAND
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from tests.scenarios.conftest import Buoy
@@ -46,6 +45,7 @@ def shell(buoy: Buoy, line: str) -> tuple[str, str, list[str]]:
 
 def test_output_that_is_cut_off_leaves_no_traceback(noisy: Buoy) -> None:
     noisy.run("up", "-d")
+    assert eventually(lambda: "100000" in noisy.run("logs", "-n", "1").stdout)  # more than a pipe
     for verb in ("logs", "logs -f", "exec -T web yes"):
         output, errors, codes = shell(noisy, f"buoy {verb} | head -n 1")
         assert (output[-1], errors, codes) == ("y" if "yes" in verb else "1", "", ["141", "0"])
@@ -70,22 +70,9 @@ def test_exec_reads_pipes_and_files(noisy: Buoy) -> None:
 
 def test_ctrl_c_on_a_terminal_goes_to_what_exec_runs(noisy: Buoy) -> None:
     noisy.run("up", "-d")
-    master, terminal = pty.openpty()
     script = "trap 'echo caught; exit 5' INT; echo ready; while :; do sleep 0.05; done"
-    process = subprocess.Popen(
-        [COMMAND, "exec", "web", "sh", "-c", script],
-        cwd=noisy.directory,
-        env=noisy.environment,
-        stdin=terminal,
-        stdout=terminal,
-        stderr=terminal,
-    )
-    os.close(terminal)
-    shown = b""
-    while b"ready" not in shown:
-        shown += os.read(master, 1024)
-    os.write(master, b"\x03")
-    while b"caught" not in shown:
-        shown += os.read(master, 1024)
-    assert process.wait(timeout=10) == 5
-    os.close(master)
+    terminal = noisy.on_terminal("exec", "web", "sh", "-c", script)
+    terminal.expect(b"ready")
+    terminal.send(b"\x03")
+    terminal.expect(b"caught")
+    assert terminal.end() == 5

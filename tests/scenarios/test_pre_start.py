@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import signal
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.marks import needs_root
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from tests.scenarios.conftest import Buoy
@@ -53,7 +53,7 @@ def test_they_run_once_for_all_replicas_and_leave_nothing(prepared: Buoy) -> Non
     up = prepared.run("up", "-d").stderr
     assert " Container web-pre_start-1  Exited\n" in up
     assert runs(prepared) == ["hook here 0 /tmp"]
-    assert "hook here 0 /tmp" in prepared.run("logs", "web").stdout
+    assert eventually(lambda: "hook here 0 /tmp" in prepared.run("logs", "web").stdout)
     assert len(prepared.run("ps", "-aq").lines) == 2
     prepared.run("up", "-d", "--scale", "web=3")
     assert len(runs(prepared)) == 1
@@ -104,8 +104,7 @@ def test_one_that_is_under_way_when_the_command_ends_is_run_again(
 ) -> None:
     prepared.write("compose.yaml", TEXT.replace("> /data/ready", ">> /out/runs; sleep 1000"))
     process = prepared.start("up", "-d")
-    while not runs(prepared):
-        time.sleep(0.02)
+    assert eventually(lambda: runs(prepared))
     process.send_signal(number)
     process.communicate()
     assert process.returncode != 0

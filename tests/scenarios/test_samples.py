@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 pytestmark = [needs_root, pytest.mark.timeout(900)]
 DATA = ("logs", "mysql")  # what running the sample in place has made there
+BAD_GATEWAY = 502
 LISTEN_S = 10.0  # a service that has no health check counts as up before it listens
 BUILD_S = 600.0  # Debian's packages are fetched and installed, once
 
@@ -53,7 +54,7 @@ class Sample(Buoy):
         self.write(file, text.replace(f'"{port}:', f'"{self.port}:'))
 
     def page(self) -> str:
-        """What is answered to a GET of /, once somebody listens there."""
+        """What is answered to a GET of /, once somebody listens there, and behind a proxy."""
         deadline = time.monotonic() + LISTEN_S
         while True:
             try:
@@ -61,7 +62,8 @@ class Sample(Buoy):
                     text: str = page.read().decode()
                     return text
             except (urllib.error.URLError, ConnectionResetError) as error:
-                if isinstance(error, urllib.error.HTTPError) or time.monotonic() > deadline:
+                status = error.code if isinstance(error, urllib.error.HTTPError) else BAD_GATEWAY
+                if status != BAD_GATEWAY or time.monotonic() > deadline:
                     raise
             time.sleep(0.05)
 
