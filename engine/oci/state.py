@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
 
 from engine.containers.logs.stamps import stamp_of
-from engine.oci.errors import OciProblem
+from engine.oci.errors import NotFound, OciProblem
 from engine.oci.store import Stored, all_of, find
 
 TYPE_CHECKING = False
@@ -35,10 +36,15 @@ def run_list(root: str, given: Given, log: Log) -> int:
     found = all_of(root)
     if given.flag("quiet"):
         sys.stdout.writelines(f"{container.id}\n" for container in found)
-    elif form == "json":
-        sys.stdout.write(json.dumps([_described(container) for container in found]) + "\n")
+        return 0
+    described = []
+    for container in found:
+        with contextlib.suppress(NotFound, FileNotFoundError):  # deleted meanwhile
+            described.append(_described(container))
+    if form == "json":
+        sys.stdout.write(json.dumps(described) + "\n")
     else:
-        _print_table([_COLUMNS, *(_row(_described(container)) for container in found)])
+        _print_table([_COLUMNS, *map(_row, described)])
     return 0
 
 

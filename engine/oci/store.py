@@ -6,6 +6,7 @@ socket on which the init of a created container waits. The kernel is asked for a
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import time
@@ -82,10 +83,10 @@ class Stored:
         }
 
     def config(self) -> dict[str, Any]:
-        """Its launch record."""
+        """Its launch record. Raises NotFound where it has been deleted meanwhile."""
         config = read_json(f"{self.directory}/{CONFIG_NAME}")
         if config is None:
-            raise OciProblem(f"{self.directory}/{CONFIG_NAME} is missing or broken")
+            raise NotFound
         return config
 
 
@@ -170,10 +171,8 @@ def remove_leftover(root: str, container_id: str) -> bool:
 
 
 def remove_directory(directory: str) -> None:
-    """With the files in it; accepts absence."""
-    try:
-        for name in os.listdir(directory):
+    """With the files in it, the state first: without it the rest is a leftover. Accepts absence."""
+    with contextlib.suppress(FileNotFoundError):
+        for name in sorted(os.listdir(directory), key=lambda name: name != STATE_NAME):
             os.unlink(f"{directory}/{name}")
         os.rmdir(directory)
-    except FileNotFoundError:
-        return

@@ -171,6 +171,16 @@ def test_what_there_is_is_listed(either: Runtime) -> None:
     assert either.ok("list", "-q").lines == names
 
 
+def test_what_is_being_deleted_is_not_listed(oci: Runtime) -> None:
+    name, other = oci.create(oci.config(*IDLE)), oci.create(oci.config(*IDLE))
+    config = oci.root / name / "config.json"
+    kept = config.read_bytes()
+    config.unlink()
+    assert [each["id"] for each in json.loads(oci.ok("list", "-f", "json").stdout)] == [other]
+    assert oci("state", name).stderr.endswith('msg="container does not exist"\n')
+    config.write_bytes(kept)
+
+
 def test_processes_are_shown(either: Runtime) -> None:
     name = either.start(either.config(*IDLE))
     either.ok("exec", "--detach", name, *IDLE)
