@@ -20,19 +20,9 @@ import sys
 from engine.cgroups.entrance import go_in
 from engine.containers import priorities, process
 from engine.containers.link import TERMINAL
+from engine.containers.namespaces import FLAGS
 from engine.kernel import idmap
-from engine.kernel.namespaces import (
-    CLONE_NEWCGROUP,
-    CLONE_NEWIPC,
-    CLONE_NEWNET,
-    CLONE_NEWNS,
-    CLONE_NEWPID,
-    CLONE_NEWTIME,
-    CLONE_NEWUSER,
-    CLONE_NEWUTS,
-    is_shared,
-    setns,
-)
+from engine.kernel.namespaces import is_shared, setns
 from engine.kernel.process import die_with_parent, reset_signals, set_dumpable, start_time
 from engine.kernel.terminal import open_terminal, set_window_size
 
@@ -45,9 +35,7 @@ if TYPE_CHECKING:
 # that of a monitor means the container, and a fork of it is still that for a moment.
 END_SIGNAL = signal.SIGUSR1
 _KEPT = ("KILL",)  # for the one that waits: what it waits for may have become another user
-_NAMESPACES = (
-    CLONE_NEWCGROUP | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS
-)
+_MAYBE_OURS = ("user", "time")  # to enter the own user namespace is refused
 _MESSAGE_BYTES = 64
 _CHUNK_BYTES = 65536
 
@@ -118,11 +106,9 @@ def enter(target: dict[str, Any], described: dict[str, Any]) -> bytes | None:
     process.set_limits(described["rlimits"])
     priorities.apply(described)
     process.set_oom_score(described["oomScoreAdj"])
-    flags = _NAMESPACES | (0 if is_shared(target["pid"], "time") else CLONE_NEWTIME)
-    if is_shared(target["pid"], "user"):
-        setns(pidfd, flags)
-    else:
-        setns(pidfd, flags | CLONE_NEWUSER)
+    shared = [kind for kind in _MAYBE_OURS if is_shared(target["pid"], kind)]
+    setns(pidfd, sum(flag for kind, flag in FLAGS.items() if kind not in shared))
+    if "user" not in shared:
         idmap.become_root()
     sys.meta_path.clear()  # an import would now run what the image has at our library's path
     os.close(pidfd)
