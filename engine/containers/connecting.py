@@ -93,11 +93,7 @@ async def _change_running(
     run_directory = containers.roots.container_run(container_id)
     config: dict[str, Any] = read_json(f"{run_directory}/{CONFIG_NAME}") or {}
     hostname = hostname_of(container_id, after)
-
-    def claimed(spec: ContainerSpec) -> dict[str, Any]:
-        return networks.attach(container_id, row["name"], hostname, spec, running=True)
-
-    record = claimed(after)
+    record = networks.attach(container_id, row["name"], hostname, after, running=True)
     attachments = [attachment_of(endpoint).values() for endpoint in record["endpoints"]]
     request = {"do": "networks", "network": record, "attachments": attachments}
     answer = await ask(containers.roots, container_id, request)

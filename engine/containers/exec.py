@@ -127,8 +127,8 @@ async def _run_on_pipes(
         # a process left behind in the container may hold the pipes for ever
         await asyncio.wait(outputs, timeout=DRAIN_S)
     finally:
-        for relay in outputs:
-            relay.cancel()
+        for task in outputs:
+            task.cancel()
         await asyncio.wait(outputs)
     return code
 

@@ -15,7 +15,6 @@ from engine.state.locks import locked
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable
 
     from engine.containers.containers import Containers
     from engine.state.paths import Roots
@@ -68,8 +67,8 @@ def _lost_state(roots: Roots, row: sqlite3.Row) -> dict[str, Any] | None:
 
 
 def _live(containers: Containers) -> list[str]:
-    rows: Iterable[sqlite3.Row] = _rows(containers)
-    return [row["id"] for row in rows if lock_holder(containers.roots.container_run(row["id"]))]
+    ids = [row["id"] for row in _rows(containers)]
+    return [one for one in ids if lock_holder(containers.roots.container_run(one))]
 
 
 def _end_leftover(roots: Roots, container_id: str, state: dict[str, Any]) -> None:

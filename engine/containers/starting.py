@@ -61,7 +61,7 @@ async def start(containers: Containers, row: sqlite3.Row, client: Client | None 
     container_id = row["id"]
     run_directory = roots.container_run(container_id)
     if await is_started(containers, container_id):
-        _refuse_paused(containers, row, "it cannot be started")
+        _refuse_paused(containers, row)
         return
     mend(containers, row)
     spec = load_spec(row["spec"], name=row["name"])
@@ -146,11 +146,11 @@ async def execute(
         raise _problem(row["name"], outcome) from None
 
 
-def _refuse_paused(containers: Containers, row: sqlite3.Row, consequence: str) -> None:
+def _refuse_paused(containers: Containers, row: sqlite3.Row) -> None:
     state = read_json(f"{containers.roots.container_run(row['id'])}/{STATE_NAME}") or {}
     if state.get("status") == "paused":
         raise ContainerProblem(
-            f"container {row['name']} is paused: {consequence}",
+            f"container {row['name']} is paused: it cannot be started",
             hint="`buoy unpause` lets it go on",
             code="container-paused",
         )
