@@ -232,11 +232,11 @@ class Containers:
         from engine.containers import stopping
 
         row = self.row(name_or_id)
-        self._note_manual_stop(row["id"])
         if not await stopping.kill(self.roots, row["id"], signal):
             raise ContainerProblem(
                 f"container {row['name']} is not running", code="container-not-running"
             )
+        self._note_manual_stop(row["id"])
         self._note(row, "kill", signal=signal)
 
     async def pause(self, name_or_id: str) -> None:
@@ -310,11 +310,7 @@ class Containers:
         """
         from engine.containers import starting
 
-        row = self.row(name_or_id)
-        self._note(row, "exec_create", command=list(spec.argv))
-        exit_code = await starting.execute(self, row, spec, output)
-        self._note(row, "exec_die", exit_code=exit_code)
-        return exit_code
+        return await starting.execute(self, self.row(name_or_id), spec, output)
 
     async def copy_out(
         self,

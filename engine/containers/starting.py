@@ -139,11 +139,15 @@ async def execute(
         raise ContainerProblem(f"container {row['name']} has ended", code="container-not-running")
     target = {**target, "sessions": containers.roots.container_run(row["id"])}
     process = exec_.describe(spec, config)
+    name = {"name": row["name"]}
+    note_event(containers.db, "exec_create", row["id"], {**name, "command": list(spec.argv)})
     try:
-        return await exec_.run(containers.stage, target, process, spec, output)
+        exit_code = await exec_.run(containers.stage, target, process, spec, output)
     except StartError as error:
         outcome = {"code": error.code, "what": error.what, "exit_code": error.exit_code}
         raise _problem(row["name"], outcome) from None
+    note_event(containers.db, "exec_die", row["id"], {**name, "exit_code": exit_code})
+    return exit_code
 
 
 def _refuse_paused(containers: Containers, row: sqlite3.Row) -> None:

@@ -186,6 +186,16 @@ def test_what_commands_do_is_among_the_events(dock: Dock) -> None:
     ]
 
 
+def test_what_was_refused_leaves_no_trace(dock: Dock) -> None:
+    container = dock.sh("exit 7").container
+    for attempt in (lambda: dock.kill(container), lambda: dock.exec(container, "true")):
+        with pytest.raises(ContainerProblem, match="not running"):
+            attempt()
+    found = dock.engine.db.execute("SELECT action FROM events WHERE subject = ?", (container.id,))
+    assert [row["action"] for row in found] == ["create", "start"]
+    assert not dock.engine.containers.row(container.id)["manually_stopped"]
+
+
 def test_stopping_what_does_not_run_changes_nothing(dock: Dock) -> None:
     container = dock.sh("exit 7").container
     assert dock.stop(container).exit_code == 7
