@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import marshal
 import os
 
 from engine.containers import process
@@ -17,9 +16,6 @@ if TYPE_CHECKING:
     from engine.cgroups.entrance import Entrance
     from engine.containers.link import Link
     from engine.containers.namespaces import Namespaces
-
-
-_MOST_BYTES = 4096  # PIPE_BUF: written in one piece
 
 
 def fork_init(
@@ -48,38 +44,6 @@ def fork_init(
         let_go()
         init.run(stdio, entrance)
     return pid
-
-
-def fork_apart(fork: Callable[[], int]) -> int:
-    """The pid of what `fork` forks, in a child that goes where its caller must not.
-
-    What is forked becomes the child of the nearest subreaper above. Raises OSError as `fork` does.
-    """
-    read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
-    child = os.fork()
-    if child == 0:
-        os.close(read_fd)
-        _tell_fork(fork, write_fd)
-    os.close(write_fd)
-    told = os.read(read_fd, _MOST_BYTES)  # not to its end: what is forked has the pipe, too
-    os.close(read_fd)
-    os.waitpid(child, 0)
-    if not told:
-        raise OSError("the fork of init was killed")
-    pid, code, reason = marshal.loads(told)
-    if not pid:
-        raise OSError(code, reason)
-    return int(pid)
-
-
-def _tell_fork(fork: Callable[[], int], write_fd: int) -> None:
-    """In the child; never returns."""
-    try:
-        os.write(write_fd, marshal.dumps((fork(), 0, "")))
-    except OSError as error:
-        os.write(write_fd, marshal.dumps((0, error.errno, error.strerror or str(error))))
-    finally:
-        os._exit(0)
 
 
 def _read_filter(path: str | None) -> bytes | None:

@@ -16,12 +16,13 @@ from engine.cgroups.aside import stand_aside
 from engine.cgroups.controls import LimitRefused
 from engine.cgroups.hierarchy import Hierarchies
 from engine.cgroups.oom import counters_of, open_watch
-from engine.containers.forking import fork_apart, fork_init
+from engine.containers.forking import fork_init
 from engine.containers.group import cgroup_of
 from engine.containers.link import Link
 from engine.containers.namespaces import Namespaces
 from engine.containers.sharing import open_shared
 from engine.containers.statefile import CONFIG_NAME, read_json
+from engine.kernel.child import call_in_child
 from engine.kernel.idmap import new_namespace
 from engine.kernel.namespaces import owner_of
 from engine.kernel.process import start_time
@@ -205,7 +206,7 @@ class _Work:
             return pid
         open_peers(self._config["mounts"])
         open_remapped(self._config, self._userns_fd)
-        pid = fork_apart(lambda: fork_init(self._config, namespaces, link, stdio, sync.close))
+        pid = call_in_child(lambda: fork_init(self._config, namespaces, link, stdio, sync.close))
         self._cgroup.attach(pid)  # from within, its own cgroup is none of its business
         return pid
 

@@ -12,7 +12,7 @@ import os
 from engine.containers.namespaces import open_namespace
 from engine.containers.statefile import STATE_NAME, read_json
 from engine.kernel import mounts
-from engine.kernel.apart import made_apart
+from engine.kernel.child import open_in_child
 from engine.kernel.namespaces import CLONE_NEWNS, setns
 from engine.kernel.openat2 import open_beneath
 from engine.kernel.process import start_time
@@ -86,6 +86,6 @@ def _tree_of(run_directory: str, path: str) -> int:
         return [mounts.open_tree("", directory_fd=target_fd)]
 
     try:
-        return made_apart(make)[0]
+        return open_in_child(make)[0]
     finally:
         os.close(mount_fd)

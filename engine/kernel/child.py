@@ -1,40 +1,50 @@
-"""Work done in a child process, so that the memory it touches is given back with it."""
+"""Work done in a child process: the memory it touches, and where it goes, are the child's."""
 
 from __future__ import annotations
 
 import marshal
 import os
+import socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any, TypeVar
+    from collections.abc import Callable, Sequence
+    from typing import Any, NoReturn, TypeVar
 
     Value = TypeVar("Value")
 
-_CHUNK_BYTES = 1 << 16
+_MOST_BYTES, _MOST_FDS = 1 << 16, 253  # SCM_MAX_FD
 
 
 def call_in_child(work: Callable[[], Value]) -> Value:
-    """What `work` returns, done by a fork of this process. The value must be one of marshal's.
+    """What `work` returns, done by a fork of this process: a value of marshal's, at most 64 KiB.
 
-    Raises an OSError that says the same where the work raised one; RuntimeError, with the
-    traceback in its notes, for anything else, and for a child that was killed. The caller has one
-    thread.
+    What the work has forked becomes the child of the nearest subreaper above. Raises OSError where
+    the work raised one, or was killed; RuntimeError, with the traceback in its notes, for anything
+    else. The caller has one thread.
     """
-    read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
+    value: Value = _done(lambda: (work(), ()))[0]
+    return value
+
+
+def open_in_child(work: Callable[[], Sequence[int]]) -> list[int]:
+    """The same of descriptors, at most 253, from where this process cannot go, and come back."""
+    return _done(lambda: (None, work()))[1]
+
+
+def _done(work: Callable[[], tuple[Any, Sequence[int]]]) -> tuple[Any, list[int]]:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     child = os.fork()
     if child == 0:
-        _answer(work, write_fd)
-    os.close(write_fd)
-    packed = b""
-    while chunk := os.read(read_fd, _CHUNK_BYTES):
-        packed += chunk
-    os.close(read_fd)
+        ours.close()
+        _answer(work, theirs)
+    theirs.close()
+    with ours:  # one packet, not up to the end: what the work has forked has the socket, too
+        packet, fds, _, _ = socket.recv_fds(ours, _MOST_BYTES, _MOST_FDS)
     os.waitpid(child, 0)
-    if not packed:
-        raise RuntimeError("the child was killed")
-    kind, value = marshal.loads(packed)
+    if not packet:
+        raise OSError("the child was killed")
+    kind, value = marshal.loads(packet)
     if kind == "error":
         raise OSError(*value)
     if kind == "bug":
@@ -42,29 +52,26 @@ def call_in_child(work: Callable[[], Value]) -> Value:
         bug = RuntimeError(what)
         bug.add_note(traceback)
         raise bug
-    found: Value = value
-    return found
+    return value, fds
 
 
-def _answer(work: Callable[[], object], write_fd: int) -> None:
-    """In the child; never returns."""
+def _answer(work: Callable[[], tuple[Any, Sequence[int]]], report: socket.socket) -> NoReturn:
+    """In the child."""
     try:
-        packed = marshal.dumps(_outcome(work))
-        while packed:
-            packed = packed[os.write(write_fd, packed) :]
+        kind, value, fds = _outcome(work)
+        socket.send_fds(report, [marshal.dumps((kind, value))], list(fds))
     finally:
         os._exit(0)
 
 
-def _outcome(work: Callable[[], Any]) -> tuple[str, Any]:
+def _outcome(work: Callable[[], tuple[Any, Sequence[int]]]) -> tuple[str, Any, Sequence[int]]:
     try:
-        return "value", work()
+        return ("value", *work())
     except OSError as error:
-        if error.errno is None:
-            return "error", (str(error),)
-        return "error", (error.errno, error.strerror, error.filename)
+        known = error.errno is not None
+        return "error", (error.errno, error.strerror) if known else (str(error),), ()
     except BaseException as error:  # noqa: BLE001 - raised again by the caller
         import traceback
 
         what = f"{type(error).__name__}: {error}"
-        return "bug", (what, "".join(traceback.format_exception(error)))
+        return "bug", (what, "".join(traceback.format_exception(error))), ()

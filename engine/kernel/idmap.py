@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from engine.kernel.apart import made_apart
+from engine.kernel.child import open_in_child
 from engine.kernel.namespaces import CLONE_NEWUSER, open_own, unshare
 
 TYPE_CHECKING = False
@@ -47,7 +47,7 @@ def new_namespace(uids: Sequence[dict[str, Any]], gids: Sequence[dict[str, Any]]
         enter_new(uids, gids)
         return [open_own("user")]
 
-    return made_apart(make)[0]
+    return open_in_child(make)[0]
 
 
 def become_root() -> None:

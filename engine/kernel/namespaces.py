@@ -12,7 +12,7 @@ import fcntl
 import os
 import socket
 
-from engine.kernel.apart import made_apart
+from engine.kernel.child import open_in_child
 from engine.kernel.libc import KernelCallError, libc
 
 TYPE_CHECKING = False
@@ -79,7 +79,7 @@ def new_network_in(userns_fd: int) -> int:
         unshare(CLONE_NEWNET)
         return [open_own("net")]
 
-    return made_apart(make)[0]
+    return open_in_child(make)[0]
 
 
 @contextlib.contextmanager

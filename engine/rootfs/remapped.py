@@ -12,7 +12,7 @@ import errno
 import os
 
 from engine.kernel import mounts
-from engine.kernel.apart import made_apart
+from engine.kernel.child import open_in_child
 from engine.kernel.mountoptions import MountOptions
 from engine.kernel.namespaces import CLONE_NEWNS, unshare
 from engine.kernel.process import become_for_files
@@ -41,7 +41,7 @@ def open_remapped(config: dict[str, Any], userns_fd: int) -> None:
     linux = config["linux"]
     root_ids = tuple(linux[f"{kind}Mappings"][0]["hostID"] for kind in ("uid", "gid"))
     workshop = _Workshop(config["root"]["path"], userns_fd, root_ids)
-    fds = made_apart(lambda: workshop.make(config["buoy"]["overlay"], binds))
+    fds = open_in_child(lambda: workshop.make(config["buoy"]["overlay"], binds))
     config["root"].update(tree_fd=fds[0], path=_REACHABLE)
     for entry, fd in zip(binds, fds[1:], strict=True):
         entry["tree_fd"] = fd
