@@ -68,10 +68,19 @@ def _outcome(work: Callable[[], tuple[Any, Sequence[int]]]) -> tuple[str, Any, S
     try:
         return ("value", *work())
     except OSError as error:
-        known = error.errno is not None
-        return "error", (error.errno, error.strerror) if known else (str(error),), ()
+        return "error", _parts(error), ()
     except BaseException as error:  # noqa: BLE001 - raised again by the caller
         import traceback
 
         what = f"{type(error).__name__}: {error}"
         return "bug", (what, "".join(traceback.format_exception(error))), ()
+
+
+def _parts(error: OSError) -> tuple[Any, ...]:
+    """What an OSError like it is made of; a file may be named by a descriptor."""
+    if error.errno is None:
+        return (str(error),)
+    name = error.filename
+    if name is None or isinstance(name, int):
+        return error.errno, error.strerror, name
+    return error.errno, error.strerror, os.fsdecode(name)

@@ -21,9 +21,9 @@ def test_values_and_descriptors_come_back() -> None:
 
 
 def test_errors_come_back_as_they_were() -> None:
-    with pytest.raises(FileNotFoundError, match="No such file") as found:
+    with pytest.raises(FileNotFoundError, match="No such file or directory: '/none'") as found:
         call_in_child(lambda: os.open("/none", os.O_RDONLY))
-    assert found.value.errno == errno.ENOENT
+    assert (found.value.errno, found.value.filename) == (errno.ENOENT, "/none")
 
     def refuse() -> list[int]:
         raise OSError("only a text")
