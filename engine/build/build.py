@@ -156,7 +156,7 @@ def _global_arguments(
 ) -> dict[str, str]:
     """ARGs before the first FROM, each able to use those before it."""
     values = dict(automatic)
-    scope = Scope(given=given, outside=automatic)
+    scope = Scope(given, automatic)
     for instruction in dockerfile.arguments:
         expander = Expander(instruction, values, dockerfile.escape)
         for name, default in instruction.pairs:

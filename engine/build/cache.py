@@ -9,23 +9,22 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from engine.kernel.record import Record
 from engine.state.db import transaction
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping
 
-    Record = Mapping[str, object]
+    Facts = Mapping[str, object]
 
 _MOST_FILES = 20_000  # in a record, to tell which one changed
 _EXPLAINING = ("instruction", "files")  # the other fields say all that the result depends on
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cached:
+class Cached(Record):
     """What a step came to. `chain_id` None: it changed nothing. `created`: RFC 3339."""
 
     chain_id: str | None
@@ -48,7 +47,7 @@ class StepCache:
         ).fetchone()
         return None if row is None else Cached(chain_id=row["chain_id"], created=row["created"])
 
-    def add(self, key: str, record: Record, result: Cached) -> None:
+    def add(self, key: str, record: Facts, result: Cached) -> None:
         """Remember a step."""
         text = json.dumps(record, sort_keys=True)
         with transaction(self._database) as database:
@@ -58,18 +57,18 @@ class StepCache:
                 (key, result.chain_id, text, result.created, time.time()),
             )
 
-    def record(self, key: str) -> Record | None:
+    def record(self, key: str) -> Facts | None:
         """What was remembered with `add_record`."""
         row = self._database.execute(
             "SELECT record FROM build_cache WHERE key = ?", (key,)
         ).fetchone()
         return None if row is None else dict(json.loads(row["record"]))
 
-    def add_record(self, key: str, record: Record) -> None:
+    def add_record(self, key: str, record: Facts) -> None:
         """Remember something that is no step."""
         self.add(key, record, Cached(chain_id=None, created=""))
 
-    def previous(self, place: str) -> Record | None:
+    def previous(self, place: str) -> Facts | None:
         """The record of what was built at a place the last time."""
         row = self._database.execute(
             "SELECT c.record FROM build_steps s JOIN build_cache c ON c.key = s.key"
@@ -88,7 +87,7 @@ class StepCache:
             )
 
 
-def key_of(record: Record) -> str:
+def key_of(record: Facts) -> str:
     """The digest of a record, without what is only there to explain it."""
     counted = {name: value for name, value in record.items() if name not in _EXPLAINING}
     return digest(json.dumps(counted, sort_keys=True))

@@ -8,10 +8,10 @@ import json
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.kernel.interpreter import command_line
+from engine.kernel.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,8 +30,7 @@ class SourceMissing(Exception):
         self.source, self.rule = source, rule
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scratch:
+class Scratch(Record):
     """A fresh upper directory over layers (top first), for as long as a step needs it."""
 
     lowers: tuple[str, ...]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import difflib
 import os
 import posixpath
@@ -61,7 +60,7 @@ def plan_workdir(
         "owner": owner,
     }
     step = LayerStep(record=record, created_by=f"WORKDIR {directory}", make=make)
-    return dataclasses.replace(state, config=config), step
+    return state.replace(config=config), step
 
 
 async def plan_copy(

@@ -5,15 +5,15 @@ Texts are as written: variables are expanded when the step is run, with the valu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from engine.kernel.record import Record
 
 if TYPE_CHECKING:
     from engine.build.lines import Heredoc, Line
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Instruction:
+class Instruction(Record):
     """What all have: the line it is on, in which file."""
 
     line: Line
@@ -39,15 +39,13 @@ class Instruction:
         return self.locate(max(self.line.text.find(word), 0))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
+class Command(Record):
     """What is to be run. `shell`: `words` is one text for the shell; else an argv."""
 
     words: tuple[str, ...]
     shell: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class From(Instruction):
     """The start of a stage."""
 
@@ -56,14 +54,12 @@ class From(Instruction):
     platform: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Arg(Instruction):
     """Build arguments: (name, default or None)."""
 
     pairs: tuple[tuple[str, str | None], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Run(Instruction):
     """A command run in the stage; `mounts` as in --mount=..."""
 
@@ -73,7 +69,6 @@ class Run(Instruction):
     network: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Copy(Instruction):
     """COPY and ADD. `unpack`: local archives are unpacked, as ADD does."""
 
@@ -89,28 +84,24 @@ class Copy(Instruction):
     unpack: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Env(Instruction):
     """Variables for the steps after it and for the containers of the image."""
 
     pairs: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Label(Instruction):
     """Labels of the image."""
 
     pairs: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Expose(Instruction):
     """Ports, as `80`, `80/udp`, `8000-8010`."""
 
     ports: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Volume(Instruction):
     """Paths that get an anonymous volume in each container."""
 
@@ -118,7 +109,6 @@ class Volume(Instruction):
     json: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Setting(Instruction):
     """USER, WORKDIR, STOPSIGNAL, MAINTAINER: one value."""
 
@@ -126,7 +116,6 @@ class Setting(Instruction):
     value: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Start(Instruction):
     """CMD and ENTRYPOINT."""
 
@@ -134,14 +123,12 @@ class Start(Instruction):
     command: Command
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Shell(Instruction):
     """The program that runs shell-form commands, with its arguments."""
 
     argv: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Healthcheck(Instruction):
     """`test` as the image config has it; seconds, None where not given."""
 
@@ -153,15 +140,13 @@ class Healthcheck(Instruction):
     retries: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class OnBuild(Instruction):
     """An instruction for those who build FROM this image, as text."""
 
     trigger: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StageSource:
+class StageSource(Record):
     """One stage as written: its FROM and what follows."""
 
     number: int
@@ -174,8 +159,7 @@ class StageSource:
         return self.start.alias or str(self.number)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dockerfile:
+class Dockerfile(Record):
     """A whole file. `arguments` are the ARGs before the first FROM."""
 
     name: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from engine.kernel.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -25,8 +26,7 @@ PREDEFINED_ARGUMENTS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class Job(Record):
     """What the steps of one build share.
 
     path       of the Dockerfile on the host; what it is called when messages compare builds
@@ -61,8 +61,7 @@ class Job:
         return locks.setdefault(key, asyncio.Lock())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayerStep:
+class LayerStep(Record):
     """A step that makes a layer, decided but not yet done.
 
     record      all that its result depends on

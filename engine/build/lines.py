@@ -6,10 +6,10 @@ Source: engine.md D6.1 (directives), D6.2 (lines), D6.5 (heredocs).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from engine.build.words import Lexer, WordError
 from engine.errors import BuildProblem
+from engine.kernel.record import Record
 
 _DIRECTIVE = re.compile(r"#\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(.+?)\s*$")
 _HEREDOC = re.compile(r"(\d*)<<(-?)([^<]+)$")
@@ -17,8 +17,7 @@ _MAY_HAVE_HEREDOCS = re.compile(r"\s*(?:ONBUILD\s+)?(?:ADD|COPY|RUN)\s", re.IGNO
 DIRECTIVES = ("syntax", "escape", "check")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heredoc:
+class Heredoc(Record):
     """`<<NAME` and the lines up to NAME. `expand` is off where the name was quoted."""
 
     name: str
@@ -27,8 +26,7 @@ class Heredoc:
     expand: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class Line(Record):
     """One instruction as text. `pieces` says which physical line each part of `text` came from,
     as (offset in `text`, line number from 1, column from 1)."""
 
@@ -44,8 +42,7 @@ class Line:
         return piece[1], piece[2] + offset - piece[0]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lines:
+class Lines(Record):
     """The lines of one file, its directives, and what to warn of."""
 
     name: str  # of the file, for messages

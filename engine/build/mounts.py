@@ -8,11 +8,11 @@ import hashlib
 import os
 import posixpath
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.containers.spec import Mount
 from engine.errors import BuildProblem
+from engine.kernel.record import Record
 from engine.state.locks import locked, locked_if_free
 
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ _LATER = {"secret", "ssh"}
 _SIZE = re.compile(r"(\d+)([kmg]?)b?", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunMount:
+class RunMount(Record):
     """One --mount.
 
     origin   bind: stage, image or context that `source` is in; "" is the build context

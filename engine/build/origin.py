@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.build.cache import content_of, key_of
@@ -15,6 +14,7 @@ from engine.build.stages import find_stage
 from engine.build.tree import NotFoundInRoot
 from engine.errors import BuildProblem, ImageProblem
 from engine.images.image import silent
+from engine.kernel.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,8 +29,7 @@ DIGESTS = "context-files"  # below the cache: digests of contexts' files
 _IMAGE_CONTEXT = "docker-image://"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class Origin(Record):
     """A directory tree that files are taken from: a build context, or the layers of a stage or
     image (top first).
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
+
+from engine.kernel.record import Record
 
 Kind = Literal["started", "output", "note", "cached", "done", "failed"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildEvent:
+class BuildEvent(Record):
     """One thing that happened to one step.
 
     number   of the step, from 1 in the order of starting

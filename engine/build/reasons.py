@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    Record = Mapping[str, object]
+    Facts = Mapping[str, object]
 
 _MOST_NAMES = 3
 _WORDS = {
@@ -26,7 +26,7 @@ _WORDS = {
 }
 
 
-def why(before: Record | None, now: Record) -> str | None:
+def why(before: Facts | None, now: Facts) -> str | None:
     """The reason that is nearest to the user; None where there is nothing to compare with.
 
     before, now  records of the step at the same place, as they were hashed
@@ -45,7 +45,7 @@ def why(before: Record | None, now: Record) -> str | None:
     )
 
 
-def _files(before: Record, now: Record) -> str | None:
+def _files(before: Facts, now: Facts) -> str | None:
     if before.get("content") == now.get("content"):
         return None
     old, new = _mapping(before, "files"), _mapping(now, "files")
@@ -58,18 +58,18 @@ def _files(before: Record, now: Record) -> str | None:
     return "; ".join(said) or "files changed"
 
 
-def _names(before: Record, now: Record, field: str, word: str) -> str | None:
+def _names(before: Facts, now: Facts, field: str, word: str) -> str | None:
     old, new = _mapping(before, field), _mapping(now, field)
     names = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
     return f"{word} {_listed(names)} changed" if names else None
 
 
-def _other(before: Record, now: Record) -> str | None:
+def _other(before: Facts, now: Facts) -> str | None:
     changed = [word for field, word in _WORDS.items() if before.get(field) != now.get(field)]
     return f"{changed[0]} changed" if changed else None
 
 
-def _parent(before: Record, now: Record) -> str | None:
+def _parent(before: Facts, now: Facts) -> str | None:
     if before.get("parent") == now.get("parent"):
         return None
     return "what it is built on changed"
@@ -81,6 +81,6 @@ def _listed(names: list[str]) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
-def _mapping(record: Record, field: str) -> Mapping[str, object]:
+def _mapping(record: Facts, field: str) -> Mapping[str, object]:
     value = record.get(field)
     return value if isinstance(value, dict) else {}

@@ -9,7 +9,6 @@ import contextlib
 import os
 import re
 import secrets
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.build.cache import digest
@@ -22,6 +21,7 @@ from engine.build.stubs import ALWAYS, missing_stubs, remove_stubs
 from engine.containers.spec import ContainerSpec, EndpointSpec, HealthcheckSpec, Mount
 from engine.errors import BuildProblem, ContainerProblem
 from engine.kernel.process import start_time
+from engine.kernel.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,8 +44,7 @@ _ONLY_HEREDOC = re.compile(r"\s*\d*<<-?\S+\s*")
 _NO_HEALTHCHECK = HealthcheckSpec(test=("NONE",))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Script:
+class _Script(Record):
     """A heredoc that is a program of its own: `#!/usr/bin/env python3` and what follows."""
 
     path: str

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 import signal
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.build import instructions as ins
@@ -24,13 +22,14 @@ _REAL_TIME = re.compile(r"RTM(?:IN(?:\+\d+)?|AX(?:-\d+)?)")
 _PORT = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?(?:/(tcp|udp|sctp))?", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
     """Where ARG takes its values from: `given` (--build-arg) wins over the default written there,
     which wins over `outside` (ARGs before the first FROM, automatic ones)."""
 
-    given: Mapping[str, str]
-    outside: Mapping[str, str]
+    __slots__ = ("given", "outside")
+
+    def __init__(self, given: Mapping[str, str], outside: Mapping[str, str]) -> None:
+        self.given, self.outside = given, outside
 
     def value(self, name: str, default: str | None) -> str | None:
         """None: the ARG stays without a value."""
@@ -56,8 +55,7 @@ def _arg(instruction: ins.Arg, state: StageState, expander: Expander, scope: Sco
         shown.append(name if value is None else f"{name}={value}")
         if value is not None:
             values[name] = value
-    return dataclasses.replace(
-        state.with_config(" ".join(shown)),
+    return state.with_config(" ".join(shown)).replace(
         arguments={**state.arguments, **values},
         variables={**state.variables, **values},
     )
@@ -68,7 +66,7 @@ def _env(instruction: ins.Env, state: StageState, expander: Expander) -> StageSt
     shown = " ".join(f"{name}={value}" for name, value in pairs.items())
     env = tuple(f"{name}={value}" for name, value in {**state.environment, **pairs}.items())
     changed = state.with_config(f"ENV {shown}", env=env)
-    return dataclasses.replace(changed, variables={**state.variables, **pairs})
+    return changed.replace(variables={**state.variables, **pairs})
 
 
 def _label(instruction: ins.Label, state: StageState, expander: Expander) -> StageState:
@@ -112,7 +110,7 @@ def _volume(instruction: ins.Volume, state: StageState, expander: Expander) -> S
 def _setting(instruction: ins.Setting, state: StageState, expander: Expander) -> StageState:
     if instruction.kind == "MAINTAINER":
         shown = state.with_config(instruction.text)
-        return dataclasses.replace(shown, author=instruction.value)
+        return shown.replace(author=instruction.value)
     value = expander.word(instruction.value)
     if instruction.kind == "STOPSIGNAL":
         _check_signal(value, instruction)
@@ -133,7 +131,7 @@ def _start(instruction: ins.Start, state: StageState, expander: Expander) -> Sta
     argv = (*state.shell, *command.words) if command.shell and command.words else command.words
     shown = f"{instruction.kind} [{' '.join(map(json.dumps, argv))}]"
     if instruction.kind == "CMD":
-        return dataclasses.replace(state.with_config(shown, cmd=argv), command_is_own=True)
+        return state.with_config(shown, cmd=argv).replace(command_is_own=True)
     inherited = {} if state.command_is_own else {"cmd": None}
     return state.with_config(shown, entrypoint=argv, **inherited)
 
@@ -157,7 +155,7 @@ def _healthcheck(instruction: ins.Healthcheck, state: StageState, expander: Expa
 def _on_build(instruction: ins.OnBuild, state: StageState, expander: Expander) -> StageState:
     """Docker's history has no line for it."""
     triggers = (*state.config.on_build, instruction.trigger)
-    return dataclasses.replace(state, config=state.config.replace(on_build=triggers))
+    return state.replace(config=state.config.replace(on_build=triggers))
 
 
 _SETTERS: dict[type[ins.Instruction], Callable[[Any, StageState, Expander], StageState]] = {

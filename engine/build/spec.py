@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from engine.kernel.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildSpec:
+class BuildSpec(Record):
     """One image to be built from a directory and a Dockerfile.
 
     context              absolute directory that COPY takes files from
@@ -30,14 +30,14 @@ class BuildSpec:
     context: str
     dockerfile: str = "Dockerfile"
     dockerfile_inline: str | None = None
-    args: Mapping[str, str] = field(default_factory=dict)
+    args: Mapping[str, str] = {}
     target: str | None = None
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = {}
     tags: tuple[str, ...] = ()
     no_cache: bool = False
     pull: bool = False
     network: str = "default"
     extra_hosts: tuple[tuple[str, str], ...] = ()
     shm_size_bytes: int = 64 * 1024 * 1024
-    ulimits: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    additional_contexts: Mapping[str, str] = field(default_factory=dict)
+    ulimits: Mapping[str, tuple[int, int]] = {}
+    additional_contexts: Mapping[str, str] = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -44,7 +43,7 @@ class StageBuilder:
 
     def __init__(self, job: Job, stage: StageSource) -> None:
         self._job, self._stage = job, stage
-        self._scope = Scope(given=job.spec.args, outside=job.arguments)
+        self._scope = Scope(job.spec.args, job.arguments)
         self._escape = job.dockerfile.escape
         self._steps = 1 + sum(map(makes_layer, stage.instructions))
         self._step = 1
@@ -84,7 +83,7 @@ class StageBuilder:
             earlier = find_stage(job.dockerfile, name, self._stage.number)
             if earlier is not None:
                 state = await job.stage(earlier.number)
-                return dataclasses.replace(state, command_is_own=False)
+                return state.replace(command_is_own=False)
         reference = image_reference(job, name, start)
         image = await fetch_image(job, reference, start, told_to(report))
         return self._from_image(image)
@@ -108,7 +107,7 @@ class StageBuilder:
         """ONBUILD instructions of the base, run here and not handed on."""
         triggers = state.config.on_build
         config = state.config.replace(on_build=())
-        state = dataclasses.replace(state, config=config)
+        state = state.replace(config=config)
         for trigger in triggers:
             where = f"ONBUILD of {self._stage.start.image}"
             for instruction in parse_text(trigger, where, self._escape):
@@ -203,8 +202,8 @@ def _with_variables(state: StageState) -> StageState:
     config = state.config
     if "PATH" not in state.environment:
         config = config.replace(env=(f"PATH={DEFAULT_PATH}", *config.env))
-    state = dataclasses.replace(state, config=config)
-    return dataclasses.replace(state, variables={**state.environment, **state.variables})
+    state = state.replace(config=config)
+    return state.replace(variables={**state.environment, **state.variables})
 
 
 def _history(job: Job, image: Image) -> tuple[Mapping[str, object], ...]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from engine.images.config import ImageConfig
+from engine.kernel.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,8 +14,7 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 DEFAULT_SHELL = ("/bin/sh", "-c")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryEntry:
+class HistoryEntry(Record):
     """One line of `docker history`. `created`: RFC 3339; None until the image is made."""
 
     created_by: str
@@ -24,8 +22,7 @@ class HistoryEntry:
     empty_layer: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StageState:
+class StageState(Record):
     """Everything that the next instruction starts from.
 
     chain_ids       layers, lowest first
@@ -41,9 +38,9 @@ class StageState:
     """
 
     chain_ids: tuple[str, ...] = ()
-    config: ImageConfig = field(default_factory=ImageConfig)
-    arguments: Mapping[str, str] = field(default_factory=dict)
-    variables: Mapping[str, str] = field(default_factory=dict)
+    config: ImageConfig = ImageConfig()
+    arguments: Mapping[str, str] = {}
+    variables: Mapping[str, str] = {}
     base_history: tuple[Mapping[str, object], ...] = ()
     history: tuple[HistoryEntry, ...] = ()
     command_is_own: bool = False
@@ -74,8 +71,7 @@ class StageState:
     def with_config(self, created_by: str, **changes: object) -> StageState:
         """After an instruction that only changes the config."""
         entry = HistoryEntry(created_by=created_by, created=None, empty_layer=True)
-        return dataclasses.replace(
-            self,
+        return self.replace(
             config=self.config.replace(**changes),
             history=(*self.history, entry),
         )
@@ -83,8 +79,7 @@ class StageState:
     def with_layer(self, chain_id: str | None, created_by: str, created: str) -> StageState:
         """After an instruction that made a layer, or None where it changed nothing."""
         entry = HistoryEntry(created_by=created_by, created=created, empty_layer=chain_id is None)
-        return dataclasses.replace(
-            self,
+        return self.replace(
             chain_ids=(*self.chain_ids, chain_id) if chain_id else self.chain_ids,
             history=(*self.history, entry),
             created=created,

@@ -19,17 +19,20 @@ else:
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
 class RecordType(type):
-    """Makes the annotated names of a class its slots, and their class values the defaults.
+    """Makes the annotated names of a class its slots, and their class values the defaults. Those of
+    its base come before them.
 
     The module of a record needs `from __future__ import annotations`: the annotations are not
     evaluated, only listed. A default is shared by all instances and must not be changed.
     """
 
     def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> RecordType:
-        fields = tuple(namespace.get("__annotations__", ()))
-        defaults = {field: namespace.pop(field) for field in fields if field in namespace}
+        own = tuple(namespace.get("__annotations__", ()))
+        defaults = {field: namespace.pop(field) for field in own if field in namespace}
         if bases:
-            namespace |= {"__slots__": fields, "_fields": fields, "_defaults": defaults}
+            fields = (*getattr(bases[0], "_fields", ()), *own)
+            defaults = {**getattr(bases[0], "_defaults", {}), **defaults}
+            namespace |= {"__slots__": own, "_fields": fields, "_defaults": defaults}
         return super().__new__(cls, name, bases, namespace)
 
 
