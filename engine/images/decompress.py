@@ -18,6 +18,7 @@ _ZSTD_SKIPPABLE = b"\x2a\x4d\x18"  # after a first byte of 0x50 to 0x5f
 _BZIP2 = b"BZh"
 _XZ = b"\xfd7zXZ\x00"
 _PIECE_BYTES = 1024 * 1024
+_ZSTD_SLICE_BYTES = 4096
 _XZ_MEMORY_BYTES = 256 * 1024 * 1024
 _GZIP_HEADER = 16 + zlib.MAX_WBITS
 _RATIO = 2000  # gzip cannot exceed 1032
@@ -112,17 +113,31 @@ def _gzip(source: _Source) -> Iterator[bytes]:
 
 
 def _zstd(source: _Source) -> Iterator[bytes]:
+    """Frame by frame: what reads across frames by itself does not tell an early end."""
     import zstandard
 
-    reader = zstandard.ZstdDecompressor().stream_reader(
-        source,  # type: ignore[arg-type]  # read() is all it uses
-        read_size=_PIECE_BYTES,
-        read_across_frames=True,
-    )
+    decompressor = zstandard.ZstdDecompressor()
+    frame = None
     try:
-        yield from iter(lambda: reader.read(_PIECE_BYTES), b"")
+        for data in _sliced(source):
+            while data:
+                frame = frame or decompressor.decompressobj()
+                if piece := frame.decompress(data):
+                    yield piece
+                data = b""
+                if frame.eof:
+                    data, frame = frame.unused_data, None
     except zstandard.ZstdError as error:
         raise ValueError(str(error)) from None
+    if frame is not None:
+        raise EOFError("the compressed data ends early")
+
+
+def _sliced(source: _Source) -> Iterator[bytes]:
+    """All of the source in slices so small that none of them unpacks to more than 128 MiB."""
+    while piece := source.read(_PIECE_BYTES):
+        for start in range(0, len(piece), _ZSTD_SLICE_BYTES):
+            yield piece[start : start + _ZSTD_SLICE_BYTES]
 
 
 def _streams(
