@@ -1,7 +1,8 @@
 """Another container engine, to compare with: Docker's daemon on roots of its own.
 
 It has no bridge, no firewall rules and no port of its own, so it disturbs nobody, and several may
-run at the same time. Its programs are unpacked from packages, not installed (bench.docker_peer).
+run at the same time; with `networks` it has, and belongs in a network namespace of its own. Its
+programs are unpacked from packages, not installed (bench.docker_peer).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.kernel import capabilities
+from engine.kernel import capabilities, mounts
 from tests import leaks
 from tests.bench.docker_peer import unpacked
 from tests.images import busybox_archive
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
 
 VERSION = "20.10"  # what the written differences are about: Debian 12's
 START_S = 30.0
-DAEMON = """dockerd --bridge=none --iptables=false --ip6tables=false --ip-forward=false
---userland-proxy=false --default-runtime=here"""
+DAEMON = "dockerd --default-runtime=here"
+ALONE = "--bridge=none --iptables=false --ip6tables=false --ip-forward=false --userland-proxy=false"
+IN_A_NAMESPACE = "--experimental --ip6tables"
 # runc refuses to grant a privileged container what the machine has not got
 RUNTIME = """\
 #!/bin/sh
@@ -66,8 +68,10 @@ class DockerPeer:
 
 
 @contextlib.contextmanager
-def docker_peer() -> Iterator[DockerPeer]:
+def docker_peer(*, networks: bool = False) -> Iterator[DockerPeer]:
     """For the length of a with-block; nothing stays but empty directories in /run.
+
+    networks  with bridges, firewall rules and proxies, in the caller's network namespace
 
     Raises NoPeer.
     """
@@ -78,12 +82,14 @@ def docker_peer() -> Iterator[DockerPeer]:
     directory = Path(tempfile.mkdtemp(prefix="b-peer-", dir="/var/tmp"))
     try:
         peer = _peer(directory, programs)
-        with _daemon(peer):
+        with _daemon(peer, IN_A_NAMESPACE if networks else ALONE):
             peer.docker("load", "--quiet", "--input", str(busybox_archive()))
             yield peer
             if left := peer.docker("ps", "--all", "--quiet").split():
                 peer.docker("rm", "--force", "--volumes", *left)
     finally:
+        for target in leaks.mounts_below(str(directory)):  # of the daemon's own namespace
+            mounts.unmount(target)
         shutil.rmtree(directory)
 
 
@@ -103,14 +109,14 @@ def _peer(directory: Path, programs: Path) -> DockerPeer:
 
 
 @contextlib.contextmanager
-def _daemon(peer: DockerPeer) -> Iterator[None]:
+def _daemon(peer: DockerPeer, options: str) -> Iterator[None]:
     at = peer.directory
     places = ["--data-root", f"{at}/data", "--exec-root", f"{at}/exec", "--pidfile", f"{at}/pid"]
     own = ["--host", f"unix://{at}/socket", "--cgroup-parent", f"/{peer.cgroup}"]
     own += ["--add-runtime", f"here={at}/runtime"]
     with (at / "log").open("w") as log:
         daemon = subprocess.Popen(
-            [*DAEMON.split(), *places, *own],
+            [*DAEMON.split(), *options.split(), *places, *own],
             env=peer.environment,
             stdout=log,
             stderr=log,

@@ -11,6 +11,7 @@ import os
 import secrets
 import select
 import socket
+import struct
 import subprocess
 import threading
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,11 @@ if TYPE_CHECKING:
 OUTSIDE_HOST, NEIGHBOUR = "203.0.113.1", "203.0.113.9"
 OUTSIDE_HOST6, NEIGHBOUR6 = "2001:db8::1", "2001:db8::9"
 NOTHING = "no answer"
+IP_PKTINFO = 8  # include/uapi/linux/in.h
+ASK_FOR_PKTINFO = {
+    socket.AF_INET: (socket.IPPROTO_IP, IP_PKTINFO),
+    socket.AF_INET6: (socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO),
+}
 PATIENCE_S = 2.0  # for what must come
 DROPPED_S = 0.3  # for what must not
 
@@ -82,7 +88,7 @@ class World:
         self.database = open_database(roots)
         self.networks = Networks(roots, self.database)
         self.boxes: list[Box] = []
-        self._servers = _Servers()
+        self._servers = Servers()
         self.loop = Loop()
         self._stop_read, self._stop_write = os.pipe()
         self.loop.add_reader(self._stop_read, self.loop.stop)
@@ -139,29 +145,44 @@ class World:
 
     def neighbour(self, *routes: Network) -> int:
         """The namespace of another machine on the host's only uplink, with routes to `routes`."""
-        fd = namespaces.new_network()
+        fd = new_neighbour()
         self._servers.owned.append(fd)
-        for place in (None, fd):  # a link-local address in doubt routes nothing for a second
-            with inside(place):
-                run("sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0")
-        run("ip", "link", "add", "uplink", "type", "veth", "peer", "name", "eth0")
-        run("ip", "link", "set", "eth0", "netns", f"/proc/{os.getpid()}/fd/{fd}")
-        run("ip", "address", "add", f"{OUTSIDE_HOST}/24", "dev", "uplink")
-        run("ip", "address", "add", f"{OUTSIDE_HOST6}/64", "dev", "uplink", "nodad")
-        run("ip", "link", "set", "uplink", "up")
         with namespaces.joined_network(fd):
-            run("ip", "link", "set", "lo", "up")
-            run("ip", "address", "add", f"{NEIGHBOUR}/24", "dev", "eth0")
-            run("ip", "address", "add", f"{NEIGHBOUR6}/64", "dev", "eth0", "nodad")
-            run("ip", "link", "set", "eth0", "up")
             for pool in (pool for network in routes for pool in network.pools):
-                gateway = OUTSIDE_HOST if pool.family == 4 else OUTSIDE_HOST6
-                run("ip", "route", "add", str(pool.subnet), "via", gateway)
+                route_through_host(str(pool.subnet))
         self._servers.serve("neighbour", fd, 80)
         return fd
 
 
-class _Servers:
+def new_neighbour() -> int:
+    """The namespace of another machine, linked to the caller's by `uplink` there and `eth0` here.
+
+    The caller closes the descriptor.
+    """
+    fd = namespaces.new_network()
+    for place in (None, fd):  # a link-local address in doubt routes nothing for a second
+        with inside(place):
+            run("sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0")
+    run("ip", "link", "add", "uplink", "type", "veth", "peer", "name", "eth0")
+    run("ip", "link", "set", "eth0", "netns", f"/proc/{os.getpid()}/fd/{fd}")
+    run("ip", "address", "add", f"{OUTSIDE_HOST}/24", "dev", "uplink")
+    run("ip", "address", "add", f"{OUTSIDE_HOST6}/64", "dev", "uplink", "nodad")
+    run("ip", "link", "set", "uplink", "up")
+    with namespaces.joined_network(fd):
+        run("ip", "link", "set", "lo", "up")
+        run("ip", "address", "add", f"{NEIGHBOUR}/24", "dev", "eth0")
+        run("ip", "address", "add", f"{NEIGHBOUR6}/64", "dev", "eth0", "nodad")
+        run("ip", "link", "set", "eth0", "up")
+    return fd
+
+
+def route_through_host(subnet: str) -> None:
+    """In the neighbour's namespace: what a machine does that wants to get at the containers."""
+    gateway = OUTSIDE_HOST6 if ":" in subnet else OUTSIDE_HOST
+    run("ip", "route", "add", subnet, "via", gateway)
+
+
+class Servers:
     """TCP and UDP servers in many namespaces, in one thread."""
 
     def __init__(self) -> None:
@@ -174,6 +195,7 @@ class _Servers:
         self._thread.start()
 
     def serve(self, name: str, netns_fd: int, port: int) -> None:
+        """Answer there from now on, on both families."""
         for family in (socket.AF_INET, socket.AF_INET6):
             for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
                 server = namespaces.socket_in(netns_fd, family, kind)
@@ -182,11 +204,14 @@ class _Servers:
                     server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
                 server.bind(("", port))
                 if kind == socket.SOCK_STREAM:
-                    server.listen(16)
+                    server.listen(64)
+                else:
+                    server.setsockopt(*ASK_FOR_PKTINFO[family], 1)
                 self._sockets[server.fileno()] = name, server
                 self._epoll.register(server.fileno(), select.EPOLLIN)
 
     def close(self) -> None:
+        """No server any more; what is `owned` is closed too."""
         os.write(self._stop[1], b"x")
         self._thread.join()
         for _, server in self._sockets.values():
@@ -208,8 +233,16 @@ class _Servers:
             client.sendall(f"{name} {sender[0]}".encode())
             client.close()
         else:
-            _, sender = server.recvfrom(100)
-            server.sendto(f"{name} {sender[0]}".encode(), sender)
+            _, asked_at, _, sender = server.recvmsg(100, 100)
+            answer = f"{name} {sender[0]}".encode()
+            server.sendmsg([answer], [_answered_from(*each) for each in asked_at], 0, sender)
+
+
+def _answered_from(level: int, kind: int, data: bytes) -> tuple[int, int, bytes]:
+    """So that the answer comes from the address that was asked. Source: ip(7), ipv6(7)."""
+    if level == socket.IPPROTO_IP:
+        return level, kind, struct.pack("I4s4x", 0, data[4:8])
+    return level, kind, data
 
 
 def run(*argv: str) -> str:
