@@ -46,6 +46,9 @@ if TYPE_CHECKING:
     from engine.images.registry.artifact import fetch_artifact as fetch_artifact
     from engine.images.registry.resolve import pin_reference as pin_reference
     from engine.kernel.record import Record as Record
+    from engine.network.exposure import Way as Way
+    from engine.network.exposure import observe_ways as observe_ways
+    from engine.network.exposure import ways_to as ways_to
     from engine.network.spec import Network as Network
     from engine.network.spec import NetworkSpec as NetworkSpec
     from engine.network.spec import PoolSpec as PoolSpec
@@ -94,10 +97,13 @@ _HOME = {
     "Usage": "engine.containers.usage",
     "Volume": "engine.rootfs.volumes",
     "VolumeProblem": "engine.errors",
+    "Way": "engine.network.exposure",
     "build_image": "engine.build.build",
     "fetch_artifact": "engine.images.registry.artifact",
+    "observe_ways": "engine.network.exposure",
     "pin_reference": "engine.images.registry.resolve",
     "run_oci": "engine.oci.__main__",
+    "ways_to": "engine.network.exposure",
 }
 
 __all__ = list(_HOME)

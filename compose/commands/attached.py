@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from compose.commands.applying import apply, parallel_limit
+from compose.commands.exposing import say_exposure
 from compose.commands.following import Following
 from compose.commands.target import check_services
 from compose.commands.volume_changes import settle_volumes
@@ -136,6 +137,7 @@ class AttachedRun:
         report = QuietSteps(self._context.console)
         await execute(steps, perform, report, parallel_limit(self._context.options.parallel))
         self._context.show_notices()
+        say_exposure(self._context, self._project, self._observe(), self._services)
 
     def _is_starting(self) -> bool:
         return not self._starting.done()

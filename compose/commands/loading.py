@@ -26,6 +26,7 @@ def load_options(args: argparse.Namespace) -> LoadOptions:
         consistency=not getattr(args, "no_consistency", False),
         ordered=not getattr(args, "unordered", False),
         read_env_files=not getattr(args, "no_env_resolution", False),
+        loopback=getattr(args, "loopback", False),
     )
 
 

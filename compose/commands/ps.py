@@ -34,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--status", action="append", default=[], choices=STATES, help="repeatable; implies -a")
     add("--filter", metavar="status=STATE", help="the same as --status")
     add("--format", choices=("table", "json"), default="table")
+    add("--exposure", action="store_true", help="a column: from where the ports can be reached")
     add("--no-trunc", action="store_true", help="full ids and commands")
     add("--orphans", type=switch, nargs="?", const=True, default=True, metavar="BOOL",
         help="include orphans (default: true)")  # fmt: skip
@@ -48,10 +49,9 @@ def run(args: argparse.Namespace, context: Context) -> int:
     elif args.names:
         lines = list(dict.fromkeys(one.labels[names.SERVICE] for one in shown))
     elif args.format == "json":
-        lines = [format_.json_line(one, time.time(), full=args.no_trunc) for one in shown]
+        lines = _json_lines(shown, full=args.no_trunc)
     else:
-        rows = [_row(container, time.time(), full=args.no_trunc) for container in shown]
-        lines = [format_table(TITLES, rows)]
+        lines = [_table(shown, full=args.no_trunc, exposure=args.exposure)]
     for line in lines:
         context.console.out(line)
     return 0
@@ -73,6 +73,31 @@ def _chosen(args: argparse.Namespace, target: Target) -> list[Container]:
         ),
         key=lambda one: one.name,
     )
+
+
+def _json_lines(shown: list[Container], *, full: bool) -> list[str]:
+    """Docker's fields, and `Exposure`, which is ours."""
+    from compose.ui.exposure import exposure_fields
+    from engine import observe_ways
+
+    ways = observe_ways()
+    return [
+        format_.json_line(one, time.time(), full=full, Exposure=exposure_fields(one, ways))
+        for one in shown
+    ]
+
+
+def _table(shown: list[Container], *, full: bool, exposure: bool) -> str:
+    rows = [_row(container, time.time(), full=full) for container in shown]
+    if not exposure:
+        return format_table(TITLES, rows)
+    from compose.ui.exposure import format_exposure
+    from engine import observe_ways
+
+    ways = observe_ways()
+    column = [format_exposure(container, ways) for container in shown]
+    rows = [(*row, text) for row, text in zip(rows, column, strict=True)]
+    return format_table((*TITLES, "EXPOSURE"), rows)
 
 
 def _row(container: Container, now_s: float, *, full: bool) -> tuple[str, ...]:

@@ -76,6 +76,7 @@ def _add_changes(parser: argparse.ArgumentParser) -> None:
     add("--cap-drop", action="append", default=[], metavar="CAP", help="repeatable")
     add("-v", "--volume", "--volumes", action="append", default=[], metavar="MOUNT")
     add("-p", "--publish", action="append", default=[], metavar="PORT", help="as in 8080:80")
+    add("--loopback", action="store_true", help="publish for this host alone")
     add("-P", "--service-ports", action="store_true", help="publish the service's ports")
     add("--use-aliases", action="store_true", help="be found by the service's names")
 

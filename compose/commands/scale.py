@@ -18,6 +18,7 @@ HELP = "Set the number of replicas of services. The next plain `up` returns to t
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `buoy scale`."""
     parser.add_argument("scale", nargs="+", metavar="SERVICE=N")
+    parser.add_argument("--loopback", action="store_true", help="as with up --loopback")
     parser.add_argument("--no-deps", action="store_true", help="leave dependencies alone")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from compose.commands.exposing import say_exposure
 from compose.commands.parsing import UsageProblem
 from compose.commands.up_options import add_creation_arguments, up_options
 from compose.commands.volume_changes import settle_volumes
@@ -13,7 +14,7 @@ from compose.reconcile.plan_images import plan_images
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Coroutine, Iterable, Sequence
 
     from compose.commands.context import Context
     from compose.model import Project
@@ -66,15 +67,16 @@ def run(args: argparse.Namespace, context: Context) -> int | Coroutine[None, Non
     )
     if args.detach or args.wait or args.no_start:
         if refreshing:
-            return _refresh_and_apply(args, context, project, options, refreshing)
+            return _refresh_and_apply(args, context, project, options, refreshing, services)
         observed = context.observe(project)
         context.warn_of(project, observed, options)
         options = settle_volumes(context, project, observed, options, yes=args.yes)
         steps = plan_up(project, observed, options)
         if not steps:
             context.say_running(project, observed, services)
+            say_exposure(context, project, observed, services)
             return 0
-        return _apply(args, context, project, steps)
+        return _bring_up(args, context, project, steps, services)
 
     from compose.commands.attached import up_attached
 
@@ -87,17 +89,32 @@ async def _refresh_and_apply(
     project: Project,
     options: UpOptions,
     refreshing: Sequence[Step],
+    services: Iterable[str],
 ) -> int:
     await _apply(args, context, project, refreshing)
     observed = context.observe(project)
     context.warn_of(project, observed, options)
     options = settle_volumes(context, project, observed, options, yes=args.yes)
-    return await _apply(args, context, project, plan_up(project, observed, options))
+    steps = plan_up(project, observed, options)
+    return await _bring_up(args, context, project, steps, services)
+
+
+async def _bring_up(
+    args: argparse.Namespace,
+    context: Context,
+    project: Project,
+    steps: Sequence[Step],
+    services: Iterable[str],
+) -> int:
+    await _apply(args, context, project, steps)
+    if not context.options.dry_run:
+        say_exposure(context, project, context.observe(project), services)
+    return 0
 
 
 async def _apply(
     args: argparse.Namespace, context: Context, project: Project, steps: Sequence[Step]
-) -> int:
+) -> None:
     from compose.commands.applying import apply
     from compose.reconcile.perform import Settings
 
@@ -108,7 +125,6 @@ async def _apply(
         quiet=args.quiet_pull,
     )
     await apply(context, steps, settings, project, title="up")
-    return 0
 
 
 def _check(args: argparse.Namespace) -> None:

@@ -29,6 +29,7 @@ def add_creation_arguments(parser: argparse.ArgumentParser) -> None:
     add("--no-recreate", action="store_true", help="never recreate what exists")
     add("--remove-orphans", action="store_true", help="remove containers of services that are gone")
     add("--scale", action="append", default=[], metavar="SERVICE=N", help="number of replicas")
+    add("--loopback", action="store_true", help="publish ports for this host alone")
     add("-y", "--yes", action="store_true", help="answer yes to questions")
 
 

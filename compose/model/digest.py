@@ -48,6 +48,7 @@ def with_digest(
         if key not in _IGNORED
     }
     probe = {} if service.probe is None else {"probe": service.probe}
+    loopback = {"loopback": True} if service.loopback and service.ports else {}
     used = {"secrets": service.secrets, "configs": service.configs}
     files: dict[str, object] = {
         f"{section}.{reference.source}": _source(sources[section].get(reference.source))
@@ -58,7 +59,7 @@ def with_digest(
     if service.reserved_devices:
         plain["reserved_devices"] = [request.plain() for request in service.reserved_devices]
     lent = {f"volumes_from.{one.name}": _mounts(one) for one in _lenders(service, services)}
-    return service.replace(digest=_digest(plain | files | lent | probe))
+    return service.replace(digest=_digest(plain | files | lent | probe | loopback))
 
 
 def _mounts(service: Service) -> list[Any]:

@@ -15,6 +15,7 @@ from compose.model.project import Inputs, Limitation, Notice, Project
 from compose.model.read_files import read_source
 from compose.model.read_models import read_model
 from compose.model.read_network import read_network, read_volume
+from compose.model.read_publish import LOOPBACK, loopback_notices, read_publish
 from compose.model.read_service import read_service
 from compose.model.seccomp import profile_file
 from compose.source.discover import Environment, Found, discover
@@ -110,6 +111,7 @@ class _Reading:
             warnings=(
                 *self._warnings(),
                 *_ports_without_network(enabled.values(), positions),
+                *loopback_notices(enabled.values(), positions),
                 *_owners_without_effect(enabled.values(), sources, positions),
             ),
             not_built=self._limitations(),
@@ -136,6 +138,7 @@ class _Reading:
     def _services(
         self, profiles: Collection[str], sources: Mapping[str, Mapping[str, FileSource]]
     ) -> dict[str, Service]:
+        everywhere = read_publish(self._fields)
         services = {
             name: read_service(
                 name,
@@ -145,7 +148,7 @@ class _Reading:
                 self._environment,
                 enabled=_enabled(fields.texts("profiles"), profiles),
                 read_files=self._options.read_env_files,
-            )
+            ).replace(loopback=self._is_loopback(fields, everywhere))
             for name, fields in self._fields.named("services")
         }
         return {
@@ -157,6 +160,11 @@ class _Reading:
             )
             for name, one in services.items()
         }
+
+    def _is_loopback(self, service: Fields, everywhere: str | None) -> bool:
+        """What a service says goes before what the project says; the command line before both."""
+        said = read_publish(service) or everywhere
+        return self._options.loopback or said == LOOPBACK
 
     def _seccomp_profiles(self, service: Service) -> dict[str, str]:
         """Text by name as written. One that cannot be read is complained of when it is used."""

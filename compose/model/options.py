@@ -21,6 +21,7 @@ class LoadOptions(Record):
     ordered             False: nothing is going to be made, so that no graph is needed
     consistency         False: do not check that names lead somewhere, and make no graph
     read_env_files      False: leave `env_file` of services unread
+    loopback            ports are published for this host alone, whatever the files say
     """
 
     working_directory: str
@@ -34,3 +35,4 @@ class LoadOptions(Record):
     ordered: bool = True
     consistency: bool = True
     read_env_files: bool = True
+    loopback: bool = False

@@ -52,6 +52,7 @@ class Service(Record):
     networks         by key of `Project.networks`; empty when `network_mode` is given
     depends_on       by service name, with those implied by links and namespaces
     probe            in place of the test of `healthcheck`: `read_probe` (x-buoy-probe)
+    loopback         its ports are published for this host alone (x-buoy, `read_publish`)
     scale            number of containers
     namespaces       ipc, pid, uts, cgroup and userns: `host`, `private`, `service:NAME` ...
     reserved_devices   of `deploy`; `gpus` are beside them
@@ -80,6 +81,7 @@ class Service(Record):
     labels: Mapping[str, str] = {}
     annotations: Mapping[str, str] = {}
     ports: tuple[Port, ...] = ()
+    loopback: bool = False
     expose: tuple[str, ...] = ()
     mounts: tuple[Mount, ...] = ()
     tmpfs: tuple[Mount, ...] = ()

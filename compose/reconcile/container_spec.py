@@ -248,6 +248,7 @@ def _port(project: Project, service: Service, port: Port) -> PortSpec:
         published=port.published,
         protocol=port.protocol,
         host_ip=port.host_ip,
+        loopback=service.loopback,
     )
 
 

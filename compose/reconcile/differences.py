@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         HealthcheckSpec,
         Image,
         Mount,
+        PortSpec,
         Resources,
     )
 
@@ -169,6 +170,15 @@ def _healthcheck(old: HealthcheckSpec | None, new: HealthcheckSpec | None) -> It
         yield "healthcheck"
 
 
+def _ports(old: tuple[PortSpec, ...], new: tuple[PortSpec, ...]) -> Iterator[str]:
+    """Where they are published is not among the keys of a port."""
+    written = [tuple(port.replace(loopback=False) for port in ports) for ports in (old, new)]
+    if written[0] != written[1]:
+        yield "ports"
+    elif old != new:
+        yield f"ports for {'this host alone' if new[0].loopback else 'others than this host, too'}"
+
+
 def _resources(old: Resources, new: Resources) -> Iterator[str]:
     for field, value in old.values().items():
         if getattr(new, field) != value:
@@ -196,6 +206,7 @@ _COMPARE: dict[str, Compare] = {
     "labels": _keys_of("labels"),
     "sysctls": _keys_of("sysctls"),
     "notes": _pre_start,
+    "ports": _ports,
     "userns": _userns,
     "ulimits": _keys_of("ulimits"),
     "healthcheck": _healthcheck,

@@ -89,7 +89,10 @@ def one_off_spec(
             for one in own.endpoints
         ),
         address_owner=None,
-        ports=(*(own.ports if wanted.service_ports else ()), *_ports(wanted.ports)),
+        ports=(
+            *(own.ports if wanted.service_ports else ()),
+            *_ports(wanted.ports, loopback=service.loopback),
+        ),
         restart=RestartPolicy(),
         tty=wanted.tty,
         stdin_open=wanted.interactive,
@@ -128,7 +131,7 @@ def _mounts(project: Project, volumes: Iterable[str]) -> Iterable[Mount]:
         yield mount.replace(propagation=short.propagation) if short.propagation else mount
 
 
-def _ports(texts: Iterable[str]) -> Iterable[PortSpec]:
+def _ports(texts: Iterable[str], *, loopback: bool) -> Iterable[PortSpec]:
     for text in texts:
         for port in parse_port(text):
             if port.protocol == "sctp":
@@ -140,6 +143,7 @@ def _ports(texts: Iterable[str]) -> Iterable[PortSpec]:
                 published=None if any_free else (published.start, published.stop - 1),
                 protocol="udp" if port.protocol == "udp" else "tcp",
                 host_ip=port.host_ip,
+                loopback=loopback,
             )
 
 

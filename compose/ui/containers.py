@@ -66,11 +66,11 @@ def format_ports(container: Container) -> str:
     return ", ".join((*map(_format_run, runs), *_unpublished_runs(container)))
 
 
-def json_line(container: Container, now_s: float, *, full: bool = False) -> str:
+def json_line(container: Container, now_s: float, *, full: bool = False, **further: object) -> str:
     """The container as one JSON object, with the keys of `docker compose ps --format json`."""
     import json
 
-    fields = _json_fields(container, now_s, full=full)
+    fields = _json_fields(container, now_s, full=full) | further
     return json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
 
 

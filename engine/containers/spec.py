@@ -98,12 +98,14 @@ class PortSpec(Record):
 
     host_ip    address of the host; None: all of both IP versions
     published  None: an ephemeral one; (8080, 8080): that one; (8000, 8010): the first that is free
+    loopback   for this host alone: the loopback addresses take the place of others
     """
 
     target: int
     published: tuple[int, int] | None = None
     protocol: Literal["tcp", "udp"] = "tcp"
     host_ip: str | None = None
+    loopback: bool = False
 
 
 class RestartPolicy(Record):

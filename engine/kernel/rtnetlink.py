@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from engine.kernel.netlink import Message
 
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
-RTM_NEWADDR = 20
+RTM_NEWADDR, RTM_GETADDR = 20, 22
 RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
 
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_MASTER, IFLA_LINKINFO = 1, 3, 4, 10, 18
@@ -94,6 +94,18 @@ class Route:
         self.on_link = RTA_GATEWAY not in given if ipv6 else scope == RT_SCOPE_LINK
 
 
+class Address:
+    """One address of a link, with the prefix length of its subnet."""
+
+    __slots__ = ("link", "prefix_length", "text")
+
+    def __init__(self, body: bytes) -> None:
+        family, self.prefix_length, _, _, self.link = _ADDRESS.unpack_from(body)
+        given = parse_attributes(body, _ADDRESS.size)
+        packed = given.get(IFA_LOCAL) or given[IFA_ADDRESS]  # IPv6 has the second alone
+        self.text = socket.inet_ntop(family, packed)
+
+
 class RouteSocket(NetlinkSocket):
     """rtnetlink of one namespace."""
 
@@ -116,6 +128,11 @@ class RouteSocket(NetlinkSocket):
     def links(self) -> list[Link]:
         """All links of the namespace."""
         return [Link(body) for body in self.dump(RTM_GETLINK, _link())]
+
+    def addresses(self) -> list[Address]:
+        """All IPv4 and IPv6 addresses of the namespace."""
+        bodies = self.dump(RTM_GETADDR, _ADDRESS.pack(socket.AF_UNSPEC, 0, 0, 0, 0))
+        return [Address(body) for body in bodies if body[0] in (socket.AF_INET, socket.AF_INET6)]
 
     def unicast_routes(self, family: int = socket.AF_INET) -> list[Route]:
         """All unicast routes of that address family, of all tables."""

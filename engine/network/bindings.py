@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from engine.containers.spec import PortSpec
     from engine.network.spec import Network
 
-_UNTRANSLATED = ("::1", ANY_ADDRESS6)
+_LOOPBACK, _LOOPBACK6 = "127.0.0.1", "::1"
+_UNTRANSLATED = (_LOOPBACK6, ANY_ADDRESS6)
 
 
 def described_ports(
@@ -28,7 +29,12 @@ def described_ports(
         return []
     routed = [f for f, network in ways_in.items() if network.choices.modes[f] == ROUTED]
     translated = {f: network for f, network in ways_in.items() if f not in routed}
-    return [_described(port, translated, routed) for port in ports]
+    found: list[dict[str, Any]] = []
+    for port in ports:
+        described = _described(port, translated, routed)
+        if not (port.loopback and port.published and described in found):
+            found.append(described)  # of two addresses there can have become one
+    return found
 
 
 def _described(
@@ -36,28 +42,37 @@ def _described(
 ) -> dict[str, Any]:
     """`opened`: the IP versions in which it is let through to the container's own address."""
     return {
-        "bindings": _bindings(port.host_ip, translated) if translated else [],
-        "opened": list(routed),
+        "bindings": _bindings(port, translated) if translated else [],
+        "opened": [] if port.loopback else list(routed),
         "published": list(port.published) if port.published else None,
         "target": port.target,
         "protocol": port.protocol,
     }
 
 
-def _bindings(host_ip: str | None, ways_in: Mapping[int, Network]) -> list[dict[str, Any]]:
+def _bindings(port: PortSpec, ways_in: Mapping[int, Network]) -> list[dict[str, Any]]:
     """The addresses of the host that a port is published on; all, where none is named.
 
     Relayed is what the kernel cannot translate: [::1], and from one IP version to the other.
     """
-    given = host_ip
+    given = port.host_ip
     if given is None and 4 in ways_in:
         given = ways_in[4].choices.host_binding
     named = [given] if given is not None else [ANY_ADDRESS, ANY_ADDRESS6]
+    if port.loopback:
+        named = [_loopback_for(one) for one in named]
     return [
         {
             "host_ip": one,
             "relayed": one in _UNTRANSLATED or (6 if ":" in one else 4) not in ways_in,
-            "optional": given is None and one == ANY_ADDRESS6,
+            "optional": given is None and ":" in one,
         }
         for one in named
     ]
+
+
+def _loopback_for(host_ip: str) -> str:
+    """Of the same IP version; one of 127.0.0.0/8 is one already."""
+    if ":" in host_ip:
+        return _LOOPBACK6
+    return host_ip if host_ip.startswith("127.") else _LOOPBACK

@@ -74,6 +74,8 @@ def test_the_same_service_has_no_differences() -> None:
         ),
         ({"tmpfs": (ServiceMount(type="tmpfs", target="/tmp"),)}, ("tmpfs /tmp",)),
         ({"ports": (), "expose": ("81",)}, ("ports", "expose")),
+        ({"loopback": True}, ("ports for this host alone",)),
+        ({"loopback": True, "ports": (Port(target=81),)}, ("ports",)),
         ({"networks": {"front": ServiceNetwork()}}, ("networks default", "networks front")),
         ({"networks": {"default": ServiceNetwork(aliases=("w",))}}, ("networks default",)),
         ({"links": (Link(service="db", alias="mysql"),)}, ("links",)),
