@@ -52,6 +52,13 @@ if TYPE_CHECKING:
     from engine.network.spec import Network as Network
     from engine.network.spec import NetworkSpec as NetworkSpec
     from engine.network.spec import PoolSpec as PoolSpec
+    from engine.network.topology.facts import Reach as Reach
+    from engine.network.topology.facts import SeenContainer as SeenContainer
+    from engine.network.topology.facts import SeenEndpoint as SeenEndpoint
+    from engine.network.topology.facts import SeenNetwork as SeenNetwork
+    from engine.network.topology.facts import SeenPort as SeenPort
+    from engine.network.topology.facts import Topology as Topology
+    from engine.network.topology.observe import observe_topology as observe_topology
     from engine.oci.__main__ import run_oci as run_oci
     from engine.rootfs.volumes import Volume as Volume
     from engine.state.paths import Roots as Roots
@@ -90,10 +97,16 @@ _HOME = {
     "Problem": "engine.errors",
     "Process": "engine.containers.processes",
     "PublishedPort": "engine.containers.spec",
+    "Reach": "engine.network.topology.facts",
     "Record": "engine.kernel.record",
     "Resources": "engine.containers.spec",
     "RestartPolicy": "engine.containers.spec",
     "Roots": "engine.state.paths",
+    "SeenContainer": "engine.network.topology.facts",
+    "SeenEndpoint": "engine.network.topology.facts",
+    "SeenNetwork": "engine.network.topology.facts",
+    "SeenPort": "engine.network.topology.facts",
+    "Topology": "engine.network.topology.facts",
     "Usage": "engine.containers.usage",
     "Volume": "engine.rootfs.volumes",
     "VolumeProblem": "engine.errors",
@@ -101,6 +114,7 @@ _HOME = {
     "build_image": "engine.build.build",
     "fetch_artifact": "engine.images.registry.artifact",
     "observe_ways": "engine.network.exposure",
+    "observe_topology": "engine.network.topology.observe",
     "pin_reference": "engine.images.registry.resolve",
     "run_oci": "engine.oci.__main__",
     "ways_to": "engine.network.exposure",

@@ -26,16 +26,28 @@ def run(args: argparse.Namespace, context: Context) -> int:
     from compose.graph.drawing import draw
     from compose.graph.selection import only
 
-    text = _formatted(draw(only(context.load_project(args), args.services)), args.format)
-    if args.output:
-        with open(args.output, "w", encoding="utf-8") as file:  # noqa: PTH123
-            file.write(text)
+    drawing = draw(only(context.load_project(args), args.services))
+    if args.format == "text":
+        from compose.ui.graph.text import to_text
+
+        text = to_text(drawing)
     else:
-        context.console.out(text.rstrip("\n"))
+        text = drawn(drawing, args.format)
+    put(context, args.output, text)
     return 0
 
 
-def _formatted(drawing: Drawing, form: str) -> str:
+def put(context: Context, output: str | None, text: str) -> None:
+    """A drawing into a file, or to stdout."""
+    if output:
+        with open(output, "w", encoding="utf-8") as file:  # noqa: PTH123
+            file.write(text)
+    else:
+        context.console.out(text.rstrip("\n"))
+
+
+def drawn(drawing: Drawing, form: str) -> str:
+    """A drawing as a picture: in Mermaid, dot or SVG."""
     match form:
         case "mermaid":
             from compose.ui.graph.mermaid import to_mermaid
@@ -45,11 +57,7 @@ def _formatted(drawing: Drawing, form: str) -> str:
             from compose.ui.graph.dot import to_dot
 
             return to_dot(drawing)
-        case "svg":
-            from compose.ui.graph.svg import to_svg
 
-            return to_svg(drawing)
+    from compose.ui.graph.svg import to_svg
 
-    from compose.ui.graph.text import to_text
-
-    return to_text(drawing)
+    return to_svg(drawing)

@@ -1,11 +1,11 @@
-"""`buoy network`: list and show; the verbs that change something are in `network_changes`."""
+"""`buoy network`: list and show; other verbs are in `network_changes` and `network_graph`."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
 
-from compose.commands import network_changes
+from compose.commands import network_changes, network_graph
 from compose.ui.tables import format_table
 
 if TYPE_CHECKING:
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from compose.commands.context import Context
     from engine import Engine, Network
 
-HELP = "Networks of all projects: list, show, create, connect, disconnect, remove."
+HELP = "Networks of all projects: list, show, draw, create, connect, disconnect, remove."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verbs of `buoy network`."""
-    metavar = "ls | inspect | create | connect | disconnect | rm | prune"
+    metavar = "ls | inspect | graph | create | connect | disconnect | rm | prune"
     verbs = parser.add_subparsers(dest="action", required=True, metavar=metavar)
     listing = verbs.add_parser("ls", description="List networks.", prog="buoy network ls")
     listing.add_argument("-q", "--quiet", action="store_true", help="ids alone")
@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "Show networks as JSON: what is recorded, who is on them, and the bridge as it is."
     showing = verbs.add_parser("inspect", description=text, prog="buoy network inspect")
     showing.add_argument("names", nargs="+", metavar="NETWORK")
+    network_graph.add_arguments(verbs)
     network_changes.add_arguments(verbs)
 
 
@@ -36,6 +37,7 @@ def run(args: argparse.Namespace, context: Context) -> int:
     verbs = {
         "ls": _list,
         "inspect": _inspect,
+        "graph": network_graph.graph,
         "create": network_changes.create,
         "connect": network_changes.connect,
         "disconnect": network_changes.disconnect,

@@ -45,10 +45,11 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
     """As wide as the terminal, 100 at most. Asking here spares the import of shutil: 2 ms."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=30, width=min(_terminal_width(), 100) - 2)
+        super().__init__(prog, max_help_position=30, width=min(terminal_width(), 100) - 2)
 
 
-def _terminal_width() -> int:
+def terminal_width() -> int:
+    """In characters; 80 where it cannot be told."""
     try:
         return int(os.environ.get("COLUMNS", "")) or os.get_terminal_size().columns
     except (ValueError, OSError):

@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING
 from compose.model.record import Record
 
 if TYPE_CHECKING:
+    from typing import Literal
+
     from compose.model import Edge, Mount, Node, Project, Service
     from compose.model.dependencies import Kind
+
+    Drawn = Kind | Literal["container", "host", "outside"]
 
 CONDITIONS = {
     "service_started": "started",
@@ -19,9 +23,9 @@ CONDITIONS = {
 
 
 class Box(Record):
-    """Something of a project. `note` says more about it, on a line of its own."""
+    """Something of a project, or around it. `note` says more about it, on a line of its own."""
 
-    kind: Kind
+    kind: Drawn
     name: str
     note: str = ""
 

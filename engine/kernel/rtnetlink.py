@@ -57,7 +57,7 @@ _NEW = NLM_F_CREATE | NLM_F_EXCL
 class Link:
     """What we ask about a link."""
 
-    __slots__ = ("alias", "flags", "index", "kind", "master", "name")
+    __slots__ = ("alias", "flags", "index", "isolated", "kind", "master", "name")
 
     def __init__(self, body: bytes) -> None:
         _, _, index, flags, _ = _LINK.unpack_from(body)
@@ -70,6 +70,8 @@ class Link:
         self.kind = _string(info.get(IFLA_INFO_KIND, b""))
         master = given.get(IFLA_MASTER)
         self.master: int = struct.unpack("=I", master)[0] if master else 0
+        port = parse_attributes(info.get(IFLA_INFO_SLAVE_DATA, b""))
+        self.isolated = port.get(IFLA_BRPORT_ISOLATED) == b"\x01"
 
     @property
     def up(self) -> bool:

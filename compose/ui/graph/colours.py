@@ -12,4 +12,7 @@ COLOURS = {
     "config": ("#f3e8ff", "#9333ea"),
     "secret": ("#fee2e2", "#dc2626"),
     "model": ("#fce7f3", "#db2777"),
+    "container": ("#dbeafe", "#2563eb"),
+    "host": ("#f3f4f6", "#111827"),
+    "outside": ("#ffffff", "#6b7280"),
 }

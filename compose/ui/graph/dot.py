@@ -19,6 +19,9 @@ _SHAPES = {
     "config": "note",
     "secret": "note",
     "model": "hexagon",
+    "container": "box",
+    "host": "box3d",
+    "outside": "plaintext",
 }
 
 

@@ -88,7 +88,7 @@ def plug(host: RouteSocket, netns_fd: int, endpoint: Mapping[str, Any]) -> str:
     if bridge is None:
         raise DeviceMissing(endpoint["network"], endpoint["device"])
     link = _make_pair(host, netns_fd, bridge.index, endpoint)
-    isolated = endpoint["isolated"] and not _is_filtered()
+    isolated = endpoint["isolated"] and not is_filtered()
     host.send([rtnetlink.port_up(link, isolated=isolated)])
     return link
 
@@ -97,7 +97,7 @@ def replug(host: RouteSocket, link: str, network: Network) -> None:
     """Make it a port of the bridge again."""
     found, bridge = host.find_link(link), host.find_link(network.device)
     if found is not None and bridge is not None and found.master != bridge.index:
-        isolated = not network.choices.icc and not _is_filtered()
+        isolated = not network.choices.icc and not is_filtered()
         port = rtnetlink.port_up(link, isolated=isolated)
         host.send([rtnetlink.join_bridge(link, bridge.index), port])
 
@@ -119,6 +119,19 @@ def remove(host: RouteSocket, network: Network) -> None:
 def default_name(network_id: str) -> str:
     """`br-` and 12 of the id: within the 15 bytes that an interface name may have."""
     return f"br-{network_id[:12]}"
+
+
+def is_filtered() -> bool:
+    """Whether frames between ports pass the firewall (br_netfilter).
+
+    Then it is our rules that keep containers apart; an isolated port would also refuse what comes
+    to it by a published port, since that is translated while it is still being bridged.
+    """
+    try:
+        values = [read_setting(f"/proc/sys/net/bridge/{name}") for name in _BRIDGE_FILTERS]
+    except FileNotFoundError:
+        return False
+    return values == ["1", "1"]
 
 
 def random_mac() -> str:
@@ -171,19 +184,6 @@ def _make_pair(host: RouteSocket, netns_fd: int, bridge: int, endpoint: Mapping[
             continue
         return link
     raise NetlinkError(errno.EEXIST, f"veth for network {endpoint['network']}")
-
-
-def _is_filtered() -> bool:
-    """Whether frames between ports pass the firewall (br_netfilter).
-
-    Then it is our rules that keep containers apart; an isolated port would also refuse what comes
-    to it by a published port, since that is translated while it is still being bridged.
-    """
-    try:
-        values = [read_setting(f"/proc/sys/net/bridge/{name}") for name in _BRIDGE_FILTERS]
-    except FileNotFoundError:
-        return False
-    return values == ["1", "1"]
 
 
 def _write_sysctls(network: Network) -> None:

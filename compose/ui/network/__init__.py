@@ -1,0 +1,1 @@
+"""Networks to look at: who is where, who reaches whom."""
