@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from engine.images.images import Images
     from engine.state.paths import Roots
     from tests.engine.containers.dock import Dock
-    from tests.engine.images.registry import Handler, Registry
+    from tests.engine.images.registry.server import Handler, Registry
 
 __all__ = ["images", "registry"]
 

@@ -5,9 +5,7 @@ Source: distribution docs/spec/auth/{token,oauth}.md; engine.md D5.2.
 
 from __future__ import annotations
 
-import json
 import threading
-import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
@@ -16,41 +14,55 @@ from engine.images.registry.challenge import parse_challenges
 from engine.images.registry.credentials import find_credentials
 from engine.images.registry.errors import refusal
 from engine.images.registry.http import read_body
+from engine.images.registry.tokens import Token, known_token, parse_token, remember_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from urllib3 import BaseHTTPResponse
 
     from engine.images.registry.challenge import Challenge
     from engine.images.registry.credentials import Credentials
     from engine.images.registry.http import Http
 
 _CLIENT = "buoy"
-_DEFAULT_LIFE_S = 60.0
-_SAFETY = 0.9  # a token is renewed when this part of its life is over
 _FALLBACK_STATUSES = (400, 401, 404, 405)  # of token servers without OAuth2
+_FOREVER = float("inf")
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 class Authenticator:
-    """The Authorization header for one registry and scope; renewed as needed, by one thread."""
+    """The Authorization header for one registry and its scopes; renewed as needed, by one thread.
 
-    def __init__(self, http: Http, domain: str, scope: str, *, plain: bool) -> None:
+    scopes       `repository:library/mysql:pull`; none to log in
+    credentials  instead of those on record, for a login
+    """
+
+    def __init__(
+        self,
+        http: Http,
+        domain: str,
+        scopes: tuple[str, ...],
+        *,
+        plain: bool,
+        credentials: Credentials | None = None,
+    ) -> None:
         self._http = http
         self._domain = domain
-        self._scope = scope
+        self._scopes = scopes
         self._plain = plain
         self._lock = threading.Lock()
         self._challenge: Challenge | None = None
-        self._header: str | None = None
-        self._until = 0.0  # monotonic
-        self._credentials: Credentials | None = None
-        self._searched = False
+        self._token: Token | None = None
+        self._credentials = credentials
+        self._searched = credentials is not None
 
     def header(self) -> str | None:
         """What to send; None before the registry has asked for anything."""
         with self._lock:
-            if self._challenge is not None and time.monotonic() >= self._until:
+            if self._challenge is not None and self._token is not None and self._token.is_old:
                 self._answer(self._challenge)
-            return self._header
+            return self._token.header if self._token else None
 
     def answer(self, challenges: Iterable[str], sent: str | None) -> bool:
         """Take up a challenge; whether there is now something else to send than `sent`.
@@ -58,26 +70,25 @@ class Authenticator:
         Raises ImageProblem where the token server refuses.
         """
         with self._lock:
-            if self._header != sent:  # another thread has answered meanwhile
-                return True
+            if self._token is not None and self._token.header != sent:
+                return True  # another thread has answered meanwhile
             known = {challenge.scheme: challenge for challenge in parse_challenges(challenges)}
             challenge = known.get("bearer") or known.get("basic")
             if challenge is None:
                 return False
-            self._answer(challenge)
-            return self._header is not None and self._header != sent
+            self._answer(challenge, refused=sent)
+            return self._token is not None and self._token.header != sent
 
-    def _answer(self, challenge: Challenge) -> None:
+    def _answer(self, challenge: Challenge, refused: str | None = None) -> None:
         credentials = self._find_credentials()
-        if challenge.scheme == "basic":
-            self._header = credentials.basic if credentials and credentials.user else None
-            self._until = float("inf")
-        elif credentials is not None and credentials.registry_token:
-            self._header, self._until = f"Bearer {credentials.registry_token}", float("inf")
-        else:
-            token, life_s = self._token(challenge, credentials)
-            self._header, self._until = f"Bearer {token}", time.monotonic() + life_s * _SAFETY
         self._challenge = challenge
+        if challenge.scheme == "basic":
+            shown = credentials.basic if credentials and credentials.user else None
+            self._token = Token(header=shown, until=_FOREVER) if shown else None
+        elif credentials is not None and credentials.registry_token:
+            self._token = Token(header=f"Bearer {credentials.registry_token}", until=_FOREVER)
+        else:
+            self._token = self._bearer(challenge, credentials, refused)
 
     def _find_credentials(self) -> Credentials | None:
         if not self._searched:
@@ -85,49 +96,78 @@ class Authenticator:
             self._searched = True
         return self._credentials
 
-    def _token(self, challenge: Challenge, credentials: Credentials | None) -> tuple[str, float]:
+    def _bearer(
+        self, challenge: Challenge, credentials: Credentials | None, refused: str | None
+    ) -> Token:
+        """One that this process has already, unless it is what was refused; or a new one."""
         realm = self._realm(challenge)
-        wanted = {"service": challenge.parameters.get("service", ""), "scope": self._scope}
+        service = challenge.parameters.get("service", "")
+        key = (realm, service, self._wanted(challenge), credentials)
+        token = known_token(key)
+        if token is None or token.header == refused:
+            token = self._fetch(realm, service, self._wanted(challenge), credentials)
+            remember_token(key, token)
+        return token
+
+    def _wanted(self, challenge: Challenge) -> tuple[str, ...]:
+        """Our scopes, and what the registry says it needs beside them."""
+        asked = challenge.parameters.get("scope", "").split()
+        names = {scope.rpartition(":")[0] for scope in self._scopes}
+        more = [scope for scope in asked if scope.rpartition(":")[0] not in names]
+        return (*self._scopes, *more)
+
+    def _fetch(
+        self, realm: str, service: str, scopes: tuple[str, ...], credentials: Credentials | None
+    ) -> Token:
         if credentials is not None and credentials.identity_token:
-            found = self._exchange(realm, wanted, credentials.identity_token)
+            found = self._exchange(realm, service, scopes, credentials.identity_token)
             if found is not None:
                 return found
-        query = {**wanted, "client_id": _CLIENT}
+        query = [("service", service), *(("scope", scope) for scope in scopes)]
+        query.append(("client_id", _CLIENT))
         headers = {}
         if credentials is not None and credentials.user:
-            query["account"] = credentials.user
+            query.append(("account", credentials.user))
             headers["Authorization"] = credentials.basic
         joint = "&" if "?" in realm else "?"
         response = self._http.request("GET", realm + joint + urlencode(query), headers)
         body = read_body(response)
         if response.status != 200:
-            raise refusal(
-                response.status,
-                response.headers,
-                body,
-                subject=f"a token for {self._domain}",
-                host=urlsplit(realm).netloc,
-            )
-        return _parsed(body)
+            raise self._refusal(realm, response, body)
+        return parse_token(body)
 
     def _exchange(
-        self, realm: str, wanted: dict[str, str], identity_token: str
-    ) -> tuple[str, float] | None:
+        self, realm: str, service: str, scopes: tuple[str, ...], identity_token: str
+    ) -> Token | None:
+        """An access token for the token of an earlier login; None: the server does not know how.
+
+        Source: distribution docs/spec/auth/oauth.md.
+        """
         form = {
-            **wanted,
             "grant_type": "refresh_token",
             "refresh_token": identity_token,
+            "service": service,
+            "scope": " ".join(scopes),
             "client_id": _CLIENT,
             "access_type": "offline",
         }
-        response = self._http.request("POST", realm, {}, form=form)
+        response = self._http.request("POST", realm, _FORM, urlencode(form).encode())
         body = read_body(response)
         if response.status == 200:
-            return _parsed(body)
+            return parse_token(body)
         if response.status in _FALLBACK_STATUSES:
             return None
-        host = urlsplit(realm).netloc
-        raise refusal(response.status, response.headers, body, subject="a token", host=host)
+        raise self._refusal(realm, response, body)
+
+    def _refusal(self, realm: str, response: BaseHTTPResponse, body: bytes) -> ImageProblem:
+        return refusal(
+            response.status,
+            response.headers,
+            body,
+            subject=f"a token for {self._domain}",
+            host=urlsplit(realm).netloc,
+            domain=self._domain,
+        )
 
     def _realm(self, challenge: Challenge) -> str:
         """Credentials go to it: it must be as secure as the registry is."""
@@ -139,15 +179,3 @@ class Authenticator:
                 code="registry-error",
             )
         return realm
-
-
-def _parsed(body: bytes) -> tuple[str, float]:
-    try:
-        answer = json.loads(body)
-        token = answer.get("token") or answer["access_token"]
-        life_s = float(answer.get("expires_in") or _DEFAULT_LIFE_S)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise ImageProblem(
-            "the token server's answer has no token", code="registry-error"
-        ) from None
-    return str(token), life_s

@@ -18,6 +18,7 @@ _HUB_KEY = "https://index.docker.io/v1/"
 _HUB_HOSTS = {"docker.io", "index.docker.io", "registry-1.docker.io"}
 _HELPER_TIMEOUT_S = 30.0
 _TOKEN_USER = "<token>"  # what a helper says instead of a user name
+_META = "x-meta-"
 _NOT_FOUND = "credentials not found"
 
 
@@ -52,21 +53,44 @@ def find_credentials(domain: str) -> Credentials | None:
 def _configs() -> Iterator[Mapping[str, Any]]:
     if text := os.environ.get("DOCKER_AUTH_CONFIG"):
         yield _parsed(text, "DOCKER_AUTH_CONFIG")
-    for path in _paths():
-        try:
-            with open(path, encoding="utf-8") as file:
-                yield _parsed(file.read(), path)
-        except (FileNotFoundError, NotADirectoryError):
-            continue
+    yield from map(_read, _paths())
+
+
+def docker_config_path() -> str:
+    """Where docker keeps them, and we do."""
+    directory = os.environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker")
+    return f"{directory}/config.json"
+
+
+def meta_headers() -> dict[str, str]:
+    """Of the `HttpHeaders` of docker's config.json those that registries are sent, as the daemon
+    hands them on: X-Meta-*."""
+    headers = _read(docker_config_path()).get("HttpHeaders")
+    if not isinstance(headers, dict):
+        return {}
+    return {
+        str(name): str(value)
+        for name, value in headers.items()
+        if str(name).lower().startswith(_META)
+    }
 
 
 def _paths() -> Iterator[str]:
-    directory = os.environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker")
-    yield f"{directory}/config.json"
+    yield docker_config_path()
     if path := os.environ.get("REGISTRY_AUTH_FILE"):
         yield path
-    if directory := os.environ.get("XDG_RUNTIME_DIR", ""):
-        yield f"{directory}/containers/auth.json"
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    yield (
+        f"{runtime}/containers/auth.json" if runtime else f"/run/containers/{os.getuid()}/auth.json"
+    )
+
+
+def _read(path: str) -> Mapping[str, Any]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return _parsed(file.read(), path)
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
 
 
 def _parsed(text: str, where: str) -> Mapping[str, Any]:

@@ -12,10 +12,13 @@ import json
 from typing import TYPE_CHECKING
 
 from engine.errors import ImageProblem
+from engine.images.reference import DEFAULT_DOMAIN
+from engine.images.registry.notices import limit_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+HUB_HOST = "registry-1.docker.io"  # where docker.io is
 _LONGEST_MESSAGE = 300
 
 
@@ -36,46 +39,59 @@ def tls_problem(host: str, why: str) -> ImageProblem:
     """A certificate that cannot be trusted, or no TLS where it was expected."""
     return ImageProblem(
         f"no secure connection to {host}: {why}",
-        hint="put the registry's CA where the system keeps its own (update-ca-certificates), or "
-        "name it in SSL_CERT_FILE; plain http is used for localhost alone",
+        hint=f'name its authority as `ca` of [registry."{host}"] in /etc/buoy/registries.toml, or '
+        f"put it into /etc/docker/certs.d/{host}/ca.crt; `insecure = true` is for plain http",
         code="registry-tls",
     )
 
 
 def refusal(
-    status: int, headers: Mapping[str, str], body: bytes, *, subject: str, host: str
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    subject: str,
+    host: str,
+    domain: str = "",
 ) -> ImageProblem:
     """The problem that an answer other than success stands for.
 
     subject  what was asked for: an image, or a layer of it
     body     at most what fits a message: JSON as the specification has it, or anything
+    domain   whom one has to log in to, where that is not `host`
     """
     said = _message(body)
+    login = f"buoy login {login_name(domain or host)}".strip()
     if status in (401, 403):
         return ImageProblem(
             f"{host} does not give {subject} to us: {said or 'authentication required'}",
-            hint=f"it may not exist, or need `docker login {host}`: credentials are read from "
-            "~/.docker/config.json",
+            hint=f"it may not exist, or need `{login}`",
             code="unauthorized",
         )
     if status == 404:
         return ImageProblem(
             f"{subject} is not on {host}{': ' + said if said else ''}",
-            hint=f"check the name and tag; a private one needs `docker login {host}`",
+            hint=f"check the name and tag; a private one needs `{login}`",
             code="image-not-found",
         )
     if status == 429:
-        retry_after = headers.get("Retry-After")
-        when = f" for {retry_after} s" if retry_after else ""
+        retry_after, limit = headers.get("Retry-After"), limit_of(headers)
+        allowed = f" ({limit})" if limit else ""
+        when = f" for {retry_after} s" if (retry_after or "").isdigit() else ""
         return ImageProblem(
-            f"{host} limits how often one may pull{when}: {said or 'too many requests'}",
-            hint="wait, or log in: registries allow more to those they know",
+            f"{host} limits how often one may pull{allowed}{when}: {said or 'too many requests'}",
+            hint=f"wait, or log in with `{login}`: registries allow more to those they know",
             code="rate-limited",
         )
     return ImageProblem(
         f"{host} answered {status} when asked for {subject}{': ' + said if said else ''}",
         code="registry-error",
     )
+
+
+def login_name(domain: str) -> str:
+    """What `buoy login` is given for a registry; nothing for Docker Hub."""
+    return "" if domain in (DEFAULT_DOMAIN, HUB_HOST) else domain
 
 
 def _message(body: bytes) -> str:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 import threading
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import urllib3
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
+    InsecureRequestWarning,
     NameResolutionError,
     NewConnectionError,
     ProxyError,
@@ -21,16 +21,21 @@ from urllib3.exceptions import (
 
 from engine.errors import ImageProblem
 from engine.images.registry.errors import RegistryUnreachable, tls_problem
+from engine.images.registry.proxies import find_proxy
+from engine.images.registry.trust import find_trust, tls_context
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from urllib3 import BaseHTTPResponse
+
+    from engine.images.registry.trust import Trust
 
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 60.0
 LARGEST_ANSWER_BYTES = 4 * 1024 * 1024
-_CONNECTIONS = 4
+_LARGEST_REFUSAL_BYTES = 64 * 1024
+_CONNECTIONS = 5  # as many as there are layers on their way
 _ERRNO = re.compile(r"\[Errno -?\d+\] ")
 
 
@@ -42,7 +47,8 @@ class Http:
     """Connections to one registry and where it sends us, kept open between requests."""
 
     def __init__(self) -> None:
-        self._pools: dict[str | None, urllib3.PoolManager] = {}
+        self._pools: dict[tuple[str | None, Trust | None], urllib3.PoolManager] = {}
+        self._trusts: dict[str, Trust] = {}  # by host, of https alone
         self._resolved: set[str] = set()
         self._lock = threading.Lock()
 
@@ -51,15 +57,14 @@ class Http:
         method: str,
         url: str,
         headers: Mapping[str, str],
-        *,
-        form: Mapping[str, str] | None = None,
+        body: bytes | Iterable[bytes] | None = None,
     ) -> BaseHTTPResponse:
-        """Send a request; the answer, its body not read yet. `form` is its body.
+        """Send a request; the answer, its body not read yet.
 
-        Raises RegistryUnreachable, ImageProblem (`registry-tls`) or Interrupted.
+        body  in small pieces: each has CONNECT_TIMEOUT_S to be sent in
+
+        Raises RegistryUnreachable, ImageProblem (`registry-tls`, `proxy`) or Interrupted.
         """
-        if form is not None:
-            headers = {**headers, "Content-Type": "application/x-www-form-urlencoded"}
         parts = urlsplit(url)
         host = parts.netloc.rpartition("@")[2]
         pool = self._pool(parts.scheme, host, parts.hostname or "")
@@ -68,7 +73,7 @@ class Http:
                 method,
                 url,
                 headers={"User-Agent": "buoy", "Accept-Encoding": "identity", **headers},
-                body=urlencode(form) if form is not None else None,
+                body=body,
                 redirect=False,
                 retries=False,
                 preload_content=False,
@@ -82,13 +87,16 @@ class Http:
             raise Interrupted(_reason(error)) from None
 
     def _pool(self, scheme: str, host: str, name: str) -> urllib3.PoolManager:
-        proxy = _proxy(scheme, host)
+        proxy = find_proxy(scheme, host)
         if proxy is None:
             self._resolve(host, name)
         with self._lock:
-            if proxy not in self._pools:
-                self._pools[proxy] = _new_pool(proxy)
-            return self._pools[proxy]
+            if scheme == "https" and host not in self._trusts:
+                self._trusts[host] = find_trust(host)
+            key = proxy, self._trusts[host] if scheme == "https" else None
+            if key not in self._pools:
+                self._pools[key] = _new_pool(*key)
+            return self._pools[key]
 
     def _resolve(self, host: str, name: str) -> None:
         """The resolver's own patience is tens of seconds; ours is that of a connection."""
@@ -119,19 +127,28 @@ def read_body(response: BaseHTTPResponse, limit_bytes: int = LARGEST_ANSWER_BYTE
     raise ImageProblem(f"an answer has more than {limit_bytes} bytes", code="registry-error")
 
 
-def _new_pool(proxy: str | None) -> urllib3.PoolManager:
+def read_some(response: BaseHTTPResponse) -> bytes:
+    """The beginning of a body that only explains; the connection can be used again."""
+    try:
+        return read_body(response, _LARGEST_REFUSAL_BYTES)
+    except (Interrupted, ImageProblem):
+        return b""
+
+
+def _new_pool(proxy: str | None, trust: Trust | None) -> urllib3.PoolManager:
+    context = tls_context(trust) if trust is not None else None
+    if trust is not None and not trust.verify:
+        urllib3.disable_warnings(InsecureRequestWarning)  # the user has said so
     if proxy is None:
-        return urllib3.PoolManager(maxsize=_CONNECTIONS)
-    return urllib3.ProxyManager(proxy, maxsize=_CONNECTIONS)
-
-
-def _proxy(scheme: str, host: str) -> str | None:
-    """HTTPS_PROXY, HTTP_PROXY and NO_PROXY, in either case."""
-    if not any(name.lower().endswith("_proxy") for name in os.environ):
-        return None
-    from urllib.request import getproxies, proxy_bypass
-
-    return None if proxy_bypass(host) else getproxies().get(scheme)
+        return urllib3.PoolManager(maxsize=_CONNECTIONS, ssl_context=context)
+    parts = urlsplit(proxy)
+    headers = None
+    if parts.username:
+        login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        headers = urllib3.make_headers(proxy_basic_auth=login)
+    return urllib3.ProxyManager(
+        proxy, maxsize=_CONNECTIONS, ssl_context=context, proxy_headers=headers
+    )
 
 
 def _look_up(name: str, failures: list[OSError]) -> None:

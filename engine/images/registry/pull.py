@@ -15,7 +15,8 @@ from engine.images.platform import Platform, candidates, host_platform
 from engine.images.registry.errors import RegistryUnreachable
 from engine.images.registry.http import Interrupted, read_body
 from engine.images.registry.resolve import tag_digest
-from engine.images.registry.transport import ATTEMPTS, Transport, wait_before_retry
+from engine.images.registry.transport import Transport
+from engine.images.registry.waiting import ATTEMPTS, wait_before_retry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +44,9 @@ class _Pull:
         self._store = store
         self._reference = reference
         self._progress = progress
-        self._transport = Transport(reference.domain, reference.path)
+        self._transport = Transport(
+            reference.domain, reference.path, subject=reference.familiar, progress=progress
+        )
 
     def run(self) -> str:
         name = self._reference.familiar
@@ -158,6 +161,7 @@ class _Pull:
         """
         attempt = 0
         while offset < blob.size:
+            connection = self._transport.connection
             try:
                 for piece in self._part(blob, offset):
                     offset += len(piece)
@@ -167,10 +171,14 @@ class _Pull:
             except Interrupted as error:
                 why = str(error)
             if offset < blob.size:
+                problem = RegistryUnreachable(connection.endpoint.host, why)
                 attempt += 1
                 if attempt == ATTEMPTS:
-                    raise RegistryUnreachable(self._transport.host, why)
-                wait_before_retry(attempt - 1)
+                    raise problem
+                if not (connection.endpoint.is_mirror and attempt > 1):
+                    wait_before_retry(attempt - 1, self._transport.voice, problem.what)
+                elif self._transport.pass_over(connection, problem):
+                    attempt = 0
 
     def _part(self, blob: Descriptor, offset: int) -> Iterator[bytes]:
         headers = {"Range": f"bytes={offset}-"} if offset else {}

@@ -1,46 +1,65 @@
-"""Requests to one repository of a registry: authenticated, redirected, retried."""
+"""The way to one repository: of all addresses it can be had at, those that answer."""
 
 from __future__ import annotations
 
-import ipaddress
-import random
-import time
-from email.utils import parsedate_to_datetime
+import threading
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
 
 from engine.errors import ImageProblem
-from engine.images.reference import DEFAULT_DOMAIN
+from engine.images.image import silent
 from engine.images.registry.auth import Authenticator
-from engine.images.registry.errors import RegistryUnreachable, refusal
-from engine.images.registry.http import Http, Interrupted, read_body
+from engine.images.registry.connection import Connection
+from engine.images.registry.endpoints import endpoints
+from engine.images.registry.errors import RegistryUnreachable
+from engine.images.registry.http import Http
+from engine.images.registry.waiting import Voice
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from urllib3 import BaseHTTPResponse
 
-HUB_HOST = "registry-1.docker.io"
-ATTEMPTS = 5
-_FIRST_DELAY_S = 0.5
-_LONGEST_DELAY_S = 30.0  # a registry that asks for more is not waited for
-_MOST_REDIRECTS = 10
-_REDIRECTS = {301, 302, 303, 307, 308}
-_AGAIN = {408, 429, 500, 502, 503, 504}
-_LARGEST_REFUSAL_BYTES = 64 * 1024
+    from engine.images.image import Progress
+    from engine.images.registry.connection import Body
+    from engine.images.registry.endpoints import Endpoint
 
 
 class Transport:
-    """GET and HEAD below `/v2/<path>/` of a registry, from several threads."""
+    """Requests below `/v2/<path>/` of a registry, from several threads.
 
-    def __init__(self, domain: str, path: str) -> None:
-        self.host = HUB_HOST if domain == DEFAULT_DOMAIN else domain
-        self._scheme = "http" if _is_loopback(self.host) else "https"
-        self._path = path
+    Mirrors are asked first, and passed over where they fail, for whatever reason; they are never
+    written to.
+
+    push      whether it is to be written to
+    sources   other repositories of the registry that content is mounted from
+    subject   what `progress` is told of
+    """
+
+    def __init__(
+        self,
+        domain: str,
+        path: str,
+        *,
+        push: bool = False,
+        sources: Sequence[str] = (),
+        subject: str = "",
+        progress: Progress = silent,
+    ) -> None:
+        self._domain, self._path, self._push, self._sources = domain, path, push, sources
         self._http = Http()
-        plain = self._scheme == "http"
-        scope = f"repository:{path}:pull"
-        self._authenticator = Authenticator(self._http, domain, scope, plain=plain)
+        self._lock = threading.Lock()
+        self.voice = Voice(subject=subject or f"{domain}/{path}", progress=progress)
+        self._left = [self._connect(one) for one in endpoints(domain, mirrors=not push)]
+
+    @property
+    def connection(self) -> Connection:
+        """The one that is asked now."""
+        return self._left[0]
+
+    @property
+    def host(self) -> str:
+        """Whom it is with."""
+        return self.connection.endpoint.host
 
     def get(
         self,
@@ -50,103 +69,47 @@ class Transport:
         subject: str,
         method: str = "GET",
         expected: tuple[int, ...] = (200,),
+        body: Body | None = None,
     ) -> BaseHTTPResponse:
         """The answer to a request for `what` (`manifests/8`), its body not read yet.
 
-        Tried again where the connection broke, and where the registry is busy or limits us.
         Raises ImageProblem; `subject` is what it says was asked for.
         """
-        url = f"{self._scheme}://{self.host}/v2/{self._path}/{what}"
-        last: ImageProblem | None = None
-        for attempt in range(ATTEMPTS):
+        while True:
+            connection = self.connection
+            url = connection.endpoint.url(self._path, what)
             try:
-                response = self._authenticated(method, url, headers)
-            except Interrupted as error:
-                last = RegistryUnreachable(self.host, str(error))
-                wait_before_retry(attempt)
-                continue
-            if response.status in expected:
-                return response
-            body = _some(response)
-            last = refusal(response.status, response.headers, body, subject=subject, host=self.host)
-            retry_after = response.headers.get("Retry-After")
-            if response.status not in _AGAIN or _seconds(retry_after) > _LONGEST_DELAY_S:
-                break
-            wait_before_retry(attempt, retry_after)
-        assert last is not None
-        raise last
+                return connection.request(
+                    method, url, headers, subject=subject, expected=expected, body=body
+                )
+            except ImageProblem as problem:
+                if not self.pass_over(connection, problem):
+                    raise
 
-    def _authenticated(self, method: str, url: str, headers: Mapping[str, str]) -> BaseHTTPResponse:
-        """One challenge is answered; a token that was too old or too narrow, once more."""
-        for _ in range(2):
-            authorization = self._authenticator.header()
-            response = self._redirected(method, url, headers, authorization)
-            if response.status != 401:
-                return response
-            challenges = response.headers.getlist("WWW-Authenticate")
-            if not self._authenticator.answer(challenges, authorization):
-                return response
-            _some(response)
-        return self._redirected(method, url, headers, self._authenticator.header())
+    def pass_over(self, connection: Connection, problem: ImageProblem) -> bool:
+        """Whether there is another to be asked instead of one that failed so; it is from now on."""
+        endpoint = connection.endpoint
+        with self._lock:
+            if self.connection is not connection:  # another thread was here
+                return True
+            if len(self._left) == 1 or not (endpoint.is_mirror or _is_scheme(endpoint, problem)):
+                return False
+            del self._left[0]
+        if endpoint.is_mirror:
+            self.voice.say(f"{self.host} is asked instead of its mirror: {problem.what}")
+        return True
 
-    def _redirected(
-        self, method: str, url: str, headers: Mapping[str, str], authorization: str | None
-    ) -> BaseHTTPResponse:
-        """Follow redirects; what authenticates us stays with the host that asked for it."""
-        origin = urlsplit(url)
-        for _ in range(_MOST_REDIRECTS):
-            parts = urlsplit(url)
-            sent = dict(headers)
-            if authorization and (parts.scheme, parts.netloc) == (origin.scheme, origin.netloc):
-                sent["Authorization"] = authorization
-            response = self._http.request(method, url, sent)
-            location = response.headers.get("Location")
-            if response.status not in _REDIRECTS or location is None:
-                return response
-            _some(response)
-            url = self._target(url, location)
-        raise ImageProblem(f"{self.host} redirects without end", code="registry-error")
-
-    def _target(self, url: str, location: str) -> str:
-        target = urljoin(url, location)
-        scheme = urlsplit(target).scheme
-        if scheme not in ("http", "https") or (scheme == "http" and url.startswith("https:")):
-            raise ImageProblem(
-                f"{self.host} redirects to {target}, which is not secure", code="registry-error"
-            )
-        return target
+    def _connect(self, endpoint: Endpoint) -> Connection:
+        """What logs us in there is that host's own: a mirror is not shown what is upstream's."""
+        domain = endpoint.host if endpoint.is_mirror else self._domain
+        actions = "pull,push" if self._push else "pull"
+        scopes = [f"repository:{endpoint.repository(self._path)}:{actions}"]
+        scopes += [f"repository:{source}:pull" for source in self._sources]
+        authenticator = Authenticator(self._http, domain, tuple(scopes), plain=endpoint.is_plain)
+        return Connection(self._http, endpoint, authenticator, self.voice)
 
 
-def wait_before_retry(attempt: int, retry_after: str | None = None) -> None:
-    """Sleep 0.5, 1, 2... s and a little at random, or as long as the registry asks for."""
-    delay_s = _FIRST_DELAY_S * 2**attempt * random.uniform(1, 1.2)
-    time.sleep(max(delay_s, _seconds(retry_after)))
-
-
-def _seconds(retry_after: str | None) -> float:
-    """Of a Retry-After header: a number, or a date."""
-    if not retry_after:
-        return 0.0
-    if retry_after.strip().isdigit():
-        return float(retry_after)
-    try:
-        return parsedate_to_datetime(retry_after).timestamp() - time.time()
-    except ValueError:
-        return 0.0
-
-
-def _some(response: BaseHTTPResponse) -> bytes:
-    """The beginning of a body that only explains; the connection can be used again."""
-    try:
-        return read_body(response, _LARGEST_REFUSAL_BYTES)
-    except (Interrupted, ImageProblem):
-        return b""
-
-
-def _is_loopback(host: str) -> bool:
-    """Docker talks plain http to these: localhost, 127.0.0.0/8, ::1."""
-    name = urlsplit(f"//{host}").hostname or ""
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost"
+def _is_scheme(endpoint: Endpoint, problem: ImageProblem) -> bool:
+    """Whether a failure may come from talking plain where TLS is spoken, or the other way round."""
+    unreachable = isinstance(problem, RegistryUnreachable) and not endpoint.is_plain
+    return unreachable or problem.code == "registry-tls"

@@ -28,7 +28,7 @@ def registry(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> Iterator[Regi
     """A registry that does as the test says. No credentials of the user's are seen."""
     monkeypatch.setenv("DOCKER_CONFIG", f"{tmp_path}/docker")
     monkeypatch.delenv("DOCKER_AUTH_CONFIG", raising=False)
-    monkeypatch.setattr("engine.images.registry.transport._FIRST_DELAY_S", 0.01)
+    monkeypatch.setattr("engine.images.registry.waiting._FIRST_DELAY_S", 0.01)
     monkeypatch.setattr("engine.images.fetch._unreachable", {})
     with Registry() as registry:
         yield registry

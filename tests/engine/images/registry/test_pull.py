@@ -25,7 +25,7 @@ from tests.marks import needs_root
 if TYPE_CHECKING:
     from engine.images.image import Image
     from engine.images.images import Images
-    from tests.engine.images.registry import Handler
+    from tests.engine.images.registry.server import Handler
     from tests.engine.images.tars import Built
 
 pytestmark = needs_root
@@ -125,7 +125,7 @@ def test_a_wrong_password_says_so(images: Images, registry: Registry) -> None:
         images.pull(reference)
     assert caught.value.code == "unauthorized"
     assert caught.value.hint is not None
-    assert "docker login" in caught.value.hint
+    assert "buoy login" in caught.value.hint
 
 
 def test_an_expired_token_is_renewed(images: Images, registry: Registry) -> None:

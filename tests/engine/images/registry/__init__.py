@@ -1,0 +1,2 @@
+from tests.engine.images.registry.server import Registry as Registry
+from tests.engine.images.registry.server import once as once
