@@ -16,7 +16,7 @@ from engine.state.db import transaction
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     Facts = Mapping[str, object]
 
@@ -101,6 +101,16 @@ def content_of(prints: Mapping[str, str]) -> dict[str, object]:
         "content": digest(lines),
         "files": {path: digest(fingerprint)[:12] for path, fingerprint in shown},
     }
+
+
+def merged_content(contents: Sequence[Mapping[str, object]]) -> dict[str, object]:
+    """One such part of a record for several."""
+    files: dict[str, object] = {}
+    for content in contents:
+        shown = content["files"]
+        assert isinstance(shown, dict)  # content_of has made it
+        files |= shown
+    return {"content": digest(json.dumps([c["content"] for c in contents])), "files": files}
 
 
 def place_of(*parts: str) -> str:

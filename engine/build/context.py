@@ -24,12 +24,21 @@ class Context:
         self.directory, self.ignore, self.ignore_name = directory, ignore, ignore_name
         self._digests = FileDigests(cache, directory)
 
-    def measure(self, sources: Sequence[str], exclude: Ignore) -> dict[str, str]:
+    def measure(
+        self, sources: Sequence[str], exclude: Ignore, *, parents: bool = False
+    ) -> dict[str, str]:
         """Fingerprints of what the sources name: path -> fingerprint. Raises NotFoundInRoot."""
         root = os.open(self.directory, os.O_PATH | os.O_DIRECTORY)
         try:
             selection = Selection(self.ignore, exclude)
-            return measure(root, sources, selection, owners=False, file_digest=self._digests)
+            return measure(
+                root,
+                sources,
+                selection,
+                owners=False,
+                file_digest=self._digests,
+                parents=parents,
+            )
         finally:
             os.close(root)
             self._digests.save()

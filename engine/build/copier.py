@@ -23,7 +23,7 @@ from engine.build import untar
 from engine.build.ignore import Ignore
 from engine.build.measure import measure, read_file_digest
 from engine.build.place import Look, PlaceError, Placer
-from engine.build.tree import NotFoundInRoot, Selection, find_source
+from engine.build.tree import NotFoundInRoot, Selection, find_source, find_with_parents
 from engine.containers.users import UnknownUser, find_user
 from engine.kernel import capabilities, mounts, process
 from engine.kernel.namespaces import CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, unshare
@@ -70,7 +70,14 @@ def _measure(job: Job) -> dict[str, str]:
     _separate()
     root = _source(job)
     selection = _selection(job)
-    return measure(root, job["sources"], selection, owners=True, file_digest=read_file_digest)
+    return measure(
+        root,
+        job["sources"],
+        selection,
+        owners=True,
+        file_digest=read_file_digest,
+        parents=job["parents"],
+    )
 
 
 def _make_directory(job: Job) -> None:
@@ -86,9 +93,8 @@ def _copy(job: Job) -> int:
     target = _mounted(job["target"])
     selection = _selection(job)
     root = _source(job)
-    found = [
-        item for source in job["sources"] for item in find_source(root, source, selection.ignore)
-    ]
+    find = find_with_parents if job["parents"] else find_source
+    found = [item for source in job["sources"] for item in find(root, source, selection.ignore)]
     archives = {path: os.open(file, os.O_RDONLY) for path, file in job.get("archives", {}).items()}
     _enter(target)
     _check_single(job, found)
@@ -103,7 +109,7 @@ def _copy(job: Job) -> int:
 
 def _check_single(job: Job, found: list[Found]) -> None:
     to = job["to"]
-    if len(found) > 1 and not to.endswith("/") and not os.path.isdir(to):
+    if len(found) > 1 and not job["parents"] and not to.endswith("/") and not os.path.isdir(to):
         names = ", ".join(item.name for item in found[:3])
         raise PlaceError(
             f"{len(found)} sources ({names}{', ...' if len(found) > 3 else ''}) match, and {to} "

@@ -7,14 +7,13 @@ import contextlib
 import difflib
 import os
 import posixpath
-import re
 from typing import TYPE_CHECKING
 
-from engine.build.cache import content_of, digest
+from engine.build.cache import content_of, digest, merged_content
 from engine.build.copying import CopyFailed, SourceMissing, perform, scratch
 from engine.build.job import LayerStep
 from engine.build.modes import parse_mode
-from engine.build.origin import Origin, find_origin
+from engine.build.sources import find_parts
 from engine.build.zstd import decompressed_sources
 from engine.errors import BuildProblem
 
@@ -26,10 +25,11 @@ if TYPE_CHECKING:
     from engine.build.expander import Expander
     from engine.build.instructions import Copy, Instruction, Setting
     from engine.build.job import Job
+    from engine.build.origin import Origin
     from engine.build.progress import StepReport
+    from engine.build.sources import Part
     from engine.build.state import StageState
 
-_URL = re.compile(r"(?:https?|git|ssh)://|git@", re.IGNORECASE)
 _ROOT_OWNER = "0:0"
 
 
@@ -67,15 +67,21 @@ async def plan_copy(
     job: Job, instruction: Copy, state: StageState, expander: Expander, stage_number: int
 ) -> LayerStep:
     """What a COPY or ADD would do, measured. Raises BuildProblem for sources that are not there."""
-    plan = _CopyPlan(job, instruction, state, expander)
-    origin = await find_origin(job, instruction.source_stage, instruction, stage_number)
-    return await plan.step(origin)
+    parts = await find_parts(job, instruction, expander, stage_number)
+    return await _CopyPlan(job, instruction, state, expander, parts).step()
 
 
 class _CopyPlan:
-    def __init__(self, job: Job, instruction: Copy, state: StageState, expander: Expander) -> None:
+    def __init__(
+        self,
+        job: Job,
+        instruction: Copy,
+        state: StageState,
+        expander: Expander,
+        parts: Sequence[Part],
+    ) -> None:
         self._job, self._instruction, self._state = job, instruction, state
-        self._sources = _expanded_sources(instruction, expander)
+        self._parts = parts
         self._to = _target(instruction, state, expander)
         self._excludes = [expander.word(text) for text in instruction.excludes]
         self._mode = _mode(instruction, expander)
@@ -87,7 +93,7 @@ class _CopyPlan:
         self._check_target()
 
     def _check_target(self) -> None:
-        count = len(self._sources) + len(self._heredocs)
+        count = sum(len(part.sources) for part in self._parts) + len(self._heredocs)
         if count > 1 and not self._to.endswith("/"):
             instruction = self._instruction
             raise BuildProblem(
@@ -97,89 +103,114 @@ class _CopyPlan:
                 code="copy-target",
             )
 
-    async def step(self, origin: Origin) -> LayerStep:
-        owner = self._chown or (_ROOT_OWNER if origin.context else None)
+    async def step(self) -> LayerStep:
         record = {
             "instruction": self._instruction.text,
             "step": self._instruction.kind,
             "parent": self._state.top,
-            "sources": self._sources,
+            "sources": [list(part.sources) for part in self._parts],
             "to": self._to,
             "owner": self._chown,
             "mode": self._mode,
-            "unpack": self._instruction.unpack,
-            **await self._content(origin),
+            "unpack": [part.unpack for part in self._parts],
+            "link": self._links,
+            "parents": self._instruction.parents,
+            **await self._content(),
         }
+        return LayerStep(record=record, created_by=self._instruction.text, make=self._make)
 
-        async def make(report: StepReport) -> str | None:
-            return await self._make(origin, owner, report)
-
-        return LayerStep(record=record, created_by=self._instruction.text, make=make)
-
-    async def _content(self, origin: Origin) -> dict[str, object]:
-        content: dict[str, object] = content_of({})
-        if self._sources:
-            with _located(self._instruction, "", origin):
-                content = await origin.measure(self._job, self._sources, self._excludes)
+    async def _content(self) -> dict[str, object]:
+        content = await self._measured()
         if self._heredocs:
             inline = {name: digest(body) for name, body in self._heredocs.items()}
             content = {**content, "inline": content_of(inline)["content"]}
         return content
 
-    async def _make(self, origin: Origin, owner: str | None, report: StepReport) -> str | None:
+    async def _measured(self) -> dict[str, object]:
+        """Of a single part as it is; of several, all that they say."""
+        contents: list[dict[str, object]] = []
+        for part in self._parts:
+            with _located(self._instruction, "", part.origin):
+                contents.append(
+                    await part.origin.measure(
+                        self._job, part.sources, self._excludes, self._instruction.parents
+                    )
+                )
+        return contents[0] if len(contents) == 1 else merged_content(contents)
+
+    @property
+    def _links(self) -> bool:
+        """Whether the files go into a layer that knows nothing of those below it, where a name of
+        an owner means nothing and a directory that is a link there is one of its own.
+
+        With --chmod nothing is linked, as with BuildKit.
+        """
+        owner = self._chown or ""
+        named = any(char.isalpha() for char in owner)
+        return self._instruction.link and self._mode is None and not named
+
+    async def _make(self, report: StepReport) -> str | None:
         job = self._job
-        lowers = job.engine.images.lowers(self._state.chain_ids)
-        located = _located(self._instruction, self._instruction.target, origin)
-        with located, scratch(job.scratch_root, lowers) as place:
+        below = () if self._links else self._state.chain_ids
+        with scratch(job.scratch_root, job.engine.images.lowers(below)) as place:
+            for part in self._parts:
+                with _located(self._instruction, self._instruction.target, part.origin):
+                    await self._copy_part(part, place, report)
             if self._heredocs:
-                await self._copy_heredocs(place, owner)
-            if self._sources:
-                await self._copy_sources(origin, place, owner, report)
+                with _located(self._instruction, self._instruction.target):
+                    await self._copy_heredocs(place)
             return await _keep(job, place, self._state)
 
-    async def _copy_sources(
-        self, origin: Origin, place: Scratch, owner: str | None, report: StepReport
-    ) -> None:
-        request = self._request(place, owner, self._sources)
-        request |= {"unpack": self._instruction.unpack, "exclude": self._excludes}
-        if origin.context is not None:
-            found = await self._copy_from_context(origin.context, request)
+    async def _copy_part(self, part: Part, place: Scratch, report: StepReport) -> None:
+        context = part.origin.context
+        request = self._request(place, _ROOT_OWNER if context else None, part.sources)
+        request |= {
+            "unpack": part.unpack,
+            "exclude": self._excludes,
+            "parents": self._instruction.parents,
+        }
+        if context is not None:
+            found = await self._copy_from_context(context, part, request)
         else:
-            with scratch(self._job.scratch_root, origin.lowers) as source:
+            with scratch(self._job.scratch_root, part.origin.lowers) as source:
                 found = await perform({**request, "source": source.layers()})
         if not found:
-            report.note(f"no file matches {' '.join(self._sources)}: nothing was copied")
+            report.note(f"no file matches {' '.join(part.sources)}: nothing was copied")
 
-    async def _copy_from_context(self, context: Context, request: dict[str, object]) -> object:
+    async def _copy_from_context(
+        self, context: Context, part: Part, request: dict[str, object]
+    ) -> object:
         request |= {"source": context.directory, "ignore": context.ignore.patterns}
-        if not self._instruction.unpack:
+        if not part.unpack:
             return await perform(request)
         with contextlib.ExitStack() as stack:
-            sources = decompressed_sources(context, self._sources, self._job.scratch_root)
+            sources = decompressed_sources(context, part.sources, self._job.scratch_root)
             request["archives"] = await asyncio.to_thread(stack.enter_context, sources)
             return await perform(request)
 
-    async def _copy_heredocs(self, place: Scratch, owner: str | None) -> None:
+    async def _copy_heredocs(self, place: Scratch) -> None:
         with scratch(self._job.scratch_root, ()) as written:
             for name, body in self._heredocs.items():
                 _write(os.path.join(written.upper, os.path.basename(name)), body)
             names = [os.path.basename(name) for name in self._heredocs]
-            request = self._request(place, owner or _ROOT_OWNER, names)
+            request = self._request(place, _ROOT_OWNER, names)
             await perform({**request, "source": written.upper})
 
     def _request(
         self, place: Scratch, owner: str | None, sources: Sequence[str]
     ) -> dict[str, object]:
+        """`owner`: of the copies where --chown does not say; None keeps that of the sources."""
         return {
             "do": "copy",
             "target": place.layers(),
             "sources": list(sources),
             "to": self._to,
-            "owner": owner,
+            "owner": self._chown or owner,
             "mode": self._mode,
             "unpack": False,
             "ignore": [],
             "exclude": [],
+            "parents": False,
         }
 
 
@@ -194,37 +225,6 @@ async def _keep(job: Job, place: Scratch, state: StageState) -> str | None:
     if not os.listdir(place.upper):
         return None
     return await asyncio.to_thread(job.engine.images.add_layer, place.upper, state.chain_ids)
-
-
-def _expanded_sources(instruction: Copy, expander: Expander) -> list[str]:
-    sources: list[str] = []
-    for written in instruction.sources:
-        words = [expander.word(written)] if instruction.json else expander.words(written)
-        for word in words:
-            if _URL.match(word):
-                _refuse_url(instruction, written)
-        sources += words
-    if not sources and not instruction.heredocs:
-        raise BuildProblem(
-            f"{instruction.kind} has no source: its variables are empty",
-            where=instruction.where,
-            code="copy-source",
-        )
-    return sources
-
-
-def _refuse_url(instruction: Copy, written: str) -> None:
-    where = instruction.locate_word(written)
-    if instruction.kind == "COPY":
-        raise BuildProblem(
-            "source can't be a URL for COPY", where=where, hint="ADD takes URLs", code="copy-source"
-        )
-    raise BuildProblem(
-        "ADD of a URL is not built yet",
-        where=where,
-        hint="RUN curl or wget, or put the file into the build context",
-        code="not-built-yet",
-    )
 
 
 def _target(instruction: Copy, state: StageState, expander: Expander) -> str:

@@ -13,6 +13,14 @@ class Flag(Record):
     offset: int
 
 
+class FlagError(ValueError):
+    """A flag whose value is missing or none of its kind."""
+
+    def __init__(self, message: str, offset: int) -> None:
+        super().__init__(message)
+        self.offset = offset
+
+
 class Flags:
     """The flags of one instruction. Each that is asked for is known; `left` has the others."""
 
@@ -22,15 +30,20 @@ class Flags:
         self.known: list[str] = []
 
     def one(self, name: str) -> str | None:
-        """The value of a flag that may be given once."""
+        """The value of a flag that may be given once. Raises FlagError where it has none."""
         self.known.append(name)
-        return next((flag.value or "" for flag in self._flags if flag.name == name), None)
+        return next((_value(flag) for flag in self._flags if flag.name == name), None)
+
+    def switch(self, name: str) -> bool | None:
+        """`--name`, `--name=true` or `--name=false`; None where it is not given."""
+        self.known.append(name)
+        return next((_truth(flag) for flag in self._flags if flag.name == name), None)
 
     def several(self, name: str) -> tuple[str, ...]:
         """The values of a flag that may be repeated."""
         self.known.append(name)
         self._multiple.add(name)
-        return tuple(flag.value or "" for flag in self._flags if flag.name == name)
+        return tuple(_value(flag) for flag in self._flags if flag.name == name)
 
     def left(self) -> list[Flag]:
         """Flags that nobody asked for."""
@@ -45,6 +58,19 @@ class Flags:
                 found.append(flag)
             seen.add(flag.name)
         return found
+
+
+def _value(flag: Flag) -> str:
+    if flag.value is None:
+        raise FlagError(f"missing a value on flag: --{flag.name}", flag.offset)
+    return flag.value
+
+
+def _truth(flag: Flag) -> bool:
+    word = "true" if flag.value is None else flag.value.lower()
+    if word not in ("true", "false"):
+        raise FlagError(f"--{flag.name} is true or false, not `{flag.value}`", flag.offset)
+    return word == "true"
 
 
 def read_flags(text: str, at: int) -> tuple[Flags, int]:

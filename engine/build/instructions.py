@@ -61,16 +61,27 @@ class Arg(Instruction):
 
 
 class Run(Instruction):
-    """A command run in the stage; `mounts` as in --mount=..."""
+    """A command run in the stage; `mounts` as in --mount=...
+
+    network     default, none or host
+    privileged  --security=insecure
+    """
 
     command: Command
     heredocs: tuple[Heredoc, ...]
     mounts: tuple[str, ...]
     network: str
+    privileged: bool
 
 
 class Copy(Instruction):
-    """COPY and ADD. `unpack`: local archives are unpacked, as ADD does."""
+    """COPY and ADD.
+
+    link      into a layer of its own, which knows nothing of what is below
+    parents   with the directories that a source is in, from its `/./` on
+    unpack    archives: None as the instruction does, that is local ones by ADD
+    checksum  ADD: of the one source, as `sha256:...` or as a commit
+    """
 
     kind: str  # COPY or ADD
     sources: tuple[str, ...]
@@ -81,7 +92,11 @@ class Copy(Instruction):
     chown: str | None
     chmod: str | None
     excludes: tuple[str, ...]
-    unpack: bool
+    link: bool = False
+    parents: bool = False
+    unpack: bool | None = None
+    checksum: str | None = None
+    keep_git_dir: bool | None = None
 
 
 class Env(Instruction):

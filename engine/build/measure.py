@@ -9,7 +9,7 @@ import hashlib
 import os
 import stat
 
-from engine.build.tree import find_source
+from engine.build.tree import find_source, find_with_parents
 from engine.kernel.openat2 import open_beneath
 
 TYPE_CHECKING = False
@@ -32,14 +32,17 @@ def measure(
     *,
     owners: bool,
     file_digest: FileDigest,
+    parents: bool = False,
 ) -> dict[str, str]:
     """A fingerprint for each path that the sources name: kind, mode, owner, data; never times.
 
-    owners  whether uid and gid count: they do not in a build context, whose copies are root's
+    owners   whether uid and gid count: they do not in a build context, whose copies are root's
+    parents  whether the sources are those of COPY --parents
     """
+    find = find_with_parents if parents else find_source
     prints: dict[str, str] = {}
     for source in sources:
-        for found in find_source(root, source, selection.ignore):
+        for found in find(root, source, selection.ignore):
             for entry in selection.walk(root, found):
                 name = f"{found.asked}/{entry.relative}".strip("/")
                 prints[name or "."] = _print(root, entry, owners, file_digest)

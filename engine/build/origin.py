@@ -46,30 +46,26 @@ class Origin(Record):
         return self.context.ignore if self.context else Ignore(())
 
     async def measure(
-        self, job: Job, sources: Sequence[str], excludes: Sequence[str] = ()
+        self, job: Job, sources: Sequence[str], excludes: Sequence[str] = (), parents: bool = False
     ) -> dict[str, object]:
         """`content` and `files` of a cache record. Raises SourceMissing."""
         if self.context is not None:
             exclude = Ignore([(text, 0) for text in excludes])
             try:
-                prints = await asyncio.to_thread(self.context.measure, sources, exclude)
+                prints = await asyncio.to_thread(
+                    self.context.measure, sources, exclude, parents=parents
+                )
             except NotFoundInRoot as error:
                 raise SourceMissing(error.source, error.rule) from None
             return content_of(prints)
-        asked = {"measured": self.identity, "sources": list(sources), "excludes": list(excludes)}
-        key = key_of(asked)
+        asked = {"sources": list(sources), "exclude": list(excludes), "parents": parents}
+        key = key_of({"measured": self.identity, **asked})
         known = job.cache.record(key) if self.identity else None
         if known is not None:
             return dict(known)
         with scratch(job.scratch_root, self.lowers) as place:
             prints = await perform(
-                {
-                    "do": "measure",
-                    "source": place.layers(),
-                    "sources": list(sources),
-                    "ignore": [],
-                    "exclude": list(excludes),
-                }
+                {"do": "measure", "source": place.layers(), "ignore": [], **asked}
             )
         content = content_of(prints)
         if self.identity:

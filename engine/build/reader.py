@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, NoReturn
 
 from engine.build import instructions as ins
 from engine.build.durations import parse_duration
-from engine.build.flags import read_flags
+from engine.build.flags import FlagError, read_flags
 from engine.build.words import Lexer, WordError
 from engine.errors import BuildProblem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from engine.build.lines import Line
 
@@ -48,7 +49,10 @@ class _Reader:
             )
         if not self._rest and self._name not in ("CMD", "ENTRYPOINT", "SHELL"):
             self._fail(f"{self._name} requires arguments", 0)
-        instruction = reader(self)
+        try:
+            instruction = reader(self)
+        except FlagError as error:
+            self._fail(f"{self._name}: {error}", error.offset)
         self._check_flags()
         return instruction
 
@@ -158,6 +162,9 @@ class _Reader:
         network = self._flags.one("network") or "default"
         if network not in ("default", "none", "host"):
             self._fail(f"unknown RUN --network: `{network}`", hint="one of default, none, host")
+        security = self._flags.one("security") or "sandbox"
+        if security not in ("sandbox", "insecure"):
+            self._fail(f"unknown RUN --security: `{security}`", hint="one of sandbox, insecure")
         return ins.Run(
             line=self._line,
             file=self._file,
@@ -165,6 +172,7 @@ class _Reader:
             heredocs=self._line.heredocs,
             mounts=self._flags.several("mount"),
             network=network,
+            privileged=security == "insecure",
         )
 
     def read_copy(self) -> ins.Instruction:
@@ -172,23 +180,38 @@ class _Reader:
         words = self._words() if listed is None else listed
         if len(words) < 2:
             self._fail(f"{self._name} requires at least one source and a destination")
-        is_copy = self._name == "COPY"
-        self._flags.one("link")  # makes the same files; only the way Docker stores them differs
-        return ins.Copy(
-            line=self._line,
-            file=self._file,
-            kind=self._name,
-            sources=tuple(
+        written = {
+            "line": self._line,
+            "file": self._file,
+            "kind": self._name,
+            "sources": tuple(
                 word for word in words[:-1] if not (self._line.heredocs and word.startswith("<<"))
             ),
-            heredocs=self._line.heredocs,
-            target=words[-1],
-            json=listed is not None,
-            source_stage=self._flags.one("from") if is_copy else None,
-            chown=self._flags.one("chown"),
-            chmod=self._flags.one("chmod"),
-            excludes=self._flags.several("exclude"),
-            unpack=not is_copy,
+            "heredocs": self._line.heredocs,
+            "target": words[-1],
+            "json": listed is not None,
+            "chown": self._flags.one("chown"),
+            "chmod": self._flags.one("chmod"),
+            "excludes": self._flags.several("exclude"),
+            "link": bool(self._flags.switch("link")),
+        }
+        return self._copy(**written) if self._name == "COPY" else self._add(**written)
+
+    def _copy(self, **written: Any) -> ins.Copy:
+        return ins.Copy(
+            **written,
+            source_stage=self._flags.one("from") or None,
+            parents=bool(self._flags.switch("parents")),
+            unpack=False,
+        )
+
+    def _add(self, **written: Any) -> ins.Copy:
+        return ins.Copy(
+            **written,
+            source_stage=None,
+            unpack=self._flags.switch("unpack"),
+            checksum=self._flags.one("checksum") or None,
+            keep_git_dir=self._flags.switch("keep-git-dir"),
         )
 
     def read_expose(self) -> ins.Instruction:
@@ -279,8 +302,4 @@ _READERS: dict[str, Callable[[_Reader], ins.Instruction]] = {
 }
 
 # Flags that Docker knows and we do not do yet: refused by name, never ignored.
-_LATER = {
-    "RUN": ("security", "device"),
-    "COPY": ("parents",),
-    "ADD": ("checksum", "keep-git-dir", "unpack"),
-}
+_LATER = {"RUN": ("device",)}

@@ -195,6 +195,7 @@ class _RunPlan:
             "unpack": False,
             "ignore": origin.ignore.patterns,
             "exclude": [],
+            "parents": False,
         }
         await perform(request)
         return f"{target['upper']}/content"

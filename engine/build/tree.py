@@ -37,12 +37,15 @@ class Found:
     asked    the path that was asked for; "" is the root itself
     path     the same with symlinks resolved
     info     os.stat_result of it, never a symlink
+    include  of a directory, patterns on paths from it of what alone counts; None: all
     """
 
-    __slots__ = ("asked", "info", "path")
+    __slots__ = ("asked", "include", "info", "path")
 
-    def __init__(self, asked: str, path: str, info: os.stat_result) -> None:
-        self.asked, self.path, self.info = asked, path, info
+    def __init__(
+        self, asked: str, path: str, info: os.stat_result, include: Ignore | None = None
+    ) -> None:
+        self.asked, self.path, self.info, self.include = asked, path, info, include
 
     @property
     def name(self) -> str:
@@ -75,6 +78,25 @@ def find_source(root: int, source: str, ignore: Ignore = _EVERYTHING) -> list[Fo
     return [_found(root, source)]
 
 
+def find_with_parents(root: int, source: str, ignore: Ignore = _EVERYTHING) -> list[Found]:
+    """What a source of COPY --parents names: the directory up to its `/./` (or the root), of which
+    what comes after that counts, with the directories on the way to it.
+
+    Raises NotFoundInRoot for a source without wildcards that is not there.
+    """
+    pivot, dot, pattern = source.partition("/./")
+    if not dot:
+        pivot, pattern = "", source
+    pattern = clean(pattern)
+    if not has_wildcard(source):
+        find_source(root, f"{pivot}/{pattern}", ignore)
+    tops = find_source(root, pivot, ignore)
+    if pattern != ".":
+        for top in tops:
+            top.include = Ignore([("**", 0), (f"!{pattern}", 0)])
+    return tops
+
+
 class Selection:
     """What of a tree counts.
 
@@ -89,9 +111,26 @@ class Selection:
 
     def walk(self, root: int, top: Found) -> Iterator[Entry]:
         """The thing itself and all below it that counts, parents first, sorted by name."""
-        for entry in _walk(root, top, self.ignore):
+        entries = _walk(root, top, self.ignore)
+        if top.include is not None:
+            entries = _included(entries, top.include)
+        for entry in entries:
             if not self.exclude or not self.exclude.excludes(entry.relative or top.name):
                 yield entry
+
+
+def _included(entries: Iterator[Entry], include: Ignore) -> Iterator[Entry]:
+    """Those that are included, and the directories that hold them."""
+    above: list[Entry] = []  # directories that count if something in them does
+    for entry in entries:
+        while above and not entry.relative.startswith(f"{above[-1].relative}/"):
+            above.pop()
+        if not entry.relative or not include.excludes(entry.relative):
+            yield from above
+            above.clear()
+            yield entry
+        elif stat.S_ISDIR(entry.info.st_mode) and include.may_keep_below(entry.relative):
+            above.append(entry)
 
 
 def _walk(root: int, top: Found, ignore: Ignore) -> Iterator[Entry]:

@@ -32,6 +32,12 @@ pytestmark = needs_root
 
 CONTEXT = {"a.txt": "a", "b.txt": "b", "dir/c": "c", "dir/deep/d": "d", "dir/x.o": "o"}
 
+
+def deep(above: str) -> dict[str, str]:
+    """`dir/deep` of the context in another directory."""
+    return {f"{above}/deep": "/", f"{above}/deep/d": "d"}
+
+
 MATRIX: list[tuple[str, dict[str, str]]] = [
     ("COPY a.txt /x", {"/x": "a"}),
     ("COPY a.txt /x/", {"/x": "/", "/x/a.txt": "a"}),
@@ -54,6 +60,12 @@ MATRIX: list[tuple[str, dict[str, str]]] = [
     ("COPY --exclude=**/d dir /x", {"/x": "/", "/x/c": "c", "/x/deep": "/", "/x/x.o": "o"}),
     ('COPY ["a.txt", "/with blank/"]', {"/with blank": "/", "/with blank/a.txt": "a"}),
     ("COPY --link a.txt /x", {"/x": "a"}),
+    ("COPY --parents dir/deep /x", {"/x": "/", "/x/dir": "/", **deep("/x/dir")}),
+    ("COPY --parents ./dir/./deep a.txt /x/", {"/x": "/", "/x/a.txt": "a", **deep("/x")}),
+    ("COPY --parents dir/deep/. /x", {"/x": "/", "/x/dir": "/", **deep("/x/dir")}),
+    ("COPY --parents d*/./**/d /x", {"/x": "/", **deep("/x")}),
+    ("COPY --parents --exclude=*.o dir/./* /x", {"/x": "/", "/x/c": "c", **deep("/x")}),
+    ("COPY --parents dir/n* /x", {"/x": "/"}),
     ("COPY <<one <<two /x/\n1\none\n2\ntwo", {"/x": "/", "/x/one": "1\n", "/x/two": "2\n"}),
     ("COPY <<one a.txt /x/\n1\none", {"/x": "/", "/x/one": "1\n", "/x/a.txt": "a"}),
     ("ENV d=/x\nCOPY a.txt $d/${e:-y}", {"/x": "/", "/x/y": "a"}),
@@ -88,7 +100,15 @@ REFUSED = [
     ("COPY --chown=nobody a.txt /", "unable to find user nobody", "dockerfile_inline:2:27"),
     ("COPY --chmod=9 a.txt /", "`9` is not a mode", "dockerfile_inline:2:14"),
     ("COPY https://example.org/x /", "can't be a URL", "dockerfile_inline:2:6"),
-    ("ADD https://example.org/x /", "not built yet", "dockerfile_inline:2:5"),
+    ("COPY git@example.org:x.git /", "can't be a git repository", "dockerfile_inline:2:6"),
+    ("ADD --checksum=sha256:0 a.txt /", "of URLs and git", "dockerfile_inline:2:5"),
+    ("ADD --checksum=sha256:0 http://127.0.0.1/ /", "is not a digest", "dockerfile_inline:2:25"),
+    ("ADD https://127.0.0.1/x.git?what=1 /", "unexpected query", "dockerfile_inline:2:5"),
+    ("ADD https://127.0.0.1/x.git?tag=1&branch=1 /", "two values of", "dockerfile_inline:2:5"),
+    ("COPY --parents dir/nothing /", '"/dir/nothing": not found', "dockerfile_inline:2:16"),
+    ("COPY --parents dir/./nothing /", '"/dir/nothing": not found', "dockerfile_inline:2:1"),
+    ("COPY --link=maybe a.txt /", "is true or false", "dockerfile_inline:2:6"),
+    ("COPY --chown a.txt /", "missing a value", "dockerfile_inline:2:6"),
     ("COPY --from=0 a.txt /", "not a stage before this one", "dockerfile_inline:2:13"),
     ("COPY ${x:?needed} /", "x: needed", "dockerfile_inline:2:6"),
     ("COPY $unset /", "has no source", "dockerfile_inline:2:1"),
@@ -104,6 +124,32 @@ def test_what_cannot_be_copied_is_said(
         workshop.build(f"FROM scratch\n{text}")
     assert what in str(caught.value)
     assert caught.value.where == where
+
+
+@pytest.mark.usefixtures("busybox")
+def test_a_linked_copy_knows_nothing_of_what_is_below(workshop: Workshop) -> None:
+    workshop.write(CONTEXT)
+    base = "FROM busybox\nRUN mkdir -m 700 /real && ln -s real /link\n"
+    image = workshop.build(f"{base}COPY a.txt /link/x")
+    assert layer_tree(image) == {"/real": "/", "/real/x": "a"}
+    linked = workshop.build(f"{base}COPY --link a.txt /link/x")
+    assert layer_tree(linked) == {"/link": "/", "/link/x": "a"}
+    named = workshop.build(f"{base}COPY --link --chown=app a.txt /link/x")
+    assert layer_tree(named) == {"/real": "/", "/real/x": "a"}
+
+
+def test_parents_keep_their_modes(workshop: Workshop) -> None:
+    workshop.write(CONTEXT)
+    (workshop.context / "dir").chmod(0o700)
+    image = workshop.build("FROM scratch\nCOPY --parents dir/deep/d /x/")
+    modes = [find_in(image, path) for path in ("/x", "/x/dir", "/x/dir/deep")]
+    assert [stat.S_IMODE(found.st_mode) for found in modes if found] == [0o755, 0o700, 0o755]
+
+
+def test_what_add_unpacks_may_be_said(workshop: Workshop) -> None:
+    (workshop.context / "a.tar").write_bytes(archive({"f": "f"}, "w"))
+    assert layer_tree(workshop.build("FROM scratch\nADD --unpack a.tar /x/"))["/x/f"] == "f"
+    assert "/x/a.tar" in layer_tree(workshop.build("FROM scratch\nADD --unpack=false a.tar /x/"))
 
 
 def test_a_source_nearly_right_gets_a_suggestion(workshop: Workshop) -> None:
