@@ -87,7 +87,7 @@ def test_a_project_and_the_host_are_drawn(buoy: Buoy) -> None:
 
     own = tree(buoy)
     assert own[:2] == ["outside", "│ 8080→80 web-1"]
-    assert own[2].endswith(" uplink 203.0.113.1/24")
+    assert own[2].endswith(" uplink 203.0.113.1")
     assert own[3:7] == [
         "├─ app_apart br 10.3.0.1/24 (its containers are kept apart)",
         "│ ├─ apart-1 (exited)",

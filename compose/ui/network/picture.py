@@ -21,7 +21,7 @@ def draw_networks(name: str, topology: Topology, shown: Mapping[str, str]) -> Dr
 class _Picture:
     def __init__(self, topology: Topology, shown: Mapping[str, str]) -> None:
         self._topology = topology
-        addresses = [address for link in topology.links for address in link.addresses]
+        addresses = [way.address for way in topology.ways]
         self._outside = Box(kind="outside", name="outside")
         self._host = Box(kind="host", name=topology.hostname, note=", ".join(addresses))
         self._networks = {one.name: _network_box(one) for one in topology.networks}

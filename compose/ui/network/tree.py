@@ -32,7 +32,7 @@ class _Tree:
         self._topology, self._shown = topology, shown
 
     def lines(self) -> Iterator[str]:
-        links = [f"{one.name} {', '.join(one.addresses)}" for one in self._topology.links]
+        ways = [f"{one.link} {one.address}" for one in self._topology.ways]
         yield "outside"
         ports = [
             f"{text} {self._shown[one.id]}"
@@ -40,7 +40,7 @@ class _Tree:
             for text in port_texts(port for port in one.ports if not port.is_local)
         ]
         yield from (f"│  {text}" for text in ports)
-        yield "  ".join([f"host {self._topology.hostname}", *links])
+        yield "  ".join([f"host {self._topology.hostname}", *ways])
         yield from _branches([*self._networks(), *self._others()], "")
 
     def _networks(self) -> Iterator[Tree]:

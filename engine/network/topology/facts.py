@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Literal
 
+    from engine.network.exposure import Way
+
     State = Literal["up", "down", "missing", "unplugged"]
-    Way = Literal["translated", "relayed", "opened", "missing"]
+    Passing = Literal["translated", "relayed", "opened", "missing"]
 
 HOST, OUTSIDE = "host", "outside"
 
@@ -41,7 +43,7 @@ class SeenPort(Record):
     published: int
     target: int
     protocol: str
-    way: Way
+    way: Passing
 
     @property
     def is_local(self) -> bool:
@@ -97,13 +99,6 @@ class SeenNetwork(Record):
     known: bool
 
 
-class HostLink(Record):
-    """A link of the host that is none of ours, with its addresses."""
-
-    name: str
-    addresses: tuple[str, ...]
-
-
 class Reach(Record):
     """`source` reaches `target`: ids of containers, HOST or OUTSIDE.
 
@@ -117,10 +112,10 @@ class Reach(Record):
 
 
 class Topology(Record):
-    """All of one engine's networks on this host."""
+    """All of one engine's networks on this host, and the ways that others come to it by."""
 
     hostname: str
-    links: tuple[HostLink, ...]
+    ways: tuple[Way, ...]
     networks: tuple[SeenNetwork, ...]
     containers: tuple[SeenContainer, ...]
     reaches: tuple[Reach, ...] = ()

@@ -6,24 +6,24 @@ import os
 from typing import TYPE_CHECKING
 
 from engine.kernel.nftexpressions import IPV4, IPV6, interface_name
-from engine.kernel.rtnetlink import LOOPBACK_INDEX, RouteSocket
+from engine.kernel.rtnetlink import RouteSocket
 from engine.network import names
 from engine.network.drivers.bridge import is_filtered
 from engine.network.drivers.driver import get_driver
 from engine.network.drivers.macvlan import OPTION_MODE
+from engine.network.exposure import observe_ways
 from engine.network.firewall import Firewall, headers_of
 from engine.network.ruleset import OPENED, PAIRS, UNPROTECTED
 from engine.network.topology.facts import (
     HOST,
-    HostLink,
     SeenContainer,
     SeenEndpoint,
     SeenNetwork,
     SeenPort,
     Topology,
 )
-from engine.network.topology.kernel import addresses_by_link, default_route_links
 from engine.network.topology.reach import find_reaches
+from engine.network.topology.routes import default_route_links
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from engine.kernel.rtnetlink import Link
     from engine.network.publication import Publication
     from engine.network.spec import Network
-    from engine.network.topology.facts import State, Way
+    from engine.network.topology.facts import Passing, State
     from engine.state.paths import Roots
 
 
@@ -57,7 +57,7 @@ class _Looking:
         self._host, self._firewall = host, firewall
         self._networks = networks
         self._links = {link.name: link for link in host.links()}
-        self._addresses = addresses_by_link(host)
+        self._addresses = host.addresses()
         self._entries = {one.id: names.read(roots.network_run(one.id)) for one in networks}
         self._published: dict[str, list[Publication]] = {}
         for publication in firewall.publications():
@@ -67,24 +67,15 @@ class _Looking:
         ids = {found.name: found.id for found, _ in containers}
         topology = Topology(
             hostname=os.uname().nodename,
-            links=tuple(self._own_links()),
+            ways=observe_ways(),
             networks=tuple(map(self._network, self._networks)),
             containers=tuple(self._container(found, spec, ids) for found, spec in containers),
         )
         return topology.replace(reaches=find_reaches(topology))
 
-    def _own_links(self) -> Iterable[HostLink]:
-        ours = {network.device for network in self._networks}
-        ours |= {entry.link for entries in self._entries.values() for entry in entries}
-        for link in self._links.values():
-            found = self._addresses.get(link.index)
-            if found and link.name not in ours and _is_uplink(link):
-                yield HostLink(name=link.name, addresses=tuple(found))
-
     def _network(self, network: Network) -> SeenNetwork:
         link = self._links.get(network.device)
         is_routed = get_driver(network.driver).ROUTED
-        gateways = self._addresses.get(link.index, []) if link and is_routed else []
         return SeenNetwork(
             id=network.id,
             name=network.name,
@@ -93,13 +84,19 @@ class _Looking:
             state=_state_of(link),
             labels=network.labels,
             subnets=tuple(str(pool.subnet) for pool in network.pools),
-            gateways=tuple(gateways),
+            gateways=tuple(self._gateways(link)) if link and is_routed else (),
             routed=is_routed,
             internal=network.internal,
             icc=self._has_icc(network, is_routed=is_routed),
             unprotected=is_routed and self._holds(network, UNPROTECTED),
             known=not is_routed or self._firewall.has_network(network),
         )
+
+    def _gateways(self, bridge: Link) -> Iterable[str]:
+        """Its addresses; its link-local one the kernel has given it."""
+        for address in self._addresses:
+            if address.link == bridge.index and not address.text.startswith("fe80:"):
+                yield f"{address.text}/{address.prefix_length}"
 
     def _has_icc(self, network: Network, *, is_routed: bool) -> bool:
         """As the kernel keeps it: by our rules where frames between ports pass them, else by the
@@ -177,7 +174,7 @@ class _Looking:
         found = [one for address in addresses for one in self._published.get(address, ())]
         translated = {(one.protocol, one.host_ip, one.published) for one in found}
         for port in bound:
-            way: Way = "missing"
+            way: Passing = "missing"
             if (port.protocol, port.host_ip, port.published) in translated:
                 way = "translated"
             elif _is_relayed(port, addresses):
@@ -192,11 +189,6 @@ class _Looking:
                     protocol=one.protocol,
                     way="opened",
                 )
-
-
-def _is_uplink(link: Link) -> bool:
-    """Other bridges are of other engines."""
-    return link.index != LOOPBACK_INDEX and link.kind != "bridge"
 
 
 def _state_of(link: Link | None) -> State:

@@ -1,37 +1,15 @@
-"""Addresses of the host's links, and default routes of containers, as the kernel has them."""
+"""The default routes of containers, as the kernel has them."""
 
 from __future__ import annotations
 
 import contextlib
-import socket
-import struct
 from typing import TYPE_CHECKING
-
-from engine.kernel.netlink import parse_attributes
-from engine.kernel.rtnetlink import IFA_ADDRESS, IFA_LOCAL, RT_SCOPE_LINK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from engine.kernel.rtnetlink import RouteSocket
-
-_RTM_GETADDR = 22
-_ADDRESS = struct.Struct("=BBBBI")  # family, prefix length, flags, scope, index of the link
 _ANY4, _ANY6 = "00000000", "0" * 32
 _REJECT = 0x200  # RTF_REJECT: the kernel's own IPv6 entry for what has no route
-
-
-def addresses_by_link(host: RouteSocket) -> dict[int, list[str]]:
-    """By index of the link, with prefix lengths; without those that the kernel has given it."""
-    found: dict[int, list[str]] = {}
-    for body in host.dump(_RTM_GETADDR, _ADDRESS.pack(socket.AF_UNSPEC, 0, 0, 0, 0)):
-        family, length, _, scope, index = _ADDRESS.unpack_from(body)
-        given = parse_attributes(body, _ADDRESS.size)
-        packed = given.get(IFA_LOCAL) or given.get(IFA_ADDRESS)
-        if packed is not None and scope != RT_SCOPE_LINK:
-            address = socket.inet_ntop(family, packed)
-            found.setdefault(index, []).append(f"{address}/{length}")
-    return found
 
 
 def default_route_links(pid: int) -> list[str]:
