@@ -80,14 +80,15 @@ class Element:
 
 
 class Rule:
-    """A rule as found: its handle, and its expressions as they were packed."""
+    """A rule as found: its handle, its expressions as they were packed, what is said of it."""
 
-    __slots__ = ("expressions", "handle")
+    __slots__ = ("comment", "expressions", "handle")
 
     def __init__(self, body: bytes) -> None:
         given = parse_attributes(body, 4)
         self.handle = given.get(3, b"")
         self.expressions = given.get(4, b"")
+        self.comment = _read_comment(given.get(7, b""))
 
 
 class NftSocket(NetlinkSocket):

@@ -30,6 +30,7 @@ NEWSETELEM, DELSETELEM = 12, 14
 
 SET_INTERVAL, SET_MAP = 0x4, 0x8
 ELEMENT_INTERVAL_END = 0x1
+_TABLE_OWNER = 0x2
 
 # nft's numbers of data types (src/datatype.c); a concatenation shifts by six bits each
 TYPE_IPV4, TYPE_IPV6, TYPE_PROTOCOL, TYPE_PORT, TYPE_INTERFACE = 7, 8, 12, 13, 41
@@ -51,9 +52,11 @@ class Batch:
         self.messages: list[tuple[int, int, bytes]] = []
         self._sets = 0
 
-    def add_table(self) -> None:
-        """Make the table; accepts one that is there."""
-        self._add(NEWTABLE, NLM_F_CREATE, text(1, self.table))
+    def add_table(self, *, owned: bool = False) -> None:
+        """Make the table; accepts one that is there. The kernel deletes an `owned` one when the
+        socket is closed that it was made by (Linux 5.12)."""
+        flags = attribute(2, be32(_TABLE_OWNER)) if owned else b""
+        self._add(NEWTABLE, NLM_F_CREATE, text(1, self.table) + flags)
 
     def remove_table(self) -> None:
         """Delete the table with all in it; ENOENT when it is not there."""
@@ -67,9 +70,13 @@ class Batch:
             body += nested(4, place) + attribute(5, be32(1)) + text(7, kind)
         self._add(NEWCHAIN, NLM_F_CREATE, body)
 
-    def add_rule(self, chain: str, *expressions: bytes, first: bool = False) -> None:
-        """Put a rule at the end of a chain, or at its head."""
+    def add_rule(
+        self, chain: str, *expressions: bytes, first: bool = False, comment: str = ""
+    ) -> None:
+        """Put a rule at the end of a chain, or at its head. `nft list` shows the comment."""
         body = text(1, self.table) + text(2, chain) + nested(4, *expressions)
+        if comment:
+            body += attribute(7, _userdata(comment))
         self._add(NEWRULE, NLM_F_CREATE | (0 if first else NLM_F_APPEND), body)
 
     def remove_rule(self, chain: str, handle: bytes) -> None:
@@ -133,12 +140,17 @@ def _pack_element(key: Key, data: bytes, comment: str) -> Iterator[bytes]:
     start, end = key if isinstance(key, tuple) else (key, None)
     body = value(1, start) + (value(2, data) if data else b"")
     if comment:
-        words = comment.encode() + b"\0"
-        body += attribute(6, bytes([0, len(words)]) + words)
+        body += attribute(6, _userdata(comment))
     yield nested(NFTA_LIST_ELEM, body)
     if end is not None:
         closing = value(1, end) + attribute(3, be32(ELEMENT_INTERVAL_END))
         yield nested(NFTA_LIST_ELEM, closing)
+
+
+def _userdata(comment: str) -> bytes:
+    """A comment as nft keeps it, of at most 127 bytes."""
+    words = comment.encode() + b"\0"
+    return bytes([0, len(words)]) + words
 
 
 def _concatenation(types: Sequence[int]) -> int:

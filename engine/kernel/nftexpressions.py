@@ -17,8 +17,8 @@ REG_1 = 1  # the first 16 bytes: REG32 8..11
 REG_2 = 2
 REG_ADDRESS = 8  # REG32_00
 
-META_IIFNAME, META_OIFNAME, META_L4PROTO = 6, 7, 16
-CT_STATE, CT_STATUS = 0, 2
+META_IIFNAME, META_OIFNAME, META_NFTRACE, META_NFPROTO, META_L4PROTO = 6, 7, 12, 15, 16
+CT_STATE, CT_DIRECTION, CT_STATUS, CT_PROTO_SRC = 0, 1, 2, 11
 STATE_ESTABLISHED, STATE_RELATED = 2, 4
 STATUS_DST_NAT = 1 << 5
 FIB_RESULT_ADDRTYPE, FIB_DADDR, RTN_LOCAL = 3, 2, 2
@@ -27,6 +27,7 @@ NETWORK_HEADER, TRANSPORT_HEADER = 1, 2
 NF_DROP, NF_ACCEPT, NFT_JUMP, NFT_RETURN = 0, 1, -3, -5
 EQUAL, UNEQUAL = 0, 1
 NFPROTO_IPV4, NFPROTO_IPV6 = 2, 10
+CT_SRC = {NFPROTO_IPV4: 19, NFPROTO_IPV6: 21}  # the address of the client
 NAT_SOURCE, NAT_DESTINATION = 0, 1
 
 
@@ -88,6 +89,11 @@ def load_ct(key: int, register: int = REG_1) -> bytes:
     return _expression("ct", _number(1, register), _number(2, key))
 
 
+def load_original(key: int, register: int = REG_1) -> bytes:
+    """An address or a port of the connection as its first packet had it, before translation."""
+    return _expression("ct", _number(1, register), _number(2, key), attribute(3, b"\0"))
+
+
 def load_payload(base: int, offset: int, length: int, register: int = REG_1) -> bytes:
     """Bytes of a header."""
     return _expression(
@@ -135,6 +141,12 @@ def verdict(code: int, chain: str = "") -> bytes:
     return _expression(
         "immediate", _number(1, REG_VERDICT), nested(2, nested(NFTA_DATA_VERDICT, inner))
     )
+
+
+def trace() -> bytes:
+    """Tell of every rule that the packet meets from here on, by netlink."""
+    switch = _expression("meta", _number(3, REG_1), _number(2, META_NFTRACE))
+    return immediate(b"\x01") + switch
 
 
 def counter() -> bytes:

@@ -40,7 +40,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from engine.kernel.nftexpressions import Header
 
-    Rules = dict[str, tuple[bytes, ...]]
+    Rule = tuple[str, bytes]  # what it is for, which `nft list` shows as its comment
+    Rules = dict[str, tuple[Rule, ...]]
 
 BRIDGES, INTERNAL, UPLINKS = "bridges", "internal", "uplinks"
 PAIRS, SUBNETS = "pairs", "subnets"
@@ -48,9 +49,18 @@ PUBLISHED, PUBLISHED_AT = "published", "published_at"
 MASQUERADED, SOURCES = "masqueraded", "sources"
 UNPROTECTED, OPENED = "unprotected", "opened"
 
+# what the rules say that drop
+FROM_INTERNAL, INTO_INTERNAL = "out of an internal network", "into an internal network"
+UNPUBLISHED = "into a network, but by a published port"
+BETWEEN_UPLINKS = "between links of a host that was no router"
+LOOPBACK_FROM_AFAR = "to 127.0.0.0/8 from another machine"
+
 _ADDRESS_TYPES = {IPV4.family: TYPE_IPV4, IPV6.family: TYPE_IPV6}
 _PAIR = nft.load_meta(nft.META_IIFNAME, nft.REG_1) + nft.load_meta(nft.META_OIFNAME, nft.REG_2)
-_TO_PUBLISHED = nft.destination_is_local() + nft.verdict(nft.NFT_JUMP, "publish")
+_TO_PUBLISHED = (
+    "to an address of this host",
+    nft.destination_is_local() + nft.verdict(nft.NFT_JUMP, "publish"),
+)
 
 
 def _after_address(header: Header) -> int:
@@ -65,48 +75,66 @@ def _load_service(header: Header) -> bytes:
     return nft.load_meta(nft.META_L4PROTO, register) + port
 
 
-def _publish(header: Header) -> tuple[bytes, ...]:
+def _publish(header: Header) -> tuple[Rule, ...]:
     address, protocol = nft.REG_ADDRESS, _after_address(header)
     loaded = _load_service(header)
     # what a lookup finds is an address and a port, from the first register on
     translate = nft.dnat(address=address, port=protocol, header=header)
     return (
-        nft.load_destination(header, address)
-        + loaded
-        + nft.lookup(PUBLISHED_AT, address, into=address)
-        + translate,
-        loaded + nft.lookup(PUBLISHED, protocol, into=address) + translate,
+        (
+            "published at that address",
+            nft.load_destination(header, address)
+            + loaded
+            + nft.lookup(PUBLISHED_AT, address, into=address)
+            + translate,
+        ),
+        (
+            "published at all addresses",
+            loaded + nft.lookup(PUBLISHED, protocol, into=address) + translate,
+        ),
     )
 
 
-def _forward(header: Header) -> tuple[bytes, ...]:
-    return (
-        nft.ct_state(nft.STATE_ESTABLISHED | nft.STATE_RELATED) + nft.ACCEPT,
-        _PAIR + nft.lookup(PAIRS) + nft.ACCEPT,
-        nft.iif_in(INTERNAL) + nft.counter() + nft.DROP,
-        nft.oif_in(INTERNAL) + nft.counter() + nft.DROP,
-        nft.oif_in(BRIDGES) + nft.ct_dnat() + nft.ACCEPT,
-        nft.oif_in(UNPROTECTED) + nft.ACCEPT,
+def _forward(header: Header) -> tuple[Rule, ...]:
+    opened = (
         nft.oif_in(BRIDGES)
         + nft.load_destination(header, nft.REG_ADDRESS)
         + _load_service(header)
         + nft.lookup(OPENED, nft.REG_ADDRESS)
-        + nft.ACCEPT,
-        nft.oif_in(BRIDGES) + nft.counter() + nft.DROP,
-        nft.iif_in(UPLINKS) + nft.oif_in(UPLINKS) + nft.counter() + nft.DROP,
+    )
+    answers = nft.ct_state(nft.STATE_ESTABLISHED | nft.STATE_RELATED)
+    between = nft.iif_in(UPLINKS) + nft.oif_in(UPLINKS)
+    dropped = nft.counter() + nft.DROP
+    return (
+        ("answers", answers + nft.ACCEPT),
+        ("within a network", _PAIR + nft.lookup(PAIRS) + nft.ACCEPT),
+        (FROM_INTERNAL, nft.iif_in(INTERNAL) + dropped),
+        (INTO_INTERNAL, nft.oif_in(INTERNAL) + dropped),
+        ("by a published port", nft.oif_in(BRIDGES) + nft.ct_dnat() + nft.ACCEPT),
+        ("into a network that is open", nft.oif_in(UNPROTECTED) + nft.ACCEPT),
+        ("to a port that is open", opened + nft.ACCEPT),
+        (UNPUBLISHED, nft.oif_in(BRIDGES) + dropped),
+        (BETWEEN_UPLINKS, between + dropped),
     )
 
 
-def _masquerade(header: Header) -> tuple[bytes, ...]:
+def _masquerade(header: Header) -> tuple[Rule, ...]:
+    hairpin = nft.oif_in(BRIDGES) + nft.source_in(SUBNETS, header) + nft.ct_dnat()
+    outward = nft.oif_in(BRIDGES, absent=True)
+    to_source = (
+        nft.load_source(header)
+        + nft.lookup(SOURCES, into=nft.REG_ADDRESS)
+        + nft.snat(address=nft.REG_ADDRESS, header=header)
+    )
     return (
         # a published port reached from a container, itself included: the answer must come back
         # by the host, or it could not be translated
-        nft.oif_in(BRIDGES) + nft.source_in(SUBNETS, header) + nft.ct_dnat() + nft.masquerade(),
-        nft.oif_in(BRIDGES, absent=True)
-        + nft.load_source(header)
-        + nft.lookup(SOURCES, into=nft.REG_ADDRESS)
-        + nft.snat(address=nft.REG_ADDRESS, header=header),
-        nft.oif_in(BRIDGES, absent=True) + nft.source_in(MASQUERADED, header) + nft.masquerade(),
+        ("by a published port from a container", hairpin + nft.masquerade()),
+        ("out, under a certain address", outward + to_source),
+        (
+            "out, under the host's address",
+            outward + nft.source_in(MASQUERADED, header) + nft.masquerade(),
+        ),
     )
 
 
@@ -114,17 +142,22 @@ _RULES_IPV4: Rules = {
     "publish": _publish(IPV4),
     # route_localnet would let neighbours in to what listens on 127.0.0.1
     "guard": (
-        nft.destination_is_loopback()
-        + nft.load_meta(nft.META_IIFNAME)
-        + nft.compare(nft.interface_name("lo"), nft.UNEQUAL)
-        + nft.counter()
-        + nft.DROP,
+        (
+            LOOPBACK_FROM_AFAR,
+            nft.destination_is_loopback()
+            + nft.load_meta(nft.META_IIFNAME)
+            + nft.compare(nft.interface_name("lo"), nft.UNEQUAL)
+            + nft.counter()
+            + nft.DROP,
+        ),
     ),
     "prerouting": (_TO_PUBLISHED,),
     "output": (_TO_PUBLISHED,),
     "postrouting": (
-        # from the host's own loopback to a published port
-        nft.oif_in(BRIDGES) + nft.source_is_loopback() + nft.masquerade(),
+        (
+            "from the host's own loopback to a published port",
+            nft.oif_in(BRIDGES) + nft.source_is_loopback() + nft.masquerade(),
+        ),
         *_masquerade(IPV4),
     ),
     "forward": _forward(IPV4),
@@ -133,8 +166,14 @@ _RULES_IPV4: Rules = {
 _RULES_IPV6: Rules = {
     "publish": _publish(IPV6),
     # a link-local client cannot be forwarded, nor can ::1: they are served by the relay
-    "prerouting": (nft.source_is_link_local() + nft.RETURN, _TO_PUBLISHED),
-    "output": (nft.destination_is_loopback(IPV6) + nft.RETURN, _TO_PUBLISHED),
+    "prerouting": (
+        ("a link-local client is relayed", nft.source_is_link_local() + nft.RETURN),
+        _TO_PUBLISHED,
+    ),
+    "output": (
+        ("[::1] is relayed", nft.destination_is_loopback(IPV6) + nft.RETURN),
+        _TO_PUBLISHED,
+    ),
     "postrouting": _masquerade(IPV6),
     "forward": _forward(IPV6),
 }
@@ -168,8 +207,8 @@ def ruleset(table: str, header: Header) -> Batch:
     rules = RULES[header.family]
     for chain in rules:
         batch.add_chain(chain, *_BASE_CHAINS.get(chain, ()))
-    for chain, expressions in rules.items():
+    for chain, found in rules.items():
         batch.flush_chain(chain)  # another command may be at the same
-        for rule in expressions:
-            batch.add_rule(chain, rule)
+        for purpose, expressions in found:
+            batch.add_rule(chain, expressions, comment=purpose)
     return batch

@@ -17,6 +17,7 @@ from engine.kernel.nftexpressions import IPV4, IPV6, value
 from engine.network import names
 from engine.network.firewall import Firewall
 from engine.network.publication import Publication
+from engine.network.ruleset import RULES
 from engine.network.spec import Network, Pool
 from tests.engine.network.world import run
 from tests.marks import needs_program, needs_root
@@ -123,6 +124,7 @@ def network(*, internal: bool = False) -> Network:
 def chains(family: str) -> str:
     text = run("nft", "list", "table", family, "buoy-test")
     text = re.sub(r" packets \d+ bytes \d+", "", text[text.index("chain publish") :])
+    text = re.sub(r' comment "[^"]+"', "", text)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return "\n" + "\n".join(lines[:-1]) + "\n"
 
@@ -140,6 +142,15 @@ def test_the_rules_read_as_meant_and_may_be_put_again(firewall: Firewall) -> Non
         assert chains("ip6") == CHAINS6
         for header in BOTH:
             firewall.ensure(header)
+
+
+@needs_root
+@needs_program("nft")
+def test_each_rule_says_what_it_is_for(firewall: Firewall) -> None:
+    listed = run("nft", "list", "table", "ip", "buoy-test")
+    rules = [rule for found in RULES[IPV4.family].values() for rule in found]
+    assert len(re.findall(r' comment "', listed)) == len(rules)
+    assert 'counter packets 0 bytes 0 drop comment "out of an internal network"' in listed
 
 
 @needs_root
