@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
+import zlib
 from typing import TYPE_CHECKING
 
 from engine.kernel.record import Record
@@ -99,7 +101,7 @@ def content_of(prints: Mapping[str, str]) -> dict[str, object]:
     shown = list(prints.items())[:_MOST_FILES]
     return {
         "content": digest(lines),
-        "files": {path: digest(fingerprint)[:12] for path, fingerprint in shown},
+        "files": {path: zlib.crc32(os.fsencode(fingerprint)) for path, fingerprint in shown},
     }
 
 

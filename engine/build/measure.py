@@ -10,7 +10,6 @@ import os
 import stat
 
 from engine.build.tree import find_source, find_with_parents
-from engine.kernel.openat2 import open_beneath
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,8 +17,8 @@ if TYPE_CHECKING:
 
     from engine.build.tree import Entry, Selection
 
-    # (root descriptor, entry) -> digest of a regular file's data and attributes
-    FileDigest = Callable[[int, Entry], str]
+    # digest of a regular file's data and attributes
+    FileDigest = Callable[[Entry], str]
 
 _CHUNK_BYTES = 1 << 20
 _SEEN_XATTRS = ("security.capability", "user.")
@@ -45,26 +44,26 @@ def measure(
         for found in find(root, source, selection.ignore):
             for entry in selection.walk(root, found):
                 name = f"{found.asked}/{entry.relative}".strip("/")
-                prints[name or "."] = _print(root, entry, owners, file_digest)
+                prints[name or "."] = _print(entry, owners, file_digest)
     return prints
 
 
-def _print(root: int, entry: Entry, owners: bool, file_digest: FileDigest) -> str:
+def _print(entry: Entry, owners: bool, file_digest: FileDigest) -> str:
     info = entry.info
     kind = stat.S_IFMT(info.st_mode)
     owner = f"{info.st_uid}:{info.st_gid}" if owners else ""
     if kind == stat.S_IFREG:
-        data = file_digest(root, entry)
+        data = file_digest(entry)
     elif kind == stat.S_IFLNK:
-        data = _link(root, entry)
+        data = entry.read_link()
     else:
         data = str(info.st_rdev) if kind in (stat.S_IFCHR, stat.S_IFBLK) else ""
     return f"{info.st_mode:o} {owner} {data}"
 
 
-def read_file_digest(root: int, entry: Entry) -> str:
+def read_file_digest(entry: Entry) -> str:
     """sha256 over a file's data and those attributes that a copy keeps."""
-    fd = open_beneath(root, os.fsencode(entry.path), os.O_RDONLY | os.O_NOFOLLOW)
+    fd = entry.open()
     try:
         digest = hashlib.sha256()
         while chunk := os.read(fd, _CHUNK_BYTES):
@@ -73,13 +72,5 @@ def read_file_digest(root: int, entry: Entry) -> str:
             if name.startswith(_SEEN_XATTRS):
                 digest.update(f"\0{name}\0".encode() + os.getxattr(fd, name))
         return digest.hexdigest()
-    finally:
-        os.close(fd)
-
-
-def _link(root: int, entry: Entry) -> str:
-    fd = open_beneath(root, os.fsencode(entry.path), os.O_PATH | os.O_NOFOLLOW)
-    try:
-        return os.readlink("", dir_fd=fd)
     finally:
         os.close(fd)

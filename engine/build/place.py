@@ -10,13 +10,16 @@ import os
 import stat
 
 from engine.build.modes import apply_mode
-from engine.kernel.openat2 import open_beneath
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from engine.build.tree import Entry, Found, Selection
 
 _CHUNK_BYTES = 1 << 24
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_SET_IDS = stat.S_ISUID | stat.S_ISGID  # chown and writing clear them
 _KEPT_XATTRS = ("security.capability", "user.")
 
 
@@ -86,13 +89,20 @@ class Placer:
         if kind == stat.S_IFDIR:
             self._put_directory(entry, target)
             return
-        self._clear(target)
+        try:
+            self._make(entry, kind, target)
+        except FileExistsError:  # seldom: it is not asked for before
+            self._clear(target)
+            self._make(entry, kind, target)
+
+    def _make(self, entry: Entry, kind: int, target: str) -> None:
         if self._put_link(entry, target):
             return
         if kind == stat.S_IFREG:
             self._put_file(entry, target)
-        elif kind == stat.S_IFLNK:
-            os.symlink(self._read_link(entry), target)
+            return
+        if kind == stat.S_IFLNK:
+            os.symlink(entry.read_link(), target)
             os.chown(target, *self._owner(entry), follow_symlinks=False)
         else:
             os.mknod(target, entry.info.st_mode, entry.info.st_rdev)
@@ -123,37 +133,37 @@ class Placer:
         return True
 
     def _put_file(self, entry: Entry, target: str) -> None:
-        source = open_beneath(self._root, os.fsencode(entry.path), os.O_RDONLY | os.O_NOFOLLOW)
+        mode = self._mode(entry)
+        copy = os.open(target, _NEW, mode & 0o777)
         try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            copy = os.open(target, flags, 0o600)
+            source = entry.open()
             try:
-                _copy_content(source, copy)
-                self._dress(entry, target, copy)
+                _copy_content(source, copy, entry.info.st_size)
+                made = os.fstat(copy)
+                if (made.st_uid, made.st_gid) != self._owner(entry):
+                    os.fchown(copy, *self._owner(entry))
+                if stat.S_IMODE(made.st_mode) != mode or mode & _SET_IDS:
+                    os.fchmod(copy, mode)
                 _copy_xattrs(source, copy)
             finally:
-                os.close(copy)
+                os.close(source)
+            modified_ns = entry.info.st_mtime_ns
+            os.utime(copy, ns=(modified_ns, modified_ns))
         finally:
-            os.close(source)
+            os.close(copy)
 
-    def _dress(self, entry: Entry, target: str, fd: int | None = None) -> None:
+    def _dress(self, entry: Entry, target: str) -> None:
         """Owner, then mode: chown clears set-user-id."""
-        here = target if fd is None else fd
-        os.chown(here, *self._owner(entry))
+        os.chown(target, *self._owner(entry))
+        os.chmod(target, self._mode(entry))
+
+    def _mode(self, entry: Entry) -> int:
         mode = entry.info.st_mode
         wanted = self._look.mode
-        os.chmod(here, stat.S_IMODE(mode) if wanted is None else apply_mode(wanted, mode))
+        return stat.S_IMODE(mode) if wanted is None else apply_mode(wanted, mode)
 
     def _owner(self, entry: Entry) -> tuple[int, int]:
         return self._look.owner or (entry.info.st_uid, entry.info.st_gid)
-
-    def _read_link(self, entry: Entry) -> str:
-        flags = os.O_PATH | os.O_NOFOLLOW
-        fd = open_beneath(self._root, os.fsencode(entry.path), flags)
-        try:
-            return os.readlink("", dir_fd=fd)
-        finally:
-            os.close(fd)
 
     @staticmethod
     def _clear(target: str) -> None:
@@ -165,14 +175,26 @@ class Placer:
             raise PlaceError(f"cannot replace the directory {target} with a file") from None
 
 
-def _copy_content(source: int, target: int) -> None:
-    """All bytes, in the kernel: shared extents where the filesystem can."""
-    try:
-        while os.copy_file_range(source, target, _CHUNK_BYTES):
-            pass
-    except OSError:  # two filesystems of different kinds: goes on from where both stand
-        while os.sendfile(target, source, None, _CHUNK_BYTES):
-            pass
+def _copy_content(source: int, target: int, size: int) -> None:
+    """All bytes, in the kernel: shared extents where the filesystem can. `size` is a guess that
+    saves the call that finds the end."""
+    copy: Callable[[int, int, int], int] = os.copy_file_range
+    done = 0
+    while True:
+        try:
+            count = copy(source, target, _CHUNK_BYTES)
+        except OSError:  # two filesystems of different kinds: goes on from where both stand
+            if copy is _send_file:
+                raise
+            copy = _send_file
+            continue
+        done += count
+        if not count or done == size:
+            return
+
+
+def _send_file(source: int, target: int, most: int) -> int:
+    return os.sendfile(target, source, None, most)
 
 
 def _copy_xattrs(source: int, target: int) -> None:

@@ -19,6 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _EVERYTHING = Ignore(())
 
@@ -56,10 +57,21 @@ class Found:
 class Entry:
     """A file, directory or link below something found; `relative` is "" for that itself."""
 
-    __slots__ = ("info", "path", "relative")
+    __slots__ = ("_directory", "_name", "info", "path", "relative")
 
-    def __init__(self, path: str, relative: str, info: os.stat_result) -> None:
+    def __init__(
+        self, path: str, relative: str, info: os.stat_result, directory: int, name: str
+    ) -> None:
         self.path, self.relative, self.info = path, relative, info
+        self._directory, self._name = directory, name
+
+    def open(self) -> int:
+        """A descriptor to read a regular file by. While the walk is at it, as is `read_link`."""
+        return os.open(self._name, _FILE, dir_fd=self._directory)
+
+    def read_link(self) -> str:
+        """What a symlink leads to."""
+        return os.readlink(self._name, dir_fd=self._directory)
 
 
 def find_source(root: int, source: str, ignore: Ignore = _EVERYTHING) -> list[Found]:
@@ -134,41 +146,48 @@ def _included(entries: Iterator[Entry], include: Ignore) -> Iterator[Entry]:
 
 
 def _walk(root: int, top: Found, ignore: Ignore) -> Iterator[Entry]:
-    yield Entry(top.path, "", top.info)
-    if stat.S_ISDIR(top.info.st_mode):
-        fd = open_in_root(root, os.fsencode(top.path or "."), _DIRECTORY)
-        try:
-            yield from _below(fd, top.path, "", ignore)
-        finally:
-            os.close(fd)
+    parent, _, name = top.path.rpartition("/")
+    above = open_in_root(root, os.fsencode(parent or "."), os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield Entry(top.path, "", top.info, above, name or ".")
+        if stat.S_ISDIR(top.info.st_mode):
+            yield from _inside(above, name or ".", top.path, "", ignore)
+    finally:
+        os.close(above)
+
+
+def _inside(above: int, name: str, path: str, relative: str, ignore: Ignore) -> Iterator[Entry]:
+    """What is in the directory `name` of the descriptor `above`."""
+    fd = os.open(name, _DIRECTORY, dir_fd=above)
+    try:
+        yield from _below(fd, path, relative, ignore)
+    finally:
+        os.close(fd)
 
 
 def _below(fd: int, path: str, relative: str, ignore: Ignore) -> Iterator[Entry]:
     above = ignore.verdict(path) if path else None
+    before = f"{path}/" if path else ""
+    before_relative = f"{relative}/" if relative else ""
     for name in sorted(os.listdir(fd)):
-        child = f"{path}/{name}" if path else name
+        child = before + name
         verdict = ignore.judge(child, above)
         info = os.stat(name, dir_fd=fd, follow_symlinks=False)
         is_directory = stat.S_ISDIR(info.st_mode)
         if verdict.excluded and not (is_directory and ignore.may_keep_below(child)):
             continue
-        child_relative = f"{relative}/{name}" if relative else name
-        below = _open_below(fd, name, child, child_relative, ignore) if is_directory else iter(())
+        entry = Entry(child, before_relative + name, info, fd, name)
+        if not is_directory:
+            yield entry
+            continue
+        inside = _inside(fd, name, child, entry.relative, ignore)
         if verdict.excluded:  # only there to hold what a `!pattern` brings back
-            first = next(below, None)
+            first = next(inside, None)
             if first is None:
                 continue
-            below = itertools.chain((first,), below)
-        yield Entry(child, child_relative, info)
-        yield from below
-
-
-def _open_below(fd: int, name: str, path: str, relative: str, ignore: Ignore) -> Iterator[Entry]:
-    inner = os.open(name, _DIRECTORY, dir_fd=fd)
-    try:
-        yield from _below(inner, path, relative, ignore)
-    finally:
-        os.close(inner)
+            inside = itertools.chain((first,), inside)
+        yield entry
+        yield from inside
 
 
 def _found(root: int, asked: str) -> Found:

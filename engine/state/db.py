@@ -69,6 +69,10 @@ def _bring_up_to_date(connection: sqlite3.Connection, roots: Roots) -> None:
     with transaction(connection):
         version = connection.execute("PRAGMA user_version").fetchone()[0]  # under the lock
         if version == 0:
+            from engine.state.spreading import create_spreading
+
+            create_spreading(roots.temporary, 0o700)
+            create_spreading(f"{roots.root}/containers", 0o711)
             _run(connection, "schema.sql")
         else:
             for number in range(version + 1, SCHEMA_VERSION + 1):
