@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from engine.images.image import Progress
+    from engine.images.registry.push import Pushed
     from engine.images.source import Source
     from engine.images.store import Store
     from engine.state.paths import Roots
@@ -126,6 +127,34 @@ class Images:
             return rootfs_image(source.name, source.path)
         with self._store.hold():
             return self._exactly(self._fetch(source, progress))
+
+    def push(self, reference: str, progress: Progress = silent) -> Pushed:
+        """Send the image of that name to the registry that is in its name.
+
+        Raises ImageProblem: `no-such-image`, what the registry says.
+        """
+        from engine.images.registry.push import push
+
+        name = parse_reference(reference)
+        if name.digest is not None:
+            raise ImageProblem(
+                f"{name.familiar} is pushed by its tag, not by a digest", code="invalid-reference"
+            )
+        image = self._by_source(parse_source(reference))
+        if image is None:
+            raise ImageProblem(
+                f"an image named {name.familiar} is not here",
+                hint=f"`buoy image tag IMAGE {name.familiar}` gives one that name",
+                code="no-such-image",
+            )
+        with self._store.hold():
+            return push(self._store, image, name, progress)
+
+    async def push_in_thread(self, reference: str, progress: Progress = silent) -> Pushed:
+        """`push` from an event loop. Cancelled, it stops sending before it returns."""
+        from engine.images.cancelling import in_thread
+
+        return await in_thread(lambda tell: self.push(reference, tell), progress)
 
     def load(self, path: str, progress: Progress = silent) -> Sequence[Image]:
         """Every image of a docker-archive, or of an OCI layout: a directory or a tar, which may

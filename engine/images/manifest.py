@@ -21,12 +21,15 @@ _SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1"
 ACCEPTED = (OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST)
 DEEPEST_INDEX = 4  # indexes in indexes
 
+OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
+OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
+
 _CONFIGS = {
-    "application/vnd.oci.image.config.v1+json",
+    OCI_CONFIG,
     "application/vnd.docker.container.image.v1+json",
 }
 _LAYERS = {
-    *(f"application/vnd.oci.image.layer.v1.tar{end}" for end in ("", "+gzip", "+zstd")),
+    *(f"{OCI_LAYER}{end}" for end in ("", "+gzip", "+zstd")),
     *(
         f"application/vnd.oci.image.layer.nondistributable.v1.tar{end}"
         for end in ("", "+gzip", "+zstd")

@@ -85,6 +85,13 @@ class Records:
                 ),
             )
 
+    def set_layer_blob(self, chain_id: str, digest: str) -> None:
+        """The compressed content of a layer is kept as the blob `digest` from now on."""
+        with self.writing() as connection:
+            connection.execute(
+                "UPDATE layers SET blob_digest = ? WHERE chain_id = ?", (digest, chain_id)
+            )
+
     def remove_layer(self, chain_id: str) -> None:
         """Forget a layer; accepts absence."""
         with self.writing() as connection:
@@ -138,6 +145,13 @@ class Records:
             for reference in references:
                 self._point(connection, reference, image_id, reference_digest)
 
+    def set_manifest(self, image_id: str, digest: str) -> None:
+        """The image's manifest is the blob `digest` from now on."""
+        with self.writing() as connection:
+            connection.execute(
+                "UPDATE images SET manifest_digest = ? WHERE id = ?", (digest, image_id)
+            )
+
     def add_reference(self, reference: str, image_id: str, digest: str | None = None) -> None:
         """`reference` means `image_id` from now on; `digest` as for `add_image`."""
         with self.writing() as connection:
@@ -178,6 +192,16 @@ class Records:
                 "SELECT * FROM image_references WHERE reference = ?", (reference,)
             ).fetchone()
         return row
+
+    def references_at(self, domain: str) -> list[sqlite3.Row]:
+        """Rows (reference, manifest_digest) of all names at a registry: docker.io."""
+        query = (
+            "SELECT r.reference, i.manifest_digest FROM image_references r"
+            " JOIN images i ON i.id = r.image_id"
+            " WHERE substr(r.reference, 1, length(?1) + 1) = ?1 || '/'"
+        )
+        with self.reading() as connection:
+            return connection.execute(query, (domain,)).fetchall()
 
     def find_digest(self, name: str, digest: str) -> str | None:
         """Id of the image that `name` (docker.io/library/mysql) was resolved to at `digest`."""

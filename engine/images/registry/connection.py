@@ -75,7 +75,7 @@ class Connection:
                 if response.status in expected:
                     return response
                 retry_after = response.headers.get("Retry-After")
-                problem = self._refusal(response, subject)
+                problem = self.refusal(response, subject)
                 too_long = parse_retry_after(retry_after) > LONGEST_DELAY_S
                 last = last or too_long or response.status not in WORTH_IT
             if last:
@@ -146,7 +146,8 @@ class Connection:
         parts = urlsplit(url)
         return (parts.scheme, parts.netloc) == (self.endpoint.scheme, self.endpoint.host)
 
-    def _refusal(self, response: BaseHTTPResponse, subject: str) -> ImageProblem:
+    def refusal(self, response: BaseHTTPResponse, subject: str) -> ImageProblem:
+        """The problem that an answer other than success stands for."""
         body = read_some(response)
         host = self.endpoint.host
         if self.endpoint.is_plain and response.status == 400 and _TLS_PORT in body:

@@ -45,6 +45,11 @@ def tls_problem(host: str, why: str) -> ImageProblem:
     )
 
 
+def wrong_answer(host: str, why: str) -> ImageProblem:
+    """A registry that does not do as the specification has it."""
+    return ImageProblem(f"{host} cannot be used: {why}", code="registry-error")
+
+
 def refusal(
     status: int,
     headers: Mapping[str, str],

@@ -45,7 +45,8 @@ class Transport:
         subject: str = "",
         progress: Progress = silent,
     ) -> None:
-        self._domain, self._path, self._push, self._sources = domain, path, push, sources
+        self.path = path
+        self._domain, self._push, self._sources = domain, push, sources
         self._http = Http()
         self._lock = threading.Lock()
         self.voice = Voice(subject=subject or f"{domain}/{path}", progress=progress)
@@ -77,7 +78,7 @@ class Transport:
         """
         while True:
             connection = self.connection
-            url = connection.endpoint.url(self._path, what)
+            url = connection.endpoint.url(self.path, what)
             try:
                 return connection.request(
                     method, url, headers, subject=subject, expected=expected, body=body
@@ -103,7 +104,7 @@ class Transport:
         """What logs us in there is that host's own: a mirror is not shown what is upstream's."""
         domain = endpoint.host if endpoint.is_mirror else self._domain
         actions = "pull,push" if self._push else "pull"
-        scopes = [f"repository:{endpoint.repository(self._path)}:{actions}"]
+        scopes = [f"repository:{endpoint.repository(self.path)}:{actions}"]
         scopes += [f"repository:{source}:pull" for source in self._sources]
         authenticator = Authenticator(self._http, domain, tuple(scopes), plain=endpoint.is_plain)
         return Connection(self._http, endpoint, authenticator, self.voice)

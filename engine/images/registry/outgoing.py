@@ -1,0 +1,150 @@
+"""What is sent of an image: its manifest and blobs as they came here, or made of its layers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zlib
+from typing import TYPE_CHECKING
+
+from engine.errors import ImageProblem
+from engine.images.decompress import GZIP, decompressed, is_zstd
+from engine.images.diff import layer_tar
+from engine.images.digest import sha256
+from engine.images.manifest import (
+    DOCKER_MANIFEST,
+    OCI_CONFIG,
+    OCI_LAYER,
+    OCI_MANIFEST,
+    Descriptor,
+    Manifest,
+    parse_document,
+)
+from engine.kernel.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from engine.images.records import LayerRow
+    from engine.images.store import Store
+
+    Count = Callable[[int], None]
+
+_GZIP_FORMAT = 16 + zlib.MAX_WBITS  # without a time: the same bytes for the same content
+_LEVEL = 6
+_FOREIGN = ("nondistributable", "foreign")  # layers that stay where their publisher has them
+
+
+class KeptManifest(Record):
+    """A manifest as it was received.
+
+    layers  those that are to be sent: without what only their publisher may distribute
+    """
+
+    data: bytes
+    media_type: str
+    config: Descriptor
+    layers: tuple[Descriptor, ...]
+
+
+def kept_manifest(store: Store, digest: str | None) -> KeptManifest | None:
+    """That of an image which was pulled or loaded; None where it is not here."""
+    if digest is None or not store.blobs.has(digest):
+        return None
+    data = store.blobs.read(digest)
+    document = parse_document(data)
+    if not isinstance(document, Manifest):
+        return None
+    layers = (one for one in document.layers if not any(f in one.media_type for f in _FOREIGN))
+    docker = DOCKER_MANIFEST.encode() in data
+    return KeptManifest(
+        data=data,
+        media_type=DOCKER_MANIFEST if docker else OCI_MANIFEST,
+        config=document.config,
+        layers=tuple(layers),
+    )
+
+
+def layer_blob(store: Store, layer: LayerRow, count: Count) -> Descriptor:
+    """The compressed content of a layer, which is kept as a blob from now on.
+
+    What was pulled is compressed already, and stays as it is.
+    count  is told how many bytes of the uncompressed layer have passed
+
+    Raises ImageProblem (`layer-content`) where the bytes that its diff_id is of are not to be had.
+    """
+    digest = layer.blob_digest
+    if digest is not None and store.blobs.has(digest):
+        suffix = _suffix(store.blobs.path(digest))
+        if suffix:
+            return _described(store, digest, suffix)
+        pieces: Iterator[bytes] = store.blobs.pieces(digest)
+    else:
+        pieces = layer_tar(store.layers.path(layer.chain_id))
+    found: list[str] = []
+    for piece in store.blobs.recorded(_compressed(_verified(pieces, layer.diff_id), count), found):
+        del piece  # written on its way
+    store.records.set_layer_blob(layer.chain_id, found[0])
+    return _described(store, found[0], "+gzip")
+
+
+def made_manifest(config: bytes, layers: Sequence[Descriptor]) -> bytes:
+    """An OCI manifest. Source: OCI image-spec manifest.md."""
+    described = config_descriptor(config)
+    document = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "config": _written(described),
+        "layers": [_written(layer) for layer in layers],
+    }
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+def config_descriptor(config: bytes) -> Descriptor:
+    """Of the config of an image."""
+    return Descriptor(media_type=OCI_CONFIG, digest=sha256(config), size=len(config))
+
+
+def _written(blob: Descriptor) -> dict[str, object]:
+    return {"mediaType": blob.media_type, "digest": blob.digest, "size": blob.size}
+
+
+def _described(store: Store, digest: str, suffix: str) -> Descriptor:
+    size = os.path.getsize(store.blobs.path(digest))
+    return Descriptor(media_type=OCI_LAYER + suffix, digest=digest, size=size)
+
+
+def _suffix(path: str) -> str:
+    """Of the media type of a blob, by what it is; empty where it is not compressed."""
+    with open(path, "rb") as file:
+        magic = file.read(4)
+    if magic.startswith(GZIP):
+        return "+gzip"
+    return "+zstd" if is_zstd(magic) else ""
+
+
+def _verified(pieces: Iterator[bytes], diff_id: str) -> Iterator[bytes]:
+    """The tar of a layer, which has to have its diff_id at the end."""
+    algorithm, _, expected = diff_id.partition(":")
+    hashed = hashlib.new(algorithm)
+    for piece in decompressed(pieces):
+        hashed.update(piece)
+        yield piece
+    if hashed.hexdigest() != expected:
+        raise ImageProblem(
+            f"what layer {expected[:12]} was unpacked from is no longer here",
+            hint="pull or load the image again",
+            code="layer-content",
+        )
+
+
+def _compressed(pieces: Iterator[bytes], count: Count) -> Iterator[bytes]:
+    stream = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP_FORMAT)
+    done_bytes = 0
+    for piece in pieces:
+        done_bytes += len(piece)
+        count(done_bytes)
+        if data := stream.compress(piece):
+            yield data
+    yield stream.flush()

@@ -1,0 +1,224 @@
+"""Pushing an image: its blobs side by side, then the manifest under its tag."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING
+
+from engine.errors import ImageProblem
+from engine.images.digest import sha256
+from engine.images.manifest import OCI_MANIFEST, Manifest, parse_document
+from engine.images.reference import parse_reference
+from engine.images.registry.errors import wrong_answer
+from engine.images.registry.http import read_some
+from engine.images.registry.outgoing import (
+    config_descriptor,
+    kept_manifest,
+    layer_blob,
+    made_manifest,
+)
+from engine.images.registry.transport import Transport
+from engine.images.registry.upload import Upload, has_blob, start_upload
+from engine.kernel.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from engine.images.image import Image, Progress
+    from engine.images.manifest import Descriptor
+    from engine.images.reference import Reference
+    from engine.images.registry.outgoing import KeptManifest
+    from engine.images.store import Store
+
+PARALLEL_LAYERS = 5
+_MOST_SOURCES = 8  # each is a scope of the token
+
+
+class Pushed(Record):
+    """What the registry has now: the digest and the size of the manifest."""
+
+    reference: str
+    digest: str
+    size_bytes: int
+
+
+class _Outgoing(Record):
+    """A blob to be sent. `find` may take its time: it compresses a layer."""
+
+    subject: str
+    find: Callable[[], Descriptor]
+
+    @classmethod
+    def known(cls, blob: Descriptor) -> _Outgoing:
+        return cls(subject=blob.short, find=lambda: blob)
+
+
+class _Stopped(Exception):
+    """Another layer failed."""
+
+
+class _NotHere(Exception):
+    """A blob of the manifest is neither here nor there."""
+
+
+def push(store: Store, image: Image, reference: Reference, progress: Progress) -> Pushed:
+    """Have the registry know `image` as `reference`. The caller holds the store.
+
+    The manifest is the one that the image came with, so that its digest stays; one that was made
+    here gets its own. Raises ImageProblem; RegistryUnreachable where the registry cannot be talked
+    to.
+    """
+    return _Push(store, image, reference, progress).run()
+
+
+class _Push:
+    def __init__(
+        self, store: Store, image: Image, reference: Reference, progress: Progress
+    ) -> None:
+        self._store, self._image, self._reference = store, image, reference
+        self._progress = progress
+        self._stop = threading.Event()
+        self._mountable = _mountable(store, reference)
+        self._transport = Transport(
+            reference.domain,
+            reference.path,
+            push=True,
+            sources=sorted(set(self._mountable.values())),
+            subject=reference.familiar,
+            progress=progress,
+        )
+
+    def run(self) -> Pushed:
+        self._transport.voice.say(f"The push refers to repository [{self._reference.name}]")
+        data, media_type = self._send()
+        digest = self._put_manifest(data, media_type)
+        self._store.records.add_reference(str(self._reference), self._image.id, digest)
+        self._transport.voice.say(f"{self._reference.tag}: digest: {digest} size: {len(data)}")
+        return Pushed(reference=str(self._reference), digest=digest, size_bytes=len(data))
+
+    def _send(self) -> tuple[bytes, str]:
+        """All that the manifest names; the manifest, and its type."""
+        kept = kept_manifest(self._store, self._image.manifest_digest)
+        if kept is not None:
+            try:
+                return self._send_kept(kept)
+            except _NotHere:
+                self._transport.voice.say(
+                    "layers came here in another form than this image had them in: the digest of "
+                    "its manifest will be another"
+                )
+        return self._send_made(), OCI_MANIFEST
+
+    def _send_kept(self, kept: KeptManifest) -> tuple[bytes, str]:
+        self._send_blobs([_Outgoing.known(layer) for layer in kept.layers])
+        self._send_blobs([_Outgoing.known(kept.config)])
+        return kept.data, kept.media_type
+
+    def _send_made(self) -> bytes:
+        config = self._store.blobs.read(self._image.id)
+        layers = self._send_blobs([self._compressed(chain) for chain in self._image.chain_ids])
+        self._send_blobs([_Outgoing.known(config_descriptor(config))])
+        data = made_manifest(config, layers)
+        self._store.records.set_manifest(self._image.id, self._store.blobs.add(data))
+        return data
+
+    def _compressed(self, chain: str) -> _Outgoing:
+        row = self._store.records.find_layer(chain)
+        if row is None:
+            raise ImageProblem(f"the layer {chain} is not here", code="no-such-layer")
+        subject, total = row.diff_id.partition(":")[2][:12], max(row.size_bytes, 1)
+
+        def count(done_bytes: int) -> None:
+            self._check_stop()
+            self._progress(subject, "Preparing", min(done_bytes, total - 1), total)
+
+        return _Outgoing(subject=subject, find=lambda: layer_blob(self._store, row, count))
+
+    def _send_blobs(self, blobs: Sequence[_Outgoing]) -> list[Descriptor]:
+        """Side by side. Raises what the first failing one raised."""
+        with ThreadPoolExecutor(PARALLEL_LAYERS, thread_name_prefix="layer") as pool:
+            results = [pool.submit(self._send_blob, blob) for blob in blobs]
+            try:
+                wait(results, return_when=FIRST_EXCEPTION)
+            finally:  # also when we are interrupted: nothing is left running
+                if any(not result.done() or result.exception() for result in results):
+                    self._stop.set()
+                    pool.shutdown(cancel_futures=True)
+        failures = [result.exception() for result in results if not result.cancelled()]
+        for failure in sorted(filter(None, failures), key=lambda one: isinstance(one, _Stopped)):
+            self._stop.clear()
+            raise failure
+        return [result.result() for result in results]
+
+    def _send_blob(self, outgoing: _Outgoing) -> Descriptor:
+        self._check_stop()
+        blob = outgoing.find()
+        text = self._ensure_there(blob, outgoing.subject)
+        self._progress(outgoing.subject, text, blob.size, blob.size)
+        return blob
+
+    def _ensure_there(self, blob: Descriptor, subject: str) -> str:
+        """In Docker's words, what had to be done for it."""
+        if has_blob(self._transport, blob):
+            return "Layer already exists"
+        source = self._mountable.get(blob.digest)
+        here = self._store.blobs.has(blob.digest)
+        if not here and source is None:
+            raise _NotHere
+        location = start_upload(self._transport, blob, source)
+        if location is None:
+            return f"Mounted from {source}"
+        path = self._store.blobs.path(blob.digest)
+        upload = Upload(self._transport, blob, location, path, self._tell(blob, subject))
+        if not here:
+            upload.abandon()
+            raise _NotHere
+        upload.run()
+        return "Pushed"
+
+    def _tell(self, blob: Descriptor, subject: str) -> Callable[[int], None]:
+        def tell(done_bytes: int) -> None:
+            self._check_stop()
+            if done_bytes < blob.size:
+                self._progress(subject, "Pushing", done_bytes, blob.size)
+
+        return tell
+
+    def _check_stop(self) -> None:
+        if self._stop.is_set():
+            raise _Stopped
+
+    def _put_manifest(self, data: bytes, media_type: str) -> str:
+        response = self._transport.get(
+            f"manifests/{self._reference.tag}",
+            {"Content-Type": media_type},
+            subject=self._reference.familiar,
+            method="PUT",
+            expected=(201,),
+            body=lambda: data,
+        )
+        read_some(response)
+        digest = sha256(data)
+        said = response.headers.get("Docker-Content-Digest")
+        if said is not None and said != digest:
+            raise wrong_answer(self._transport.host, f"it has {said} where {digest} was sent to it")
+        return digest
+
+
+def _mountable(store: Store, reference: Reference) -> dict[str, str]:
+    """Blobs that other repositories of the same registry have: digest -> repository."""
+    found: dict[str, str] = {}
+    for row in store.records.references_at(reference.domain):
+        other = parse_reference(row["reference"])
+        digest = row["manifest_digest"]
+        if other.path == reference.path or digest is None or not store.blobs.has(digest):
+            continue
+        try:
+            document = parse_document(store.blobs.read(digest))
+        except ImageProblem:
+            continue  # damaged: what it was for can be pulled again
+        if isinstance(document, Manifest):
+            found.update({layer.digest: other.path for layer in document.layers})
+    named = sorted(set(found.values()))[:_MOST_SOURCES]
+    return {digest: path for digest, path in found.items() if path in named}
