@@ -8,6 +8,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from engine.errors import ImageProblem
 from engine.images.digest import chain_ids
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from engine.images.store import Store
 
 PARALLEL_LAYERS = 3
+_DAMAGE = ("invalid-layer", "wrong-digest")  # as what a damaged blob shows itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +27,8 @@ class LayerSource:
     """Where the content of one layer comes from.
 
     subject      what it is called in messages: 12 digits of its digest
-    blob_digest  what `pieces` have been verified against; None where that is not kept
+    blob_digest  what `pieces` are kept as and verified against; None where that is not known
+                 before they have been read: then they are kept here
     size_bytes   of the pieces together, for the progress
     """
 
@@ -86,12 +89,43 @@ class _Layer:
         with self.store.layers.making(self.chain[-1]) as wanted:
             if wanted:
                 self._unpack()
+            elif self._lacks_blob():
+                for _ in self._pieces([]):
+                    pass
         text = "Pull complete" if wanted else "Already exists"
         self.progress(source.subject, text, source.size_bytes, source.size_bytes)
 
+    def _lacks_blob(self) -> bool:
+        """Whether the layer is here, but not what it was unpacked from."""
+        layer, digest = self.store.records.find_layer(self.chain[-1]), self.source.blob_digest
+        return (
+            layer is not None
+            and digest is not None
+            and layer.blob_digest == digest
+            and not self.store.blobs.has(digest)
+        )
+
     def _unpack(self) -> None:
+        """Where what was here of the blob before turns out to be damaged, it is fetched again."""
+        digest, blobs = self.source.blob_digest, self.store.blobs
+        had_part = digest is not None and blobs.has_part(digest)
+        try:
+            self._unpack_once()
+        except ImageProblem as problem:
+            if digest is None or not had_part or problem.code not in _DAMAGE:
+                raise
+            if not blobs.remove_damaged(digest):
+                raise
+            self.progress(self.source.subject, f"damaged blob {digest}: again", None, None)
+            self._unpack_once()
+
+    def _unpack_once(self) -> None:
         source = self.source
-        with self.store.layers.unpacked(self._pieces(), source.subject) as (directory, unpacked):
+        found: list[str] = []
+        with self.store.layers.unpacked(self._pieces(found), source.subject) as (
+            directory,
+            unpacked,
+        ):
             if self.below is not None:
                 self.below.result()
             self.store.layers.finish(
@@ -99,15 +133,19 @@ class _Layer:
                 unpacked,
                 self.chain[:-1],
                 diff_id=source.diff_id,
-                blob_digest=source.blob_digest,
+                blob_digest=source.blob_digest or found[0],
                 subject=f"layer {source.subject}",
             )
             for warning in unpacked.warnings:
                 self.progress(source.subject, warning, None, None)
 
-    def _pieces(self) -> Generator[bytes, None, None]:
+    def _pieces(self, found: list[str]) -> Generator[bytes, None, None]:
+        """With the digest in `found` at the end, where it was not known before."""
         done_bytes = 0
-        with contextlib.closing(self.source.pieces()) as pieces:
+        given = self.source.pieces()
+        if self.source.blob_digest is None:
+            given = self.store.blobs.recorded(given, found)
+        with contextlib.closing(given) as pieces:
             for piece in pieces:
                 if self.stop.is_set():
                     raise _Stopped

@@ -9,6 +9,7 @@ import tempfile
 import time
 from typing import TYPE_CHECKING
 
+from engine.errors import ImageProblem
 from engine.images.digest import parse_digest, sha256, wrong_digest
 from engine.state.locks import locked
 
@@ -49,11 +50,40 @@ class BlobStore:
 
     def read(self, digest: str) -> bytes:
         """A small blob, verified."""
-        with open(self.path(digest), "rb") as file:
-            data = file.read()
-        if sha256(data) != digest:
-            raise wrong_digest(f"the blob {self.path(digest)}", digest, sha256(data))
-        return data
+        return b"".join(self.pieces(digest))
+
+    def find(self, digest: str) -> bytes | None:
+        """A small blob, verified; None where it is not here, or damaged and therefore gone."""
+        try:
+            return self.read(digest)
+        except FileNotFoundError:
+            return None
+        except ImageProblem:
+            self.remove(digest)
+            return None
+
+    def has_part(self, digest: str) -> bool:
+        """Whether the blob is here, or what an interrupted command had of it."""
+        return self.has(digest) or os.path.exists(self._partial(digest))
+
+    def remove_damaged(self, digest: str) -> bool:
+        """Remove what is here of a blob, unless it is all of it; whether something was removed."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._partial(digest))
+            return True
+        if not self.has(digest) or not self.is_damaged(digest):
+            return False
+        self.remove(digest)
+        return True
+
+    def is_damaged(self, digest: str) -> bool:
+        """Whether a blob that is here is not what its name says; all of it is read."""
+        try:
+            for _ in self.pieces(digest):
+                pass
+        except ImageProblem:
+            return True
+        return False
 
     def adopt(self, path: str, digest: str) -> None:
         """Take the file `path`, whose content has been verified, into the store."""
@@ -63,7 +93,7 @@ class BlobStore:
         os.rename(path, target)
 
     def pieces(self, digest: str) -> Generator[bytes, None, None]:
-        """The content of a large blob, verified at its end: ImageProblem if it was damaged."""
+        """The content of a blob that is here. Raises ImageProblem (`wrong-digest`) at its end."""
         algorithm, _, expected = digest.partition(":")
         hashed = hashlib.new(algorithm)
         with open(self.path(digest), "rb") as file:
@@ -71,7 +101,6 @@ class BlobStore:
                 hashed.update(piece)
                 yield piece
         if hashed.hexdigest() != expected:
-            self.remove(digest)  # so that it is fetched again
             found = f"{algorithm}:{hashed.hexdigest()}"
             raise wrong_digest(f"the blob {self.path(digest)}", digest, found)
 
@@ -90,12 +119,15 @@ class BlobStore:
             yield from self.pieces(digest)
             return
         os.makedirs(f"{self._directory}/ingest", mode=0o700, exist_ok=True)
-        partial = f"{self._directory}/ingest/{parse_digest(digest).partition(':')[2]}"
+        partial = self._partial(digest)
         with locked(f"{partial}.lock"):
             if self.has(digest):
                 yield from self.pieces(digest)
             else:
                 yield from self._fetched(digest, partial, fetch)
+
+    def _partial(self, digest: str) -> str:
+        return f"{self._directory}/ingest/{parse_digest(digest).partition(':')[2]}"
 
     def _fetched(
         self, digest: str, partial: str, fetch: Callable[[int], Iterator[bytes]]
@@ -107,12 +139,14 @@ class BlobStore:
             while piece := file.read(_PIECE_BYTES):
                 hashed.update(piece)
                 yield piece
-            for piece in fetch(file.tell()):
+            resumed_at = file.tell()
+            for piece in fetch(resumed_at):
                 hashed.update(piece)
                 file.write(piece)
                 yield piece
         if hashed.hexdigest() != expected:
-            os.unlink(partial)
+            if not resumed_at:  # else it may be the beginning that is damaged
+                os.unlink(partial)
             raise wrong_digest("a blob", digest, f"{algorithm}:{hashed.hexdigest()}")
         self.adopt(partial, digest)
 

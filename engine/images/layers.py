@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import tempfile
 from typing import TYPE_CHECKING
 
 from engine.images.decompress import decompressed
+from engine.images.deleting import doom
 from engine.images.diff import diff_id_of
 from engine.images.digest import chain_id, parse_digest, wrong_digest
 from engine.images.layout import layer_directory, lower_directories
@@ -66,7 +66,7 @@ class LayerStore:
                 unpacked = unpack(decompressed(pieces), directory, subject)
             yield directory, unpacked
         finally:
-            shutil.rmtree(directory, ignore_errors=True)
+            doom(directory, self._roots.temporary)
 
     def finish(
         self,
@@ -101,18 +101,13 @@ class LayerStore:
             if wanted:
                 self._keep(upper, diff_id, parents, size_bytes, blob_digest=None)
             else:
-                shutil.rmtree(upper)
+                doom(upper, self._roots.temporary)
         return chain
 
     def remove(self, chain: str) -> None:
-        """Accepts absence. The caller knows that nothing uses the layer."""
+        """Accepts absence. The caller knows that nothing uses the layer, and has it deleted."""
         self._records.remove_layer(chain)
-        directory = self.path(chain)
-        if os.path.isdir(directory):
-            gone = f"{self._roots.temporary}/{TEMPORARY_PREFIX}{os.path.basename(directory)}"
-            shutil.rmtree(gone, ignore_errors=True)
-            os.rename(directory, gone)
-            shutil.rmtree(gone)
+        doom(self.path(chain), self._roots.temporary)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(f"{self._roots.layers}/.{chain.partition(':')[2]}.lock")
 
@@ -127,12 +122,15 @@ class LayerStore:
             while chain in rows and chain not in kept:
                 kept.add(chain)
                 chain = rows[chain].parent or ""
-        directories = {f"sha256:{name.strip('.').removesuffix('.lock')}" for name in self._names()}
-        for chain in (rows.keys() | directories) - kept:
+        for chain in rows.keys() - kept:
             self.remove(chain)
 
-    def _names(self) -> list[str]:
-        return os.listdir(self._roots.layers) if os.path.isdir(self._roots.layers) else []
+    def doom_unfinished(self) -> None:
+        """Put away directories that no row is of, and their locks. As for `sweep`."""
+        known = {row.chain_id.partition(":")[2] for row in self._records.layer_rows()}
+        for name in os.listdir(self._roots.layers):
+            if name.strip(".").removesuffix(".lock") not in known:
+                doom(f"{self._roots.layers}/{name}", self._roots.temporary)
 
     def _temporary(self) -> str:
         directory = tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=self._roots.temporary)
@@ -152,7 +150,7 @@ class LayerStore:
         chain = chain_id(parent, diff_id)
         target = self.path(chain)
         if os.path.isdir(target):  # left by a command that was killed before it was recorded
-            self.remove(chain)
+            doom(target, self._roots.temporary)
         os.rename(directory, target)
         self._records.add_layer(
             LayerRow(

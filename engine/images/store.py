@@ -10,11 +10,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 from typing import TYPE_CHECKING
 
 from engine.images.blobs import BlobStore
 from engine.images.config import parse_config_document
+from engine.images.deleting import PATIENCE_S, delete_doomed, doom
 from engine.images.layers import LayerStore
 from engine.images.records import sync_filesystem
 from engine.state.locks import locked, locked_if_free
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from engine.images.records import Records
     from engine.state.paths import Roots
 
-_LEFTOVERS = ("layer-", "blob-", "archive-", "bootstrap-")
+_HALF_MADE = ("layer-", "blob-", "archive-", "bootstrap-")
 
 
 class Store:
@@ -44,10 +44,19 @@ class Store:
 
     @contextlib.contextmanager
     def hold(self) -> Iterator[None]:
-        """Nothing is swept while this is held. May be nested."""
+        """Nothing is swept while this is held. May be nested.
+
+        What killed commands have left is put away first.
+        """
         self._ensure_directories()
-        with locked(self._lock, shared=True):
-            yield
+        with locked_if_free(self._lock) as alone:
+            if alone:
+                self._doom_leftovers()
+        try:
+            with locked(self._lock, shared=True):
+                yield
+        finally:
+            delete_doomed(self._roots.temporary)
 
     def register(
         self,
@@ -87,25 +96,39 @@ class Store:
         data = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return self.register(data.encode(), chain, references)
 
-    def sweep(self) -> bool:
-        """Remove layers and blobs that nothing refers to; False where somebody is adding."""
+    def is_whole(self, image_id: str) -> bool:
+        """Whether all that an image consists of is here; nothing is read for it."""
+        row = self.records.image_row(image_id)
+        if row is None:
+            return False
+        blobs = {image_id, row["manifest_digest"] or image_id}
+        for chain in json.loads(row["chain_ids"]):
+            layer = self.records.find_layer(chain)
+            if layer is None or not self.layers.has(chain):
+                return False
+            blobs.add(layer.blob_digest or image_id)
+        return all(map(self.blobs.has, blobs))
+
+    def sweep(self, wait_s: float | None = PATIENCE_S) -> bool:
+        """Remove layers and blobs that nothing refers to; False where somebody is adding.
+
+        wait_s  seconds to wait for the disk; None: until all is deleted
+        """
         self._ensure_directories()
         with locked_if_free(self._lock) as alone:
             if alone:
+                self._doom_leftovers()
                 self.layers.sweep(self.records.used_chain_ids())
                 self.blobs.sweep(self.records.used_blobs())
-                self._remove_leftovers()
-            return alone
+        delete_doomed(self._roots.temporary, wait_s)
+        return alone
 
-    def _remove_leftovers(self) -> None:
+    def _doom_leftovers(self) -> None:
         """Half-made things of commands that were killed."""
         for name in os.listdir(self._roots.temporary):
-            path = f"{self._roots.temporary}/{name}"
-            if name.startswith(_LEFTOVERS):
-                if os.path.isdir(path):
-                    shutil.rmtree(path)
-                else:
-                    os.unlink(path)
+            if name.startswith(_HALF_MADE):
+                doom(f"{self._roots.temporary}/{name}", self._roots.temporary)
+        self.layers.doom_unfinished()
 
     @property
     def _lock(self) -> str:

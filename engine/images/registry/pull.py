@@ -74,7 +74,7 @@ class _Pull:
         Asked by HEAD, which registries do not count as a pull.
         """
         row = self._store.records.find_reference(str(self._reference))
-        if row is None or row["digest"] is None:
+        if row is None or row["digest"] is None or not self._store.is_whole(row["image_id"]):
             return None
         if self._reference.digest is None:
             said = tag_digest(self._transport, self._reference)
@@ -113,8 +113,8 @@ class _Pull:
         descriptor = manifest.config
         if descriptor.size > LARGEST_DOCUMENT_BYTES:
             raise ImageProblem("the image config is too large", code="invalid-image")
-        if self._store.blobs.has(descriptor.digest):
-            return self._store.blobs.read(descriptor.digest)
+        if (kept := self._store.blobs.find(descriptor.digest)) is not None:
+            return kept
         data = b"".join(self._blob(descriptor, 0))
         verify(data, descriptor.digest, f"the config of {self._reference.familiar}")
         return data

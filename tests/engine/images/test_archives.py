@@ -219,3 +219,17 @@ def test_a_bomb_is_refused(monkeypatch: pytest.MonkeyPatch, images: Images, tmp_
     path.write_bytes(zstandard.compress(tar(file("zeros", bytes(50_000_000)))))
     with pytest.raises(ImageProblem, match="unpack to more than"):
         images.import_tar(str(path))
+
+
+def test_a_compressed_layer_of_an_archive_is_kept_as_it_was(
+    images: Images, roots: Roots, tmp_path: Path
+) -> None:
+    compressed = gzip.compress(LAYER, mtime=0)
+    (name, config) = (f"{digest(LAYER)}.json", build([LAYER], compress=False).config)
+    manifest = json.dumps([{"Config": name, "RepoTags": ["app:1"], "Layers": ["one/layer.tar"]}])
+    path = tmp_path / "a.tar"
+    path.write_bytes(
+        tar(file(name, config), file("one/layer.tar", compressed), file("manifest.json", manifest))
+    )
+    images.load(str(path))
+    assert Path(roots.blobs, digest(compressed).replace(":", "/")).read_bytes() == compressed

@@ -17,6 +17,7 @@ from engine.errors import ImageProblem
 from engine.state.db import open_database
 from tests.engine.images.tars import directory, file, tar
 from tests.marks import needs_root
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from engine.images.image import Image
@@ -245,7 +246,7 @@ def test_a_killed_import_leaves_a_store_that_works(
     for one in images.list():  # two, where the first import was done and a second has passed
         images.remove(one.id, force=True)
     assert images.list() == []
-    assert kept(roots) == []
+    assert eventually(lambda: kept(roots) == [])
 
 
 def test_what_may_have_been_lost_with_the_power_is_made_again(

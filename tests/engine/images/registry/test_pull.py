@@ -7,6 +7,7 @@ import base64
 import json
 import os
 import random
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -25,6 +26,7 @@ from tests.marks import needs_root
 if TYPE_CHECKING:
     from engine.images.image import Image
     from engine.images.images import Images
+    from engine.state.paths import Roots
     from tests.engine.images.registry.server import Handler
     from tests.engine.images.tars import Built
 
@@ -435,3 +437,44 @@ def test_a_cancelled_task_stops_fetching_before_it_ends(images: Images, registry
     assert images.find(reference) is None
     assert not [t for t in threading.enumerate() if t.name.startswith("layer")]
     assert images.pull(reference).config.cmd == ("sh",)
+
+
+def test_a_damaged_blob_is_fetched_again_when_it_is_needed(
+    images: Images, registry: Registry, roots: Roots
+) -> None:
+    """Its layer is gone, and what it would be unpacked from is not what it should be."""
+    reference = registry.put("a", "1", two_layers())
+    image = images.pull(reference)
+    blob = json.loads(registry.content["/v2/a/manifests/1"][1])["layers"][0]["digest"]
+    path = Path(roots.blobs, blob.replace(":", "/"))
+    path.chmod(0o600)
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    shutil.rmtree(image.lowers[-1])
+    said: list[str] = []
+    assert content(images.pull(reference, lambda _, text, *__: said.append(text)), "etc/low")
+    assert f"damaged blob {blob}: again" in said
+    assert digest(path.read_bytes()) == blob
+
+
+def test_a_blob_that_is_lost_is_fetched_though_its_layer_is_here(
+    images: Images, registry: Registry, roots: Roots
+) -> None:
+    reference = registry.put("a", "1", two_layers())
+    images.pull(reference)
+    blob = json.loads(registry.content["/v2/a/manifests/1"][1])["layers"][0]["digest"]
+    path = Path(roots.blobs, blob.replace(":", "/"))
+    path.unlink()
+    images.pull(reference)
+    assert digest(path.read_bytes()) == blob
+
+
+def test_a_damaged_beginning_of_a_blob_is_fetched_again(
+    images: Images, registry: Registry, roots: Roots
+) -> None:
+    """As a command that was interrupted, and then the power, may leave it."""
+    reference = registry.put("a", "1", two_layers())
+    blob = json.loads(registry.content["/v2/a/manifests/1"][1])["layers"][0]["digest"]
+    half = Path(roots.blobs, "ingest", blob.partition(":")[2])
+    half.parent.mkdir(parents=True)
+    half.write_bytes(bytes(50))
+    assert content(images.pull(reference), "etc/low") == "low"
