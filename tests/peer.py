@@ -68,9 +68,10 @@ class DockerPeer:
 
 
 @contextlib.contextmanager
-def docker_peer(*, networks: bool = False) -> Iterator[DockerPeer]:
+def docker_peer(below: str = "/var/tmp", *, networks: bool = False) -> Iterator[DockerPeer]:
     """For the length of a with-block; nothing stays but empty directories in /run.
 
+    below     where its state is
     networks  with bridges, firewall rules and proxies, in the caller's network namespace
 
     Raises NoPeer.
@@ -79,7 +80,7 @@ def docker_peer(*, networks: bool = False) -> Iterator[DockerPeer]:
         programs = unpacked()
     except (subprocess.CalledProcessError, OSError, IndexError) as error:
         raise NoPeer(f"Docker's packages cannot be fetched: {error}") from error
-    directory = Path(tempfile.mkdtemp(prefix="b-peer-", dir="/var/tmp"))
+    directory = Path(tempfile.mkdtemp(prefix="b-peer-", dir=below))
     try:
         peer = _peer(directory, programs)
         with _daemon(peer, IN_A_NAMESPACE if networks else ALONE):
