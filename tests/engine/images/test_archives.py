@@ -198,16 +198,9 @@ def test_frames_of_zstd_and_skippable_ones_are_read(images: Images, tmp_path: Pa
     assert images.import_tar(str(path)).chain_ids == (digest(LAYER),)
 
 
-@pytest.mark.parametrize(
-    "compress",
-    [gzip.compress, zstandard.compress, bz2.compress, lzma.compress],
-    ids=["gzip", "zstd", "bzip2", "xz"],
-)
-def test_compressed_data_that_ends_early_is_refused(
-    images: Images, tmp_path: Path, compress: Callable[[bytes], bytes]
-) -> None:
+def test_a_compressed_tar_that_ends_early_is_refused(images: Images, tmp_path: Path) -> None:
     path = tmp_path / "rootfs.tar.x"
-    path.write_bytes(compress(tar(file("a", os.urandom(100_000))))[:-5])
+    path.write_bytes(gzip.compress(tar(file("a", os.urandom(100_000))))[:-5])
     with pytest.raises(ImageProblem, match="ends early"):
         images.import_tar(str(path))
     assert images.list() == []
