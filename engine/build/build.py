@@ -80,8 +80,9 @@ class _Build:
         async with asyncio.TaskGroup() as group:
             for number in needed:
                 self._tasks[number] = group.create_task(self._build_stage(number))
+        image = await self._export(self._tasks[target.number].result())
         self._cache.note_use(self._places)
-        return await self._export(self._tasks[target.number].result())
+        return image
 
     def _prepare(self) -> Job:
         spec = self._spec

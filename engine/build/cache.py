@@ -13,6 +13,7 @@ import time
 import zlib
 from typing import TYPE_CHECKING
 
+from engine.kernel.boot import boot_id
 from engine.kernel.record import Record
 from engine.state.db import transaction
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     Facts = Mapping[str, object]
 
+_USE_GRAIN_S = 3600.0  # how exactly it is known when a step was last used
 _MOST_FILES = 20_000  # in a record, to tell which one changed
 _EXPLAINING = ("instruction", "files")  # the other fields say all that the result depends on
 
@@ -38,16 +40,21 @@ class StepCache:
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
+        self._used: set[str] = set()
 
     def find(self, key: str) -> Cached | None:
-        """What the step came to, if its layer is still here."""
+        """What the step came to, if its layer is still here and was not lost with the power."""
         row = self._database.execute(
             "SELECT c.chain_id, c.created FROM build_cache c"
             " LEFT JOIN layers l ON l.chain_id = c.chain_id"
+            " AND (l.unsynced_boot IS NULL OR l.unsynced_boot = ?)"
             " WHERE c.key = ? AND (c.chain_id IS NULL OR l.chain_id IS NOT NULL)",
-            (key,),
+            (boot_id(), key),
         ).fetchone()
-        return None if row is None else Cached(chain_id=row["chain_id"], created=row["created"])
+        if row is None:
+            return None
+        self._used.add(key)
+        return Cached(chain_id=row["chain_id"], created=row["created"])
 
     def add(self, key: str, record: Facts, result: Cached) -> None:
         """Remember a step."""
@@ -64,7 +71,10 @@ class StepCache:
         row = self._database.execute(
             "SELECT record FROM build_cache WHERE key = ?", (key,)
         ).fetchone()
-        return None if row is None else dict(json.loads(row["record"]))
+        if row is None:
+            return None
+        self._used.add(key)
+        return dict(json.loads(row["record"]))
 
     def add_record(self, key: str, record: Facts) -> None:
         """Remember something that is no step."""
@@ -80,12 +90,18 @@ class StepCache:
         return None if row is None else dict(json.loads(row["record"]))
 
     def note_use(self, places: Mapping[str, str]) -> None:
-        """Remember which keys (by place) a build used."""
+        """Remember which keys were used, and which of them at which place. A build that is as it
+        was writes nothing: a commit waits for the disk, and one row may hold thousands of names."""
+        now = time.time()
         with transaction(self._database) as database:
-            database.executemany("INSERT OR REPLACE INTO build_steps VALUES (?, ?)", places.items())
             database.executemany(
-                "UPDATE build_cache SET used_at = ? WHERE key = ?",
-                [(time.time(), key) for key in places.values()],
+                "INSERT INTO build_steps VALUES (?, ?) ON CONFLICT (place)"
+                " DO UPDATE SET key = excluded.key WHERE key != excluded.key",
+                places.items(),
+            )
+            database.executemany(
+                "UPDATE build_cache SET used_at = ? WHERE key = ? AND used_at < ?",
+                [(now, key, now - _USE_GRAIN_S) for key in self._used],
             )
 
 
