@@ -6,8 +6,6 @@ import os
 from typing import TYPE_CHECKING
 
 from compose.reconcile.execute import PARALLEL, execute
-from compose.reconcile.perform import Performer
-from compose.ui.progress import step_report
 from engine.errors import Problem
 
 if TYPE_CHECKING:
@@ -37,6 +35,9 @@ async def apply(
         for step in steps:
             context.console.out(f"DRY-RUN MODE - {step}")
         return
+    from compose.reconcile.perform import Performer
+    from compose.ui.progress import step_report
+
     with step_report(context.console, steps, title) as report:
         perform = Performer(context.engine, project, settings, detail=report.detail)
         try:
