@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from engine.containers.exec import ExecSpec as ExecSpec
     from engine.containers.logs.line import LogLine as LogLine
     from engine.containers.processes import Process as Process
+    from engine.containers.repairing import Repaired as Repaired
     from engine.containers.spec import Attachment as Attachment
     from engine.containers.spec import Container as Container
     from engine.containers.spec import ContainerSpec as ContainerSpec
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from engine.network.exposure import Way as Way
     from engine.network.exposure import observe_ways as observe_ways
     from engine.network.exposure import ways_to as ways_to
+    from engine.network.finding import Finding as Finding
     from engine.network.spec import Network as Network
     from engine.network.spec import NetworkSpec as NetworkSpec
     from engine.network.spec import PoolSpec as PoolSpec
@@ -81,6 +83,7 @@ _HOME = {
     "Event": "engine.containers.events",
     "ExecSpec": "engine.containers.exec",
     "FileSpec": "engine.containers.spec",
+    "Finding": "engine.network.finding",
     "HealthcheckSpec": "engine.containers.spec",
     "Image": "engine.images.image",
     "ImageProblem": "engine.errors",
@@ -99,6 +102,7 @@ _HOME = {
     "PublishedPort": "engine.containers.spec",
     "Reach": "engine.network.topology.facts",
     "Record": "engine.kernel.record",
+    "Repaired": "engine.containers.repairing",
     "Resources": "engine.containers.spec",
     "RestartPolicy": "engine.containers.spec",
     "Roots": "engine.state.paths",

@@ -59,7 +59,8 @@ class Context:
         return observe(self.engine, project.name, project)
 
     def warn_of(self, project: Project, observed: Observed, options: UpOptions) -> None:
-        """Say what the file's loader noticed, and which containers are orphans."""
+        """Say what the file's loader noticed, what is wrong with networks that a plan does not put
+        right, and which containers are orphans."""
         from compose.commands.parsing import flag_from_environment
         from compose.reconcile import names
         from compose.reconcile.decide import find_orphans
@@ -67,6 +68,9 @@ class Context:
         for notice in project.warnings:
             where = f"{notice.where}: " if notice.where else ""
             self.console.warn(f"{where}{notice.what}")
+        for fault in observed.faults:
+            if fault.hint:
+                self.console.warn(f"network {fault.network}: {fault} ({fault.hint})")
         if options.remove_orphans or flag_from_environment("COMPOSE_IGNORE_ORPHANS"):
             return
         orphans = find_orphans(project, observed)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from compose.commands import network_changes, network_graph
+from compose.commands import network_changes, network_graph, network_repair
 from compose.ui.tables import format_table
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable, Coroutine
 
     from compose.commands.context import Context
     from engine import Engine, Network
@@ -19,7 +20,7 @@ HELP = "Networks of all projects: list, show, draw, create, connect, disconnect,
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verbs of `buoy network`."""
-    metavar = "ls | inspect | graph | create | connect | disconnect | rm | prune"
+    metavar = "ls | inspect | graph | create | connect | disconnect | repair | rm | prune"
     verbs = parser.add_subparsers(dest="action", required=True, metavar=metavar)
     listing = verbs.add_parser("ls", description="List networks.", prog="buoy network ls")
     listing.add_argument("-q", "--quiet", action="store_true", help="ids alone")
@@ -30,17 +31,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     showing.add_argument("names", nargs="+", metavar="NETWORK")
     network_graph.add_arguments(verbs)
     network_changes.add_arguments(verbs)
+    network_repair.add_arguments(verbs)
 
 
-def run(args: argparse.Namespace, context: Context) -> int:
+def run(args: argparse.Namespace, context: Context) -> int | Coroutine[None, None, int]:
     """0; 1 when one is not there or could not be changed."""
-    verbs = {
+    verbs: dict[str, Callable[..., int | Coroutine[None, None, int]]] = {
         "ls": _list,
         "inspect": _inspect,
         "graph": network_graph.graph,
         "create": network_changes.create,
         "connect": network_changes.connect,
         "disconnect": network_changes.disconnect,
+        "repair": network_repair.repair,
         "rm": network_changes.remove,
         "prune": network_changes.prune,
     }

@@ -183,7 +183,7 @@ def parse_verb(
 ) -> argparse.Namespace:
     """The verb's arguments added to the global `options`. Raises UsageProblem."""
     args = _read_verb(verb, module, rest, options)
-    if args.dry_run and verb in UNPLANNED:
+    if args.dry_run and verb in UNPLANNED and not getattr(args, "shows_first", False):
         what = f"buoy {verb} has no --dry-run: it acts without a plan that could be shown"
         raise UsageProblem(what)
     return args

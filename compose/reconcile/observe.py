@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from compose.model import Project
-    from engine import Container, ContainerSpec, Engine, Image, Network, Volume
+    from engine import Container, ContainerSpec, Engine, Finding, Image, Network, Volume
 
 
 class Origin(Record):
@@ -26,7 +26,7 @@ class Observed(Record):
     containers  its containers in the order of their numbers, one-offs too
     networks    by name: those with the project's label, and those that the file names
     volumes     by name, likewise
-    lost        names of networks whose bridge or firewall rules somebody took away
+    faults      what of its networks is not as it is on record
     images      references that services use -> id of the image, for those that are here
     origins     id of a container -> what it was made from, for those whose service has changed
     """
@@ -35,7 +35,7 @@ class Observed(Record):
     containers: tuple[Container, ...] = ()
     networks: Mapping[str, Network] = {}
     volumes: Mapping[str, Volume] = {}
-    lost: frozenset[str] = frozenset()
+    faults: tuple[Finding, ...] = ()
     images: Mapping[str, str] = {}
     origins: Mapping[str, Origin] = {}
 
@@ -91,7 +91,7 @@ def observe(engine: Engine, name: str, project: Project | None = None) -> Observ
     observed = observe_containers(engine, name)
     return observed.replace(
         networks={network.name: network for network in networks},
-        lost=frozenset(network.name for network in networks if not engine.networks.is_up(network)),
+        faults=tuple(engine.networks.find_faults(networks)),
         volumes={
             volume.name: volume
             for volume in engine.volumes.list()

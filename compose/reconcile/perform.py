@@ -133,7 +133,9 @@ class Performer:
         create_network(self._engine, self._known_project(), step.name)
 
     async def _restore_network(self, step: Step) -> None:
-        self._engine.networks.ensure_up(self._engine.networks.get(step.name))
+        for one in await self._engine.containers.repair_networks(step.name):
+            if not one.mended and not one.finding.hint:
+                self.warnings.append(f"network {step.name}: {one.finding}, still")
 
     async def _remove_network(self, step: Step) -> str | None:
         try:

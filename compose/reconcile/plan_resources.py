@@ -82,13 +82,20 @@ class ResourceSteps:
                     hint="create it first, or leave out `external`",
                     code="external-network-missing",
                 )
+            self._restore_network(key, network.name)
         elif found is None:
             self.networks[key] = self._steps.add("create", "network", network.name, "missing")
         elif found.labels.get(names.CONFIG_HASH, network.digest) != network.digest:
             self._recreate_network(key, network.name)
-        elif network.name in self._observed.lost:
-            cause = "its bridge or firewall rules are gone"
-            self.networks[key] = self._steps.add("restore", "network", network.name, cause)
+        else:
+            self._restore_network(key, network.name)
+
+    def _restore_network(self, key: str, name: str) -> None:
+        faults = [str(one) for one in self._observed.faults if one.network == name and not one.hint]
+        if faults:
+            more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
+            cause = f"{faults[0]}{more}"
+            self.networks[key] = self._steps.add("restore", "network", name, cause)
 
     def _recreate_network(self, key: str, name: str) -> None:
         users = [

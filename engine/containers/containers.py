@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from engine.containers.launch import Stage
     from engine.containers.logs.line import LogLine
     from engine.containers.processes import Process
+    from engine.containers.repairing import Repaired
     from engine.containers.spec import (
         Container,
         ContainerSpec,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from engine.containers.usage import Usage
     from engine.containers.watching import Starts
     from engine.images.images import Images
+    from engine.network.finding import Finding
     from engine.network.networks import Networks
     from engine.rootfs.volumes import Volumes
     from engine.state.paths import Roots
@@ -451,6 +453,20 @@ class Containers:
             from engine.containers.mending import mend
 
             mend(self)
+
+    async def find_network_faults(self, *names: str) -> builtins.list[Finding]:
+        """What of these networks, or of all, is not as it is on record: at the host, and inside
+        the containers that run. Changes nothing. Raises NetworkProblem `no-such-network`."""
+        from engine.containers.repairing import find_faults
+
+        return await find_faults(self, names)
+
+    async def repair_networks(self, *names: str) -> builtins.list[Repaired]:
+        """Put it right, as far as it can be; without names, also what is left of networks and
+        containers that are gone. Raises NetworkProblem `no-such-network`."""
+        from engine.containers.repairing import repair
+
+        return await repair(self, names)
 
     async def resume(self) -> builtins.list[Container]:
         """Start what was running when the host went down, as the restart policies say.

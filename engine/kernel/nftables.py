@@ -28,6 +28,7 @@ from engine.kernel.netlink import (
     text,
 )
 from engine.kernel.nftexpressions import (
+    ELEMENT_INTERVAL_END,
     NFPROTO_IPV4,
     NFPROTO_IPV6,
     NFTA_DATA_VALUE,
@@ -68,14 +69,15 @@ class Chain:
 
 
 class Element:
-    """An element of a set or map as found."""
+    """An element of a set or map as found; where keys are intervals, a start or an end."""
 
-    __slots__ = ("comment", "data", "key")
+    __slots__ = ("comment", "data", "ends_interval", "key")
 
     def __init__(self, body: bytes) -> None:
         given = parse_attributes(body)
         self.key = parse_attributes(given.get(1, b"")).get(NFTA_DATA_VALUE, b"")
         self.data = parse_attributes(given.get(2, b"")).get(NFTA_DATA_VALUE, b"")
+        self.ends_interval = bool(int.from_bytes(given.get(3, b""), "big") & ELEMENT_INTERVAL_END)
         self.comment = _read_comment(given.get(6, b""))
 
 

@@ -16,7 +16,13 @@ from engine.kernel.netlink import (
     nested,
     text,
 )
-from engine.kernel.nftexpressions import NFPROTO_IPV4, NFTA_LIST_ELEM, be32, value
+from engine.kernel.nftexpressions import (
+    ELEMENT_INTERVAL_END,
+    NFPROTO_IPV4,
+    NFTA_LIST_ELEM,
+    be32,
+    value,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +35,6 @@ NEWRULE, DELRULE, NEWSET = 6, 8, 9
 NEWSETELEM, DELSETELEM = 12, 14
 
 SET_INTERVAL, SET_MAP = 0x4, 0x8
-ELEMENT_INTERVAL_END = 0x1
 _TABLE_OWNER = 0x2
 
 # nft's numbers of data types (src/datatype.c); a concatenation shifts by six bits each
@@ -118,6 +123,10 @@ class Batch:
     def remove_elements(self, name: str, keys: Iterable[Key]) -> None:
         """Take keys out of a set; ENOENT when one is not in it."""
         self._elements(DELSETELEM, 0, name, (p for k in keys for p in _pack_element(k, b"", "")))
+
+    def flush_set(self, name: str) -> None:
+        """Take all elements out of a set."""
+        self._add(DELSETELEM, 0, text(1, self.table) + text(2, name))
 
     def _elements(self, kind: int, flags: int, name: str, packed: Iterable[bytes]) -> None:
         start = text(1, self.table) + text(2, name)

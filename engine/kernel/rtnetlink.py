@@ -41,7 +41,7 @@ IFLA_MACVLAN_MODE, IFLA_IPVLAN_MODE, IFLA_IPVLAN_FLAGS, IFLA_VLAN_ID = 1, 1, 2, 
 MACVLAN_MODE_PRIVATE, MACVLAN_MODE_VEPA, MACVLAN_MODE_BRIDGE, MACVLAN_MODE_PASSTHRU = 1, 2, 4, 8
 IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST = 1, 2, 4
 IFA_F_NODAD = 0x02
-RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_TABLE = 1, 4, 5, 15
+RTA_DST, RTA_OIF, RTA_GATEWAY = 1, 4, 5
 RTN_UNICAST, RT_SCOPE_LINK = 1, 253
 RT_TABLE_MAIN, RTPROT_BOOT = 254, 3
 
@@ -82,10 +82,10 @@ class Link:
 class Route:
     """One unicast route: where it leads, through which link, and how it came about.
 
-    destination   packed: 4 or 16 bytes
+    destination, gateway   packed: 4 or 16 bytes; no gateway is no bytes
     """
 
-    __slots__ = ("destination", "link", "on_link", "prefix_length")
+    __slots__ = ("destination", "gateway", "link", "on_link", "prefix_length")
 
     def __init__(self, body: bytes) -> None:
         _, self.prefix_length, _, _, _, _, scope, _, _ = _ROUTE.unpack_from(body)
@@ -93,7 +93,8 @@ class Route:
         ipv6 = body[0] == socket.AF_INET6  # where a route has no scope
         self.destination = given.get(RTA_DST, bytes(16 if ipv6 else 4))
         self.link = int.from_bytes(given.get(RTA_OIF, b""), "little")
-        self.on_link = RTA_GATEWAY not in given if ipv6 else scope == RT_SCOPE_LINK
+        self.gateway = given.get(RTA_GATEWAY, b"")
+        self.on_link = not self.gateway if ipv6 else scope == RT_SCOPE_LINK
 
 
 class Address:
@@ -106,6 +107,10 @@ class Address:
         given = parse_attributes(body, _ADDRESS.size)
         packed = given.get(IFA_LOCAL) or given[IFA_ADDRESS]  # IPv6 has the second alone
         self.text = socket.inet_ntop(family, packed)
+
+    def __str__(self) -> str:
+        """`172.18.0.1/16`."""
+        return f"{self.text}/{self.prefix_length}"
 
 
 class RouteSocket(NetlinkSocket):
@@ -135,6 +140,20 @@ class RouteSocket(NetlinkSocket):
         """All IPv4 and IPv6 addresses of the namespace."""
         bodies = self.dump(RTM_GETADDR, _ADDRESS.pack(socket.AF_UNSPEC, 0, 0, 0, 0))
         return [Address(body) for body in bodies if body[0] in (socket.AF_INET, socket.AF_INET6)]
+
+    def route_to(self, address: str) -> Route | None:
+        """By which route the host would send to an address; None where it would not send, and
+        for its own addresses."""
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        packed = socket.inet_pton(family, address)
+        body = _ROUTE.pack(family, 8 * len(packed), *[0] * 7) + attribute(RTA_DST, packed)
+        try:
+            (found,) = self.dump(RTM_GETROUTE, body, flags=0)
+        except NetlinkError as error:
+            if error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL):
+                return None
+            raise
+        return Route(found) if found[7] == RTN_UNICAST else None
 
     def unicast_routes(self, family: int = socket.AF_INET) -> list[Route]:
         """All unicast routes of that address family, of all tables."""

@@ -202,6 +202,16 @@ def release(
     )
 
 
+def release_of_gone(database: sqlite3.Connection) -> None:
+    """Give back the claims of containers that are on record no more."""
+    gone = database.execute(
+        "SELECT DISTINCT container_id FROM addresses WHERE container_id NOT IN"
+        " (SELECT id FROM containers)"
+    ).fetchall()
+    for row in gone:
+        release(database, row["container_id"])
+
+
 def derive_mac(network_id: str, address: str) -> str:
     """A local unicast MAC that follows from network and address.
 

@@ -14,7 +14,7 @@ from engine.kernel.nftbatch import HOOK_FORWARD, Batch
 
 TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from engine.kernel.nftables import Chain, NftSocket, Rule
     from engine.kernel.nftexpressions import Header
@@ -45,6 +45,16 @@ def answer(netlink: NftSocket, bridge: str, own_table: str, headers: Sequence[He
     return [*_unanswered(met, own_table, bridge), *_legacy()]
 
 
+def find_faults(netlink: NftSocket, bridge: str, headers: Sequence[Header]) -> Iterator[str]:
+    """Where an accept of ours should be in a chain of others, and is not. Changes nothing."""
+    chains = netlink.chains()
+    for header in headers:
+        place = _place_for_accepts(chains, header.family)
+        if place is not None and _missing_accepts(netlink, header.family, place, bridge):
+            family = _FAMILY_NAMES[header.family]
+            yield f"chain `{family} {_TABLE} {place}` does not let {bridge} through"
+
+
 def withdraw(netlink: NftSocket, bridge: str) -> None:
     """Take our accepts out again; accepts absence."""
     for family in (nft.NFPROTO_IPV4, nft.NFPROTO_IPV6):
@@ -66,13 +76,17 @@ def _place_for_accepts(chains: Sequence[Chain], family: int) -> str | None:
 
 
 def _ensure_accepts(netlink: NftSocket, family: int, chain: str, bridge: str) -> None:
-    present = {_accepted_key(rule, bridge) for rule in netlink.rules(_TABLE, chain, family)}
     batch = Batch(_TABLE, family)
-    for key in (nft.META_IIFNAME, nft.META_OIFNAME):
-        if key not in present:
-            match = nft.load_meta(key) + nft.compare(_short_name(bridge))
-            batch.add_rule(chain, match + nft.counter() + nft.ACCEPT, first=True)
+    for key in _missing_accepts(netlink, family, chain, bridge):
+        match = nft.load_meta(key) + nft.compare(_short_name(bridge))
+        batch.add_rule(chain, match + nft.counter() + nft.ACCEPT, first=True)
     netlink.commit(batch)
+
+
+def _missing_accepts(netlink: NftSocket, family: int, chain: str, bridge: str) -> list[int]:
+    """The meta keys (in, out) by which the bridge is not accepted yet."""
+    present = {_accepted_key(rule, bridge) for rule in netlink.rules(_TABLE, chain, family)}
+    return [key for key in (nft.META_IIFNAME, nft.META_OIFNAME) if key not in present]
 
 
 def _accepted_key(rule: Rule, bridge: str) -> int | None:

@@ -27,31 +27,34 @@ def plug(host: RouteSocket, inside: RouteSocket, netns_fd: int, endpoint: Mappin
     return link
 
 
-def configure(inside: RouteSocket, netns_fd: int, endpoint: Mapping[str, Any]) -> None:
-    """Sysctls, addresses and routes of an interface that is there, and bring it up."""
+def configure(
+    inside: RouteSocket, netns_fd: int, endpoint: Mapping[str, Any], *, routes: bool = True
+) -> None:
+    """Sysctls, addresses and routes of an interface that is there, and bring it up; without its
+    `routes` it may be repeated."""
     own = inside.find_link(endpoint["interface"])
     assert own is not None, "the driver has just made it"
     settings = dict(endpoint["sysctls"])
-    if any(":" in address for address, _ in _addresses(endpoint)):
+    if any(":" in address for address, _ in addresses_of(endpoint)):
         settings["net.ipv6.conf.IFNAME.disable_ipv6"] = "0"  # off: without an address, silent
     if settings:
         _write_sysctls(netns_fd, endpoint["interface"], settings)
     # the addresses first: coming up then announces them (arp_notify)
     messages = [
         rtnetlink.link_address(own.index, address, length)
-        for address, length in _addresses(endpoint)
+        for address, length in addresses_of(endpoint)
     ]
     messages.append(rtnetlink.link_up(own.index))
     messages += [
         rtnetlink.default_route(place["gateway"], own.index)
         for place in endpoint["addresses"]
-        if place["default_route"]
+        if routes and place["default_route"]
     ]
     inside.send(messages)
 
 
-def _addresses(endpoint: Mapping[str, Any]) -> list[tuple[str, int]]:
-    """With their prefix lengths."""
+def addresses_of(endpoint: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """All that it has there, with their prefix lengths."""
     given = [(place["address"], place["prefix_length"]) for place in endpoint["addresses"]]
     return given + [(one, 64 if ":" in one else 16) for one in endpoint["link_local"]]
 

@@ -19,10 +19,9 @@ from engine.network.ruleset import (
     BRIDGES,
     INTERNAL,
     MASQUERADED,
-    OPENED,
+    NETWORK_SETS,
     PAIRS,
-    PUBLISHED,
-    PUBLISHED_AT,
+    PUBLICATION_SETS,
     RULES,
     SOURCES,
     SUBNETS,
@@ -64,8 +63,11 @@ class Firewall:
 
     def exists(self, header: Header = IPV4) -> bool:
         """Whether the table of that IP version is there, with its rules."""
-        rules = self.netlink.rules(self.table, "postrouting", header.family)
-        return len(rules) == len(RULES[header.family]["postrouting"])
+        family = header.family
+        return all(
+            len(self.netlink.rules(self.table, chain, family)) == len(rules)
+            for chain, rules in RULES[family].items()
+        )
 
     def has_network(self, network: Network) -> bool:
         """Whether the tables are there and know the network."""
@@ -86,10 +88,24 @@ class Firewall:
         families = [header.family for header in headers]
         self.netlink.commit(*(batch for batch in batches if batch.family in families))
 
+    def hold_only(self, networks: Iterable[Network]) -> None:
+        """Have the tables that are there hold these networks and no other, from one moment to
+        the next."""
+        known = list(networks)
+        for version, header in HEADERS.items():
+            if not self.exists(header):
+                continue
+            batch = Batch(self.table, header.family)
+            for name in NETWORK_SETS:
+                batch.flush_set(name)
+            pools = [(network, network.pool(version)) for network in known]
+            additions = [self._network_batch(network, pool) for network, pool in pools if pool]
+            self.netlink.commit(batch, *additions)
+
     def remove_network(self, network: Network) -> None:
         """Take a network out; accepts absence."""
         for pool in network.pools:
-            for name, key, _ in _elements_of(network, pool):
+            for name, key, _ in elements_of(network, pool):
                 batch = Batch(self.table, HEADERS[pool.family].family)
                 batch.remove_elements(name, [key])
                 self._commit_accepting_absence(batch)
@@ -158,7 +174,7 @@ class Firewall:
         return [
             Publication.of_element(element, header)
             for header in (IPV4, IPV6)
-            for name in (PUBLISHED, PUBLISHED_AT, OPENED)
+            for name in PUBLICATION_SETS
             for element in self.netlink.elements(self.table, name, header.family)
         ]
 
@@ -171,7 +187,7 @@ class Firewall:
 
     def _network_batch(self, network: Network, pool: Pool) -> Batch:
         batch = Batch(self.table, HEADERS[pool.family].family)
-        for name, key, data in _elements_of(network, pool):
+        for name, key, data in elements_of(network, pool):
             batch.add_elements(name, [(key, data, "")])
         return batch
 
@@ -185,7 +201,7 @@ class Firewall:
         yield from self._removals(stale)
         for header in (IPV4, IPV6):
             batch = Batch(self.table, header.family)
-            for name in (PUBLISHED, PUBLISHED_AT, OPENED):
+            for name in PUBLICATION_SETS:
                 found = [p for p in wanted if p.header is header and p.map == name]
                 elements = [(p.key, p.data, p.holder) for p in found]
                 batch.add_elements(name, elements, exclusive=True)
@@ -216,7 +232,7 @@ def headers_of(network: Network) -> list[Header]:
     return [HEADERS[pool.family] for pool in network.pools]
 
 
-def _elements_of(network: Network, pool: Pool) -> Iterator[tuple[str, Key, bytes]]:
+def elements_of(network: Network, pool: Pool) -> Iterator[tuple[str, Key, bytes]]:
     """(set, key, data) of all that the table of one IP version holds of a network."""
     name, choices = interface_name(network.device), network.choices
     yield BRIDGES, name, b""

@@ -32,6 +32,12 @@ _MARKERS = {IPV4.family: "guarded-uplinks", IPV6.family: "guarded-uplinks6"}
 _ACCEPT_EVEN_WHEN_FORWARDING = "2"
 
 
+def find_faults(header: Header) -> list[str]:
+    """Whether the host forwards, in plain words. Changes nothing."""
+    name = _SYSCTLS[header.family][-1]
+    return [f"{_shown(name)} is 0"] if _read(name) == "0" else []
+
+
 def ensure_forwarding(
     roots: Roots, host: RouteSocket, firewall: Firewall, header: Header
 ) -> list[str]:
@@ -53,9 +59,8 @@ def ensure_forwarding(
         _keep_advertised_routes(uplinks)
     for name in names:
         _write(name, "1")
-    shown = f"net.{names[-1].replace('/', '.')}"
     return [
-        f"{shown} was 0 and is 1 now, for the containers; between the host's own "
+        f"{_shown(names[-1])} was 0 and is 1 now, for the containers; between the host's own "
         f"links ({', '.join(uplinks) or 'none'}) nothing is forwarded"
     ]
 
@@ -100,6 +105,10 @@ def _guarded(roots: Roots, header: Header) -> list[str] | None:
 
 def _marker(roots: Roots, header: Header) -> str:
     return f"{roots.run_root}/networks/{_MARKERS[header.family]}"
+
+
+def _shown(name: str) -> str:
+    return f"net.{name.replace('/', '.')}"
 
 
 def _read(name: str) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from engine.network import coexistence, forwarding, names
+from engine.network.contents import Contents
 from engine.network.drivers.driver import get_driver
 from engine.network.firewall import Firewall, headers_of
 from engine.network.publication import Publication
 
 TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterator
 
     from engine.kernel.rtnetlink import RouteSocket
     from engine.network.spec import Network
@@ -31,21 +32,46 @@ class Gateway:
         """Close the sockets that are kept open; may be repeated."""
         self._firewall.close()
 
-    def knows(self, network: Network) -> bool:
-        """Whether the firewall is as it should be for that network. Changes nothing."""
-        return self._firewall.has_network(network)
+    def contents(self) -> Contents:
+        """What the tables hold now."""
+        return Contents(self._firewall.netlink, self._firewall.table)
+
+    def find_faults(self, network: Network, contents: Contents) -> Iterator[str]:
+        """What keeps its traffic from being passed on, in plain words. Changes nothing."""
+        yield from contents.faults(network)
+        for one in contents.missing(self._published(network)):
+            yield f"the firewall does not lead {one.shown} to its container"
+        for header in headers_of(network):
+            yield from forwarding.find_faults(header)
+        netlink, headers = self._firewall.netlink, headers_of(network)
+        yield from coexistence.find_faults(netlink, network.device, headers)
+
+    def find_stale(self, contents: Contents) -> Iterator[str]:
+        """What the tables hold for nobody, in plain words. Changes nothing."""
+        yield from contents.stale(self._routed())
+        for one in self._firewall.publications():
+            if not _is_held(one.holder, ()):
+                yield f"the firewall leads {one.shown} to a container that has ended"
 
     def ensure(self, host: RouteSocket, network: Network) -> list[str]:
         """Pass its traffic on, whatever became of the tables; what was changed on the host for
         that, or could not be, in plain words."""
-        if not self._firewall.has_network(network):
-            self._restore(host, network)
+        contents = self.contents()
+        unpublished = contents.missing(self._published(network))
+        if unpublished or any(contents.faults(network)):
+            self._restore(network, unpublished)
         said: list[str] = []
         headers = headers_of(network)
         for header in headers:
             said += forwarding.ensure_forwarding(self._roots, host, self._firewall, header)
         netlink, own = self._firewall.netlink, self._firewall.table
         return [*said, *coexistence.answer(netlink, network.device, own, headers)]
+
+    def ensure_tables(self) -> None:
+        """Put back a table that was lost, with all that belongs into it."""
+        for network in self._routed():
+            if not all(map(self._firewall.exists, headers_of(network))):
+                self._restore(network, [])
 
     def forget(self, network: Network) -> None:
         """Pass its traffic on no more; accepts absence."""
@@ -64,24 +90,34 @@ class Gateway:
         """
         self._firewall.withdraw_stale(lambda holder: not _is_held(holder, live))
 
-    def _restore(self, host: RouteSocket, network: Network) -> None:
-        """Add the network; after a lost table also all others, their ports and the guard."""
+    def hold_only_known(self) -> None:
+        """Take out what the tables hold of networks that there are not. Nobody may create or
+        remove one meanwhile."""
+        self._firewall.hold_only(self._routed())
+
+    def _restore(self, network: Network, unpublished: list[Publication]) -> None:
+        """Add the network and its ports; after a lost table also all others, their ports and the
+        guard."""
         lost = [header for header in headers_of(network) if not self._firewall.exists(header)]
         for header in lost:
             self._firewall.ensure(header)
         self._firewall.add_network(network, headers_of(network))
-        for known in self._networks() if lost else ():
-            driver = get_driver(known.driver)
-            if driver.ROUTED and driver.is_up(host, known):
-                self._firewall.add_network(known, lost)
+        for known in self._routed() if lost else ():
+            self._firewall.add_network(known, lost)
         for header in lost:
             forwarding.restore_guard(self._roots, self._firewall, header)
-        self._firewall.publish([one for one in self._published() if one.header in lost])
+        published = self._published(*self._routed()) if lost else []
+        self._firewall.publish([*unpublished, *(one for one in published if one.header in lost)])
+        # a container may have ended since its names were read
+        self._firewall.withdraw_stale(lambda holder: not _is_held(holder, ()))
 
-    def _published(self) -> list[Publication]:
+    def _routed(self) -> list[Network]:
+        return [network for network in self._networks() if get_driver(network.driver).ROUTED]
+
+    def _published(self, *networks: Network) -> list[Publication]:
         found = (
             Publication.parse(shown, entry.addresses, f"{entry.container_id[:12]} {entry.holder}")
-            for network in self._networks()
+            for network in networks
             for entry in names.read(self._roots.network_run(network.id))
             if entry.alive
             for shown in entry.published

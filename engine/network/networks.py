@@ -18,11 +18,12 @@ TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
     import builtins
     import sqlite3
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
     from typing import Any
 
     from engine.containers.spec import Attachment, ContainerSpec
     from engine.network.claims import Claims
+    from engine.network.finding import Finding
     from engine.network.observe import ObservedBridge
     from engine.network.spec import Network, Pool
     from engine.state.paths import Roots
@@ -81,22 +82,34 @@ class Networks:
         return network
 
     def ensure_up(self, network: Network) -> None:
-        """Device and firewall as recorded, whatever became of them. 0.3 ms when all is there."""
+        """Device and firewall as recorded, whatever became of them. 0.6 ms when all is there.
+
+        Raises NetworkProblem where they cannot be.
+        """
         driver = get_driver(network.driver)
         with RouteSocket() as host:
-            if not driver.is_up(host, network):
+            if driver.find_faults(host, network):
                 driver.create(host, network)
-                for entry in self.endpoints(network):
-                    driver.replug(host, entry.link, network)
+                self._replug(host, network)
             if driver.ROUTED:
                 self._notice(*self._gateway.ensure(host, network))
 
-    def is_up(self, network: Network) -> bool:
-        """Whether device and firewall are as recorded. Changes nothing; 0.2 ms."""
-        driver = get_driver(network.driver)
+    def restore(self, network: Network) -> None:
+        """As `ensure_up`, and the links of those who are on it."""
+        self.ensure_up(network)
         with RouteSocket() as host:
-            complete = driver.is_up(host, network)
-        return complete and (not driver.ROUTED or self._gateway.knows(network))
+            self._replug(host, network)
+
+    def find_faults(self, networks: Iterable[Network]) -> builtins.list[Finding]:
+        """What is not as recorded of networks, as far as it is seen from the host. Changes
+        nothing."""
+        from engine.network.survey import survey
+
+        return survey(self._gateway, networks, self.endpoints, self._container_name)
+
+    def ensure_tables(self) -> None:
+        """Put back firewall tables that somebody took away; 0.3 ms where nobody did."""
+        self._gateway.ensure_tables()
 
     def find(self, name_or_id: str) -> Network | None:
         """By name, id, or a prefix of the id that only one has."""
@@ -224,6 +237,18 @@ class Networks:
 
         return observe_bridge(network.device)
 
+    def find_stale(self) -> builtins.list[Finding]:
+        """What is left of containers and networks that are gone. Changes nothing."""
+        from engine.network import leftovers
+
+        return leftovers.find(self._roots, self._gateway, self.list())
+
+    def remove_stale(self) -> None:
+        """Take that away."""
+        from engine.network import leftovers
+
+        leftovers.remove(self._roots, self._gateway, self.list)
+
     def mend(self, live: Collection[str]) -> None:
         """Drop what monitors that were killed have left: names, firewall elements, claims.
 
@@ -237,12 +262,7 @@ class Networks:
             names.keep(directory, lambda e: e.container_id in live or e.alive)
         self._gateway.withdraw_stale({container_id[:12] for container_id in live})
         with transaction(self._database):
-            gone = self._database.execute(
-                "SELECT DISTINCT container_id FROM addresses WHERE container_id NOT IN"
-                " (SELECT id FROM containers)"
-            ).fetchall()
-            for row in gone:
-                claims.release(self._database, row["container_id"])
+            claims.release_of_gone(self._database)
 
     def _get_or_default(self, name_or_id: str) -> Network:
         """As `get`; the default network is made when it is wanted first."""
@@ -286,6 +306,10 @@ class Networks:
             return any(e.container_id == container_id and e.alive for e in entries)
 
         return Claims(self._database, network, pool, is_up)
+
+    def _replug(self, host: RouteSocket, network: Network) -> None:
+        for entry in self.endpoints(network):
+            get_driver(network.driver).replug(host, entry.link, network)
 
     def _remove_objects(self, network: Network) -> None:
         driver = get_driver(network.driver)

@@ -1,4 +1,5 @@
-"""Changing the networks of a container while it runs: links come and go, routes follow.
+"""Changing the networks of a container while it runs: links come and go, routes follow; what
+somebody took away of those that stay comes back.
 
 Done by a child of the monitor, as the making of the network was.
 """
@@ -47,6 +48,8 @@ def rewired(
             for endpoint in fresh:
                 change.plug(endpoint)
                 made.append(endpoint)
+            for endpoint in kept:
+                change.mend(endpoint)
             change.add_routes(kept)
             lasting = {one["network_id"] for one in after}
             yield {key: link for key, link in change.links.items() if key in lasting}
@@ -87,6 +90,14 @@ class _Change:
         except BaseException:
             self.unplug(endpoint)
             raise
+
+    def mend(self, endpoint: Endpoint) -> None:
+        """Its interface as it is on record, but for default routes."""
+        if self._inside.find_link(endpoint["interface"]) is None:
+            self.unplug(endpoint)  # whatever of it is at the host
+            link = load_driver(endpoint).plug(self._host, self._netns_fd, endpoint)
+            self.links[endpoint["network_id"]] = link
+        configure(self._inside, self._netns_fd, endpoint, routes=False)
 
     def unplug(self, endpoint: Endpoint) -> None:
         """The interface inside, and whatever of it is at the host."""

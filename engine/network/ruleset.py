@@ -48,6 +48,8 @@ PAIRS, SUBNETS = "pairs", "subnets"
 PUBLISHED, PUBLISHED_AT = "published", "published_at"
 MASQUERADED, SOURCES = "masqueraded", "sources"
 UNPROTECTED, OPENED = "unprotected", "opened"
+PUBLICATION_SETS = (PUBLISHED, PUBLISHED_AT, OPENED)
+NETWORK_SETS = (BRIDGES, INTERNAL, PAIRS, SUBNETS, MASQUERADED, SOURCES, UNPROTECTED)
 
 # what the rules say that drop
 FROM_INTERNAL, INTO_INTERNAL = "out of an internal network", "into an internal network"

@@ -8,7 +8,14 @@ import socket
 
 from engine.kernel import rtnetlink
 from engine.kernel.child import call_in_child
-from engine.kernel.namespaces import CLONE_NEWNET, new_network_in, open_own, setns, unshare
+from engine.kernel.namespaces import (
+    CLONE_NEWNET,
+    joined_network,
+    new_network_in,
+    open_own,
+    setns,
+    unshare,
+)
 from engine.kernel.rtnetlink import RouteSocket
 from engine.kernel.settings import write_setting
 from engine.network import names, ports
@@ -137,7 +144,8 @@ class Sandbox:
         )
 
     def change(self, record: Mapping[str, Any], loop: Loop) -> None:
-        """Be on the networks of another record, while the container runs.
+        """Be on the networks of another record, while the container runs. With the same record,
+        what somebody took away is put back.
 
         Raises ports.PortTaken or OSError, with everything as it was before.
         """
@@ -147,6 +155,7 @@ class Sandbox:
         self._reservations = (reserved or fresh) if record["ports"] else []
         try:
             self._links = call_in_child(lambda: self._rewire(before, reserved))
+            self._ensure_listeners()
         except BaseException:
             self._record, self._reservations = before, reserved
             ports.close(fresh)
@@ -182,6 +191,15 @@ class Sandbox:
             if endpoint["directory"] not in kept:
                 names.drop(endpoint["directory"], self._container_id)
         return links
+
+    def _ensure_listeners(self) -> None:
+        """Also for a container that comes from the default network, which has no DNS."""
+        if self._record["dns"]["embedded"]:
+            with joined_network(self.netns_fd):
+                if self._listeners is None:
+                    self._listeners = Listeners.open()
+                else:
+                    self._listeners.redirect()
 
     def _republish(self, firewall: Firewall, old: list[Publication]) -> None:
         """All that is new in one batch, or none of it; then what is left of the old goes."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,17 +42,3 @@ def test_a_killed_monitor_or_init_is_seen_and_started_again(buoy: Buoy, victim: 
     buoy.run("up", "-d")
     assert "Up " in buoy.run("ps").stdout
     assert buoy.run("exec", "-T", "web", "true").exit_code == 0
-
-
-def test_rules_and_bridge_that_somebody_removed_are_put_back(buoy: Buoy) -> None:
-    buoy.write("compose.yaml", ONE)
-    buoy.run("up", "-d")
-    before = buoy.run("ps", "-q").stdout
-    table = ("table", "ip", buoy.roots.kernel_name)
-    subprocess.run(["nft", "delete", *table], check=True)
-    restore = "restore network app_default: its bridge or firewall rules are gone"
-    assert restore in buoy.run("plan").stdout
-    buoy.run("up", "-d")
-    subprocess.run(["nft", "list", *table], check=True, stdout=subprocess.DEVNULL)
-    assert buoy.run("plan").stdout == "nothing to do\n"
-    assert buoy.run("ps", "-q").stdout == before

@@ -11,7 +11,8 @@ from engine.kernel.nftbatch import HOOK_OUTPUT, PRIORITY_DSTNAT, Batch
 ADDRESS = "127.0.0.11"
 PORT = 53
 
-_TABLE = "buoy_dns"
+_TABLE, _CHAIN = "buoy_dns", "output"
+_PROTOCOLS = (socket.IPPROTO_UDP, socket.IPPROTO_TCP)
 _BACKLOG = 64
 _BIND_ATTEMPTS = 20
 
@@ -40,7 +41,7 @@ class Listeners:
                 udp.bind((ADDRESS, 0))
                 tcp.bind(udp.getsockname())
                 tcp.listen(_BACKLOG)
-                _redirect(udp.getsockname()[1])
+                listeners.redirect()
             except OSError:
                 listeners.close()
                 if attempt + 1 == _BIND_ATTEMPTS:
@@ -51,21 +52,29 @@ class Listeners:
             return listeners
         raise AssertionError("the last attempt returns or raises")
 
+    def redirect(self) -> None:
+        """Lead 127.0.0.11:53 to them, in the calling thread's namespace; may be repeated."""
+        _redirect(self.udp.getsockname()[1])
+
     def close(self) -> None:
         """Close both; may be repeated."""
         self.udp.close()
         self.tcp.close()
 
 
+def is_redirected(netlink: NftSocket) -> bool:
+    """Whether 127.0.0.11:53 leads somewhere, in the namespace of that socket."""
+    return len(netlink.rules(_TABLE, _CHAIN)) == len(_PROTOCOLS)
+
+
 def _redirect(port: int) -> None:
-    """DNAT 127.0.0.11:53 to our port, in the calling thread's namespace."""
     batch = Batch(_TABLE)
     batch.add_table()
-    batch.add_chain("output", "nat", HOOK_OUTPUT, PRIORITY_DSTNAT)
-    batch.flush_chain("output")
-    for protocol in (socket.IPPROTO_UDP, socket.IPPROTO_TCP):
+    batch.add_chain(_CHAIN, "nat", HOOK_OUTPUT, PRIORITY_DSTNAT)
+    batch.flush_chain(_CHAIN)
+    for protocol in _PROTOCOLS:
         batch.add_rule(
-            "output",
+            _CHAIN,
             nft.destination_is(ADDRESS)
             + nft.load_meta(nft.META_L4PROTO)
             + nft.compare(bytes([protocol]))

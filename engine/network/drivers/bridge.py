@@ -19,11 +19,11 @@ from engine.network.options import read_bridge_options
 
 TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
     from engine.kernel.rtnetlink import Link, RouteSocket
-    from engine.network.spec import Network, NetworkSpec
+    from engine.network.spec import Network, NetworkSpec, Pool
 
 ROUTED = True
 
@@ -32,6 +32,7 @@ _SYSCTLS = (
     ("ipv6/conf/{}/accept_ra", "0"),
     ("ipv6/conf/{}/accept_dad", "0"),  # for a second its link-local address would be of no use
 )
+_SYSCTL_ROOT = "/proc/sys/net"
 _BRIDGE_FILTERS = ("bridge-nf-call-iptables", "bridge-nf-call-ip6tables")
 _ALIAS = "buoy network "
 _NAME_ATTEMPTS = 8
@@ -60,26 +61,38 @@ def create(host: RouteSocket, network: Network) -> None:
     link = host.find_link(network.device)
     if link is not None and not _is_ours(link, network):
         raise NetworkProblem(
-            f"network {network.name}: there is a device {network.device} already",
+            f"network {network.name}: {_others_device(network)}",
             hint=f"see `ip -details link show {network.device}`",
             code="device-exists",
         )
     if link is None:
         link = _create(host, network)
+    for name, value in _settings(network):
+        with contextlib.suppress(FileNotFoundError):  # a kernel without IPv6
+            write_setting(f"{_SYSCTL_ROOT}/{name}", value)
+    messages = [
+        rtnetlink.link_address(link.index, str(pool.gateway), pool.subnet.prefixlen)
+        for pool in _pools_with_gateway(network)
+    ]
+    host.send([*messages, rtnetlink.link_up(link.index)])  # up last: up means complete
+
+
+def find_faults(host: RouteSocket, network: Network) -> list[str]:
+    """Whether the bridge is there, is up, and has its addresses and settings."""
+    device, link = network.device, host.find_link(network.device)
+    if link is None:
+        return [f"bridge {device} is gone"]
+    if not _is_ours(link, network):
+        return [_others_device(network)]
     if not link.up:
-        _write_sysctls(network)
-        messages = [
-            rtnetlink.link_address(link.index, str(pool.gateway), pool.subnet.prefixlen)
-            for pool in network.pools
-            if pool.family not in network.choices.inhibited
-        ]
-        host.send([*messages, rtnetlink.link_up(link.index)])
-
-
-def is_up(host: RouteSocket, network: Network) -> bool:
-    """Whether the bridge is there and complete."""
-    link = host.find_link(network.device)
-    return link is not None and link.up
+        return [f"bridge {device} is down"]
+    there = {str(address) for address in host.addresses() if address.link == link.index}
+    wanted = [f"{pool.gateway}/{pool.subnet.prefixlen}" for pool in _pools_with_gateway(network)]
+    lost = [address for address in wanted if address not in there]
+    return [
+        *(f"bridge {device} has no {address} any more" for address in lost),
+        *_wrong_settings(network),
+    ]
 
 
 def plug(host: RouteSocket, netns_fd: int, endpoint: Mapping[str, Any]) -> str:
@@ -93,10 +106,22 @@ def plug(host: RouteSocket, netns_fd: int, endpoint: Mapping[str, Any]) -> str:
     return link
 
 
-def replug(host: RouteSocket, link: str, network: Network) -> None:
-    """Make it a port of the bridge again."""
+def find_link_fault(host: RouteSocket, link: str, network: Network) -> str:
+    """Whether it is a port of the bridge, and up."""
     found, bridge = host.find_link(link), host.find_link(network.device)
-    if found is not None and bridge is not None and found.master != bridge.index:
+    if found is None:
+        return f"link {link} is gone"
+    if bridge is not None and found.master != bridge.index:
+        return f"link {link} is no port of {network.device} any more"
+    return "" if found.up else f"link {link} is down"
+
+
+def replug(host: RouteSocket, link: str, network: Network) -> None:
+    """Make it a port of the bridge again, and bring it up."""
+    found, bridge = host.find_link(link), host.find_link(network.device)
+    if found is None or bridge is None:
+        return
+    if found.master != bridge.index or not found.up:
         isolated = not network.choices.icc and not is_filtered()
         port = rtnetlink.port_up(link, isolated=isolated)
         host.send([rtnetlink.join_bridge(link, bridge.index), port])
@@ -145,6 +170,10 @@ def _is_ours(link: Link, network: Network) -> bool:
     return link.name == default_name(network.id) or link.alias == _ALIAS + network.id
 
 
+def _others_device(network: Network) -> str:
+    return f"there is a device {network.device} already, which is not its bridge"
+
+
 def _create(host: RouteSocket, network: Network) -> Link:
     try:
         host.send([rtnetlink.bridge(network.device, random_mac(), network.choices.mtu)])
@@ -186,8 +215,19 @@ def _make_pair(host: RouteSocket, netns_fd: int, bridge: int, endpoint: Mapping[
     raise NetlinkError(errno.EEXIST, f"veth for network {endpoint['network']}")
 
 
-def _write_sysctls(network: Network) -> None:
+def _pools_with_gateway(network: Network) -> list[Pool]:
+    return [pool for pool in network.pools if pool.family not in network.choices.inhibited]
+
+
+def _settings(network: Network) -> list[tuple[str, str]]:
     without_ipv6 = "1" if network.pool(6) is None else "0"
-    for name, value in (*_SYSCTLS, ("ipv6/conf/{}/disable_ipv6", without_ipv6)):
+    wanted = (*_SYSCTLS, ("ipv6/conf/{}/disable_ipv6", without_ipv6))
+    return [(name.format(network.device), value) for name, value in wanted]
+
+
+def _wrong_settings(network: Network) -> Iterator[str]:
+    for name, value in _settings(network):
         with contextlib.suppress(FileNotFoundError):  # a kernel without IPv6
-            write_setting(f"/proc/sys/net/{name.format(network.device)}", value)
+            found = read_setting(f"{_SYSCTL_ROOT}/{name}")
+            if found != value:
+                yield f"net.{name.replace('/', '.')} is {found} and has to be {value}"

@@ -40,10 +40,10 @@ if TYPE_CHECKING:
             """The name of its device in the host's namespace."""
 
         def create(self, host: RouteSocket, network: Network) -> None:
-            """What containers are plugged into; may be repeated. Up last: up means complete."""
+            """What containers are plugged into; may be repeated, and completes what is there."""
 
-        def is_up(self, host: RouteSocket, network: Network) -> bool:
-            """Whether what `create` makes is there, and complete. Changes nothing."""
+        def find_faults(self, host: RouteSocket, network: Network) -> list[str]:
+            """What of that is not there or not complete, in plain words. Changes nothing."""
 
         def plug(self, host: RouteSocket, netns_fd: int, endpoint: Mapping[str, Any]) -> str:
             """Make `endpoint["interface"]` in a container's namespace, down and without address.
@@ -53,8 +53,11 @@ if TYPE_CHECKING:
             Returns the name of its end in the host's namespace; "" where there is none.
             """
 
+        def find_link_fault(self, host: RouteSocket, link: str, network: Network) -> str:
+            """What of that end is not as `plug` has left it; "" where all is well."""
+
         def replug(self, host: RouteSocket, link: str, network: Network) -> None:
-            """Put that end back where `create` had to make something anew; accepts absence."""
+            """Put that end back where it is not as `plug` has left it; accepts absence."""
 
         def unplug(self, host: RouteSocket, link: str) -> None:
             """Take a link away from a container that goes on; accepts absence."""

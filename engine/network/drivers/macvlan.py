@@ -18,8 +18,9 @@ from engine.network.drivers import bridge, parents
 from engine.network.drivers.driver import DeviceMissing
 from engine.network.drivers.parents import create as create
 from engine.network.drivers.parents import device_of as device_of
+from engine.network.drivers.parents import find_faults as find_faults
+from engine.network.drivers.parents import find_link_fault as find_link_fault
 from engine.network.drivers.parents import is_internal as is_internal
-from engine.network.drivers.parents import is_up as is_up
 from engine.network.drivers.parents import remove as remove
 from engine.network.drivers.parents import replug as replug
 from engine.network.drivers.parents import unplug as unplug

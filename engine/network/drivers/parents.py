@@ -54,9 +54,17 @@ def is_internal(spec: NetworkSpec) -> bool:
     return spec.internal or not is_given(spec.options)
 
 
-def is_up(host: RouteSocket, network: Network) -> bool:
+def find_faults(host: RouteSocket, network: Network) -> list[str]:
     """Whether the parent is there, and up."""
-    return bridge.is_up(host, network)
+    link = host.find_link(network.device)
+    if link is None:
+        return [f"parent {network.device} is gone"]
+    return [] if link.up else [f"parent {network.device} is down"]
+
+
+def find_link_fault(host: RouteSocket, link: str, network: Network) -> str:
+    """On a bridge, as there; other links have no end at the host."""
+    return bridge.find_link_fault(host, link, network) if link else ""
 
 
 def replug(host: RouteSocket, link: str, network: Network) -> None:

@@ -11,7 +11,7 @@ from compose.model.hooks import Hook
 from compose.reconcile import names
 from compose.reconcile.plan import UpOptions, plan_up
 from compose.reconcile.step import format_plan
-from engine import Problem
+from engine import Finding, Problem
 from tests.compose.reconcile.worlds import container, observed, project, service, volume
 
 if TYPE_CHECKING:
@@ -223,10 +223,18 @@ def test_a_changed_network_also_starts_users_that_are_not_named() -> None:
 
 def test_a_network_that_the_kernel_lost_is_restored_under_its_users() -> None:
     web = service("web")
-    here = observed(container(web)).replace(lost=frozenset({"shop_default"}))
-    assert lines(project(web), here) == [
-        "#1 restore network shop_default: its bridge or firewall rules are gone"
-    ]
+    here = observed(container(web))
+    gone = Finding(network="shop_default", what="bridge br-0 is gone")
+    other = Finding(network="shop_default", what="net.ipv4.ip_forward is 0")
+    ours = Finding(network="shop_default", what="a route is in the way", hint="take it away")
+    elsewhere = gone.replace(network="other")
+    restore = "#1 restore network shop_default: bridge br-0 is gone"
+    for faults, planned in (
+        ((gone, ours, elsewhere), [restore]),
+        ((gone, other), [f"{restore}, and 1 more"]),
+        ((ours, elsewhere), []),
+    ):
+        assert lines(project(web), here.replace(faults=faults)) == planned
 
 
 def test_a_recreation_interrupted_before_the_old_one_went_is_cleared_away() -> None:

@@ -116,7 +116,7 @@ def test_engines_of_two_roots_never_meet(world: World, tmp_path: Path) -> None:
     other.remove("same")
     assert mine.device in links()
     assert theirs.device not in links()
-    assert world.networks._gateway._firewall.has_network(mine)
+    assert world.networks.find_faults([mine]) == []
     other.close()
     database.close()
 
@@ -219,14 +219,11 @@ def test_a_flushed_firewall_is_put_back_with_the_published_ports(world: World) -
     network = _up(world)
     closed = world.network("closed", internal=True)
     assert _works(world)
-    assert world.networks.is_up(network)
     run("nft", "flush", "ruleset")
-    assert not world.networks.is_up(network)
     assert not _works(world)
     world.networks.ensure_up(network)
-    assert world.networks.is_up(network)
     assert _works(world)
-    assert world.networks._gateway._firewall.has_network(closed)
+    assert world.networks.find_faults([closed]) == []
 
 
 def test_a_deleted_bridge_is_put_back_with_its_links(world: World) -> None:
@@ -237,11 +234,61 @@ def test_a_deleted_bridge_is_put_back_with_its_links(world: World) -> None:
     assert _works(world)
 
 
-def test_a_bridge_that_was_taken_down_is_put_up(world: World) -> None:
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("ip link set {bridge} down", "bridge {bridge} is down"),
+        ("ip address flush dev {bridge}", "bridge {bridge} has no {gateway} any more"),
+        ("ip link set {veth} nomaster", "web: link {veth} is no port of {bridge} any more"),
+        ("ip link set {veth} down", "web: link {veth} is down"),
+        ("sysctl -qw net.ipv4.ip_forward=0", "net.ipv4.ip_forward is 0"),
+        (
+            "sysctl -qw net.ipv4.conf.{bridge}.route_localnet=0",
+            "net.ipv4.conf.{bridge}.route_localnet is 0 and has to be 1",
+        ),
+        ("nft flush ruleset", "nftables table `ip {table}` is gone"),
+        (
+            "nft flush chain ip {table} output",
+            "nftables table `ip {table}` has other rules in output",
+        ),
+        (
+            "nft add rule ip {table} forward drop",
+            "nftables table `ip {table}` has other rules in forward",
+        ),
+        (
+            "nft delete element ip {table} bridges { {bridge} }",
+            "set `bridges` of nftables table `ip {table}` does not have it",
+        ),
+        (
+            "nft delete element ip {table} masqueraded { {subnet} }",
+            "set `masqueraded` of nftables table `ip {table}` does not have it",
+        ),
+        (
+            "nft delete element ip {table} published { tcp . 8080 }",
+            "the firewall does not lead tcp/0.0.0.0:8080->80 to its container",
+        ),
+    ],
+)
+@needs_program("nft")
+def test_what_was_changed_is_told_and_put_back(world: World, fault: str, told: str) -> None:
     network = _up(world)
-    run("ip", "link", "set", network.device, "down")
-    assert not world.networks.is_up(network)
-    world.networks.ensure_up(network)
+    pool = network.pools[0]
+    words = {
+        "{bridge}": network.device,
+        "{table}": world.roots.kernel_name,
+        "{veth}": next(one.link for one in world.networks.endpoints(network)),
+        "{subnet}": str(pool.subnet),
+        "{gateway}": f"{pool.gateway}/{pool.subnet.prefixlen}",
+    }
+    for word, value in words.items():
+        fault, told = fault.replace(word, value), told.replace(word, value)
+    assert world.networks.find_faults([network]) == []
+    run(*fault.split())
+    assert not _works(world)
+    (seen,) = map(str, world.networks.find_faults([network]))
+    assert seen.replace(world.boxes[0].id[:12], "web") == told
+    world.networks.restore(network)
+    assert world.networks.find_faults([network]) == []
     assert _works(world)
 
 

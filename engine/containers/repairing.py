@@ -1,0 +1,163 @@
+"""Putting networks right: what is on record, beside what the kernel has, at the host and inside.
+
+It looks, has everything made as it is on record, and looks again: what is found then is what
+could not be put right.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, Any
+
+from engine.containers.mending import mend
+from engine.containers.observe import observe_state
+from engine.containers.statefile import CONFIG_NAME, read_json
+from engine.containers.stopping import ask
+from engine.errors import Problem
+from engine.kernel.process import start_time
+from engine.kernel.record import Record
+from engine.network import inside, names
+from engine.network.finding import Finding
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from engine.containers.containers import Containers
+    from engine.network.spec import Network
+
+    Faults = list[tuple[str, str]]  # (network, what is wrong, in plain words)
+
+
+class Repaired(Record):
+    """Something that was found, and whether it is right now."""
+
+    finding: Finding
+    mended: bool
+
+
+class _Inmate(Record):
+    """A container that runs on networks of its own.
+
+    pid, started           its init
+    network, attachments   of its launch record
+    """
+
+    id: str
+    name: str
+    pid: int
+    started: int
+    network: dict[str, Any]
+    attachments: list[dict[str, Any]]
+
+
+async def repair(containers: Containers, wanted: Sequence[str]) -> list[Repaired]:
+    """Put these networks right; without names all, and what is left of those that are gone.
+
+    Raises NetworkProblem `no-such-network`.
+    """
+    before = await find_faults(containers, wanted)
+    if not before:
+        return []
+    mend(containers)
+    failures = _restore(containers, _chosen(containers, wanted))
+    await _mend_inside(containers)
+    if not wanted:
+        containers.parts.networks.remove_stale()
+    left = {(one.network, str(one)): one for one in await find_faults(containers, wanted)}
+    left |= {(one.network, str(one)): one for one in failures}  # which say what can be done
+    mended = [one for one in before if (one.network, str(one)) not in left]
+    return [
+        *(Repaired(finding=one, mended=True) for one in mended),
+        *(Repaired(finding=one, mended=False) for one in left.values()),
+    ]
+
+
+async def find_faults(containers: Containers, wanted: Sequence[str]) -> list[Finding]:
+    """What of these networks, or of all, is not as it is on record. Changes nothing."""
+    networks, chosen = containers.parts.networks, _chosen(containers, wanted)
+    found = networks.find_faults(chosen)
+    known = {network.name for network in chosen}
+    told = {(one.network, one.container) for one in found if one.container}
+    for one, faults in await _look_inside(containers):
+        found += [
+            Finding(network=network, container=one.name, what=what)
+            for network, what in faults
+            if network in known and (network, one.name) not in told
+        ]
+    return found if wanted else [*found, *networks.find_stale()]
+
+
+def _chosen(containers: Containers, wanted: Sequence[str]) -> list[Network]:
+    networks = containers.parts.networks
+    return [networks.get(name) for name in wanted] or networks.list()
+
+
+def _restore(containers: Containers, networks: list[Network]) -> list[Finding]:
+    """At the host; what could not be."""
+    failures = []
+    for network in networks:
+        try:
+            containers.parts.networks.restore(network)
+        except Problem as problem:
+            what = str(problem).removeprefix(f"network {network.name}: ")
+            failures.append(Finding(network=network.name, what=what, hint=problem.hint))
+    return failures
+
+
+async def _mend_inside(containers: Containers) -> None:
+    """Each monitor is asked to be on the networks that it is on."""
+    for one, faults in await _look_inside(containers):
+        if faults:
+            request = {"do": "networks", "network": one.network, "attachments": one.attachments}
+            await ask(containers.roots, one.id, request)
+
+
+async def _look_inside(containers: Containers) -> list[tuple[_Inmate, Faults]]:
+    """Running containers with their faults."""
+    rows = containers.db.execute("SELECT id, name, started_at FROM containers").fetchall()
+    inmates = [one for row in rows if (one := _find_inmate(containers, row)) is not None]
+    # in a thread of its own, which joins their namespaces
+    return await asyncio.to_thread(lambda: [(one, _faults(one)) for one in inmates])
+
+
+def _find_inmate(containers: Containers, row: sqlite3.Row) -> _Inmate | None:
+    state = observe_state(containers.roots, row["id"], row["started_at"])
+    target = state.get("target")
+    config = read_json(f"{containers.roots.container_run(row['id'])}/{CONFIG_NAME}")
+    if not target or config is None or config["buoy"]["network"]["mode"] != "sandbox":
+        return None
+    return _Inmate(
+        id=row["id"],
+        name=row["name"],
+        pid=target["pid"],
+        started=target["started"],
+        network=config["buoy"]["network"],
+        attachments=config["buoy"]["attachments"],
+    )
+
+
+def _faults(one: _Inmate) -> Faults:
+    try:
+        netns_fd = os.open(f"/proc/{one.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return []
+    try:
+        if start_time(one.pid) != one.started:  # the pid was used again while we looked
+            return []
+        return [*inside.find_faults(netns_fd, one.network), *_unnamed(one)]
+    finally:
+        os.close(netns_fd)
+
+
+def _unnamed(one: _Inmate) -> Faults:
+    """Networks on which nobody finds it by its names."""
+    return [
+        (endpoint["network"], "it is not found by its names any more")
+        for endpoint in one.network["endpoints"]
+        if not any(
+            entry.container_id == one.id and entry.alive and entry.names
+            for entry in names.read(endpoint["directory"])
+        )
+    ]

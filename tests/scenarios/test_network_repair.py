@@ -1,0 +1,183 @@
+"""What was changed or taken away of networks: `plan` says so, `up` and `network repair` put it
+right. On a host of the test's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.engine.network.world import private_host, run
+from tests.marks import needs_program, needs_root
+from tests.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.scenarios.conftest import Buoy
+
+pytestmark = [needs_root, needs_program("nft"), pytest.mark.usefixtures("busybox")]
+
+PROJECT = """
+services:
+  web:
+    image: busybox
+    command: [httpd, -f, -p, "80", -h, /etc]
+    ports: ["8080:80"]
+    stop_grace_period: 0s
+  peer:
+    image: busybox
+    command: sleep 1000
+    stop_grace_period: 0s
+"""
+
+
+@pytest.fixture(autouse=True)
+def host() -> Iterator[None]:
+    """Comes before all others, and so is there for all that they make."""
+    with private_host():
+        yield
+
+
+class Place:
+    """The network of a project that is up."""
+
+    def __init__(self, buoy: Buoy) -> None:
+        self.buoy = buoy
+        (self.shown,) = json.loads(buoy.run("network", "inspect", "app_default").stdout)
+        self.bridge: str = self.shown["Observed"]["Bridge"]
+        self.container = next(iter(self.of("web")))
+
+    def of(self, service: str) -> dict[str, Any]:
+        """Containers of a service, with their places on the network."""
+        there = self.shown["Containers"]
+        return {key: one for key, one in there.items() if one["Name"] == f"app-{service}-1"}
+
+    def inside(self, *argv: str) -> str:
+        """A program of the host in the namespace of `web`."""
+        path = Path(self.buoy.roots.container_run(self.container)) / "state.json"
+        pid = json.loads(path.read_text())["pid"]
+        return run("nsenter", "--net", "--target", str(pid), *argv)
+
+    def works(self) -> bool:
+        """From the host by the published port, and from a container by name."""
+        try:
+            urllib.request.urlopen("http://127.0.0.1:8080/hostname", timeout=2).close()
+        except OSError:
+            return False
+        named = ["timeout", "3", "wget", "-qO-", "http://web/hostname"]
+        return self.buoy.run("exec", "-T", "peer", *named, check=False).exit_code == 0
+
+
+@pytest.fixture
+def place(buoy: Buoy) -> Place:
+    buoy.write("compose.yaml", PROJECT)
+    buoy.run("up", "-d")
+    found = Place(buoy)
+    assert eventually(found.works)
+    return found
+
+
+def test_what_is_seen_from_the_host_is_planned_and_put_right_by_up(place: Place) -> None:
+    buoy, table = place.buoy, place.buoy.roots.kernel_name
+    container = buoy.run("ps", "-q").stdout
+    veth = next(iter(place.of("web").values()))["EndpointID"]
+    for fault, told in (
+        (["ip", "link", "delete", place.bridge], f"bridge {place.bridge} is gone"),
+        (["nft", "flush", "ruleset"], f"nftables table `ip {table}` is gone"),
+        (["ip", "link", "delete", veth], f"app-web-1: link {veth} is gone"),
+    ):
+        run(*fault)
+        assert not place.works()
+        restore = f"#1 restore network app_default: {told}\n"
+        assert buoy.run("plan").stdout == restore
+        assert f"Network app_default  Restored ({told})" in buoy.run("up", "-d").stderr
+        assert place.works()
+        assert buoy.run("plan").stdout == "nothing to do\n"
+    assert buoy.run("ps", "-q").stdout == container
+
+
+def test_repair_tells_and_puts_right_what_is_wrong_at_the_host_and_inside(place: Place) -> None:
+    buoy = place.buoy
+    assert buoy.run("network", "repair").stdout == ""
+    run("ip", "address", "flush", "dev", place.bridge)
+    place.inside("ip", "route", "delete", "default")
+    place.inside("nft", "flush", "ruleset")
+    told = [
+        f"app_default: bridge {place.bridge} has no 172.18.0.1/16 any more",
+        "app_default: app-web-1: its default route by 172.18.0.1 is gone",
+        "app_default: app-web-1: its name server is cut off",
+    ]
+    shown = buoy.run("network", "repair", "--dry-run").lines
+    assert shown == [f"{line} (would be put right)" for line in told]
+    assert buoy.run("network", "repair", "app_default").lines == [
+        f"{line}: put right" for line in told
+    ]
+    assert place.works()
+
+    for fault, what in (
+        (["ip", "link", "delete", "eth0"], "link"),
+        (["ip", "link", "set", "eth0", "down"], "eth0 is down"),
+        (["ip", "address", "flush", "dev", "eth0"], "eth0 has no 172.18.0.3/16 any more"),
+    ):
+        place.inside(*fault)
+        assert not place.works()
+        assert what in buoy.run("network", "repair").stdout
+        assert place.works()
+        assert buoy.run("network", "repair").stdout == ""
+    assert buoy.run("exec", "-T", "web", "nslookup", "peer").exit_code == 0
+
+
+def test_names_that_were_deleted_are_written_again(place: Place) -> None:
+    buoy = place.buoy
+    (names,) = Path(buoy.roots.run_root).glob("networks/*/names")
+    names.unlink()
+    assert not place.works()
+    assert buoy.run("network", "repair").lines == [
+        f"app_default: app-{service}-1: it is not found by its names any more: put right"
+        for service in ("peer", "web")
+    ]
+    assert eventually(place.works)
+
+
+def test_what_a_killed_monitor_and_strangers_left_is_cleaned_away(place: Place) -> None:
+    buoy, table = place.buoy, place.buoy.roots.kernel_name
+    path = Path(buoy.roots.container_run(place.container)) / "state.json"
+    os.kill(json.loads(path.read_text())["monitor"], signal.SIGKILL)
+    assert eventually(lambda: "app-web-1" not in buoy.run("ps").stdout)
+    run("nft", "add", "element", "ip", table, "bridges", "{ br-nobody }")
+    run("nft", "add", "element", "ip", table, "subnets", "{ 10.0.0.0/8 }")
+    assert buoy.run("network", "repair").lines == [
+        "app_default: app-web-1 is named, and has ended: put right",
+        *(
+            f"set `{name}` of nftables table `ip {table}` has elements of no network: put right"
+            for name in ("bridges", "subnets")
+        ),
+        "the firewall leads tcp/0.0.0.0:8080->80 to a container that has ended: put right",
+    ]
+    assert "br-nobody" not in run("nft", "list", "table", "ip", table)
+    buoy.run("up", "-d")
+    assert eventually(place.works)
+
+
+def test_what_cannot_be_put_right_is_told_with_what_helps(buoy: Buoy) -> None:
+    name = ("-o", "com.docker.network.bridge.name=br0")
+    buoy.run("network", "create", *name, "mine")
+    run("ip", "link", "delete", "br0")
+    run("ip", "link", "add", "br0", "type", "bridge")
+    failed = buoy.run("network", "repair", check=False)
+    assert (failed.exit_code, failed.lines) == (
+        1,
+        [
+            "mine: there is a device br0 already, which is not its bridge: still so",
+            "  hint: see `ip -details link show br0`",
+        ],
+    )
+    run("ip", "link", "delete", "br0")
+    assert buoy.run("network", "repair", "mine").lines == ["mine: bridge br0 is gone: put right"]
+    assert "network nobody not found" in buoy.run("network", "repair", "nobody", check=False).stderr
