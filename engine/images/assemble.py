@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from engine.images.image import Progress
     from engine.images.store import Store
 
+    Waiting = Callable[[], None]  # called while another command has the content in its hands
+
 PARALLEL_LAYERS = 3
 _DAMAGE = ("invalid-layer", "wrong-digest")  # as what a damaged blob shows itself
+WAITING = "Waiting for another command that fetches it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +39,7 @@ class LayerSource:
     diff_id: str
     blob_digest: str | None
     size_bytes: int | None
-    pieces: Callable[[], Generator[bytes, None, None]]
+    pieces: Callable[[Waiting], Generator[bytes, None, None]]
 
 
 class _Stopped(Exception):
@@ -86,7 +89,7 @@ class _Layer:
 
     def make(self) -> None:
         source = self.source
-        with self.store.layers.making(self.chain[-1]) as wanted:
+        with self.store.layers.making(self.chain[-1], self._waiting()) as wanted:
             if wanted:
                 self._unpack()
             elif self._lacks_blob():
@@ -104,6 +107,24 @@ class _Layer:
             and layer.blob_digest == digest
             and not self.store.blobs.has(digest)
         )
+
+    def _waiting(self) -> Callable[[], None]:
+        """Says, once, that another command is at work on it, and then how far that one is."""
+        source = self.source
+        total = source.size_bytes
+        said = False
+
+        def waiting() -> None:
+            nonlocal said
+            if self.stop.is_set():
+                raise _Stopped
+            if not said:
+                self.progress(source.subject, WAITING, None, None)
+                said = True
+            here = self.store.blobs.ingested_bytes(source.blob_digest) if source.blob_digest else 0
+            self.progress(source.subject, WAITING, min(here, total - 1) if total else 0, total)
+
+        return waiting
 
     def _unpack(self) -> None:
         """Where what was here of the blob before turns out to be damaged, it is fetched again."""
@@ -142,7 +163,7 @@ class _Layer:
     def _pieces(self, found: list[str]) -> Generator[bytes, None, None]:
         """With the digest in `found` at the end, where it was not known before."""
         done_bytes = 0
-        given = self.source.pieces()
+        given = self.source.pieces(self._waiting())
         if self.source.blob_digest is None:
             given = self.store.blobs.recorded(given, found)
         with contextlib.closing(given) as pieces:

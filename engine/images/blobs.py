@@ -105,12 +105,16 @@ class BlobStore:
             raise wrong_digest(f"the blob {self.path(digest)}", digest, found)
 
     def ingest(
-        self, digest: str, fetch: Callable[[int], Iterator[bytes]]
+        self,
+        digest: str,
+        fetch: Callable[[int], Iterator[bytes]],
+        waiting: Callable[[], None] | None = None,
     ) -> Generator[bytes, None, None]:
         """The content of a blob, kept while it passes through.
 
-        fetch  gives the content from an offset on. What an interrupted command had of the blob is
-               used first, so that it is not fetched twice.
+        fetch    gives the content from an offset on. What an interrupted command had of the blob
+                 is used first, so that it is not fetched twice.
+        waiting  called while another command fetches it
 
         Of several commands that want the same blob one fetches it; the others wait and read it.
         Raises ImageProblem (`wrong-digest`) at the end of what is not the blob.
@@ -118,13 +122,20 @@ class BlobStore:
         if self.has(digest):
             yield from self.pieces(digest)
             return
-        os.makedirs(f"{self._directory}/ingest", mode=0o700, exist_ok=True)
         partial = self._partial(digest)
-        with locked(f"{partial}.lock"):
+        os.makedirs(os.path.dirname(partial), mode=0o700, exist_ok=True)
+        with locked(f"{partial}.lock", waiting=waiting):
             if self.has(digest):
                 yield from self.pieces(digest)
             else:
                 yield from self._fetched(digest, partial, fetch)
+
+    def ingested_bytes(self, digest: str) -> int:
+        """How much is here of a blob that is being fetched."""
+        try:
+            return os.path.getsize(self._partial(digest))
+        except FileNotFoundError:
+            return 0
 
     def _partial(self, digest: str) -> str:
         return f"{self._directory}/ingest/{parse_digest(digest).partition(':')[2]}"

@@ -6,12 +6,14 @@ import time
 from typing import TYPE_CHECKING
 
 from engine.images.bootstrap import bootstrap, find_recipe
+from engine.images.platform import host_platform
 from engine.images.registry.errors import RegistryUnreachable
 from engine.images.registry.pull import pull
 from engine.state.locks import locked
 
 if TYPE_CHECKING:
     from engine.images.image import Progress
+    from engine.images.platform import Platform
     from engine.images.reference import Reference
     from engine.images.store import Store
 
@@ -19,7 +21,9 @@ _RECENT_S = 24 * 3600.0
 _unreachable: dict[str, RegistryUnreachable] = {}  # by domain, for the life of the process
 
 
-def fetch(store: Store, reference: Reference, progress: Progress) -> str:
+def fetch(
+    store: Store, reference: Reference, progress: Progress, platform: Platform | None = None
+) -> str:
     """Have the image that `reference` means; its id. The caller holds the store.
 
     A registry that could not be reached is not tried again by this process: a project of ten
@@ -28,10 +32,10 @@ def fetch(store: Store, reference: Reference, progress: Progress) -> str:
     try:
         if reference.domain in _unreachable:
             raise _unreachable[reference.domain]
-        return pull(store, reference, progress)
+        return pull(store, reference, progress, platform)
     except RegistryUnreachable as problem:
         _unreachable[reference.domain] = problem
-        recipe = find_recipe(reference)
+        recipe = find_recipe(reference) if platform in (None, host_platform()) else None
         if recipe is None:
             raise
         name, failed = reference.familiar, f"{problem.host} cannot be reached"

@@ -88,10 +88,19 @@ class Images:
 
     # Fetching
 
-    def ensure(self, reference: str, policy: str, progress: Progress = silent) -> Image:
+    def ensure(
+        self,
+        reference: str,
+        policy: str,
+        progress: Progress = silent,
+        platform: str | None = None,
+    ) -> Image:
         """The image, fetched when `policy` asks for it.
 
-        policy  missing (or if_not_present), always, never, daily, weekly, every_<duration>
+        policy    missing (or if_not_present), always, never, daily, weekly, every_<duration>
+        platform  what it has to be made for: linux/arm64; one that is here for another is fetched
+                  anew
+
         Raises ImageProblem; with a policy of an interval, an image that is here is good enough
         when it cannot be refreshed, which `progress` is told.
         """
@@ -101,10 +110,12 @@ class Images:
         found = self.find(reference)
         if policy == "never":
             return found or self.get(reference)
+        if found is not None and platform is not None and not _is_for(found, platform):
+            found = None
         if found is not None and not is_due(interval_s, self._updated_at(reference)):
             return found
         try:
-            return self.pull(reference, progress)
+            return self.pull(reference, progress, platform)
         except ImageProblem as problem:
             if found is None or policy == "always":
                 raise
@@ -112,21 +123,29 @@ class Images:
             return found
 
     async def ensure_in_thread(
-        self, reference: str, policy: str, progress: Progress = silent
+        self,
+        reference: str,
+        policy: str,
+        progress: Progress = silent,
+        platform: str | None = None,
     ) -> Image:
         """`ensure` from an event loop. Cancelled, it stops fetching before it returns."""
         from engine.images.cancelling import in_thread
 
-        return await in_thread(lambda tell: self.ensure(reference, policy, tell), progress)
+        return await in_thread(
+            lambda tell: self.ensure(reference, policy, tell, platform), progress
+        )
 
-    def pull(self, reference: str, progress: Progress = silent) -> Image:
+    def pull(
+        self, reference: str, progress: Progress = silent, platform: str | None = None
+    ) -> Image:
         """Fetch an image from where its reference says, whatever is here already. What `progress`
-        raises stops it."""
+        raises stops it. `platform` as for `ensure`."""
         source = parse_source(reference)
         if source.kind == "rootfs":
             return rootfs_image(source.name, source.path)
         with self._store.hold():
-            return self._exactly(self._fetch(source, progress))
+            return self._exactly(self._fetch(source, progress, platform))
 
     def push(self, reference: str, progress: Progress = silent) -> Pushed:
         """Send the image of that name to the registry that is in its name.
@@ -149,6 +168,13 @@ class Images:
             )
         with self._store.hold():
             return push(self._store, image, name, progress)
+
+    def tags(self, name: str, progress: Progress = silent) -> Sequence[str]:
+        """References to all tags that the registry has of a repository, which `name` is without a
+        tag. Raises ImageProblem."""
+        from engine.images.registry.tags import list_tags
+
+        return list_tags(parse_reference(name), progress)
 
     async def push_in_thread(self, reference: str, progress: Progress = silent) -> Pushed:
         """`push` from an event loop. Cancelled, it stops sending before it returns."""
@@ -266,11 +292,13 @@ class Images:
 
     # Inside
 
-    def _fetch(self, source: Source, progress: Progress) -> str:
+    def _fetch(self, source: Source, progress: Progress, platform: str | None) -> str:
         if source.kind == "registry":
             from engine.images.fetch import fetch
+            from engine.images.platform import parse_platform
 
-            return fetch(self._store, parse_reference(source.name), progress)
+            wanted = parse_platform(platform) if platform else None
+            return fetch(self._store, parse_reference(source.name), progress, wanted)
         from engine.images.archives.load import load_one
 
         return load_one(self._store, source, progress)
@@ -339,3 +367,10 @@ class Images:
     def _updated_at(self, reference: str) -> float:
         row = self._records.find_reference(parse_source(reference).name)
         return time.time() if row is None else float(row["updated_at"])
+
+
+def _is_for(image: Image, platform: str) -> bool:
+    from engine.images.platform import candidates, parse_platform, platform_of
+
+    made_for = {"os": image.os, "architecture": image.architecture, "variant": image.variant}
+    return platform_of(made_for) in candidates(parse_platform(platform))

@@ -18,7 +18,7 @@ from engine.images.unpack import unpack
 from engine.state.locks import locked
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from engine.images.records import Records
     from engine.images.unpack import Unpacked
@@ -46,9 +46,11 @@ class LayerStore:
         return self._records.find_layer(chain) is not None and os.path.isdir(self.path(chain))
 
     @contextlib.contextmanager
-    def making(self, chain: str) -> Iterator[bool]:
-        """Exclude other makers of the layer; False where it is here already."""
-        with locked(f"{self._roots.layers}/.{parse_digest(chain).partition(':')[2]}.lock"):
+    def making(self, chain: str, waiting: Callable[[], None] | None = None) -> Iterator[bool]:
+        """Exclude other makers of the layer; False where it is here already. `waiting` is called
+        while one is at work."""
+        path = f"{self._roots.layers}/.{parse_digest(chain).partition(':')[2]}.lock"
+        with locked(path, waiting=waiting):
             yield not self.has(chain)
 
     @contextlib.contextmanager

@@ -170,6 +170,7 @@ def _platform(value: object) -> Platform | None:
         os=str(value.get("os") or ""),
         architecture=str(value.get("architecture") or ""),
         variant=str(value.get("variant") or ""),
+        os_features=tuple(map(str, value.get("os.features") or ())),
     )
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from engine.images.archives.files import Files
+    from engine.images.assemble import Waiting
     from engine.images.image import Progress
     from engine.images.store import Store
 
@@ -65,9 +66,9 @@ def _source(store: Store, files: Files, name: str, diff_id: str) -> LayerSource:
     start = next(files.pieces(name), b"")
     plain = start[_TAR_MAGIC] == b"ustar" or not start.strip(b"\0")
 
-    def pieces() -> Generator[bytes, None, None]:
+    def pieces(waiting: Waiting) -> Generator[bytes, None, None]:
         if plain:
-            return store.blobs.ingest(diff_id, lambda offset: files.pieces(name, offset))
+            return store.blobs.ingest(diff_id, lambda offset: files.pieces(name, offset), waiting)
         return files.pieces(name)
 
     return LayerSource(

@@ -94,7 +94,9 @@ def _source(store: Store, files: Files, layer: Descriptor, diff_id: str) -> Laye
         diff_id=diff_id,
         blob_digest=layer.digest,
         size_bytes=files.size(name),
-        pieces=lambda: store.blobs.ingest(layer.digest, lambda offset: files.pieces(name, offset)),
+        pieces=lambda waiting: store.blobs.ingest(
+            layer.digest, lambda offset: files.pieces(name, offset), waiting
+        ),
     )
 
 

@@ -39,8 +39,11 @@ class Endpoint(Record):
 
     def url(self, path: str, what: str) -> str:
         """Of `what` (`manifests/8`) in a repository. Mirrors are told of which registry it is."""
-        query = f"?{urlencode({'ns': self.namespace})}" if self.is_mirror else ""
-        return f"{self.scheme}://{self.host}/v2/{self.repository(path)}/{what}{query}"
+        url = f"{self.scheme}://{self.host}/v2/{self.repository(path)}/{what}"
+        if not self.is_mirror:
+            return url
+        joint = "&" if "?" in what else "?"
+        return f"{url}{joint}{urlencode({'ns': self.namespace})}"
 
 
 def endpoints(domain: str, *, mirrors: bool) -> tuple[Endpoint, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from urllib3.exceptions import HTTPError
@@ -11,7 +12,7 @@ from engine.images.assemble import LayerSource, assemble
 from engine.images.config import LARGEST_DOCUMENT_BYTES, diff_ids, parse_config_document
 from engine.images.digest import sha256, verify
 from engine.images.manifest import ACCEPTED, DEEPEST_INDEX, Index, choose, parse_document
-from engine.images.platform import Platform, candidates, host_platform
+from engine.images.platform import candidates, host_platform, platform_of
 from engine.images.registry.errors import RegistryUnreachable
 from engine.images.registry.http import Interrupted, read_body
 from engine.images.registry.resolve import tag_digest
@@ -19,31 +20,44 @@ from engine.images.registry.transport import Transport
 from engine.images.registry.waiting import ATTEMPTS, wait_before_retry
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterator
 
     from urllib3 import BaseHTTPResponse
 
     from engine.images.image import Progress
     from engine.images.manifest import Descriptor, Manifest
+    from engine.images.platform import Platform
     from engine.images.reference import Reference
     from engine.images.store import Store
 
 _PIECE_BYTES = 1024 * 1024
 
 
-def pull(store: Store, reference: Reference, progress: Progress) -> str:
+def pull(
+    store: Store, reference: Reference, progress: Progress, platform: Platform | None = None
+) -> str:
     """Have the image that `reference` means now; its id. The caller holds the store.
+
+    platform  None: this host's, or what there is with a warning
 
     Raises ImageProblem; RegistryUnreachable where the registry cannot be talked to.
     """
-    return _Pull(store, reference, progress).run()
+    return _Pull(store, reference, progress, platform).run()
 
 
 class _Pull:
-    def __init__(self, store: Store, reference: Reference, progress: Progress) -> None:
+    def __init__(
+        self,
+        store: Store,
+        reference: Reference,
+        progress: Progress,
+        platform: Platform | None,
+    ) -> None:
         self._store = store
         self._reference = reference
         self._progress = progress
+        self._platform = platform
         self._transport = Transport(
             reference.domain, reference.path, subject=reference.familiar, progress=progress
         )
@@ -52,7 +66,7 @@ class _Pull:
         name = self._reference.familiar
         self._say(f"Pulling from {self._reference.path}")
         if (present := self._unchanged()) is not None:
-            self._say(f"Image is up to date for {name}")
+            self._say(f"Status: Image is up to date for {name}")
             return present
         data, manifest, digest = self._manifest()
         config = self._config(manifest)
@@ -62,7 +76,7 @@ class _Pull:
             config, chain, [str(self._reference)], manifest=data, reference_digest=digest
         )
         self._say(f"Digest: {digest}")
-        self._say(f"Downloaded newer image for {name}")
+        self._say(f"Status: Downloaded newer image for {name}")
         return image_id
 
     def _say(self, text: str) -> None:
@@ -74,16 +88,28 @@ class _Pull:
         Asked by HEAD, which registries do not count as a pull.
         """
         row = self._store.records.find_reference(str(self._reference))
-        if row is None or row["digest"] is None or not self._store.is_whole(row["image_id"]):
+        if row is None or row["digest"] is None:
             return None
+        if not self._store.is_whole(row["image_id"]) or not self._suits(row):
+            return None
+        digest: str = row["digest"]
         if self._reference.digest is None:
-            said = tag_digest(self._transport, self._reference)
-            if said != row["digest"]:
+            if tag_digest(self._transport, self._reference) != digest:
                 return None
-        self._store.records.add_reference(
-            str(self._reference), row["image_id"], digest=row["digest"]
-        )
+            self._say(f"Digest: {digest}")
+        self._store.records.add_reference(str(self._reference), row["image_id"], digest=digest)
         return str(row["image_id"])
+
+    def _suits(self, row: sqlite3.Row) -> bool:
+        """Whether the image here is of the platform that is wanted; else another entry of the
+        index may be. An image without an index may be of any, if none is asked for."""
+        found = self._store.records.image_row(row["image_id"])
+        if found is None:
+            return False
+        platform = platform_of(json.loads(found["config"]))
+        if self._platform is None and found["manifest_digest"] == row["digest"]:
+            return True
+        return platform in candidates(self._platform or host_platform())
 
     def _manifest(self) -> tuple[bytes, Manifest, str]:
         """The manifest for this host, its bytes, and the digest of what the reference names."""
@@ -92,9 +118,10 @@ class _Pull:
         for _ in range(DEEPEST_INDEX):
             if not isinstance(document, Index):
                 return data, document, top
-            entry = choose(document, host_platform())
+            wanted = self._platform or host_platform()
+            entry = choose(document, wanted)
             if entry is None:
-                raise _no_platform(self._reference, document)
+                raise _no_platform(self._reference, document, wanted)
             data, document = self._document(entry.digest, entry.digest)
         raise ImageProblem("indexes are nested too deeply", code="invalid-manifest")
 
@@ -120,18 +147,19 @@ class _Pull:
         return data
 
     def _check_platform(self, config: bytes) -> None:
-        document = parse_config_document(config)
-        found = Platform(
-            os=str(document.get("os") or "linux"),
-            architecture=str(document.get("architecture") or ""),
-            variant=str(document.get("variant") or ""),
-        ).normalised()
-        host = host_platform()
-        if found.architecture and found not in candidates(host):
-            self._say(
-                f"The requested image's platform ({found}) does not match the detected host "
-                f"platform ({host})"
+        found = platform_of(parse_config_document(config))
+        wanted = self._platform or host_platform()
+        if not found.architecture or found in candidates(wanted):
+            return
+        if self._platform is not None:
+            raise ImageProblem(
+                f"{self._reference.familiar} is made for {found}, not for {wanted}",
+                code="no-such-platform",
             )
+        self._say(
+            f"The requested image's platform ({found}) does not match the detected host "
+            f"platform ({wanted})"
+        )
 
     def _sources(self, manifest: Manifest, config: bytes) -> list[LayerSource]:
         expected = diff_ids(parse_config_document(config))
@@ -148,8 +176,8 @@ class _Pull:
             diff_id=diff_id,
             blob_digest=layer.digest,
             size_bytes=layer.size,
-            pieces=lambda: self._store.blobs.ingest(
-                layer.digest, lambda offset: self._blob(layer, offset)
+            pieces=lambda waiting: self._store.blobs.ingest(
+                layer.digest, lambda offset: self._blob(layer, offset), waiting
             ),
         )
 
@@ -211,10 +239,10 @@ def _whole(response: BaseHTTPResponse, host: str) -> bytes:
         raise RegistryUnreachable(host, str(error)) from None
 
 
-def _no_platform(reference: Reference, index: Index) -> ImageProblem:
+def _no_platform(reference: Reference, index: Index, wanted: Platform) -> ImageProblem:
     known = sorted({str(e.platform) for e in index.manifests if e.platform is not None})
     return ImageProblem(
-        f"{reference.familiar} is not made for {host_platform()}",
+        f"{reference.familiar} is not made for {wanted}",
         hint=f"it is made for {', '.join(known) or 'nothing that says so'}",
         code="no-such-platform",
     )

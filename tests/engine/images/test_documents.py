@@ -18,7 +18,7 @@ from engine.images.manifest import (
     choose,
     parse_document,
 )
-from engine.images.platform import Platform, candidates
+from engine.images.platform import Platform, candidates, parse_platform
 
 DIGEST = "sha256:" + "0" * 64
 CONFIG = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": DIGEST, "size": 2}
@@ -124,6 +124,32 @@ def test_what_runs_on_a_platform_goes_from_best_to_worst() -> None:
     ]
     assert named("arm", "v7") == ["linux/arm/v7", "linux/arm/v6", "linux/arm/v5"]
     assert named("arm64")[:2] == ["linux/arm64", "linux/arm/v8"]
+    assert named("arm64", "v8.2")[:4] == [
+        *("linux/arm64/v8.2", "linux/arm64/v8.1", "linux/arm64", "linux/arm/v8"),
+    ]
+    assert named("arm64", "v9.1")[:4] == [
+        *("linux/arm64/v9.1", "linux/arm64/v9", "linux/arm64/v8.6", "linux/arm64/v8.5"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "platform"),
+    [
+        ("linux/arm64/v8", "linux/arm64"),
+        ("linux/x86_64", "linux/amd64"),
+        ("ARM64", "linux/arm64"),
+        ("armhf", "linux/arm/v7"),
+        ("windows/amd64", "windows/amd64"),
+    ],
+)
+def test_a_platform_is_written_in_many_ways(text: str, platform: str) -> None:
+    assert str(parse_platform(text)) == platform
+
+
+def test_what_needs_features_of_the_system_that_linux_has_not_is_passed_over() -> None:
+    needing = entry("amd64")
+    needing["platform"] = {"os": "linux", "architecture": "amd64", "os.features": ["win32k"]}
+    assert choose(index(needing), Platform(os="linux", architecture="amd64")) is None
 
 
 def test_null_and_missing_are_the_same_in_a_config() -> None:

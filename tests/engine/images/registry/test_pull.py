@@ -10,6 +10,7 @@ import random
 import shutil
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,15 +18,17 @@ import pytest
 import zstandard
 
 from engine.errors import ImageProblem
+from engine.images.assemble import WAITING
+from engine.images.images import Images
 from engine.images.manifest import DOCKER_MANIFEST, OCI_MANIFEST
 from engine.images.registry.errors import RegistryUnreachable
 from tests.engine.images.registry import Registry, once
 from tests.engine.images.tars import ARCHITECTURE, build, digest, directory, file, tar
 from tests.marks import needs_root
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from engine.images.image import Image
-    from engine.images.images import Images
     from engine.state.paths import Roots
     from tests.engine.images.registry.server import Handler
     from tests.engine.images.tars import Built
@@ -316,6 +319,27 @@ def test_an_index_without_this_platform_names_those_it_has(
     assert caught.value.hint == "it is made for linux/s390x"
 
 
+def test_a_platform_may_be_asked_for(images: Images, registry: Registry) -> None:
+    own, foreign = two_layers(), build([tar(file("f", "f"))], architecture="s390x")
+    registry.put("a", "own", own)
+    registry.put("a", "foreign", foreign)
+    entries = [described(own, ARCHITECTURE), described(foreign, "s390x")]
+    index = json.dumps({"schemaVersion": 2, "manifests": entries}).encode()
+    reference = registry.put_document("a", "all", index)
+    asked = images.pull(reference, platform="linux/s390x")
+    assert asked.id == digest(foreign.config)
+    assert images.ensure(reference, "missing", platform="s390x").id == asked.id
+    assert images.ensure(reference, "missing", platform=f"linux/{ARCHITECTURE}").id != asked.id
+    images.pull(reference, platform="linux/s390x")
+    assert images.pull(reference).id == digest(own.config)  # this host's again
+    with pytest.raises(ImageProblem) as caught:
+        images.pull(f"{registry.host}/a:own", platform="linux/s390x")
+    assert caught.value.code == "no-such-platform"
+    with pytest.raises(ImageProblem) as caught:
+        images.pull(reference, platform="linux//")
+    assert caught.value.code == "invalid-platform"
+
+
 def test_an_image_of_another_platform_is_pulled_with_a_warning(
     images: Images, registry: Registry
 ) -> None:
@@ -478,3 +502,116 @@ def test_a_damaged_beginning_of_a_blob_is_fetched_again(
     half.parent.mkdir(parents=True)
     half.write_bytes(bytes(50))
     assert content(images.pull(reference), "etc/low") == "low"
+
+
+def test_all_tags_are_listed_page_by_page(images: Images, registry: Registry) -> None:
+    def page(handler: Handler) -> bool:
+        if not handler.bare_path.endswith("/tags/list"):
+            return False
+        last = handler.query.get("last")
+        tags, link = (["1", "2"], '</v2/a/tags/list?n=2&last=2>; rel="next"')
+        if last:
+            tags, link = (["3"], "")
+        body = json.dumps({"name": "a", "tags": tags}).encode()
+        return handler.answer(200, body, {"Link": link} if link else {})
+
+    registry.faults.append(page)
+    assert list(images.tags(f"{registry.host}/a")) == [
+        *(f"{registry.host}/a:{tag}" for tag in ("1", "2", "3")),
+    ]
+
+
+def test_warnings_of_a_registry_are_shown_once(images: Images, registry: Registry) -> None:
+    warning = {"Warning": '299 - "this repository \\"a\\" goes away"'}
+    said: list[str] = []
+    reference = registry.put("a", "1", two_layers())
+    media_type, data = registry.content["/v2/a/manifests/1"]
+
+    def warn(handler: Handler) -> bool:
+        headers = {**warning, "Content-Type": media_type}
+        return "/manifests/" in handler.path and handler.answer(200, data, headers)
+
+    registry.faults.append(warn)
+    images.pull(reference, lambda subject, text, done, total: said.append(text))
+    images.pull(reference, lambda subject, text, done, total: said.append(text))
+    assert said.count(f'{registry.host} warns: this repository "a" goes away') == 2
+
+
+def test_a_limit_is_waited_for_and_said(images: Images, registry: Registry) -> None:
+    said: list[str] = []
+    limits = {"Retry-After": "2", "ratelimit-limit": "100;w=21600", "ratelimit-remaining": "0;w=2"}
+    registry.faults.append(once("/manifests/", lambda h: h.answer(429, b"", limits)))
+    reference = registry.put("a", "1", two_layers())
+    images.pull(reference, lambda subject, text, done, total: said.append(text))
+    assert (
+        f"{registry.host} limits how often one may pull (100 in 6 h) for 2 s: too many requests: "
+        "waiting 2 s" in said
+    )
+
+
+def test_a_wait_ends_when_it_is_interrupted(images: Images, registry: Registry) -> None:
+    limits = {"Retry-After": "100"}
+    registry.faults.append(lambda handler: handler.answer(429, b"", limits))
+
+    def stop(subject: str, text: str, done: int | None, total: int | None) -> None:
+        if done == 0:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        images.pull(f"{registry.host}/a:1", stop)
+
+
+def test_a_token_that_is_too_narrow_is_renewed_once(images: Images, registry: Registry) -> None:
+    reference = registry.put("a/b", "1", two_layers())
+    registry.tokens["repository:a/b:pull"] = "secret"
+    registry.tokens["repository:a/b:pull repository:base:pull"] = "wider"
+    narrow = f'Bearer realm="http://{registry.host}/token",scope="repository:base:pull",'
+    narrow += 'error="insufficient_scope"'
+
+    def refuse(handler: Handler) -> bool:
+        wider = handler.headers.get("Authorization") == "Bearer wider"
+        return not wider and handler.answer(403, b"", {"WWW-Authenticate": narrow})
+
+    registry.faults.append(once("/blobs/", refuse))
+    assert images.pull(reference).config.cmd == ("sh",)
+    assert len(registry.token_requests) == 2
+
+
+def test_redirects_without_end_are_given_up(images: Images, registry: Registry) -> None:
+    registry.faults.append(lambda h: h.answer(307, b"", {"Location": h.path}))
+    with pytest.raises(ImageProblem, match="redirects without end"):
+        images.pull(f"{registry.host}/a:1")
+    assert len(registry.requests) <= 20
+
+
+def test_two_commands_share_the_work(roots: Roots, registry: Registry) -> None:
+    """The second waits for what the first fetches, says so, and fetches nothing itself."""
+    built = two_layers(3_000_000)
+    reference = registry.put("a/b", "1", built)
+    gate = threading.Event()
+
+    def hold(handler: Handler) -> bool:
+        gate.wait(20)
+        return False
+
+    large = max(built.blobs.values(), key=len)
+    registry.faults.append(once(digest(large), hold))
+    said: list[tuple[str, str]] = []
+
+    def hear(subject: str, text: str, done: int | None, total: int | None) -> None:
+        said.append((subject, text))
+        if text == WAITING:
+            gate.set()
+
+    first, second = Images(roots), Images(roots)
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            pulled = pool.submit(first.pull, reference)
+            eventually(lambda: any("/blobs/" in path for path in registry.paths()))
+            image = second.pull(reference, hear)
+            assert pulled.result() == image
+    finally:
+        first.close()
+        second.close()
+    assert (digest(large)[7:19], WAITING) in said
+    assert registry.paths().count(f"/v2/a/b/blobs/{digest(large)}") == 1
