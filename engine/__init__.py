@@ -10,6 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from engine.build.build import build_image as build_image
     from engine.build.progress import BuildEvent as BuildEvent
+    from engine.build.spec import BuildSecret as BuildSecret
     from engine.build.spec import BuildSpec as BuildSpec
     from engine.containers.containers import Containers as Containers
     from engine.containers.events import Event as Event
@@ -72,6 +73,7 @@ _HOME = {
     "Attachment": "engine.containers.spec",
     "BuildEvent": "engine.build.progress",
     "BuildProblem": "engine.errors",
+    "BuildSecret": "engine.build.spec",
     "BuildSpec": "engine.build.spec",
     "Container": "engine.containers.spec",
     "ContainerProblem": "engine.errors",

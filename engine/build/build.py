@@ -172,7 +172,8 @@ def _unused_arguments(dockerfile: Dockerfile, given: Mapping[str, str]) -> list[
 
     instructions = [*dockerfile.arguments, *(i for s in dockerfile.stages for i in s.instructions)]
     declared = {name for i in instructions if isinstance(i, Arg) for name, _ in i.pairs}
-    unused = sorted(given.keys() - declared - PREDEFINED_ARGUMENTS)
+    others = given.keys() - declared - PREDEFINED_ARGUMENTS
+    unused = sorted(name for name in others if not name.startswith("BUILDKIT_"))
     if not unused:
         return []
     return [f"[Warning] One or more build-args [{' '.join(unused)}] were not consumed"]

@@ -1,22 +1,17 @@
-"""RUN --mount: what is asked, and the mounts that come of it (engine.md D6.12, E14)."""
+"""RUN --mount: what is asked (engine.md D6.12)."""
 
 from __future__ import annotations
 
-import contextlib
 import csv
-import hashlib
-import os
 import posixpath
 import re
 from typing import TYPE_CHECKING
 
-from engine.containers.spec import Mount
 from engine.errors import BuildProblem
 from engine.kernel.record import Record
-from engine.state.locks import locked, locked_if_free
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from engine.build.expander import Expander
     from engine.build.instructions import Run
@@ -28,29 +23,39 @@ _KEYS = {
     "ro": "readonly",
     "rw": "readwrite",
 }
+_OWNED = {"id", "target", "mode", "uid", "gid"}
 _ALLOWED = {
     "bind": {"from", "source", "target", "readonly", "readwrite"},
-    "cache": {"id", "target", "sharing", "mode", "uid", "gid", "readonly", "readwrite"},
+    "cache": {*_OWNED, "from", "source", "sharing", "readonly", "readwrite"},
     "tmpfs": {"target", "size"},
+    "secret": {*_OWNED, "source", "env", "required"},
+    "ssh": {*_OWNED, "required"},
 }
-_LATER = {"secret", "ssh"}
+_MODES = {"secret": "400", "ssh": "600"}
+SSH_SOCKET = "/run/buildkit/ssh_agent"  # and `.N`, N being its number among those of a RUN
 _SIZE = re.compile(r"(\d+)([kmg]?)b?", re.IGNORECASE)
 
 
 class RunMount(Record):
     """One --mount.
 
-    origin   bind: stage, image or context that `source` is in; "" is the build context
-    mode, uid, gid   cache: of a new directory
+    origin   bind, cache: stage, image or context that `source` is in; "" is the build context
+    seeded   cache: a new one begins as a copy of `source`
+    env      secret: the variable that has it
+    target   "" where a secret is a variable alone
+    mode, uid, gid   of a new cache's directory, of a secret, of a socket
     """
 
     type: str
     target: str
     source: str = "/"
     origin: str = ""
+    seeded: bool = False
     id: str = ""
     sharing: str = "shared"
     read_only: bool = False
+    required: bool = False
+    env: str | None = None
     mode: int = 0o755
     uid: int = 0
     gid: int = 0
@@ -71,29 +76,11 @@ def parse_mount(text: str, run: Run, expander: Expander, directory: str) -> RunM
         key: value if key == "from" else expander.word(value)
         for key, value in _fields(text).items()
     }
-    kind = fields.pop("type", "bind")
-    where = run.locate_word(text)
-    if kind in _LATER:
-        raise BuildProblem(
-            f"RUN --mount=type={kind} is not built yet", where=where, code="not-built-yet"
-        )
-    if kind not in _ALLOWED:
-        raise BuildProblem(f"unsupported mount type `{kind}`", where=where, code="invalid-mount")
-    for key in fields.keys() - _ALLOWED[kind]:
-        later = kind == "cache" and key in ("from", "source")
-        what = (
-            f"`{key}` of a {kind} mount is not built yet"
-            if later
-            else (f"unexpected key `{key}` for a {kind} mount")
-        )
-        code = "not-built-yet" if later else "invalid-mount"
-        raise BuildProblem(what, where=where, code=code)
-    target = posixpath.normpath(posixpath.join(directory, fields.get("target", "")))
-    if target == "/" or not fields.get("target"):
-        raise BuildProblem(
-            "a mount needs a target, other than /", where=where, code="invalid-mount"
-        )
-    return _mount(kind, target, fields, where)
+    try:
+        return _mount(fields.pop("type", "bind"), fields, directory)
+    except ValueError as error:
+        where = run.locate_word(text)
+        raise BuildProblem(f"in a mount: {error}", where=where, code="invalid-mount") from None
 
 
 def _fields(text: str) -> dict[str, str]:
@@ -105,39 +92,75 @@ def _fields(text: str) -> dict[str, str]:
     return fields
 
 
-def _mount(kind: str, target: str, fields: Mapping[str, str], where: str) -> RunMount:
+def _mount(kind: str, fields: dict[str, str], directory: str) -> RunMount:
+    if kind not in _ALLOWED:
+        raise ValueError(f"unsupported type `{kind}`: it is one of {', '.join(_ALLOWED)}")
+    for key in fields.keys() - _ALLOWED[kind]:
+        raise ValueError(f"unexpected key `{key}` for type {kind}")
+    if "$" in fields.get("from", ""):
+        raise ValueError("`from` has no variables; name the image in a FROM ... AS")
     sharing = fields.get("sharing", "shared")
     if sharing not in ("shared", "private", "locked"):
-        raise BuildProblem(
-            f"unknown sharing `{sharing}`",
-            where=where,
-            hint="one of shared, private, locked",
-            code="invalid-mount",
-        )
-    try:
-        return RunMount(
-            type=kind,
-            target=target,
-            source=fields.get("source", "/"),
-            origin=fields.get("from", ""),
-            id=fields.get("id") or target,
-            sharing=sharing,
-            read_only=_read_only(kind, fields),
-            mode=int(fields.get("mode", "755"), 8),
-            uid=int(fields.get("uid", "0")),
-            gid=int(fields.get("gid", "0")),
-            size_bytes=_size(fields["size"]) if "size" in fields else None,
-        )
-    except ValueError as error:
-        raise BuildProblem(f"in a mount: {error}", where=where, code="invalid-mount") from None
+        raise ValueError(f"unknown sharing `{sharing}`: it is one of shared, private, locked")
+    target = _target(kind, fields, directory)
+    return RunMount(
+        type=kind,
+        target=target,
+        source=fields.get("source", "/"),
+        origin=fields.get("from", ""),
+        seeded=kind == "cache" and "from" in fields,
+        id=_id(kind, fields, target),
+        sharing=sharing,
+        read_only=_read_only(kind, fields),
+        required=_is_true(fields.get("required", "false")),
+        env=fields.get("env"),
+        mode=int(fields.get("mode", _MODES.get(kind, "755")), 8),
+        uid=int(fields.get("uid", "0")),
+        gid=int(fields.get("gid", "0")),
+        size_bytes=_size(fields["size"]) if "size" in fields else None,
+    )
+
+
+def _id(kind: str, fields: Mapping[str, str], target: str) -> str:
+    if kind == "secret":
+        return _secret_id(fields)
+    return fields.get("id") or ("default" if kind == "ssh" else target)
+
+
+def _secret_id(fields: Mapping[str, str]) -> str:
+    given = fields.get("source") or fields.get("id")
+    return given or posixpath.basename(fields.get("target", ""))
+
+
+def _target(kind: str, fields: Mapping[str, str], directory: str) -> str:
+    target = fields.get("target", "")
+    if kind == "secret" and not target:
+        name = posixpath.basename(_secret_id(fields))
+        if not name:
+            raise ValueError("a secret has an `id` or a `target`")
+        return "" if "env" in fields else f"/run/secrets/{name}"
+    if kind == "ssh" and not target:
+        return SSH_SOCKET
+    joined = posixpath.normpath(posixpath.join(directory, target))
+    if joined == "/" or not target:
+        raise ValueError("it needs a target, other than /")
+    return joined
 
 
 def _read_only(kind: str, fields: Mapping[str, str]) -> bool:
     if "readwrite" in fields:
-        return fields["readwrite"].lower() in ("false", "0")
+        return not _is_true(fields["readwrite"])
     if "readonly" in fields:
-        return fields["readonly"].lower() not in ("false", "0")
+        return _is_true(fields["readonly"])
     return kind == "bind"
+
+
+def _is_true(text: str) -> bool:
+    """A key without a value is set."""
+    word = text.lower()
+    if word not in ("", "1", "true", "0", "false"):
+        raise ValueError(f"`{text}` is neither true nor false")
+    return word in ("", "1", "true")
 
 
 def _size(text: str) -> int:
@@ -145,55 +168,3 @@ def _size(text: str) -> int:
     if match is None:
         raise ValueError(f"`{text}` is not a size")
     return int(match[1]) << {"": 0, "k": 10, "m": 20, "g": 30}[match[2].lower()]
-
-
-@contextlib.contextmanager
-def cache_directory(directory: str, mount: RunMount) -> Iterator[str]:
-    """The directory of a cache mount, held as its `sharing` says; waits where it must.
-
-    directory  where all of them are, and their locks
-    """
-    os.makedirs(directory, mode=0o700, exist_ok=True)
-    name = hashlib.sha256(mount.id.encode()).hexdigest()[:32]  # never a path of the Dockerfile's
-    path = os.path.join(directory, name)
-    with contextlib.ExitStack() as held:
-        if mount.sharing == "locked":
-            held.enter_context(locked(f"{path}.lock"))
-        elif mount.sharing == "private":
-            path = held.enter_context(_free(path))
-        _ensure_directory(path, mount)
-        yield path
-
-
-@contextlib.contextmanager
-def _free(path: str) -> Iterator[str]:
-    number = 0
-    while True:
-        candidate = f"{path}-{number}" if number else path
-        with locked_if_free(f"{candidate}.lock") as free:
-            if free:
-                yield candidate
-                return
-        number += 1
-
-
-def _ensure_directory(path: str, mount: RunMount) -> None:
-    try:
-        os.mkdir(path)
-    except FileExistsError:
-        return
-    os.chown(path, mount.uid, mount.gid)
-    os.chmod(path, mount.mode)
-
-
-def container_mount(mount: RunMount, source: str) -> Mount:
-    """The mount of the RUN's container; `source` on the host, "" for tmpfs."""
-    if mount.type == "tmpfs":
-        return Mount(type="tmpfs", target=mount.target, size_bytes=mount.size_bytes)
-    return Mount(
-        type="bind",
-        target=mount.target,
-        source=source,
-        read_only=mount.read_only,
-        create_host_path=False,
-    )

@@ -12,10 +12,9 @@ import secrets
 from typing import TYPE_CHECKING
 
 from engine.build.cache import digest
-from engine.build.copying import SourceMissing, perform, scratch
+from engine.build.copying import scratch
 from engine.build.job import LayerStep
-from engine.build.mounts import RunMount, cache_directory, container_mount, parse_mount
-from engine.build.origin import find_origin
+from engine.build.provide import RunMounts
 from engine.build.state import DEFAULT_PATH
 from engine.build.stubs import ALWAYS, missing_stubs, remove_stubs
 from engine.containers.spec import ContainerSpec, EndpointSpec, HealthcheckSpec, Mount
@@ -29,8 +28,8 @@ if TYPE_CHECKING:
     from engine.build.expander import Expander
     from engine.build.instructions import Run
     from engine.build.job import Job
-    from engine.build.origin import Origin
     from engine.build.progress import StepReport
+    from engine.build.provide import Provided
     from engine.build.state import StageState
     from engine.containers.spec import Container
 
@@ -55,17 +54,24 @@ async def plan_run(
     job: Job, instruction: Run, state: StageState, expander: Expander, stage_number: int
 ) -> LayerStep:
     """What a RUN would do, its bind mounts measured. Raises BuildProblem."""
-    mounts = [
-        parse_mount(text, instruction, expander, state.directory) for text in instruction.mounts
-    ]
-    plan = _RunPlan(job, instruction, state)
-    origins = [
-        await find_origin(job, mount.origin or None, instruction, stage_number)
-        if mount.type == "bind"
-        else None
-        for mount in mounts
-    ]
-    return await plan.step(list(zip(mounts, origins, strict=True)))
+    _check_entitled(job, instruction)
+    mounts = await RunMounts.of(job, instruction, expander, state.directory, stage_number)
+    return await _RunPlan(job, instruction, state, mounts).step()
+
+
+def _check_entitled(job: Job, run: Run) -> None:
+    """Raise BuildProblem for what a RUN may only do where whoever builds says so."""
+    for asked, entitlement, flag in (
+        (run.network == "host" and job.spec.network != "host", "network.host", "--network=host"),
+        (run.privileged, "security.insecure", "--security=insecure"),
+    ):
+        if asked and entitlement not in job.spec.entitlements:
+            raise BuildProblem(
+                f"RUN {flag} needs the entitlement {entitlement}",
+                where=run.locate_word(flag),
+                hint=f"`entitlements: [{entitlement}]` below `build`, or --allow {entitlement}",
+                code="not-entitled",
+            )
 
 
 def argv_of(instruction: Run, shell: tuple[str, ...]) -> tuple[tuple[str, ...], _Script | None]:
@@ -89,13 +95,14 @@ def argv_of(instruction: Run, shell: tuple[str, ...]) -> tuple[tuple[str, ...], 
 
 
 class _RunPlan:
-    def __init__(self, job: Job, instruction: Run, state: StageState) -> None:
+    def __init__(self, job: Job, instruction: Run, state: StageState, mounts: RunMounts) -> None:
         self._job, self._instruction, self._state = job, instruction, state
+        self._mounts = mounts
         self._argv, self._script = argv_of(instruction, state.shell)
         network = instruction.network
         self._network = job.spec.network if network == "default" else network
 
-    async def step(self, mounts: list[tuple[RunMount, Origin | None]]) -> LayerStep:
+    async def step(self) -> LayerStep:
         record = {
             "instruction": self._instruction.text,
             "step": "RUN",
@@ -108,14 +115,11 @@ class _RunPlan:
             "directory": self._state.directory,
             "network": self._network,
             "hosts": [list(pair) for pair in self._job.spec.extra_hosts],
-            "mounts": [await self._mount_record(*pair) for pair in mounts],
+            "privileged": self._instruction.privileged,
+            "mounts": await self._mounts.record(),
             "platform": self._job.platform,
         }
-
-        async def make(report: StepReport) -> str | None:
-            return await self._make(mounts, report)
-
-        return LayerStep(record=record, created_by=self._created_by(), make=make)
+        return LayerStep(record=record, created_by=self._created_by(), make=self._make)
 
     def _created_by(self) -> str:
         arguments = self._state.arguments
@@ -123,82 +127,19 @@ class _RunPlan:
         prefix = f"|{len(arguments)}{given} " if arguments else ""
         return f"RUN {prefix}{' '.join(self._argv)}"
 
-    async def _mount_record(self, mount: RunMount, origin: Origin | None) -> dict[str, object]:
-        """Type and target, and the content of what is bound; of a cache only its id."""
-        record: dict[str, object] = {"type": mount.type, "target": mount.target}
-        if mount.type == "cache":
-            record["id"] = mount.id
-        if origin is not None:
-            try:
-                measured = await origin.measure(self._job, [mount.source])
-            except SourceMissing as error:
-                raise self._mount_missing(error) from None
-            record["content"] = measured["content"]
-        return record
-
-    def _mount_missing(self, error: SourceMissing) -> BuildProblem:
-        return BuildProblem(
-            f'the source of a mount, "/{error.source}", is not there',
-            where=self._instruction.locate_word(error.source),
-            code="copy-source",
-        )
-
-    async def _make(
-        self, mounts: list[tuple[RunMount, Origin | None]], report: StepReport
-    ) -> str | None:
+    async def _make(self, report: StepReport) -> str | None:
         lowers = self._job.engine.images.lowers(self._state.chain_ids)
         async with contextlib.AsyncExitStack() as held:
-            bound = [await self._bind(mount, origin, held) for mount, origin in mounts]
+            provided = await self._mounts.provide(held)
             if self._script:
-                bound.append(self._bind_script(self._script, held))
+                script = self._bind_script(self._script, held)
+                provided = provided.replace(mounts=(*provided.mounts, script))
             if not lowers:
                 empty = held.enter_context(scratch(self._job.scratch_root, ()))
                 lowers = (empty.upper,)
-            targets = [*ALWAYS, *(mount.target for mount in bound)]
-            stubs = missing_stubs(lowers, targets)
-            spec = self._spec(lowers, tuple(bound))
-            return await self._in_container(spec, stubs, report)
-
-    async def _bind(
-        self, mount: RunMount, origin: Origin | None, held: contextlib.AsyncExitStack
-    ) -> Mount:
-        if mount.type == "tmpfs":
-            return container_mount(mount, "")
-        if mount.type == "cache":
-            directory = f"{self._job.engine.roots.cache}/build-mounts"
-            manager = cache_directory(directory, mount)
-            return container_mount(mount, await asyncio.to_thread(held.enter_context, manager))
-        assert origin is not None  # it is a bind
-        place = held.enter_context(scratch(self._job.scratch_root, ()))
-        path = await self._copied(mount, origin, place.layers(), held)
-        return container_mount(mount, path)
-
-    async def _copied(
-        self,
-        mount: RunMount,
-        origin: Origin,
-        target: Mapping[str, object],
-        held: contextlib.AsyncExitStack,
-    ) -> str:
-        """A copy of what is to be bound: what RUN does to it is lost, and nothing else sees it."""
-        source: object = origin.context.directory if origin.context else None
-        if source is None:
-            source = held.enter_context(scratch(self._job.scratch_root, origin.lowers)).layers()
-        request = {
-            "do": "copy",
-            "target": target,
-            "source": source,
-            "sources": [mount.source],
-            "to": "/content",
-            "owner": "0:0" if origin.context else None,
-            "mode": None,
-            "unpack": False,
-            "ignore": origin.ignore.patterns,
-            "exclude": [],
-            "parents": False,
-        }
-        await perform(request)
-        return f"{target['upper']}/content"
+            stubs = missing_stubs(lowers, [*ALWAYS, *provided.targets])
+            spec = self._spec(lowers, provided)
+            return await self._in_container(spec, provided.secrets, stubs, report)
 
     def _bind_script(self, script: _Script, held: contextlib.AsyncExitStack) -> Mount:
         place = held.enter_context(scratch(self._job.scratch_root, ()))
@@ -209,13 +150,14 @@ class _RunPlan:
         os.chmod(path, 0o755)
         return Mount(type="bind", source=path, target=script.path, read_only=True)
 
-    def _spec(self, lowers: tuple[str, ...], mounts: tuple[Mount, ...]) -> ContainerSpec:
+    def _spec(self, lowers: tuple[str, ...], provided: Provided) -> ContainerSpec:
         spec, config = self._job.spec, self._state.config
         environment = {
             "HOSTNAME": None,
             "PATH": DEFAULT_PATH,
             **self._job.proxies,
             **self._state.variables,
+            **provided.environment,
         }
         modes = {"none": "none", "host": "host"}
         joined = NETWORK if self._network == "default" else self._network
@@ -229,9 +171,11 @@ class _RunPlan:
             environment=environment,
             working_dir=self._state.directory,
             user=config.user or None,
-            hostname=HOSTNAME,
+            hostname=spec.args.get("BUILDKIT_SANDBOX_HOSTNAME", HOSTNAME),
             labels={OWNER_LABEL: f"{os.getpid()} {start_time(os.getpid())}"},
-            mounts=mounts,
+            mounts=provided.mounts,
+            files=provided.files,
+            privileged=self._instruction.privileged,
             network=modes.get(self._network, "networks"),
             endpoints=(EndpointSpec(network=joined),) if on_networks else (),
             extra_hosts=spec.extra_hosts,
@@ -241,14 +185,18 @@ class _RunPlan:
         )
 
     async def _in_container(
-        self, spec: ContainerSpec, stubs: list[str], report: StepReport
+        self,
+        spec: ContainerSpec,
+        secrets: Mapping[str, str],
+        stubs: list[str],
+        report: StepReport,
     ) -> str | None:
         job, containers = self._job, self._job.engine.containers
         if self._network == "default":
             ensure_network(job)
         container = containers.create(spec)
         try:
-            await self._start(container)
+            await self._start(container, secrets)
             tail = await self._follow(container.id, report)
             ended = await containers.wait(container.id, lambda found: found.status in _ENDED)
             self._check(ended, tail)
@@ -261,9 +209,9 @@ class _RunPlan:
         finally:
             await asyncio.shield(_put_away(job, container.id))
 
-    async def _start(self, container: Container) -> None:
+    async def _start(self, container: Container, secrets: Mapping[str, str]) -> None:
         try:
-            await self._job.engine.containers.start(container.id)
+            await self._job.engine.containers.start(container.id, secrets=secrets)
         except ContainerProblem as problem:
             what = problem.what.removeprefix(f"container {container.name}: ")
             where = self._instruction.where

@@ -10,6 +10,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+class BuildSecret(Record):
+    """What a secret is: the content of a file, or a text. Read when a RUN asks for it."""
+
+    file: str | None = None
+    text: str | None = None
+
+
 class BuildSpec(Record):
     """One image to be built from a directory and a Dockerfile.
 
@@ -25,6 +32,10 @@ class BuildSpec(Record):
     additional_contexts  name -> directory, or `docker-image://reference`, for FROM and --from
     shm_size_bytes       of /dev/shm in RUN
     ulimits              of RUN: soft, hard
+    secrets              id -> what RUN --mount=type=secret gets
+    ssh                  id -> an agent's socket, or private keys, for RUN --mount=type=ssh; (): the
+                         agent of SSH_AUTH_SOCK
+    entitlements         what RUN may ask for: network.host, security.insecure
     """
 
     context: str
@@ -41,3 +52,6 @@ class BuildSpec(Record):
     shm_size_bytes: int = 64 * 1024 * 1024
     ulimits: Mapping[str, tuple[int, int]] = {}
     additional_contexts: Mapping[str, str] = {}
+    secrets: Mapping[str, BuildSecret] = {}
+    ssh: Mapping[str, tuple[str, ...]] = {}
+    entitlements: tuple[str, ...] = ()

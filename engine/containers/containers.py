@@ -175,11 +175,15 @@ class Containers:
     # --- running
 
     async def start(
-        self, name_or_id: str, hear: Callable[[Listener], object] | None = None
+        self,
+        name_or_id: str,
+        hear: Callable[[Listener], object] | None = None,
+        secrets: Mapping[str, str] = {},
     ) -> Container:
         """Start a container that does not run; returns once its program has been executed.
 
-        hear  gets what it writes from its first byte on; called before the start
+        hear     gets what it writes from its first byte on; called before the start
+        secrets  variables for this run alone, which are kept in memory alone
 
         Raises ContainerProblem: command-not-found, not-executable, port-taken, mount, ...
         """
@@ -188,14 +192,14 @@ class Containers:
         self.mend()
         row = self.row(name_or_id)
         if hear is None:
-            await starting.start(self, row)
+            await starting.start(self, row, secrets=secrets)
         else:
             from engine.containers.streams.listening import listener_at_start
 
             listener, client = listener_at_start()
             hear(listener)
             with client.peer:
-                await starting.start(self, row, client)
+                await starting.start(self, row, client, secrets)
         return self.get(name_or_id)
 
     def listen(self, name_or_id: str) -> Listener | None:

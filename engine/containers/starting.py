@@ -52,10 +52,16 @@ if TYPE_CHECKING:
     from engine.state.paths import Roots
 
 
-async def start(containers: Containers, row: sqlite3.Row, client: Client | None = None) -> None:
+async def start(
+    containers: Containers,
+    row: sqlite3.Row,
+    client: Client | None = None,
+    secrets: Mapping[str, str] = {},
+) -> None:
     """Launch one container by the stage; a running one is left alone. Raises ContainerProblem.
 
-    client  who is attached before its program begins
+    client   who is attached before its program begins
+    secrets  further variables, that only its volatile directory is to have
     """
     roots, parts = containers.roots, containers.parts
     container_id = row["id"]
@@ -73,6 +79,7 @@ async def start(containers: Containers, row: sqlite3.Row, client: Client | None 
     image = None if spec.lowers else parts.images.get(spec.image)
     around = surroundings(containers, spec, network, donors, owner)
     record = build_record(roots, container_id, spec, image, around)
+    record["process"]["env"] += [f"{name}={value}" for name, value in secrets.items()]
     ours = record["buoy"]
     ours["argv"], ours["attachments"] = record["process"]["args"], _attachments(network)
     ours["boot_id"] = boot_id()
@@ -97,7 +104,7 @@ async def start(containers: Containers, row: sqlite3.Row, client: Client | None 
             if await is_started(containers, container_id):
                 return
             if containers.row(container_id)["started_at"] == row["started_at"]:
-                return await start(containers, row, client)  # it was a copy
+                return await start(containers, row, client, secrets)  # it was a copy
         raise _problem(row["name"], outcome)
     containers.db.execute(  # afterwards: one that has not begun has not been lost either
         "UPDATE containers SET started_at = ?, manually_stopped = 0 WHERE id = ?",

@@ -315,9 +315,13 @@ def test_extra_hosts_are_known(workshop: Workshop) -> None:
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        ("RUN --mount=type=secret,id=x true", "not-built-yet"),
-        ("RUN --mount=type=ssh true", "not-built-yet"),
-        ("RUN --mount=type=cache,target=/x,from=busybox true", "not-built-yet"),
+        ("RUN --mount=type=secret true", "invalid-mount"),
+        ("RUN --mount=type=secret,id=x,required true", "no-secret"),
+        ("RUN --mount=type=secret,id=x,required=maybe true", "invalid-mount"),
+        ("RUN --mount=type=ssh,required=true true", "no-ssh"),
+        ("RUN --mount=type=cache,target=/x,from=$x true", "invalid-mount"),
+        ("RUN --network=host true", "not-entitled"),
+        ("RUN --security=insecure true", "not-entitled"),
         ("RUN --mount=type=odd,target=/x true", "invalid-mount"),
         ("RUN --mount=type=cache,target=/ true", "invalid-mount"),
         ("RUN --mount=type=cache true", "invalid-mount"),
