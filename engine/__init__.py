@@ -9,7 +9,11 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from engine.build.build import build_image as build_image
+    from engine.build.contents import CacheEntry as CacheEntry
+    from engine.build.contents import cache_entries as cache_entries
     from engine.build.progress import BuildEvent as BuildEvent
+    from engine.build.pruning import Pruned as Pruned
+    from engine.build.pruning import prune_cache as prune_cache
     from engine.build.spec import BuildSecret as BuildSecret
     from engine.build.spec import BuildSpec as BuildSpec
     from engine.containers.containers import Containers as Containers
@@ -75,6 +79,7 @@ _HOME = {
     "BuildProblem": "engine.errors",
     "BuildSecret": "engine.build.spec",
     "BuildSpec": "engine.build.spec",
+    "CacheEntry": "engine.build.contents",
     "Container": "engine.containers.spec",
     "ContainerProblem": "engine.errors",
     "ContainerSpec": "engine.containers.spec",
@@ -101,6 +106,7 @@ _HOME = {
     "PortSpec": "engine.containers.spec",
     "Problem": "engine.errors",
     "Process": "engine.containers.processes",
+    "Pruned": "engine.build.pruning",
     "PublishedPort": "engine.containers.spec",
     "Reach": "engine.network.topology.facts",
     "Record": "engine.kernel.record",
@@ -118,10 +124,12 @@ _HOME = {
     "VolumeProblem": "engine.errors",
     "Way": "engine.network.exposure",
     "build_image": "engine.build.build",
+    "cache_entries": "engine.build.contents",
     "fetch_artifact": "engine.images.registry.artifact",
     "observe_ways": "engine.network.exposure",
     "observe_topology": "engine.network.topology.observe",
     "pin_reference": "engine.images.registry.resolve",
+    "prune_cache": "engine.build.pruning",
     "run_oci": "engine.oci.__main__",
     "ways_to": "engine.network.exposure",
 }

@@ -16,6 +16,7 @@ from __future__ import annotations
 VERBS = {
     "attach": "Connect to the input and output of a running container",
     "build": "Build the images of services that have `build`",
+    "builder": "Look at the build cache (du), make it smaller (prune)",
     "config": "Check the project file and print what it comes to",
     "cp": "Copy files between containers and the host",
     "create": "Create containers, without starting them",

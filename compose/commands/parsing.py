@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 USAGE = "buoy [OPTIONS] VERB ..."
 ALIASES = {"convert": "config", "help": "--help"}
 UNPLANNED = frozenset(  # verbs that change something without steps
-    ("attach", "build", "cp", "exec", "image", "network", "oci", "resume", "volume")
+    ("attach", "build", "builder", "cp", "exec", "image", "network", "oci", "resume", "volume")
 )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from compose import __version__
 from compose.reconcile import names
 from compose.reconcile.built import check_build_built
+from compose.source.values import parse_size
 from engine import BuildSpec
+from engine.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,7 +57,18 @@ def build_spec(
         additional_contexts={
             name: _context(project, place) for name, place in build.additional_contexts.items()
         },
+        cache_limit_bytes=_cache_limit_bytes(),
     )
+
+
+def _cache_limit_bytes() -> int | None:
+    text = os.environ.get("BUOY_BUILD_CACHE")
+    if not text:
+        return None
+    try:
+        return parse_size(text, unit=1000)
+    except ValueError as error:
+        raise Problem(f"BUOY_BUILD_CACHE: {error}", code="usage") from None
 
 
 def _context(project: Project, place: str) -> str:

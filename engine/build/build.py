@@ -13,6 +13,7 @@ from engine.build.expander import Expander
 from engine.build.job import PREDEFINED_ARGUMENTS, Job
 from engine.build.origin import DIGESTS
 from engine.build.progress import Reporter
+from engine.build.pruning import default_limit_bytes, prune_cache
 from engine.build.run import remove_abandoned
 from engine.build.settings import Scope
 from engine.build.stage import StageBuilder, now
@@ -42,11 +43,14 @@ async def build_image(engine: Engine, spec: BuildSpec, report: Report = silent) 
     Stages that the target does not need are not run; those that do not wait for each other run at
     once. Raises Problem: of several at once, the first. Cancelled, it takes its containers away.
     """
+    build = _Build(engine, spec, report)
     with engine.images.hold():
         try:
-            return await _Build(engine, spec, report).run()
+            image = await build.run()
         except BaseExceptionGroup as group:
             raise _first(group) from None
+    build.keep_cache_small()
+    return image
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -83,6 +87,21 @@ class _Build:
         image = await self._export(self._tasks[target.number].result())
         self._cache.note_use(self._places)
         return image
+
+    def keep_cache_small(self) -> None:
+        """Make room in the build cache, where something was added to it."""
+        if not self._cache.grown:
+            return
+        limit = self._spec.cache_limit_bytes
+        limit = default_limit_bytes(self._engine) if limit is None else limit
+        pruned = prune_cache(self._engine, keep_bytes=limit)
+        if pruned.entries:
+            report = self._reporter.start("[internal] prune build cache")
+            report.note(
+                f"{len(pruned.entries)} removed, {pruned.freed_bytes / 1e6:.1f}MB, longest unused "
+                f"first: the limit is {limit / 1e6:.1f}MB (BUOY_BUILD_CACHE)"
+            )
+            report.done()
 
     def _prepare(self) -> Job:
         spec = self._spec

@@ -41,6 +41,7 @@ class StepCache:
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
         self._used: set[str] = set()
+        self.grown = False  # whether a step was added
 
     def find(self, key: str) -> Cached | None:
         """What the step came to, if its layer is still here and was not lost with the power."""
@@ -58,6 +59,7 @@ class StepCache:
 
     def add(self, key: str, record: Facts, result: Cached) -> None:
         """Remember a step."""
+        self.grown = self.grown or result.chain_id is not None
         text = json.dumps(record, sort_keys=True)
         with transaction(self._database) as database:
             database.execute(
@@ -81,10 +83,10 @@ class StepCache:
         self.add(key, record, Cached(chain_id=None, created=""))
 
     def previous(self, place: str) -> Facts | None:
-        """The record of what was built at a place the last time."""
+        """The record of what was built at a place the last time; empty where it was removed."""
         row = self._database.execute(
-            "SELECT c.record FROM build_steps s JOIN build_cache c ON c.key = s.key"
-            " WHERE s.place = ?",
+            "SELECT coalesce(c.record, '{}') AS record FROM build_steps s"
+            " LEFT JOIN build_cache c ON c.key = s.key WHERE s.place = ?",
             (place,),
         ).fetchone()
         return None if row is None else dict(json.loads(row["record"]))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import weakref
 from typing import TYPE_CHECKING
 
 from engine.kernel.record import Record
@@ -55,10 +53,10 @@ class Job(Record):
         """Build arguments that RUN gets without asking, and that no cache key has."""
         return {n: v for n, v in self.spec.args.items() if n in PREDEFINED_ARGUMENTS}
 
-    def lock(self, key: str) -> asyncio.Lock:
-        """Held while the step of that key is made: who else needs it waits, and finds it made."""
-        locks = _LOCKS.setdefault(self.engine, weakref.WeakValueDictionary())
-        return locks.setdefault(key, asyncio.Lock())
+    @property
+    def turns(self) -> str:
+        """The file by which builds take turns at a step."""
+        return f"{self.engine.roots.root}/steps.lock"
 
 
 class LayerStep(Record):
@@ -72,8 +70,3 @@ class LayerStep(Record):
     record: Mapping[str, object]
     created_by: str
     make: Callable[[StepReport], Awaitable[str | None]]
-
-
-_LOCKS: weakref.WeakKeyDictionary[Engine, weakref.WeakValueDictionary[str, asyncio.Lock]] = (
-    weakref.WeakKeyDictionary()
-)

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     Facts = Mapping[str, object]
 
+PARENT_CHANGED = "what it is built on changed"
 _MOST_NAMES = 3
 _WORDS = {
     "owner": "--chown",
@@ -29,10 +30,13 @@ _WORDS = {
 def why(before: Facts | None, now: Facts) -> str | None:
     """The reason that is nearest to the user; None where there is nothing to compare with.
 
-    before, now  records of the step at the same place, as they were hashed
+    before, now  records of the step at the same place, as they were hashed; `before` is empty
+                 where that has been removed
     """
     if before is None:
         return None
+    if not before:
+        return "it is in the cache no more"
     if before.get("instruction") != now.get("instruction"):
         return f"the instruction changed; it was: {before.get('instruction')}"
     return (
@@ -72,7 +76,7 @@ def _other(before: Facts, now: Facts) -> str | None:
 def _parent(before: Facts, now: Facts) -> str | None:
     if before.get("parent") == now.get("parent"):
         return None
-    return "what it is built on changed"
+    return PARENT_CHANGED
 
 
 def _listed(names: list[str]) -> str:

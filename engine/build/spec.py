@@ -36,6 +36,7 @@ class BuildSpec(Record):
     ssh                  id -> an agent's socket, or private keys, for RUN --mount=type=ssh; (): the
                          agent of SSH_AUTH_SOCK
     entitlements         what RUN may ask for: network.host, security.insecure
+    cache_limit_bytes    what the build cache may have when the build is done; None: the default
     """
 
     context: str
@@ -55,3 +56,4 @@ class BuildSpec(Record):
     secrets: Mapping[str, BuildSecret] = {}
     ssh: Mapping[str, tuple[str, ...]] = {}
     entitlements: tuple[str, ...] = ()
+    cache_limit_bytes: int | None = None

@@ -12,11 +12,12 @@ from engine.build.dockerfile import parse_text
 from engine.build.expander import Expander
 from engine.build.files import plan_copy, plan_workdir
 from engine.build.origin import fetch_image, image_reference, told_to
-from engine.build.reasons import why
+from engine.build.reasons import PARENT_CHANGED, why
 from engine.build.run import plan_run
 from engine.build.settings import Scope, apply_setting
 from engine.build.stages import find_stage
 from engine.build.state import DEFAULT_PATH, StageState
+from engine.build.turns import turn
 from engine.errors import BuildProblem, Problem
 from engine.images.config import ImageConfig
 
@@ -47,6 +48,7 @@ class StageBuilder:
         self._escape = job.dockerfile.escape
         self._steps = 1 + sum(map(makes_layer, stage.instructions))
         self._step = 1
+        self._changed = ""  # the first step that was run again
         self.places: dict[str, str] = {}
 
     async def build(self) -> StageState:
@@ -154,14 +156,20 @@ class StageBuilder:
         key = key_of(step.record)
         place = place_of(job.path, self._stage.name, str(self._step))
         report = job.reporter.start(self._label(instruction.text))
-        async with job.lock(key):
-            cached = None if job.spec.no_cache else job.cache.find(key)
-            if cached is None:
-                cached = await self._make(key, place, instruction, step, report)
-            else:
-                report.cached()
+        cached = self._find(key, report)
+        if cached is None:
+            async with turn(job.turns, key, lambda: report.note("waiting for another build")):
+                cached = self._find(key, report) or await self._make(
+                    key, place, instruction, step, report
+                )
         self.places[place] = key
         return state.with_layer(cached.chain_id, step.created_by, cached.created)
+
+    def _find(self, key: str, report: StepReport) -> Cached | None:
+        cached = None if self._job.spec.no_cache else self._job.cache.find(key)
+        if cached is not None:
+            report.cached()
+        return cached
 
     async def _make(
         self, key: str, place: str, instruction: Instruction, step: LayerStep, report: StepReport
@@ -183,7 +191,11 @@ class StageBuilder:
     def _reason(self, place: str, record: Mapping[str, object]) -> str | None:
         if self._job.spec.no_cache:
             return "--no-cache"
-        return why(self._job.cache.previous(place), record)
+        reason = why(self._job.cache.previous(place), record)
+        if reason == PARENT_CHANGED:
+            return f"{reason}: {self._changed or 'the base image'}"
+        self._changed = self._changed or f"step {self._step}"
+        return reason
 
     def _label(self, text: str) -> str:
         stages = self._job.dockerfile.stages

@@ -213,6 +213,15 @@ class Images:
         """Layers are not removed while this is held, even if no image has them yet: for builds."""
         return self._store.hold()
 
+    def alone(self) -> AbstractContextManager[bool]:
+        """Nobody holds the store, nor can while this is held; False where somebody does."""
+        return self._store.alone()
+
+    def sweep(self) -> bool:
+        """Remove layers that neither an image nor a step of a build has; False where that has to
+        be left to a later one, because somebody holds the store."""
+        return self._store.sweep()
+
     def add_layer(self, upper: str, parents: Sequence[str]) -> str:
         """Move an overlay's upper directory into the store, on top of `parents` (chain ids, lowest
         first); the new chain id. The caller holds the store until an image has the layer."""

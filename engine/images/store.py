@@ -59,6 +59,13 @@ class Store:
         finally:
             delete_doomed(self._roots.temporary)
 
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[bool]:
+        """Nobody else adds, nor sweeps; False where somebody does."""
+        self._ensure_directories()
+        with locked_if_free(self._lock) as alone:
+            yield alone
+
     def register(
         self,
         config: bytes,
@@ -119,8 +126,7 @@ class Store:
 
         wait_s  seconds to wait for the disk; None: until all is deleted
         """
-        self._ensure_directories()
-        with locked_if_free(self._lock) as alone:
+        with self.alone() as alone:
             if alone:
                 self._doom_leftovers()
                 self.layers.sweep(self.records.used_chain_ids())
