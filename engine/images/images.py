@@ -12,7 +12,7 @@ from engine.images.config import parse_config
 from engine.images.image import Image, silent
 from engine.images.layout import lower_directories
 from engine.images.records import Records
-from engine.images.reference import familiar, parse_reference
+from engine.images.reference import parse_reference
 from engine.images.rootfs import rootfs_image
 from engine.images.source import parse_source
 
@@ -21,11 +21,15 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
+    from typing import Any, BinaryIO
 
     from engine.images.image import Progress
     from engine.images.registry.push import Pushed
+    from engine.images.removing import ImageFilter, Pruned
     from engine.images.source import Source
     from engine.images.store import Store
+    from engine.images.usage import ImagesUsage
+    from engine.images.verify import Damage
     from engine.state.paths import Roots
 
 _ID = re.compile(r"(?:sha256:)?([0-9a-f]{1,64})")
@@ -270,34 +274,65 @@ class Images:
         with `force`, only its names go; `several-names` for an id with more than one, unless
         forced.
         """
-        image = self.get(reference)
+        from engine.images.removing import remove
+
         name = self._own_name(reference)
-        if name is None and len(image.references) > 1 and not force:
-            names = ", ".join(map(familiar, image.references))
-            raise ImageProblem(
-                f"the image {reference} has several names: {names}",
-                hint="remove them one by one, or use --force",
-                code="several-names",
-            )
-        going = (name,) if name is not None else image.references
-        lines = [f"Untagged: {familiar(entry)}" for entry in going]
-        if set(going) != set(image.references):
-            self._records.remove_reference(going[0])
-            return lines
-        users = self.in_use(image.id)
-        if users and not force:
-            raise ImageProblem(
-                f"the image {reference} is used by {', '.join(users)}",
-                hint="remove the containers first, or use --force to take its name alone",
-                code="image-in-use",
-            )
-        if users:
-            for entry in going:
-                self._records.remove_reference(entry)
-            return lines
-        self._records.remove_image(image.id)
-        self._store.sweep()
-        return [*lines, f"Deleted: {image.id}"]
+        return remove(self._store, self.get(reference), reference, name, force=force)
+
+    def prune(self, wanted: ImageFilter, *, every: bool) -> Pruned:
+        """Remove the images without a name that no container was made from; with `every`, those
+        that have one, too."""
+        from engine.images.removing import prune
+
+        return prune(self._store, self.list(), wanted, every=every)
+
+    # Looking into
+
+    def document(self, image_id: str) -> Mapping[str, Any]:
+        """The whole config of an image, as it is in its blob."""
+        row = self._records.image_row(self.get(image_id).id)
+        return {} if row is None else dict(json.loads(row["config"]))
+
+    def pinned(self, image: Image) -> Mapping[str, str]:
+        """Of each of its names that a registry was asked for, the digest that it meant there."""
+        rows = filter(None, map(self._records.find_reference, image.references))
+        return {row["reference"]: row["digest"] for row in rows if row["digest"]}
+
+    def layer_sizes(self, image: Image) -> Sequence[int]:
+        """Bytes of the files of each layer, lowest first."""
+        rows = map(self._records.find_layer, image.chain_ids)
+        return [0 if row is None else row.size_bytes for row in rows]
+
+    def usage(self) -> ImagesUsage:
+        """What all images take on the disk."""
+        from engine.images.usage import observe_images_usage
+
+        return observe_images_usage(self._store)
+
+    def verify(self, image: Image) -> Sequence[Damage]:
+        """All that is wrong with what is kept of an image."""
+        from engine.images.verify import verify
+
+        with self._store.hold():
+            return verify(self._store, image)
+
+    def repair(self, image: Image, damage: Sequence[Damage], progress: Progress = silent) -> None:
+        """Have what is damaged again. Raises ImageProblem where that cannot be."""
+        from engine.images.verify import repair
+
+        with self._store.hold():
+            repair(self._store, image, damage, progress)
+
+    def save(self, references: Sequence[str], out: BinaryIO, kind: str = "docker-archive") -> None:
+        """Write images as an archive.
+
+        references  of one without a tag, all tags are saved; an id is saved without a name
+        kind        docker-archive, or oci: with the blobs and digests that they came with
+        """
+        from engine.images.archives.save import save, selected
+
+        with self._store.hold():
+            save(self._store, selected(self, references), out, kind)
 
     # Inside
 

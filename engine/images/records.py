@@ -107,13 +107,16 @@ class Records:
         """Those of images and of the build cache, without what lies below them."""
         with self.reading() as connection:
             images = connection.execute("SELECT chain_ids FROM images").fetchall()
-            cached = connection.execute(
-                "SELECT chain_id FROM build_cache WHERE chain_id IS NOT NULL"
-            ).fetchall()
-        used = {row["chain_id"] for row in cached}
+        used = self.cached_chain_ids()
         for row in images:
             used.update(json.loads(row["chain_ids"]))
         return used
+
+    def cached_chain_ids(self) -> set[str]:
+        """Those of the build cache alone."""
+        query = "SELECT chain_id FROM build_cache WHERE chain_id IS NOT NULL"
+        with self.reading() as connection:
+            return {row["chain_id"] for row in connection.execute(query)}
 
     # Images
 

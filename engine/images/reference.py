@@ -82,12 +82,18 @@ def parse_reference(text: str) -> Reference:
     return Reference(domain=domain, path=path, tag=tag or None, digest=digest or None)
 
 
+def find_reference(text: str) -> Reference | None:
+    """As `parse_reference`; None for an id, and for what is no reference."""
+    try:
+        return parse_reference(text)
+    except ImageProblem:
+        return None
+
+
 def familiar(reference: str) -> str:
     """The short form of a stored reference; sources such as `oci:DIR` stay as they are."""
-    try:
-        return parse_reference(reference).familiar
-    except ImageProblem:
-        return reference
+    parsed = find_reference(reference)
+    return reference if parsed is None else parsed.familiar
 
 
 def repository_tag(reference: str) -> tuple[str, str]:
@@ -95,11 +101,8 @@ def repository_tag(reference: str) -> tuple[str, str]:
 
     The tag is empty for one by digest, and for other sources, which are whole in the first part.
     """
-    try:
-        parsed = parse_reference(reference)
-    except ImageProblem:
-        return reference, ""
-    return parsed.familiar_name, parsed.tag or ""
+    parsed = find_reference(reference)
+    return (reference, "") if parsed is None else (parsed.familiar_name, parsed.tag or "")
 
 
 def _split_tag(text: str) -> tuple[str, str | None]:

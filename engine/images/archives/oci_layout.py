@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from engine.images.store import Store
 
 INDEX = "index.json"
-_REF_NAME = "org.opencontainers.image.ref.name"
-_FULL_NAME = "io.containerd.image.name"
+REF_NAME = "org.opencontainers.image.ref.name"
+FULL_NAME = "io.containerd.image.name"
 
 
 def load_oci_layout(store: Store, files: Files, progress: Progress) -> Iterator[str]:
     """The ids of the images in the layout, each recorded under its complete name if it has one."""
     for entry in _entries(files):
-        name = dict(entry.annotations).get(_FULL_NAME) or dict(entry.annotations).get(_REF_NAME)
+        name = dict(entry.annotations).get(FULL_NAME) or dict(entry.annotations).get(REF_NAME)
         names = [str(parse_reference(name))] if name and ":" in name else []
         yield _load(store, files, entry, names, progress)
 
@@ -40,9 +40,9 @@ def load_from_oci_layout(
     """The id of the image that the layout calls `tag`, or of its only one, recorded as `name`."""
     entries = _entries(files)
     if tag is not None:
-        entries = tuple(e for e in entries if dict(e.annotations).get(_REF_NAME) == tag)
+        entries = tuple(e for e in entries if dict(e.annotations).get(REF_NAME) == tag)
     if len(entries) != 1:
-        tags = ", ".join(dict(e.annotations).get(_REF_NAME, "?") for e in _entries(files))
+        tags = ", ".join(dict(e.annotations).get(REF_NAME, "?") for e in _entries(files))
         raise ImageProblem(
             f"{name} names {len(entries)} images",
             hint=f"the layout has: {tags or 'none'}",

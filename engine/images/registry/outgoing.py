@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import zlib
 from typing import TYPE_CHECKING
 
-from engine.errors import ImageProblem
-from engine.images.decompress import GZIP, decompressed, is_zstd
-from engine.images.diff import layer_tar
+from engine.images.content import uncompressed
+from engine.images.decompress import GZIP, is_zstd
 from engine.images.digest import sha256
 from engine.images.manifest import (
     DOCKER_MANIFEST,
@@ -79,11 +77,8 @@ def layer_blob(store: Store, layer: LayerRow, count: Count) -> Descriptor:
         suffix = _suffix(store.blobs.path(digest))
         if suffix:
             return _described(store, digest, suffix)
-        pieces: Iterator[bytes] = store.blobs.pieces(digest)
-    else:
-        pieces = layer_tar(store.layers.path(layer.chain_id))
     found: list[str] = []
-    for piece in store.blobs.recorded(_compressed(_verified(pieces, layer.diff_id), count), found):
+    for piece in store.blobs.recorded(_compressed(uncompressed(store, layer), count), found):
         del piece  # written on its way
     store.records.set_layer_blob(layer.chain_id, found[0])
     return _described(store, found[0], "+gzip")
@@ -122,21 +117,6 @@ def _suffix(path: str) -> str:
     if magic.startswith(GZIP):
         return "+gzip"
     return "+zstd" if is_zstd(magic) else ""
-
-
-def _verified(pieces: Iterator[bytes], diff_id: str) -> Iterator[bytes]:
-    """The tar of a layer, which has to have its diff_id at the end."""
-    algorithm, _, expected = diff_id.partition(":")
-    hashed = hashlib.new(algorithm)
-    for piece in decompressed(pieces):
-        hashed.update(piece)
-        yield piece
-    if hashed.hexdigest() != expected:
-        raise ImageProblem(
-            f"what layer {expected[:12]} was unpacked from is no longer here",
-            hint="pull or load the image again",
-            code="layer-content",
-        )
 
 
 def _compressed(pieces: Iterator[bytes], count: Count) -> Iterator[bytes]:
