@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     from engine.images.registry.artifact import ArtifactFile as ArtifactFile
     from engine.images.registry.artifact import fetch_artifact as fetch_artifact
     from engine.images.registry.resolve import pin_reference as pin_reference
+    from engine.images.removing import ImageFilter as ImageFilter
+    from engine.images.removing import PrunedImages as PrunedImages
     from engine.kernel.record import Record as Record
     from engine.network.exposure import Way as Way
     from engine.network.exposure import observe_ways as observe_ways
@@ -93,6 +95,7 @@ _HOME = {
     "Finding": "engine.network.finding",
     "HealthcheckSpec": "engine.containers.spec",
     "Image": "engine.images.image",
+    "ImageFilter": "engine.images.removing",
     "ImageProblem": "engine.errors",
     "Listener": "engine.containers.streams.listening",
     "LogLine": "engine.containers.logs.line",
@@ -107,6 +110,7 @@ _HOME = {
     "Problem": "engine.errors",
     "Process": "engine.containers.processes",
     "Pruned": "engine.build.pruning",
+    "PrunedImages": "engine.images.removing",
     "PublishedPort": "engine.containers.spec",
     "Reach": "engine.network.topology.facts",
     "Record": "engine.kernel.record",

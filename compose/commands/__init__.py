@@ -25,7 +25,7 @@ VERBS = {
     "events": "Show what has become of containers",
     "exec": "Run a command in a running container",
     "graph": "Show services, what they need and what they use",
-    "image": "Manage images: ls, rm, import, load, tag",
+    "image": "Manage images: ls, inspect, tag, rm, prune, load, save, import, verify",
     "images": "List the images that the containers use",
     "kill": "Send a signal to running containers",
     "logs": "Show what the containers wrote",

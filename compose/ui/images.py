@@ -28,13 +28,22 @@ def format_platform(image: Image) -> str:
 
 def created_at(image: Image) -> float | None:
     """Seconds since the epoch; None where the image does not say, or not properly."""
-    try:
-        return datetime.fromisoformat(image.created).timestamp()
-    except ValueError:
-        return None
+    return _seconds(image.created)
 
 
 def format_created(image: Image) -> str:
     """`2 weeks ago`; `N/A` where it is not known."""
-    at = created_at(image)
+    return format_moment(image.created)
+
+
+def format_moment(text: str) -> str:
+    """The same of a moment as images have it: RFC 3339."""
+    at = _seconds(text)
     return "N/A" if at is None else f"{format_age(max(time.time() - at, 0))} ago"
+
+
+def _seconds(text: str) -> float | None:
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        return None

@@ -12,7 +12,7 @@ from engine.images.config import parse_config
 from engine.images.image import Image, silent
 from engine.images.layout import lower_directories
 from engine.images.records import Records
-from engine.images.reference import parse_reference
+from engine.images.reference import parse_reference, repository_tag
 from engine.images.rootfs import rootfs_image
 from engine.images.source import parse_source
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from engine.images.image import Progress
     from engine.images.registry.push import Pushed
-    from engine.images.removing import ImageFilter, Pruned
+    from engine.images.removing import ImageFilter, PrunedImages
     from engine.images.source import Source
     from engine.images.store import Store
     from engine.images.usage import ImagesUsage
@@ -279,7 +279,7 @@ class Images:
         name = self._own_name(reference)
         return remove(self._store, self.get(reference), reference, name, force=force)
 
-    def prune(self, wanted: ImageFilter, *, every: bool) -> Pruned:
+    def prune(self, wanted: ImageFilter, *, every: bool) -> PrunedImages:
         """Remove the images without a name that no container was made from; with `every`, those
         that have one, too."""
         from engine.images.removing import prune
@@ -293,10 +293,11 @@ class Images:
         row = self._records.image_row(self.get(image_id).id)
         return {} if row is None else dict(json.loads(row["config"]))
 
-    def pinned(self, image: Image) -> Mapping[str, str]:
-        """Of each of its names that a registry was asked for, the digest that it meant there."""
+    def pinned(self, image: Image) -> Mapping[tuple[str, str], str]:
+        """Its names, as in `repository_tags`, that a registry was asked for: the digest that each
+        meant there."""
         rows = filter(None, map(self._records.find_reference, image.references))
-        return {row["reference"]: row["digest"] for row in rows if row["digest"]}
+        return {repository_tag(row["reference"]): row["digest"] for row in rows if row["digest"]}
 
     def layer_sizes(self, image: Image) -> Sequence[int]:
         """Bytes of the files of each layer, lowest first."""

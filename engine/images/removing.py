@@ -40,7 +40,7 @@ class ImageFilter(Record):
         )
 
 
-class Pruned(Record):
+class PrunedImages(Record):
     """What has been removed: lines as `Images.remove` has them, and bytes on the disk."""
 
     lines: tuple[str, ...] = ()
@@ -73,7 +73,9 @@ def remove(store: Store, image: Image, asked: str, name: str | None, *, force: b
     return lines
 
 
-def prune(store: Store, images: Iterable[Image], wanted: ImageFilter, *, every: bool) -> Pruned:
+def prune(
+    store: Store, images: Iterable[Image], wanted: ImageFilter, *, every: bool
+) -> PrunedImages:
     """Remove the images that no container needs, and wait until they are off the disk.
 
     every  also those that have a name
@@ -86,7 +88,7 @@ def prune(store: Store, images: Iterable[Image], wanted: ImageFilter, *, every: 
             lines += _forget(store, image)
     store.sweep(wait_s=None)
     gone = (path for path in before if not os.path.lexists(path))
-    return Pruned(lines=tuple(lines), freed_bytes=sum(before[path] for path in gone))
+    return PrunedImages(lines=tuple(lines), freed_bytes=sum(before[path] for path in gone))
 
 
 def _untag(store: Store, references: Sequence[str]) -> list[str]:

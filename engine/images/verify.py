@@ -109,7 +109,7 @@ def _kept(store: Store, row: LayerRow) -> LayerSource:
         diff_id=row.diff_id,
         blob_digest=digest,
         size_bytes=None,
-        pieces=lambda: store.blobs.pieces(digest),
+        pieces=lambda _: store.blobs.pieces(digest),
     )
 
 

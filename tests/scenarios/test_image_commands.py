@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pytest
 
 from tests.engine.images.registry import Registry
 from tests.engine.images.tars import build, file, tar
@@ -11,8 +16,7 @@ from tests.images import busybox_rootfs
 from tests.marks import needs_root
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from engine import Engine
     from engine.images.image import Image
     from tests.scenarios.conftest import Buoy
 
@@ -105,3 +109,86 @@ def test_a_failed_pull_does_not_stop_the_others(buoy: Buoy) -> None:
         assert buoy.run("image", "ls", "-q").lines != []
         assert buoy.run("pull", "--ignore-pull-failures").exit_code == 0
         assert buoy.run("pull", "--ignore-buildable").exit_code == 0
+
+
+def test_images_are_listed_by_name_filter_and_template(buoy: Buoy, busybox: Image) -> None:
+    buoy.run("image", "tag", "busybox", "mine/app:1")
+    names = ("image", "ls", "--format", "{{.Repository}}:{{.Tag}}")
+    assert buoy.run(*names, "busybox").lines == ["busybox:latest"]
+    assert buoy.run(*names, "mine/*:1").lines == ["mine/app:1"]
+    assert buoy.run(*names, "--filter", "reference=*").lines == ["busybox:latest"]
+    assert buoy.run(*names, "-f", "dangling=true").lines == []
+    assert buoy.run(*names, "-f", "before=busybox").lines == []
+    assert buoy.run("image", "ls", "--format", "table {{.Tag}}\\t{{lower .ID}}").lines[
+        0
+    ].split() == [*("TAG", "IMAGE", "ID")]
+    assert (
+        "no field `.Nope`" in buoy.run("image", "ls", "--format", "{{.Nope}}", check=False).stderr
+    )
+    assert "no filter `x`" in buoy.run("image", "ls", "-f", "x", check=False).stderr
+
+
+def test_an_image_is_shown_with_its_history(buoy: Buoy, busybox: Image) -> None:
+    (shown,) = json.loads(buoy.run("image", "inspect", "busybox").stdout)
+    assert (shown["Id"], shown["RepoTags"]) == (busybox.id, ["busybox:latest"])
+    assert shown["Config"]["Cmd"] == ["sh"]
+    command = buoy.run("image", "inspect", "-f", "{{json .Config.Cmd}} {{.Os}}", "busybox")
+    assert command.lines == ['["sh"] linux']
+    titles, row = buoy.run("image", "history", "busybox").lines
+    assert titles.split() == ["IMAGE", "CREATED", "CREATED", "BY", "SIZE", "COMMENT"]
+    assert "busybox-static" in row
+    assert buoy.run("image", "history", "-q", "--no-trunc", "busybox").lines == [busybox.id]
+
+
+def test_images_without_use_are_pruned(buoy: Buoy, busybox: Image) -> None:
+    buoy.write("compose.yaml", SLEEPER)
+    buoy.run("create")
+    buoy.run("image", "import", str(busybox_rootfs()), "other:1")
+    buoy.run("image", "import", str(busybox_rootfs()))
+    assert buoy.run("image", "prune", check=False, input="n\n").exit_code == 1
+    done = buoy.run("image", "prune", "-f")
+    assert [line.split(":")[0] for line in done.lines if line] == [
+        *("Deleted Images", "deleted", "Total reclaimed space")
+    ]
+    assert buoy.run("image", "prune", "-af", "--filter", "until=1h").lines[-1].endswith(" 0B")
+    assert "untagged: other:1" in buoy.run("image", "prune", "-af").lines
+    assert buoy.run("image", "ls", "--format", "{{.Repository}}").lines == ["busybox"]
+
+
+@pytest.mark.parametrize("kind", ["docker-archive", "oci"])
+def test_a_saved_image_is_read_by_skopeo_and_loaded_again(
+    buoy: Buoy, busybox: Image, kind: str
+) -> None:
+    archive = buoy.directory / "saved.tar"
+    buoy.run("image", "save", "--format", kind, "-o", str(archive), "busybox")
+    source = f"docker-archive:{archive}" if kind == "docker-archive" else f"oci-archive:{archive}"
+    read = subprocess.run(
+        ["skopeo", "inspect", "--config", "--raw", source], check=True, capture_output=True
+    )
+    assert f"sha256:{hashlib.sha256(read.stdout).hexdigest()}" == busybox.id
+    buoy.run("image", "rm", "busybox")
+    assert buoy.run("image", "load", "-qi", str(archive)).lines == ["Loaded image: busybox:latest"]
+    assert buoy.run("image", "ls", "-q", "--no-trunc").lines == [busybox.id]
+    missing = buoy.run("image", "save", "-o", str(archive), "busybox", "nothing", check=False)
+    assert "no-such-image" in missing.stderr
+    assert archive.exists()
+
+
+def test_what_is_damaged_is_told_and_repaired(buoy: Buoy, engine: Engine) -> None:
+    with Registry() as registry:
+        reference = registry.put("a", "1", build([tar(file("a", "a" * 100)), tar(file("b", "b"))]))
+        buoy.run("image", "ls")
+        image = engine.images.pull(reference)
+        assert buoy.run("image", "verify").lines == [f"{reference}: ok"]
+        (Path(image.lowers[0]) / "b").write_text("x")
+        told = buoy.run("image", "verify", reference, check=False)
+        assert told.exit_code == 1
+        assert "b is not as it was unpacked" in told.stdout
+        blobs = Path(buoy.roots.blobs, "sha256").iterdir()
+        largest = max(blobs, key=lambda path: path.stat().st_size)
+        largest.chmod(0o600)
+        largest.write_bytes(b"x")
+        done = buoy.run("image", "verify", "--repair")
+        assert done.lines[-1] == f"{reference}: repaired"
+        assert f"blob sha256:{largest.name} is not what its digest says" in done.stdout
+        assert (Path(image.lowers[0]) / "b").read_text() == "b"
