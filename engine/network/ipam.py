@@ -13,15 +13,17 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING
 
 from engine.errors import NetworkProblem
+from engine.network.obstacles import choose_subnet
 from engine.network.spec import Pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from engine.kernel.rtnetlink import Route
+    from engine.network.obstacles import Obstacle
     from engine.network.spec import Address, NetworkSpec, PoolSpec, Range
 
-# 172.17.0.0/16 is left to the default bridge network (docker0)
+# Docker's, as long as there are any, and then Podman's in its smaller pieces, for 10,000 more.
+# 172.17.0.0/16 is left to the default bridge network (docker0).
 _POOLS = (
     (IPv4Network("172.18.0.0/16"), 16),
     (IPv4Network("172.19.0.0/16"), 16),
@@ -29,50 +31,13 @@ _POOLS = (
     (IPv4Network("172.24.0.0/14"), 16),
     (IPv4Network("172.28.0.0/14"), 16),
     (IPv4Network("192.168.0.0/16"), 20),
+    (IPv4Network("10.89.0.0/16"), 24),
+    (IPv4Network("10.90.0.0/15"), 24),
+    (IPv4Network("10.92.0.0/14"), 24),
+    (IPv4Network("10.96.0.0/11"), 24),
 )
 _MACHINE_ID = "/etc/machine-id"
 _LONGEST_PREFIX = {4: 30, 6: 126}
-_SPLIT_DEFAULT = 1  # 0.0.0.0/1 and 128.0.0.0/1: a VPN's way to say default route
-
-
-class Obstacle:
-    """A range that is in use, and by whom."""
-
-    __slots__ = ("range", "user", "yields")
-
-    def __init__(self, taken: Range, user: str, *, yields: bool = False) -> None:
-        self.range = taken
-        self.user = user
-        self.yields = yields  # a route through a gateway: avoided, but only while there is room
-
-    def meets(self, subnet: Range) -> bool:
-        """Whether the two have an address in common."""
-        return self.range.version == subnet.version and self.range.overlaps(subnet)
-
-
-def route_obstacles(routes: Iterable[Route], link_names: dict[int, str]) -> list[Obstacle]:
-    """Every live route but default ones. Those to a gateway yield when all else is taken."""
-    return [
-        Obstacle(
-            ipaddress.ip_network((route.destination, route.prefix_length)),
-            f"a route of the host by {link_names.get(route.link, 'a gateway')}",
-            yields=not route.on_link,
-        )
-        for route in routes
-        if route.prefix_length > _SPLIT_DEFAULT
-    ]
-
-
-def server_obstacles(servers: Iterable[str]) -> list[Obstacle]:
-    """Resolvers as obstacles."""
-    found = []
-    for server in servers:
-        try:
-            address = ipaddress.ip_address(server.partition("%")[0])
-        except ValueError:
-            continue
-        found.append(Obstacle(ipaddress.ip_network(address), "a name server of the host"))
-    return found
 
 
 def ipv6_site(owner: str) -> IPv6Network:
@@ -162,32 +127,9 @@ def _given_pool(wish: PoolSpec, networks: Sequence[Obstacle], *, name: str) -> P
 
 
 def ipv4_candidates() -> Iterator[IPv4Network]:
-    """Docker's pools, cut into the subnets that networks get (engine.md B2.1)."""
+    """The pools, cut into the subnets that networks get (engine.md B2.1)."""
     for pool, prefix_length in _POOLS:
         yield from pool.subnets(new_prefix=prefix_length)
-
-
-def choose_subnet(obstacles: Sequence[Obstacle], candidates: Iterable[Range]) -> Range:
-    """The first candidate that meets no obstacle.
-
-    Raises NetworkProblem `subnets-exhausted`, which names who uses what.
-    """
-    tried = []
-    for subnet in candidates:
-        if not any(obstacle.meets(subnet) for obstacle in obstacles):
-            return subnet
-        tried.append(subnet)
-    firm = [obstacle for obstacle in obstacles if not obstacle.yields]
-    for subnet in tried:
-        if not any(obstacle.meets(subnet) for obstacle in firm):
-            return subnet
-    met = [o for o in firm if any(o.meets(subnet) for subnet in tried)]
-    used = ", ".join(f"{o.range} by {o.user}" for o in met)
-    raise NetworkProblem(
-        f"all predefined address pools have been fully subnetted: {used}",
-        hint="give the network a subnet of its own, or remove networks that are not used",
-        code="subnets-exhausted",
-    )
 
 
 def check_subnet(wanted: str, obstacles: Iterable[Obstacle], *, name: str) -> Range:

@@ -13,6 +13,7 @@ from engine.kernel.rtnetlink import RouteSocket
 from engine.network import ipam, records
 from engine.network.defaults import BRIDGE, default_candidates, default_id
 from engine.network.drivers.driver import get_driver
+from engine.network.obstacles import Obstacle, route_obstacles, server_obstacles
 from engine.network.resolv import read_behind_resolved, read_host
 from engine.state.db import transaction
 
@@ -54,7 +55,7 @@ def record_network(database: sqlite3.Connection, kernel_name: str, spec: Network
                 f"network with name {spec.name} already exists", code="network-exists"
             )
         others = [
-            ipam.Obstacle(pool.subnet, f"network {network.name}")
+            Obstacle(pool.subnet, f"network {network.name}")
             for network in records.all_by_name(database)
             for pool in network.pools
         ]
@@ -64,12 +65,12 @@ def record_network(database: sqlite3.Connection, kernel_name: str, spec: Network
     return network_id
 
 
-def _host_obstacles() -> list[ipam.Obstacle]:
+def _host_obstacles() -> list[Obstacle]:
     with RouteSocket() as host:
         link_names = {link.index: link.name for link in host.links()}
         routes = host.unicast_routes() + host.unicast_routes(socket.AF_INET6)
     return [
-        *ipam.route_obstacles(routes, link_names),
-        *ipam.server_obstacles(read_host().nameservers),
-        *ipam.server_obstacles(read_behind_resolved().nameservers),
+        *route_obstacles(routes, link_names),
+        *server_obstacles(read_host().nameservers),
+        *server_obstacles(read_behind_resolved().nameservers),
     ]

@@ -10,15 +10,13 @@ from hypothesis import strategies as st
 
 from engine.errors import NetworkProblem
 from engine.network.ipam import (
-    Obstacle,
     check_subnet,
     choose_gateway,
     choose_pools,
-    choose_subnet,
     ipv4_candidates,
     ipv6_site,
-    server_obstacles,
 )
+from engine.network.obstacles import Obstacle, choose_subnet, server_obstacles
 from engine.network.spec import NetworkSpec, PoolSpec
 
 SITE = ipv6_site("test")
@@ -68,19 +66,33 @@ def test_subnets_chosen_one_after_the_other_are_apart(taken: list[IPv4Network]) 
     assert not any(a.overlaps(b) for a in found for b in found if a is not b)
 
 
-def test_there_is_room_for_thirty_networks_and_then_it_is_said_who_has_them() -> None:
-    obstacles: list[Obstacle] = []
-    for number in range(30):
-        obstacles.append(Obstacle(chosen(obstacles), f"network n{number}"))
-    with pytest.raises(NetworkProblem, match="by network n0") as caught:
+def test_dockers_subnets_come_first_and_then_ten_thousand_smaller_ones() -> None:
+    found = list(ipv4_candidates())
+    assert {subnet.prefixlen for subnet in found[:30]} == {16, 20}
+    assert found[30] == network("10.89.0.0/24")
+    assert len(found) > 9_000
+
+
+def test_when_all_is_taken_it_is_said_by_whom() -> None:
+    all_pools = ("172.16.0.0/12", "192.168.0.0/16", "10.64.0.0/10")
+    obstacles = [obstacle(one) for one in all_pools]
+    obstacles += [Obstacle(network("172.16.0.0/12"), "a route, too")]
+    with pytest.raises(NetworkProblem) as caught:
         chosen(obstacles)
     assert caught.value.code == "subnets-exhausted"
+    users = [f"{one} by user of {one}" for one in all_pools]
+    assert str(caught.value).endswith("subnetted: " + ", ".join(users))
+    many = [Obstacle(one, "somebody") for one in ipv4_candidates()]
+    with pytest.raises(NetworkProblem, match=r"somebody and \d+ more$"):
+        chosen(many)
 
 
 def test_a_route_by_a_gateway_is_avoided_only_while_there_is_room() -> None:
     vpn = obstacle("172.16.0.0/12", yields=True)
     assert chosen([vpn]) == network("192.168.0.0/20")
-    assert chosen([vpn, obstacle("192.168.0.0/16")]) == network("172.18.0.0/16")
+    assert chosen([vpn, obstacle("192.168.0.0/16")]) == network("10.89.0.0/24")
+    taken = [obstacle("192.168.0.0/16"), obstacle("10.0.0.0/8")]
+    assert chosen([vpn, *taken]) == network("172.18.0.0/16")
 
 
 def test_resolvers_are_avoided() -> None:
