@@ -37,10 +37,13 @@ class Positions(Record):
 
     def find(self, path: str) -> str | None:
         """Position of `services.web.image`, or of the nearest node around it that has one."""
-        known = dict(_columns(self.table))
-        while path and path not in known:
+        table = f"\n{self.table}"
+        while path:
+            _, found, rest = table.partition(f"\n{path}\t")
+            if found:
+                return rest.partition("\n")[0]
             path = path.rpartition(".")[0]
-        return known.get(path)
+        return None
 
     def exact(self) -> dict[str, str]:
         """Positions by path."""

@@ -107,9 +107,11 @@ class Gateway:
         for header in lost:
             forwarding.restore_guard(self._roots, self._firewall, header)
         published = self._published(*self._routed()) if lost else []
-        self._firewall.publish([*unpublished, *(one for one in published if one.header in lost)])
-        # a container may have ended since its names were read
-        self._firewall.withdraw_stale(lambda holder: not _is_held(holder, ()))
+        restored = [*unpublished, *(one for one in published if one.header in lost)]
+        if restored:
+            self._firewall.publish(restored)
+            # a container may have ended since its names were read
+            self._firewall.withdraw_stale(lambda holder: not _is_held(holder, ()))
 
     def _routed(self) -> list[Network]:
         return [network for network in self._networks() if get_driver(network.driver).ROUTED]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
@@ -33,17 +34,25 @@ class Obstacle:
         return self.range.version == subnet.version and self.range.overlaps(subnet)
 
 
-def route_obstacles(routes: Iterable[Route], link_names: dict[int, str]) -> list[Obstacle]:
-    """Every live route but default ones. Those to a gateway yield when all else is taken."""
+def route_obstacles(routes: Iterable[Route]) -> list[Obstacle]:
+    """Every live route of the host but default ones. Those to a gateway yield when all else is
+    taken."""
     return [
         Obstacle(
             ipaddress.ip_network((route.destination, route.prefix_length)),
-            f"a route of the host by {link_names.get(route.link, 'a gateway')}",
+            f"a route of the host by {_link_name(route.link)}",
             yields=not route.on_link,
         )
         for route in routes
         if route.prefix_length > _SPLIT_DEFAULT
     ]
+
+
+def _link_name(index: int | None) -> str:
+    try:
+        return socket.if_indextoname(index or 0)
+    except OSError:  # several next hops, or a link that has just gone
+        return "a gateway"
 
 
 def server_obstacles(servers: Iterable[str]) -> list[Obstacle]:

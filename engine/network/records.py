@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from ipaddress import ip_network
 
 from engine.network.spec import network_of
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
-    from engine.network.spec import Network, NetworkSpec, Pool
+    from engine.network.spec import Network, NetworkSpec, Pool, Range
 
 
 def find(database: sqlite3.Connection, name_or_id: str) -> Network | None:
@@ -33,6 +34,12 @@ def all_by_name(database: sqlite3.Connection) -> list[Network]:
     """All networks, by name."""
     rows = database.execute("SELECT * FROM networks ORDER BY name").fetchall()
     return [_network_of(database, row) for row in rows]
+
+
+def subnets(database: sqlite3.Connection) -> list[tuple[str, Range]]:
+    """The subnets of all networks, with the names of these."""
+    rows = database.execute("SELECT name, subnet FROM pools JOIN networks ON id = network_id")
+    return [(row["name"], ip_network(row["subnet"])) for row in rows]
 
 
 def new_id() -> str:

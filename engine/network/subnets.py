@@ -54,11 +54,7 @@ def record_network(database: sqlite3.Connection, kernel_name: str, spec: Network
             raise NetworkProblem(
                 f"network with name {spec.name} already exists", code="network-exists"
             )
-        others = [
-            Obstacle(pool.subnet, f"network {network.name}")
-            for network in records.all_by_name(database)
-            for pool in network.pools
-        ]
+        others = [Obstacle(subnet, f"network {name}") for name, subnet in records.subnets(database)]
         candidates = default_candidates if is_default else None
         pools = ipam.choose_pools(spec, others, _host_obstacles, site, candidates)
         records.insert(database, network_id, spec, device, pools)
@@ -67,10 +63,9 @@ def record_network(database: sqlite3.Connection, kernel_name: str, spec: Network
 
 def _host_obstacles() -> list[Obstacle]:
     with RouteSocket() as host:
-        link_names = {link.index: link.name for link in host.links()}
         routes = host.unicast_routes() + host.unicast_routes(socket.AF_INET6)
     return [
-        *route_obstacles(routes, link_names),
+        *route_obstacles(routes),
         *server_obstacles(read_host().nameservers),
         *server_obstacles(read_behind_resolved().nameservers),
     ]
