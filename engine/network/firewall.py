@@ -169,6 +169,11 @@ class Firewall:
                 self._forget_udp(stale)
                 return
 
+    def forget_flows(self, addresses: Iterable[str]) -> None:
+        """Track no more what comes from these addresses, or goes to them: nobody has them now."""
+        for address in addresses:
+            conntrack.forget_address(self.netlink, address)
+
     def publications(self) -> list[Publication]:
         """All published ports as the kernel has them."""
         return [

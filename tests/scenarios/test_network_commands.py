@@ -223,3 +223,17 @@ def test_a_connection_that_fails_halfway_leaves_nothing(buoy: Buoy) -> None:
     assert "eth1" in buoy.run("exec", "-T", "web", "ip", "link").stdout
     buoy.run("down")
     buoy.run("network", "rm", "extra")
+
+
+def test_more_networks_than_docker_has_room_for(buoy: Buoy) -> None:
+    names = [f"n{number}" for number in range(35)]
+    project = {
+        "services": {"app": {"image": "busybox", "command": "sleep 1000", "networks": names}},
+        "networks": dict.fromkeys(names),
+    }
+    buoy.write("compose.yaml", json.dumps(project))
+    buoy.run("up", "-d")
+    addresses = buoy.run("exec", "-T", "app", "ip", "-o", "-4", "address").lines
+    assert len(addresses) == len(names) + 1
+    assert buoy.run("plan").stdout == "nothing to do\n"
+    buoy.run("down", "-t", "0")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pyroute2 import Conntrack
 
 from engine.containers.spec import EndpointSpec
 from tests.engine.network.world import (
@@ -58,6 +59,16 @@ def scene(world: World, request: pytest.FixtureRequest) -> Scene:
     elif request.param == "bridge-netfilter":
         pytest.skip("the kernel has no br_netfilter")
     return Scene(world)
+
+
+def tracked(address: str) -> list[object]:
+    """The flows that the host keeps books of, from or to an address."""
+    with Conntrack() as table:
+        found = [
+            (entry.get_attr("CTA_TUPLE_ORIG"), entry.get_attr("CTA_TUPLE_REPLY"))
+            for entry in table.dump()
+        ]
+    return [flow for flow in found if address in repr(flow)]
 
 
 def fd(box: Box) -> int:
@@ -173,3 +184,14 @@ def test_udp_clients_follow_a_port_to_its_next_container(world: World) -> None:
         world.run("second", "front", ports=(port(80, 8053, protocol="udp"),))
         client.send(b"?")
         assert client.recv(100).startswith(b"second ")
+
+
+def test_what_a_container_has_talked_of_goes_with_it(world: World) -> None:
+    network = world.network("front")
+    neighbour = world.neighbour(network)
+    web = world.run("web", "front", ports=(port(80, 8080),))
+    assert reached(neighbour, OUTSIDE_HOST, 8080) == f"web {NEIGHBOUR}"
+    assert reached(fd(web), NEIGHBOUR, 80) == f"neighbour {OUTSIDE_HOST}"
+    assert len(tracked(web.address)) == 2
+    world.stop(web)
+    assert tracked(web.address) == []
