@@ -169,10 +169,10 @@ class Firewall:
                 self._forget_udp(stale)
                 return
 
-    def forget_flows(self, addresses: Iterable[str]) -> None:
-        """Track no more what comes from these addresses, or goes to them: nobody has them now."""
-        for address in addresses:
-            conntrack.forget_address(self.netlink, address)
+    def forget_flows(self, network: Network) -> None:
+        """Track no more what came from its addresses, or went to them: nobody has them now."""
+        for pool in network.pools:
+            conntrack.forget_subnet(self.netlink, pool.subnet)
 
     def publications(self) -> list[Publication]:
         """All published ports as the kernel has them."""

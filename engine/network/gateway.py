@@ -76,7 +76,7 @@ class Gateway:
     def forget(self, network: Network) -> None:
         """Pass its traffic on no more; accepts absence."""
         self._firewall.remove_network(network)
-        self._firewall.forget_flows(str(pool.gateway) for pool in network.pools)
+        self._firewall.forget_flows(network)
         coexistence.withdraw(self._firewall.netlink, network.device)
 
     def give_up(self, host: RouteSocket) -> None:

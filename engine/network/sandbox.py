@@ -174,7 +174,7 @@ class Sandbox:
         """
         failures: list[Exception] = []
         steps = (self._stop_serving, self._drop_names, self._withdraw, self._drop_namespace)
-        for step in (*steps, self._forget_flows, self._firewall.close):
+        for step in (*steps, self._firewall.close):
             _attempt(step, failures)
         if failures:
             raise failures[0]
@@ -299,10 +299,6 @@ class Sandbox:
         if self.netns_fd >= 0:
             os.close(self.netns_fd)
             self.netns_fd = -1
-
-    def _forget_flows(self) -> None:
-        endpoints = self._record["endpoints"]
-        self._firewall.forget_flows(one["address"] for e in endpoints for one in e["addresses"])
 
 
 def _attempt(step: Callable[[], None], failures: list[Exception]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pyroute2 import Conntrack
+from pyroute2 import Conntrack  # type: ignore[import-untyped]
 
 from engine.containers.spec import EndpointSpec
 from tests.engine.network.world import (
@@ -186,7 +186,7 @@ def test_udp_clients_follow_a_port_to_its_next_container(world: World) -> None:
         assert client.recv(100).startswith(b"second ")
 
 
-def test_what_a_container_has_talked_of_goes_with_it(world: World) -> None:
+def test_what_containers_have_talked_of_goes_with_their_network(world: World) -> None:
     network = world.network("front")
     neighbour = world.neighbour(network)
     web = world.run("web", "front", ports=(port(80, 8080),))
@@ -194,4 +194,5 @@ def test_what_a_container_has_talked_of_goes_with_it(world: World) -> None:
     assert reached(fd(web), NEIGHBOUR, 80) == f"neighbour {OUTSIDE_HOST}"
     assert len(tracked(web.address)) == 2
     world.stop(web)
+    world.networks.remove("front")
     assert tracked(web.address) == []
