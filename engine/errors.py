@@ -18,11 +18,12 @@ class Problem(Exception):
     """What a user can put right: printed as what, where, hint; never with a traceback.
 
     `code` is kebab-case and stable: it is what people search for. A subclass fixes it, or an
-    instance is given its own.
+    instance is given its own. `excerpt` has lines to look at: of a file, of what was put out.
     """
 
     code = "problem"
     exit_code = 1
+    excerpt = ""
 
     def __init__(
         self,

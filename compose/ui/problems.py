@@ -35,10 +35,12 @@ def _flat(group: ExceptionGroup[Problem]) -> Iterator[Problem]:
 
 
 def format_problem(problem: Problem, *, colour: bool = False) -> str:
-    """`error: <code>`, then `where: what`, then `hint: ...`; lines end without a newline."""
+    """`error: <code>`, then `where: what`, the excerpt and `hint: ...`; without a last newline."""
     red, bold, reset = ("\x1b[31m", "\x1b[1m", "\x1b[0m") if colour else ("", "", "")
     where = f"{bold}{printable(problem.where)}{reset}: " if problem.where else ""
     lines = [f"{red}error{reset}: {problem.code}", f"{where}{printable(problem.what)}"]
+    if problem.excerpt:
+        lines.append(printable(problem.excerpt))
     if problem.hint:
         lines.append(f"hint: {printable(problem.hint)}")
     return "\n".join(lines)

@@ -9,6 +9,7 @@ from engine.build.cache import Cached, StepCache, key_of
 from engine.build.context import open_context, read_dockerfile
 from engine.build.dockerfile import parse_dockerfile
 from engine.build.document import image_document
+from engine.build.excerpt import Source
 from engine.build.expander import Expander
 from engine.build.job import PREDEFINED_ARGUMENTS, Job
 from engine.build.origin import DIGESTS
@@ -48,7 +49,9 @@ async def build_image(engine: Engine, spec: BuildSpec, report: Report = silent) 
         try:
             image = await build.run()
         except BaseExceptionGroup as group:
-            raise _first(group) from None
+            raise build.shown(_first(group)) from None
+        except Problem as problem:
+            raise build.shown(problem) from None
     build.keep_cache_small()
     return image
 
@@ -74,6 +77,7 @@ class _Build:
         self._cache = StepCache(engine.db)
         self._tasks: dict[int, asyncio.Task[StageState]] = {}
         self._places: dict[str, str] = {}
+        self._source: Source | None = None
 
     async def run(self) -> Image:
         self._job = job = self._prepare()
@@ -87,6 +91,13 @@ class _Build:
         image = await self._export(self._tasks[target.number].result())
         self._cache.note_use(self._places)
         return image
+
+    def shown(self, error: BaseException) -> BaseException:
+        """The error, with the lines of the Dockerfile that it is about."""
+        if isinstance(error, Problem) and self._source is not None:
+            lines = self._source.excerpt(error.where)
+            error.excerpt = "\n".join(filter(None, (error.excerpt, lines)))
+        return error
 
     def keep_cache_small(self) -> None:
         """Make room in the build cache, where something was added to it."""
@@ -106,8 +117,9 @@ class _Build:
     def _prepare(self) -> Job:
         spec = self._spec
         text, name, path = read_dockerfile(spec)
+        self._source = Source(text, name)
         report = self._reporter.start(f"[internal] load build definition from {name}")
-        dockerfile = parse_dockerfile(text, name)
+        dockerfile = self._source.dockerfile = parse_dockerfile(text, name)
         check_sources(dockerfile)
         platform = host_platform()
         automatic = _automatic_arguments(str(platform), spec.target or "")

@@ -28,6 +28,11 @@ class BuildEvent(Record):
     after_s: float = 0.0
 
     def __str__(self) -> str:
+        return f"#{self.number} {self.said}"
+
+    @property
+    def said(self) -> str:
+        """The line without its number."""
         said = {
             "started": self.step,
             "output": f"{self.after_s:.3f} {self.text}",
@@ -36,7 +41,7 @@ class BuildEvent(Record):
             "done": f"DONE {self.after_s:.1f}s",
             "failed": f"ERROR: {self.text}",
         }
-        return f"#{self.number} {said[self.kind]}"
+        return said[self.kind]
 
 
 Report = Callable[[BuildEvent], None]
@@ -58,13 +63,13 @@ class StepReport:
     """Tells of one step."""
 
     def __init__(self, report: Report, number: int, step: str) -> None:
-        self._report, self._number, self._step = report, number, step
+        self._report, self._number, self.step = report, number, step
         self._started_s = time.monotonic()
         self._say("started")
 
-    def output(self, text: str) -> None:
-        """A line that the step wrote."""
-        self._say("output", text)
+    def output(self, text: str) -> str:
+        """A line that the step wrote; as it is shown, with its time."""
+        return self._say("output", text).said
 
     def note(self, text: str) -> None:
         """Something about the step: why it is run, what it skipped."""
@@ -82,8 +87,10 @@ class StepReport:
         """It was run and did not work."""
         self._say("failed", text)
 
-    def _say(self, kind: Kind, text: str = "") -> None:
+    def _say(self, kind: Kind, text: str = "") -> BuildEvent:
         after_s = time.monotonic() - self._started_s
-        self._report(
-            BuildEvent(number=self._number, step=self._step, kind=kind, text=text, after_s=after_s)
+        event = BuildEvent(
+            number=self._number, step=self.step, kind=kind, text=text, after_s=after_s
         )
+        self._report(event)
+        return event

@@ -38,6 +38,7 @@ NETWORK = "buoy_build"
 OWNER_LABEL = "buoy.build.owner"  # "pid start-time" of the command that runs the build
 _SCRIPT_DIRECTORY = "/dev/pipes"
 _TAIL_LINES = 20
+_RULE = "-" * 6
 _ENDED = ("exited", "dead")
 _ONLY_HEREDOC = re.compile(r"\s*\d*<<-?\S+\s*")
 _NO_HEALTHCHECK = HealthcheckSpec(test=("NONE",))
@@ -199,7 +200,7 @@ class _RunPlan:
             await self._start(container, secrets)
             tail = await self._follow(container.id, report)
             ended = await containers.wait(container.id, lambda found: found.status in _ENDED)
-            self._check(ended, tail)
+            self._check(ended, tail, report.step)
             upper = f"{job.engine.roots.container(container.id)}/upper"
             remove_stubs(upper, stubs, spec.lowers)
             if not os.listdir(upper):
@@ -222,24 +223,22 @@ class _RunPlan:
         tail: collections.deque[str] = collections.deque(maxlen=_TAIL_LINES)
         async for line in self._job.engine.containers.follow(container_id):
             text = line.text.decode("utf-8", "replace")
-            report.output(text)
-            tail.append(text)
+            tail.append(report.output(text))
         return list(tail)
 
-    def _check(self, container: Container, tail: list[str]) -> None:
+    def _check(self, container: Container, tail: list[str], step: str) -> None:
         if container.exit_code == 0:
             return
-        reason = "it ran out of memory" if container.oom_killed else None
-        output = "".join(f"\n  | {line}" for line in tail)
-        instruction = self._instruction
-        raise BuildProblem(
+        problem = BuildProblem(
             f'process "{" ".join(self._argv)}" did not complete successfully: '
-            f"exit code: {container.exit_code}{output}\n"
-            f"  {instruction.line.number} >>> {instruction.text}",
-            where=instruction.where,
-            hint=reason,
+            f"exit code: {container.exit_code}",
+            where=self._instruction.where,
+            hint="it ran out of memory" if container.oom_killed else None,
             code="build-step-failed",
         )
+        if tail:
+            problem.excerpt = "\n".join([_RULE, f" > {step}:", *tail, _RULE])
+        raise problem
 
 
 def ensure_network(job: Job) -> None:

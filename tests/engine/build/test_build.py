@@ -226,13 +226,23 @@ def test_a_failed_command_shows_its_output_and_its_line(workshop: Workshop) -> N
         workshop.build("FROM busybox\nRUN echo out; echo err >&2; exit 7")
     problem = caught.value
     assert (problem.code, problem.where) == ("build-step-failed", "dockerfile_inline:2:1")
-    lines = str(problem).split("\n")
-    assert lines[0] == (
+    assert str(problem) == (
         'process "/bin/sh -c echo out; echo err >&2; exit 7" did not complete successfully: '
         "exit code: 7"
     )
-    assert set(lines[1:3]) == {"  | out", "  | err"}
-    assert lines[3] == "  2 >>> RUN echo out; echo err >&2; exit 7"
+    rule, step, *said, end, place, _, before, line, _ = problem.excerpt.split("\n")
+    assert step == " > [2/2] RUN echo out; echo err >&2; exit 7:"
+    assert {text.partition(" ")[2] for text in said} == {"out", "err"}
+    assert (rule, end, place) == ("------", "------", "dockerfile_inline:2")
+    assert before == "   1 |     FROM busybox"
+    assert line == "   2 | >>> RUN echo out; echo err >&2; exit 7"
+
+
+@pytest.mark.parametrize("text", ["FROM busybox\nNONSENSE\n", "FROM busybox\nCOPY nothing /\n"])
+def test_a_mistake_is_shown_where_it_is(workshop: Workshop, text: str) -> None:
+    with pytest.raises(BuildProblem) as caught:
+        workshop.build(text)
+    assert caught.value.excerpt.split("\n")[3].startswith("   2 | >>> ")
 
 
 def test_a_command_that_is_not_there_is_a_problem_of_its_line(workshop: Workshop) -> None:
