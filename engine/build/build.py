@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 from engine.build.cache import Cached, StepCache, key_of
-from engine.build.context import open_context, read_dockerfile
+from engine.build.context import read_dockerfile
+from engine.build.contexts import Contexts
 from engine.build.dockerfile import parse_dockerfile
 from engine.build.document import image_document
 from engine.build.excerpt import Source
 from engine.build.expander import Expander
 from engine.build.job import PREDEFINED_ARGUMENTS, Job
-from engine.build.origin import DIGESTS
 from engine.build.progress import Reporter
 from engine.build.pruning import default_limit_bytes, prune_cache
 from engine.build.run import remove_abandoned
@@ -80,7 +81,12 @@ class _Build:
         self._source: Source | None = None
 
     async def run(self) -> Image:
-        self._job = job = self._prepare()
+        async with contextlib.AsyncExitStack() as held:
+            return await self._run(Contexts(self._engine.roots, self._spec, held))
+
+    async def _run(self, contexts: Contexts) -> Image:
+        self._spec = await contexts.main()
+        self._job = job = self._prepare(contexts)
         target = find_target(job.dockerfile, self._spec.target)
         await remove_abandoned(job)
         named = self._spec.additional_contexts
@@ -114,7 +120,7 @@ class _Build:
             )
             report.done()
 
-    def _prepare(self) -> Job:
+    def _prepare(self, contexts: Contexts) -> Job:
         spec = self._spec
         text, name, path = read_dockerfile(spec)
         self._source = Source(text, name)
@@ -126,15 +132,15 @@ class _Build:
         arguments = _global_arguments(dockerfile, spec.args, automatic)
         for warning in (*dockerfile.warnings, *_unused_arguments(dockerfile, spec.args)):
             report.note(warning)
-        digests = f"{self._engine.roots.cache}/{DIGESTS}"
-        context = open_context(spec.context, path, digests)
+        context = contexts.open(spec.context, path)
         report.done()
         return Job(
             engine=self._engine,
             spec=spec,
             dockerfile=dockerfile,
-            path=path or f"{spec.context}#inline",
+            path=contexts.name(path),
             context=context,
+            contexts=contexts,
             cache=self._cache,
             reporter=self._reporter,
             arguments=arguments,

@@ -44,11 +44,14 @@ class Context:
             self._digests.save()
 
 
-def open_context(directory: str, dockerfile: str, cache: str) -> Context:
+def open_context(
+    directory: str, dockerfile: str, cache: str, hidden: Sequence[str] = ()
+) -> Context:
     """The context with its ignore file: `<Dockerfile>.dockerignore`, else `.dockerignore`.
 
     dockerfile  path of the Dockerfile; "" for one that is no file
     cache       where digests are remembered
+    hidden      patterns that come before those of the file
 
     Raises BuildProblem where the directory is none, or a pattern is wrong.
     """
@@ -62,9 +65,10 @@ def open_context(directory: str, dockerfile: str, cache: str) -> Context:
         with open(path, encoding="utf-8") as file:
             text = file.read()
     except FileNotFoundError:
-        return Context(directory, Ignore(()), "", cache)
+        path, text = "", ""
     try:
-        return Context(directory, parse_ignore(text), os.path.basename(path), cache)
+        ignore = Ignore([*((pattern, 0) for pattern in hidden), *parse_ignore(text).patterns])
+        return Context(directory, ignore, os.path.basename(path), cache)
     except IgnoreError as error:
         where = f"{os.path.basename(path)}:{error.number}:1"
         raise BuildProblem(str(error), where=where, code="invalid-pattern") from None

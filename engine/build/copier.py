@@ -10,12 +10,14 @@ Jobs, by `do`:
              of sources that are to be unpacked
   measure    fingerprints of `sources`
   directory  `to`, made with its parents
+  unpack     the file `archive` into `to`; false, and a copy as `Dockerfile`, where it is none
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import sys
 
@@ -107,6 +109,22 @@ def _copy(job: Job) -> int:
     return len(found)
 
 
+def _unpack(job: Job) -> bool:
+    _separate()
+    with open(job["archive"], "rb") as file:
+        archive = untar.open_archive(file.fileno())
+        _enter(_mounted(job["target"]))
+        if archive is None:
+            with open(f"{job['to']}/Dockerfile", "xb") as copy:
+                shutil.copyfileobj(file, copy)
+            return False
+    directory = os.open(job["to"], _ROOT)
+    with archive:
+        untar.unpack(archive, directory)
+    os.close(directory)
+    return True
+
+
 def _check_single(job: Job, found: list[Found]) -> None:
     to = job["to"]
     if len(found) > 1 and not job["parents"] and not to.endswith("/") and not os.path.isdir(to):
@@ -185,4 +203,4 @@ def _selection(job: Job) -> Selection:
     return Selection(ignore, Ignore([(text, 0) for text in job["exclude"]]))
 
 
-_JOBS = {"copy": _copy, "measure": _measure, "directory": _make_directory}
+_JOBS = {"copy": _copy, "measure": _measure, "directory": _make_directory, "unpack": _unpack}

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from engine.build.cache import StepCache
     from engine.build.context import Context
+    from engine.build.contexts import Contexts
     from engine.build.instructions import Dockerfile
     from engine.build.progress import Reporter, StepReport
     from engine.build.spec import BuildSpec
@@ -29,6 +30,7 @@ class Job(Record):
 
     path       of the Dockerfile on the host; what it is called when messages compare builds
     arguments  ARGs from before the first FROM, and the automatic ones
+    contexts   those that are given by name
     stage      the state at the end of an earlier stage, once it is there
     """
 
@@ -37,6 +39,7 @@ class Job(Record):
     dockerfile: Dockerfile
     path: str
     context: Context
+    contexts: Contexts
     cache: StepCache
     reporter: Reporter
     arguments: Mapping[str, str]

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import TYPE_CHECKING
 
 from engine.build.cache import content_of, key_of
-from engine.build.context import open_context
 from engine.build.copying import SourceMissing, perform, scratch
 from engine.build.ignore import Ignore
 from engine.build.stages import find_stage
@@ -25,8 +23,8 @@ if TYPE_CHECKING:
     from engine.build.progress import StepReport
     from engine.images.image import Image, Progress
 
-DIGESTS = "context-files"  # below the cache: digests of contexts' files
 _IMAGE_CONTEXT = "docker-image://"
+_LAYOUT_CONTEXT = "oci-layout://"
 
 
 class Origin(Record):
@@ -81,13 +79,14 @@ async def find_origin(job: Job, name: str | None, instruction: Instruction, befo
     if name is None:
         return Origin(context=job.context)
     given = job.spec.additional_contexts.get(name)
-    if given is not None and not given.startswith(_IMAGE_CONTEXT):
-        return Origin(context=_named_context(job, name, given))
+    reference = name if given is None else _image_of(given)
+    if given is not None and reference is None:
+        return Origin(context=await job.contexts.named(name, given))
     stage = find_stage(job.dockerfile, name, before) if given is None else None
     if stage is not None:
         state = await job.stage(stage.number)
         return Origin(lowers=job.engine.images.lowers(state.chain_ids), identity=state.top)
-    reference = name if given is None else given.removeprefix(_IMAGE_CONTEXT)
+    assert reference is not None  # it is no other context
     image = await fetch_image(job, reference, instruction, silent)
     return Origin(lowers=image.lowers, identity=image.chain_ids[-1] if image.chain_ids else "")
 
@@ -95,22 +94,30 @@ async def find_origin(job: Job, name: str | None, instruction: Instruction, befo
 def image_reference(job: Job, name: str, instruction: Instruction) -> str:
     """The image that FROM `name` means, where it is no stage."""
     given = job.spec.additional_contexts.get(name)
-    if given is None:
-        return name
-    if not given.startswith(_IMAGE_CONTEXT):
+    reference = name if given is None else _image_of(given)
+    if reference is None:
         raise BuildProblem(
-            f"the context `{name}` is a directory; FROM takes a stage or an image",
+            f"the context `{name}` is {given}; FROM takes a stage or an image",
             where=instruction.locate_word(name),
             code="not-an-image",
         )
-    return given.removeprefix(_IMAGE_CONTEXT)
+    return reference
+
+
+def _image_of(context: str) -> str | None:
+    """The image that a named context is, as a reference; None where it is none."""
+    if context.startswith(_LAYOUT_CONTEXT):
+        return f"oci:{context.removeprefix(_LAYOUT_CONTEXT)}"
+    if context.startswith(_IMAGE_CONTEXT):
+        return context.removeprefix(_IMAGE_CONTEXT)
+    return None
 
 
 async def fetch_image(
     job: Job, reference: str, instruction: Instruction, progress: Progress
 ) -> Image:
     """The image, pulled where it is not here or --pull asks for it."""
-    policy = "always" if job.spec.pull else "missing"
+    policy = "always" if job.spec.pull or reference.startswith("oci:") else "missing"
     try:
         return await job.engine.images.ensure_in_thread(reference, policy, progress)
     except ImageProblem as problem:
@@ -130,15 +137,3 @@ def told_to(report: StepReport) -> Progress:
             loop.call_soon_threadsafe(report.output, f"{subject} {text}")
 
     return tell
-
-
-def _named_context(job: Job, name: str, given: str) -> Context:
-    if "://" in given:
-        raise BuildProblem(
-            f"the additional context `{name}` is {given}; contexts other than directories and "
-            "images are not built yet",
-            code="not-built-yet",
-        )
-    return open_context(
-        os.path.join(job.spec.context, given), "", f"{job.engine.roots.cache}/{DIGESTS}"
-    )

@@ -9,9 +9,10 @@ import re
 from typing import TYPE_CHECKING
 
 from engine.build.context import Context
+from engine.build.contexts import DIGESTS
 from engine.build.git import check_out, parse_git
 from engine.build.ignore import Ignore
-from engine.build.origin import DIGESTS, Origin, find_origin
+from engine.build.origin import Origin, find_origin
 from engine.errors import BuildProblem
 from engine.images.cancelling import in_thread
 from engine.images.image import silent

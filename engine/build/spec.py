@@ -20,7 +20,8 @@ class BuildSecret(Record):
 class BuildSpec(Record):
     """One image to be built from a directory and a Dockerfile.
 
-    context              absolute directory that COPY takes files from
+    context              absolute directory that COPY takes files from; or a tar archive, or a URL
+                         of one, or a git repository, or, in place of all that, a Dockerfile
     dockerfile           path relative to the context, or absolute
     dockerfile_inline    the text of the Dockerfile, in place of a file
     args                 values for its ARGs
@@ -29,7 +30,8 @@ class BuildSpec(Record):
     tags                 references that the image gets
     pull                 ask the registry for newer base images
     network              of RUN: default (a bridge of the engine's), none, host, or a network
-    additional_contexts  name -> directory, or `docker-image://reference`, for FROM and --from
+    additional_contexts  name -> `docker-image://REFERENCE` or `oci-layout://DIRECTORY[:TAG]` for
+                         FROM and --from; directory, archive, repository or URL for --from
     shm_size_bytes       of /dev/shm in RUN
     ulimits              of RUN: soft, hard
     secrets              id -> what RUN --mount=type=secret gets
