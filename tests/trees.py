@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import stat
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.kernel import mounts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Sequence
+
+    Tree = dict[bytes, "Node"]
 
 
 class Node(NamedTuple):
@@ -30,15 +32,15 @@ class Node(NamedTuple):
     xattrs: tuple[tuple[str, bytes], ...]
 
 
-def tree(top: Path) -> dict[bytes, Node]:
-    """All files below a directory, and the directory itself as `b"."`, by their names."""
+def tree(top: Path) -> Tree:
+    """All files below a directory, by their names."""
     root = os.fsencode(top)
-    names = [b".", *sorted(_names(root, b""))]
+    names = sorted(_names(root, b""))
     inodes: dict[tuple[int, int], bytes] = {}
     return {name: _node(root + b"/" + name, name, inodes) for name in names}
 
 
-def differences(ours: Mapping[bytes, Node], theirs: Mapping[bytes, Node]) -> list[str]:
+def differences(ours: Tree, theirs: Tree) -> list[str]:
     """One line for each name and field that differs: `usr/bin/x: mode 0755, 04755`."""
     lines = []
     for name in sorted(ours.keys() | theirs.keys()):
@@ -47,27 +49,28 @@ def differences(ours: Mapping[bytes, Node], theirs: Mapping[bytes, Node]) -> lis
             lines.append(f"{shown}: only {'ours' if name in ours else 'theirs'}")
             continue
         pairs = zip(Node._fields, ours[name], theirs[name], strict=True)
-        lines += [f"{shown}: {field} {our!r}, {their!r}" for field, our, their in pairs if our != their]
+        lines += [
+            f"{shown}: {field} {our!r}, {their!r}" for field, our, their in pairs if our != their
+        ]
     return lines
 
 
-@contextlib.contextmanager
-def merged(lowers: Sequence[str], directory: Path) -> Iterator[Path]:
-    """A read-only overlay of layers (top first), mounted on a new directory below `directory`."""
-    at = directory / "merged"
-    at.mkdir(parents=True)
-    places = []
-    for number, lower in enumerate(lowers):  # by short names: the options are cut at a page
-        (at.parent / f"l{number}").symlink_to(lower)
-        places.append(f"{at.parent}/l{number}")
-    empty = at.parent / "empty"  # an overlay has two lower directories at least
-    empty.mkdir()
-    data = f"lowerdir={':'.join([*places, str(empty)])}"
-    mounts.mount("overlay", str(at), "overlay", mounts.MS_RDONLY, data)
-    try:
-        yield at
-    finally:
-        mounts.unmount(str(at))
+def merged_tree(lowers: Sequence[str], directory: Path) -> Tree:
+    """What a container sees of layers (top first): an overlay, mounted below `directory`."""
+    with tempfile.TemporaryDirectory(dir=directory) as place:
+        at = Path(place)
+        names = [f"l{number}" for number, _ in enumerate(lowers)]
+        for name, lower in zip(names, lowers, strict=True):  # short: the options are cut at a page
+            (at / name).symlink_to(lower)
+        (at / "empty").mkdir()  # an overlay without an upper directory has two lower ones at least
+        places = [f"{at}/{name}" for name in (*names, "empty")]
+        data = f"lowerdir={':'.join(places)}"
+        (at / "merged").mkdir()
+        mounts.mount("overlay", f"{at}/merged", "overlay", mounts.MS_RDONLY, data)
+        try:
+            return tree(at / "merged")
+        finally:
+            mounts.unmount(f"{at}/merged")
 
 
 def _names(root: bytes, prefix: bytes) -> Iterator[bytes]:
@@ -101,7 +104,7 @@ def _node(path: bytes, name: bytes, inodes: dict[tuple[int, int], bytes]) -> Nod
 
 def _content(path: bytes, mode: int) -> str:
     if stat.S_ISLNK(mode):
-        return repr(os.readlink(path))
+        return repr(os.readlink(path))  # noqa: PTH115 - names that are not text
     if not stat.S_ISREG(mode):
         return ""
     with open(path, "rb") as file:  # noqa: PTH123 - names that are not text

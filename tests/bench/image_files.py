@@ -6,16 +6,14 @@ top, 580 MB in three layers.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import subprocess
 import tarfile
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.images import ARCHITECTURES, cache_directory, locked
+from tests.docker_archive import write_archive
+from tests.images import cache_directory, locked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +40,7 @@ def _archive(reference: str, command: Sequence[str], layers: int) -> Path:
                 tree = Path(directory, "tree.tar")
                 subprocess.run([*command, tree], check=True)
                 half = Path(directory, "archive.tar")
-                _write(half, reference, [tree] if layers == 1 else _split(tree))
+                write_archive(half, {reference: [tree] if layers == 1 else _split(tree)})
                 half.rename(path)
     return path
 
@@ -59,22 +57,3 @@ def _split(tree: Path) -> list[Path]:
     for layer in layers:
         layer.close()
     return paths
-
-
-def _write(archive: Path, reference: str, layers: Sequence[Path]) -> None:
-    digests = [hashlib.file_digest(path.open("rb"), "sha256").hexdigest() for path in layers]
-    config = {
-        "architecture": ARCHITECTURES.get(os.uname().machine, os.uname().machine),
-        "os": "linux",
-        "config": {"Cmd": ["bash"]},
-        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}" for digest in digests]},
-    }
-    names = [f"{digest}/layer.tar" for digest in digests]
-    entry = {"Config": "config.json", "RepoTags": [reference], "Layers": names}
-    directory = archive.parent
-    with tarfile.open(archive, "w") as tar:
-        for path, name in zip(layers, names, strict=True):
-            tar.add(path, name)
-        for name, document in (("config.json", config), ("manifest.json", [entry])):
-            (directory / name).write_text(json.dumps(document))
-            tar.add(directory / name, name)

@@ -18,21 +18,33 @@ CAPABILITY = bytes.fromhex("0100000200200000" + "00" * 12)  # cap_net_raw+ep, re
 LONG = "n" * 255
 
 
+@functools.cache
 def odd_images() -> dict[str, list[bytes]]:
     """All cases."""
     return {
         "attributes": [tar(*_attributes(), format=tarfile.PAX_FORMAT)],
         "gnu": [tar(*_names(), format=tarfile.GNU_FORMAT)],
         "pax": [tar(*_names(), format=tarfile.PAX_FORMAT)],
-        "sparse": [sparse("gnu"), sparse("0.0"), sparse("0.1"), sparse("1.0")],
+        "sparse": [sparse("0.0"), sparse("0.1"), sparse("1.0")],
+        "sparse-gnu": [sparse("gnu")],
         "parents": [
             tar(directory("usr/lib", mtime=5), symlink("lib", "usr/lib"), symlink("abs", "/usr")),
-            tar(file("lib/a", "1"), file("abs/lib/b", "2"), file("lib/c/d", "3")),
+            tar(
+                directory("lib/c"), file("lib/a", "1"), file("abs/lib/b", "2"), file("lib/c/d", "3")
+            ),
+        ],
+        "parents-within": [
+            tar(
+                *(directory("usr/lib", mtime=5), symlink("lib", "usr/lib"), symlink("abs", "/usr")),
+                directory("usr", mtime=4),
+                *(directory("lib/c"), file("lib/a", "1"), file("abs/lib/b", "2"), "lib/c/d"),
+            )
         ],
         "implied": [
             tar(directory("srv", mode=0o700, uid=5, gid=6), directory("srv/d", mode=0o1777)),
             tar(file("srv/d/f", ""), file("other/f", "")),
         ],
+        "root": [tar(directory("./", mode=0o711, uid=5, gid=6, mtime=1234), file("./f", ""))],
         "opaque": [
             tar(directory("d"), file("d/low", "low"), directory("e"), file("e/low", "low")),
             tar(
@@ -57,7 +69,12 @@ def odd_images() -> dict[str, list[bytes]]:
         ],
         "links": [
             tar(file("a", "text", mode=0o4755), hard_link("b", "a"), symlink("s", "a")),
-            tar(directory("d"), file("d/a", "other"), hard_link("d/b", "d/a"), hard_link("d/c", "./d/a")),
+            tar(
+                directory("d"),
+                file("d/a", "other"),
+                hard_link("d/b", "d/a"),
+                hard_link("d/c", "./d/a"),
+            ),
         ],
         "empty": [bytes(1024), tar("a"), bytes(1024)],
         "twice": [tar("a", file("b", "1")), tar(".wh.a"), tar("a", file("b", "1"))],
@@ -72,11 +89,21 @@ def sparse(form: str) -> bytes:
         path = Path(place, f"sparse-{form}")
         with path.open("wb") as stream:
             for number in range(40):  # more than a header's map holds
-                stream.seek(number * 1_000_000)
+                stream.seek(number * 200_000)
                 stream.write(b"data %d" % number)
-            stream.truncate(50_000_000)
+            stream.truncate(10_000_000)
         os.utime(path, (1000, 1000))
-        command = ["tar", "-C", place, "--hole-detection=raw", "-S", *options, "-cf", "-", path.name]
+        command = [
+            "tar",
+            "-C",
+            place,
+            "--hole-detection=raw",
+            "-S",
+            *options,
+            "-cf",
+            "-",
+            path.name,
+        ]
         return subprocess.run(command, check=True, capture_output=True).stdout
 
 
@@ -90,6 +117,7 @@ def _attributes() -> list[tarfile.TarInfo | tuple[tarfile.TarInfo, bytes]]:
         file("capable", "text", uid=5, mode=0o755, pax_headers=headers),
         file("nothing", "", mode=0),
         file("late", "", mtime=2**33 + 0.125),
+        file("early", "", mtime=-1.5),
         symlink("d/l", "setuid"),
         symlink("dangling", "/no/where/../such"),
         entry("p", tarfile.FIFOTYPE, mode=0o600),
@@ -109,8 +137,10 @@ def _names() -> list[tarfile.TarInfo | tuple[tarfile.TarInfo, bytes]]:
         directory("a" * 120),
         file("a" * 120 + "/" + "b" * 120, ""),
         symlink("link", "t" * 300),
-        file("/".join(["deep"] * 300), ""),
+        *(directory("/".join(["deep" * 50] * depth)) for depth in range(1, 16)),
+        file("/".join(["deep" * 50] * 15) + "/file", ""),
         file("./dotted/./x", ""),
         file("/absolute", ""),
         file("up/../beside", ""),
+        directory("dotted"),
     ]
