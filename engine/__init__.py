@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from engine.containers.streams.listening import Listener as Listener
     from engine.containers.streams.session import AttachSpec as AttachSpec
     from engine.containers.usage import Usage as Usage
+    from engine.disk import DiskUsage as DiskUsage
+    from engine.disk import observe_disk_usage as observe_disk_usage
     from engine.engine import Engine as Engine
     from engine.errors import BuildProblem as BuildProblem
     from engine.errors import ContainerProblem as ContainerProblem
@@ -51,8 +53,8 @@ if TYPE_CHECKING:
     from engine.images.registry.artifact import ArtifactFile as ArtifactFile
     from engine.images.registry.artifact import fetch_artifact as fetch_artifact
     from engine.images.registry.resolve import pin_reference as pin_reference
-    from engine.images.removing import ImageFilter as ImageFilter
     from engine.images.removing import PrunedImages as PrunedImages
+    from engine.images.removing import PruneFilter as PruneFilter
     from engine.kernel.record import Record as Record
     from engine.network.exposure import Way as Way
     from engine.network.exposure import observe_ways as observe_ways
@@ -87,6 +89,7 @@ _HOME = {
     "ContainerSpec": "engine.containers.spec",
     "Containers": "engine.containers.containers",
     "DeviceSpec": "engine.containers.spec",
+    "DiskUsage": "engine.disk",
     "EndpointSpec": "engine.containers.spec",
     "Engine": "engine.engine",
     "Event": "engine.containers.events",
@@ -95,7 +98,7 @@ _HOME = {
     "Finding": "engine.network.finding",
     "HealthcheckSpec": "engine.containers.spec",
     "Image": "engine.images.image",
-    "ImageFilter": "engine.images.removing",
+    "PruneFilter": "engine.images.removing",
     "ImageProblem": "engine.errors",
     "Listener": "engine.containers.streams.listening",
     "LogLine": "engine.containers.logs.line",
@@ -132,6 +135,7 @@ _HOME = {
     "fetch_artifact": "engine.images.registry.artifact",
     "observe_ways": "engine.network.exposure",
     "observe_topology": "engine.network.topology.observe",
+    "observe_disk_usage": "engine.disk",
     "pin_reference": "engine.images.registry.resolve",
     "prune_cache": "engine.build.pruning",
     "run_oci": "engine.oci.__main__",

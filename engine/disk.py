@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from engine.kernel.record import Record
 from engine.state.disk import disk_bytes
 
@@ -24,7 +26,7 @@ class DiskUsage(Record):
     containers         with their logs
     links              volume -> names of the containers that mount it
     cache_bytes        of the build cache beside its layers: mounts of RUN, downloads, digests
-    unfinished_bytes   half fetched, half made, half deleted: resumed or deleted by later commands
+    leftover_bytes     half fetched, half made, half deleted: resumed or deleted by later commands
     """
 
     images: tuple[Image, ...]
@@ -34,7 +36,7 @@ class DiskUsage(Record):
     volumes: tuple[tuple[Volume, int], ...]
     links: Mapping[str, tuple[str, ...]]
     cache_bytes: int
-    unfinished_bytes: int
+    leftover_bytes: int
 
 
 def observe_disk_usage(engine: Engine) -> DiskUsage:
@@ -53,5 +55,10 @@ def observe_disk_usage(engine: Engine) -> DiskUsage:
         ),
         links={one.name: tuple(engine.containers.users_of_volume(one.name)) for one in volumes},
         cache_bytes=disk_bytes(roots.cache),
-        unfinished_bytes=disk_bytes(roots.temporary) + disk_bytes(f"{roots.blobs}/ingest"),
+        leftover_bytes=_below(roots.temporary) + _below(f"{roots.blobs}/ingest"),
     )
+
+
+def _below(directory: str) -> int:
+    names = os.listdir(directory) if os.path.isdir(directory) else []
+    return sum(disk_bytes(f"{directory}/{name}") for name in names)

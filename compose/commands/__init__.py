@@ -45,6 +45,7 @@ VERBS = {
     "start": "Start containers that exist",
     "stats": "Show what containers use",
     "stop": "Stop containers, and keep them",
+    "system": "Show what takes space on the disk, and free it: df, prune",
     "top": "Show the processes of containers",
     "unpause": "Let paused containers go on",
     "up": "Create and start what is missing or differs, and show the logs",

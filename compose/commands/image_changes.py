@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from compose.commands.context import Context
-    from engine import Image, ImageFilter, PrunedImages
+    from engine import Image, PrunedImages, PruneFilter
 
 _UNNAMED = "This removes all images without a name that no container was made from."
 _UNUSED = "This removes all images that no container was made from."
@@ -83,10 +83,10 @@ def say_pruned(context: Context, pruned: PrunedImages) -> None:
         context.console.out(f"Deleted Images:\n{lines}\n")
 
 
-def parse_filter(texts: Iterable[str]) -> ImageFilter:
+def parse_filter(texts: Iterable[str]) -> PruneFilter:
     """`until=24h`, `label=a=b`, `label!=c`. Raises UsageProblem."""
     from compose.commands.logs import parse_moment
-    from engine import ImageFilter
+    from engine import PruneFilter
 
     until_s: float | None = None
     labels: list[tuple[str, str | None]] = []
@@ -100,7 +100,7 @@ def parse_filter(texts: Iterable[str]) -> ImageFilter:
             (labels if kind == "label" else others).append((key, content if sign else None))
         else:
             raise UsageProblem(f"there is no filter `{text}`", hint=_FILTERS)
-    return ImageFilter(until_s=until_s, labels=tuple(labels), not_labels=tuple(others))
+    return PruneFilter(until_s=until_s, labels=tuple(labels), not_labels=tuple(others))
 
 
 def add_verify(parser: argparse.ArgumentParser) -> None:

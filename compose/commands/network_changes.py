@@ -134,7 +134,9 @@ def prune(args: argparse.Namespace, context: Context) -> int:
     labels = [_label_of(text) for text in args.filter]
     if not args.force and not agreed("This removes all networks that no container is on."):
         return 1
-    unused = [one.name for one in _unused(context) if all(_has(one, label) for label in labels)]
+    unused = [
+        one.name for one in unused_networks(context) if all(_has(one, label) for label in labels)
+    ]
     if unused:
         context.console.out("Deleted Networks:")
     _remove_all(context, unused, must_exist=False)
@@ -154,8 +156,8 @@ def _remove_all(context: Context, names: list[str], *, must_exist: bool) -> None
         raise ExceptionGroup("networks that are still there", problems)
 
 
-def _unused(context: Context) -> list[Network]:
-    """Also a container that is stopped needs its networks."""
+def unused_networks(context: Context) -> list[Network]:
+    """Networks that no container has; one that is stopped needs its, too."""
     engine = context.engine
     needed = set()
     for container in engine.containers.list():

@@ -31,7 +31,19 @@ if TYPE_CHECKING:
 USAGE = "buoy [OPTIONS] VERB ..."
 ALIASES = {"convert": "config", "help": "--help"}
 UNPLANNED = frozenset(  # verbs that change something without steps
-    ("attach", "build", "builder", "cp", "exec", "image", "network", "oci", "resume", "volume")
+    (
+        "attach",
+        "build",
+        "builder",
+        "cp",
+        "exec",
+        "image",
+        "network",
+        "oci",
+        "resume",
+        "system",
+        "volume",
+    )
 )
 
 

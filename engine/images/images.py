@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from engine.images.image import Progress
     from engine.images.registry.push import Pushed
-    from engine.images.removing import ImageFilter, PrunedImages
+    from engine.images.removing import PrunedImages, PruneFilter
     from engine.images.source import Source
     from engine.images.store import Store
     from engine.images.usage import ImagesUsage
@@ -279,7 +279,7 @@ class Images:
         name = self._own_name(reference)
         return remove(self._store, self.get(reference), reference, name, force=force)
 
-    def prune(self, wanted: ImageFilter, *, every: bool) -> PrunedImages:
+    def prune(self, wanted: PruneFilter, *, every: bool) -> PrunedImages:
         """Remove the images without a name that no container was made from; with `every`, those
         that have one, too."""
         from engine.images.removing import prune

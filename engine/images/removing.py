@@ -19,24 +19,23 @@ if TYPE_CHECKING:
     from engine.images.store import Store
 
 
-class ImageFilter(Record):
-    """Which images are meant.
+class PruneFilter(Record):
+    """Which images, or what else there is to prune, are meant.
 
     until_s             those made before, in seconds since the epoch
-    labels, not_labels  (key, value) that an image has to have, or must not; None: any value
+    labels, not_labels  (key, value) that it has to have, or must not; None: any value
     """
 
     until_s: float | None = None
     labels: tuple[tuple[str, str | None], ...] = ()
     not_labels: tuple[tuple[str, str | None], ...] = ()
 
-    def takes(self, image: Image) -> bool:
-        """Whether the image is one of them."""
-        own = image.config.labels
+    def takes(self, labels: Mapping[str, str], made_s: float) -> bool:
+        """Whether what has these labels, and was made then, is one of them."""
         return (
-            (self.until_s is None or _created_s(image) < self.until_s)
-            and all(_has(own, *label) for label in self.labels)
-            and not any(_has(own, *label) for label in self.not_labels)
+            (self.until_s is None or made_s < self.until_s)
+            and all(_has(labels, *label) for label in self.labels)
+            and not any(_has(labels, *label) for label in self.not_labels)
         )
 
 
@@ -74,7 +73,7 @@ def remove(store: Store, image: Image, asked: str, name: str | None, *, force: b
 
 
 def prune(
-    store: Store, images: Iterable[Image], wanted: ImageFilter, *, every: bool
+    store: Store, images: Iterable[Image], wanted: PruneFilter, *, every: bool
 ) -> PrunedImages:
     """Remove the images that no container needs, and wait until they are off the disk.
 
@@ -84,7 +83,9 @@ def prune(
     lines: list[str] = []
     for image in images:
         needed = image.references and not every
-        if not needed and wanted.takes(image) and not store.records.containers_of(image.id):
+        if needed or not wanted.takes(image.config.labels, _created_s(image)):
+            continue
+        if not store.records.containers_of(image.id):
             lines += _forget(store, image)
     store.sweep(wait_s=None)
     gone = (path for path in before if not os.path.lexists(path))

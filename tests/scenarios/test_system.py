@@ -1,0 +1,85 @@
+"""`buoy system df` and `prune`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine import observe_disk_usage
+from tests.marks import needs_root
+
+if TYPE_CHECKING:
+    from engine import Engine
+    from engine.images.image import Image
+    from tests.scenarios.conftest import Buoy
+
+pytestmark = needs_root
+
+PROJECT = """
+services:
+  web:
+    image: busybox
+    command: sh -c 'dd if=/dev/zero of=/big bs=1M count=1; sleep 60'
+    init: true
+    volumes: [/data, "kept:/kept"]
+  built:
+    build: {dockerfile_inline: "FROM busybox\\nRUN echo x > /x"}
+volumes: {kept: {}}
+"""
+
+
+def du(buoy: Buoy) -> int:
+    """Bytes below the directories that are for what users have."""
+    names = ("layers", "blobs", "containers", "volumes", "cache", "tmp")
+    paths = [f"{buoy.roots.root}/{name}" for name in names]
+    there = [path for path in paths if Path(path).is_dir()]
+    done = subprocess.run(["du", "-scB1", *there], check=True, capture_output=True, text=True)
+    return int(done.stdout.splitlines()[-1].split()[0])
+
+
+def df(engine: Engine) -> int:
+    usage = observe_disk_usage(engine)
+    total = usage.pieces.total(usage.pieces.pieces) + usage.cache_bytes + usage.leftover_bytes
+    return total + sum(size for _, size in (*usage.containers, *usage.volumes))
+
+
+def test_what_takes_space_is_shown_as_du_counts_it_and_pruned(
+    buoy: Buoy, engine: Engine, busybox: Image
+) -> None:
+    buoy.write("compose.yaml", PROJECT)
+    buoy.run("up", "-d", "--wait")
+    shown = [json.loads(line) for line in buoy.run("system", "df", "--format", "json").lines]
+    counts = {row["Type"]: (row["TotalCount"], row["Active"]) for row in shown}
+    assert counts["Images"] == ("2", "2")
+    assert counts["Local Volumes"] == ("2", "2")
+    slack = 4096 * 16  # the directories of the types themselves
+    assert df(engine) <= du(buoy) <= df(engine) + slack
+    verbose = buoy.run("system", "df", "-v").stdout
+    assert all(f"{kind} space usage:" in verbose for kind in ("Images", "Containers"))
+
+    buoy.run("down", "-t", "0")
+    assert buoy.run("system", "prune", check=False, input="n\n").exit_code == 1
+    done = buoy.run("system", "prune", "-af", "--volumes")
+    assert f"deleted: {busybox.id}" in done.lines
+    assert done.lines[-1].startswith("Total reclaimed space: ")
+    assert buoy.run("image", "ls", "-q").lines == []
+    assert [row.split()[-1] for row in buoy.run("volume", "ls").lines[1:]] == ["app_kept"]
+    assert df(engine) <= du(buoy) <= df(engine) + slack
+
+
+def test_of_containers_only_those_that_the_filter_takes_are_pruned(
+    buoy: Buoy, busybox: Image
+) -> None:
+    buoy.write("compose.yaml", "services: {a: {image: busybox, labels: {keep: yes}}}")
+    buoy.run("create")
+    assert (
+        "Deleted Containers"
+        not in buoy.run("system", "prune", "-f", "--filter", "label!=keep").stdout
+    )
+    assert (
+        "Deleted Containers" not in buoy.run("system", "prune", "-f", "--filter", "until=1h").stdout
+    )
+    buoy.run("system", "prune", "-f", "--filter", "label=keep")
+    assert buoy.run("ps", "-aq").lines == []
