@@ -70,6 +70,10 @@ if TYPE_CHECKING:
     from engine.network.topology.facts import SeenPort as SeenPort
     from engine.network.topology.facts import Topology as Topology
     from engine.network.topology.observe import observe_topology as observe_topology
+    from engine.network.trace.facts import Hop as Hop
+    from engine.network.trace.facts import Question as Question
+    from engine.network.trace.facts import Trace as Trace
+    from engine.network.trace.trace import trace as trace
     from engine.oci.__main__ import run_oci as run_oci
     from engine.rootfs.volumes import Volume as Volume
     from engine.state.paths import Roots as Roots
@@ -97,6 +101,7 @@ _HOME = {
     "FileSpec": "engine.containers.spec",
     "Finding": "engine.network.finding",
     "HealthcheckSpec": "engine.containers.spec",
+    "Hop": "engine.network.trace.facts",
     "Image": "engine.images.image",
     "PruneFilter": "engine.images.removing",
     "ImageProblem": "engine.errors",
@@ -115,6 +120,7 @@ _HOME = {
     "Pruned": "engine.build.pruning",
     "PrunedImages": "engine.images.removing",
     "PublishedPort": "engine.containers.spec",
+    "Question": "engine.network.trace.facts",
     "Reach": "engine.network.topology.facts",
     "Record": "engine.kernel.record",
     "Repaired": "engine.containers.repairing",
@@ -126,6 +132,7 @@ _HOME = {
     "SeenNetwork": "engine.network.topology.facts",
     "SeenPort": "engine.network.topology.facts",
     "Topology": "engine.network.topology.facts",
+    "Trace": "engine.network.trace.facts",
     "Usage": "engine.containers.usage",
     "Volume": "engine.rootfs.volumes",
     "VolumeProblem": "engine.errors",
@@ -139,6 +146,7 @@ _HOME = {
     "pin_reference": "engine.images.registry.resolve",
     "prune_cache": "engine.build.pruning",
     "run_oci": "engine.oci.__main__",
+    "trace": "engine.network.trace.trace",
     "ways_to": "engine.network.exposure",
 }
 

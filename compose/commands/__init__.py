@@ -30,7 +30,7 @@ VERBS = {
     "kill": "Send a signal to running containers",
     "logs": "Show what the containers wrote",
     "ls": "List the projects of this host",
-    "network": "Look at networks (ls, inspect, graph), make, change and repair them",
+    "network": "Look at networks (ls, inspect, graph, trace), make, change and repair them",
     "oci": "Run OCI bundles: the command line of `buoy-oci`",
     "pause": "Freeze the processes of containers",
     "plan": "Show what `up` would do, and why",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from compose.commands import network_changes, network_graph, network_repair
+from compose.commands import network_changes, network_graph, network_repair, network_trace
 from compose.ui.tables import format_table
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ HELP = "Networks of all projects: list, show, draw, create, connect, disconnect,
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verbs of `buoy network`."""
-    metavar = "ls | inspect | graph | create | connect | disconnect | repair | rm | prune"
+    metavar = "ls | inspect | graph | trace | create | connect | disconnect | repair | rm | prune"
     verbs = parser.add_subparsers(dest="action", required=True, metavar=metavar)
     listing = verbs.add_parser("ls", description="List networks.", prog="buoy network ls")
     listing.add_argument("-q", "--quiet", action="store_true", help="ids alone")
@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     showing = verbs.add_parser("inspect", description=text, prog="buoy network inspect")
     showing.add_argument("names", nargs="+", metavar="NETWORK")
     network_graph.add_arguments(verbs)
+    network_trace.add_arguments(verbs)
     network_changes.add_arguments(verbs)
     network_repair.add_arguments(verbs)
 
@@ -40,6 +41,7 @@ def run(args: argparse.Namespace, context: Context) -> int | Coroutine[None, Non
         "ls": _list,
         "inspect": _inspect,
         "graph": network_graph.graph,
+        "trace": network_trace.trace,
         "create": network_changes.create,
         "connect": network_changes.connect,
         "disconnect": network_changes.disconnect,

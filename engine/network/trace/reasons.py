@@ -1,0 +1,114 @@
+"""Why a packet did not get on, and what to change."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from typing import TYPE_CHECKING
+
+from engine.kernel.settings import read_setting
+from engine.network.drivers.bridge import is_filtered
+from engine.network.ruleset import (
+    BETWEEN_UPLINKS,
+    FROM_INTERNAL,
+    INTO_INTERNAL,
+    LOOPBACK_FROM_AFAR,
+    UNPUBLISHED,
+)
+from engine.network.trace.owners import BUOY, foreign_hint
+from engine.network.trace.route import FoundRoute
+
+if TYPE_CHECKING:
+    from engine.network.trace.evidence import Evidence
+    from engine.network.trace.facts import Verdict
+    from engine.network.trace.places import Ends
+
+_LEGACY_TABLES = "/proc/net/ip_tables_names"
+_HINTS = {
+    FROM_INTERNAL: "nothing leaves an internal network: put {source} on another one as well",
+    INTO_INTERNAL: "nothing enters an internal network: put {source} on it, too",
+    UNPUBLISHED: "put both on one network, or publish the port and ask an address of the host",
+    BETWEEN_UPLINKS: "the host forwards for containers alone, as it was no router before",
+    LOOPBACK_FROM_AFAR: "127.0.0.1 is for this host alone: publish the port without it",
+}
+
+
+def why_unrouted(ends: Ends, evidence: Evidence) -> tuple[str, str]:
+    """Why the source has no route, and what to change."""
+    route, name, address = evidence.route, ends.source_name, evidence.address
+    if isinstance(route, FoundRoute):
+        return f"the route of {name} to {address} is {route.kind}", ""
+    reason = os.strerror(route.errno or 0) if route is not None else ""
+    said = f"{name} has no route to {address} ({reason})"
+    endpoints = ends.source.endpoints if ends.source is not None else ()
+    if not endpoints:
+        return f"{said}: it is on no network", ""
+    internal = [e.network for e in endpoints if ends.networks[e.network].internal]
+    if len(internal) == len(endpoints):
+        said += f": it is on internal networks alone ({', '.join(internal)})"
+        return said, "put it on a network with a way out as well"
+    if ":" in address:
+        return said, "its networks have no IPv6: `enable_ipv6: true` gives it to them"
+    return said, ""
+
+
+def drop_hint(ends: Ends, evidence: Evidence, dropped: Verdict) -> str:
+    """What to change where a rule has dropped the packet."""
+    if dropped.owner == BUOY:
+        if dropped.comment == UNPUBLISHED and ends.shared():
+            return "enable_icc is false on that network: its containers are kept apart"
+        return _HINTS.get(dropped.comment, "").format(source=ends.source_name)
+    return foreign_hint(dropped, _device(ends, evidence))
+
+
+def _device(ends: Ends, evidence: Evidence) -> str:
+    """The device of ours that the packet comes from, or else goes to."""
+    used = evidence.route.link if isinstance(evidence.route, FoundRoute) else ""
+    endpoints = ends.source.endpoints if ends.source is not None else ()
+    names = [one.network for one in endpoints if one.interface == used]
+    network = ends.networks[names[0]] if names else ends.network_of(evidence.behind)
+    return network.device if network is not None else "LINK"
+
+
+def why_lost(ends: Ends, evidence: Evidence) -> tuple[str, tuple[str, ...], str]:
+    """Where no rule of nftables has dropped it: what is known, and what to look at."""
+    network = next((one for one in ends.shared() if not one.icc), None)
+    if network is not None and not is_filtered():
+        said = f"{network.device} keeps its ports apart: enable_icc is false on {network.name}"
+        return said, (), "take the option away to let its containers reach each other"
+    last = [one for one in evidence.seen.sightings if one in evidence.sent(one.place)]
+    if not last:
+        said = f"it did not leave {ends.source_name}"
+        return said, (), "nobody on that link has the address: it could not be resolved"
+    said = f"it was last seen on {last[-1].link}; no rule of nftables dropped it"
+    details = [*_suspects(ends, evidence, last[-1].link)]
+    hint = "it may be one of the above" if details else ""
+    return said, tuple(details), hint
+
+
+def _suspects(ends: Ends, evidence: Evidence, link: str) -> list[str]:
+    """What else drops packets, as it is set here."""
+    found = []
+    route, network = evidence.host_route, ends.network_of(evidence.behind)
+    if isinstance(route, FoundRoute) and network is not None and route.link != network.device:
+        found.append(
+            f"the host sends to {evidence.behind} by {route.link}, not by {network.device}: "
+            "another route lies over that subnet"
+        )
+    if isinstance(route, OSError) and route.errno != errno.ENETUNREACH:
+        found.append(f"the host's route to {evidence.behind}: {os.strerror(route.errno or 0)}")
+    if _setting(f"ipv4/conf/{link}/rp_filter") == "1" or _setting("ipv4/conf/all/rp_filter") == "1":
+        found.append(f"rp_filter is strict: {link} takes only what would be answered by it")
+    if _setting("ipv4/ip_forward") == "0":
+        found.append("net.ipv4.ip_forward is 0: the host forwards nothing")
+    with contextlib.suppress(FileNotFoundError), open(_LEGACY_TABLES, encoding="ascii") as file:
+        if "filter" in file.read().split():
+            found.append("iptables-legacy has a filter table, whose rules cannot be traced")
+    return found
+
+
+def _setting(name: str) -> str:
+    with contextlib.suppress(FileNotFoundError):
+        return read_setting(f"/proc/sys/net/{name}")
+    return ""

@@ -1,0 +1,205 @@
+"""What the rules of a namespace say of a flow, by the kernel's own trace of it.
+
+For that a table of ours marks the packets of exactly that flow, before any other rule. It is
+owned by our socket: however this ends, the kernel takes it away.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from typing import TYPE_CHECKING
+
+from engine.kernel import nftexpressions as nft
+from engine.kernel.namespaces import socket_in
+from engine.kernel.netlink import (
+    NETLINK_NETFILTER,
+    SOL_NETLINK,
+    parse_attributes,
+    split_messages,
+)
+from engine.kernel.nftables import NFNL_SUBSYS_NFTABLES, NFPROTO_INET, NftSocket
+from engine.kernel.nftbatch import (
+    HOOK_OUTPUT,
+    HOOK_POSTROUTING,
+    HOOK_PREROUTING,
+    Batch,
+)
+from engine.network.trace.facts import Verdict
+from engine.network.trace.owners import owner_of
+from engine.network.trace.packets import ECHO_REQUESTS, SYN
+from engine.network.trace.rulewords import rule_text, verdict_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from engine.kernel.nftables import Chain, Rule
+    from engine.network.trace.facts import Flow
+
+FAMILIES = {1: "inet", 2: "ip", 5: "netdev", 7: "bridge", 10: "ip6"}
+BARRIER = "barrier"
+
+_NFT_TRACE = NFNL_SUBSYS_NFTABLES << 8 | 17
+_ADD_MEMBERSHIP, _GROUP_NFTRACE = 1, 9
+_TABLE, _CHAIN, _HANDLE, _KIND, _VERDICT, _TRANSPORT, _POLICY = 1, 2, 3, 4, 5, 9, 16
+_BY_POLICY = 1
+_FLAGS_AT = 13  # in the header of TCP
+_FIRST, _TRACKED, _LAST = -450, -150, 2**31 - 2  # before all; known to conntrack; before it is sent
+
+
+class Verdicts:
+    """The trace of a flow in one namespace.
+
+    guarded   nothing of it leaves the host: the last rule of all drops it
+    """
+
+    def __init__(
+        self, place: str, netns_fd: int, flow: Flow, own_table: str, *, guarded: bool
+    ) -> None:
+        self._place, self._flow, self._own_table = place, flow, own_table
+        self._table = f"{own_table}-trace-{os.getpid()}"
+        self._listening = _netfilter(netns_fd)
+        self._netlink = NftSocket(_netfilter(netns_fd))
+        self._chains: list[Chain] = []
+        self._rules: dict[tuple[int, str, str], list[Rule]] = {}
+        self._is_answer = False  # the packet that is told of
+        try:
+            self._listening.bind((0, 0))
+            self._listening.setsockopt(SOL_NETLINK, _ADD_MEMBERSHIP, _GROUP_NFTRACE)
+            self._listening.setblocking(False)
+            self._chains = self._netlink.chains()
+            if self._chains:
+                self._netlink.commit(self._batch(guarded=guarded))
+        except BaseException:
+            self.close()
+            raise
+
+    def fileno(self) -> int:
+        """To wait for."""
+        return self._listening.fileno()
+
+    def close(self) -> None:
+        """The table goes with its socket."""
+        self._listening.close()
+        self._netlink.close()
+
+    def read(self) -> Iterator[Verdict]:
+        """What has been said since it was last asked; of our own table only the barrier's."""
+        while True:
+            try:
+                data = self._listening.recv(1 << 16)
+            except BlockingIOError:
+                return
+            for kind, _, _, body in split_messages(data):
+                if kind == _NFT_TRACE:
+                    yield from self._verdict(body)
+
+    def _batch(self, *, guarded: bool) -> Batch:
+        batch = Batch(self._table, NFPROTO_INET)
+        batch.add_table(owned=True)
+        flow, back = _matched(self._flow), _matched_answers(self._flow)
+        for name, hook, priority, matched in (
+            ("first", HOOK_PREROUTING, _FIRST, flow),
+            ("first-own", HOOK_OUTPUT, _FIRST, flow),
+            ("answers", HOOK_PREROUTING, _TRACKED, back),
+            ("answers-own", HOOK_OUTPUT, _TRACKED, back),
+        ):
+            batch.add_chain(name, "filter", hook, priority)
+            batch.add_rule(name, matched + nft.trace())
+        if guarded:
+            batch.add_chain(BARRIER, "filter", HOOK_POSTROUTING, _LAST)
+            for matched in (flow, _matched_connection(self._flow)):
+                batch.add_rule(BARRIER, matched + nft.DROP)
+        return batch
+
+    def _verdict(self, body: bytes) -> Iterator[Verdict]:
+        given = parse_attributes(body, 4)
+        if _TRANSPORT in given:  # with the first of each chain that begins
+            self._is_answer = not _is_sent(self._flow, given[_TRANSPORT])
+        table, chain = (given.get(one, b"").rstrip(b"\0").decode() for one in (_TABLE, _CHAIN))
+        if table == self._table and chain != BARRIER:
+            return
+        said, rule, comment = "", "", ""
+        if int.from_bytes(given.get(_KIND, b""), "big") == _BY_POLICY:
+            said = "accept" if int.from_bytes(given.get(_POLICY, b""), "big") else "drop"
+        elif _VERDICT in given:
+            said = verdict_text(given[_VERDICT])
+            found = self._rule(body[0], table, chain, given.get(_HANDLE, b""))
+            if found is not None:
+                rule, comment = rule_text(found.expressions), found.comment
+        names = [one.name for one in self._chains if one.table == table and one.family == body[0]]
+        yield Verdict(
+            place=self._place,
+            family=FAMILIES.get(body[0], str(body[0])),
+            table=table,
+            chain=chain,
+            owner=owner_of(table, names, self._own_table),
+            said=said,
+            rule=rule,
+            comment=comment,
+            answer=self._is_answer,
+        )
+
+    def _rule(self, family: int, table: str, chain: str, handle: bytes) -> Rule | None:
+        key = (family, table, chain)
+        if key not in self._rules:
+            self._rules[key] = self._netlink.rules(table, chain, family)
+        return next((rule for rule in self._rules[key] if rule.handle == handle), None)
+
+
+def _is_sent(flow: Flow, transport: bytes) -> bool:
+    """Whether a packet is ours, by its transport header, and not an answer to it."""
+    if flow.protocol == "icmp":
+        return transport[0] in ECHO_REQUESTS
+    return int.from_bytes(transport[:2], "big") == flow.source_port
+
+
+def _netfilter(netns_fd: int) -> socket.socket:
+    return socket_in(netns_fd, socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+
+
+def _matched(flow: Flow) -> bytes:
+    """Packets of it as they are sent: addresses, protocol, and port or id of the sender; of TCP
+    the SYN alone, not the reset that follows."""
+    offset = 4 if flow.protocol == "icmp" else 0
+    number = struct.pack(">H", flow.source_port)
+    first = nft.load_payload(nft.TRANSPORT_HEADER, _FLAGS_AT, 1) + nft.compare(bytes([SYN]))
+    return (
+        _of_version(flow)
+        + nft.load_source(flow.header)
+        + nft.compare(_packed(flow, flow.source))
+        + nft.load_destination(flow.header)
+        + nft.compare(_packed(flow, flow.target))
+        + nft.load_payload(nft.TRANSPORT_HEADER, offset, 2)
+        + nft.compare(number)
+        + (first if flow.protocol == "tcp" else b"")
+    )
+
+
+def _matched_connection(flow: Flow) -> bytes:
+    """Packets of its connection in either direction, as they are now."""
+    return (
+        _of_version(flow)
+        + nft.load_original(nft.CT_SRC[flow.header.family])
+        + nft.compare(_packed(flow, flow.source))
+        + nft.load_original(nft.CT_PROTO_SRC)
+        + nft.compare(struct.pack(">H", flow.source_port))
+    )
+
+
+def _matched_answers(flow: Flow) -> bytes:
+    return nft.load_ct(nft.CT_DIRECTION) + nft.compare(b"\1") + _matched_connection(flow)
+
+
+def _of_version(flow: Flow) -> bytes:
+    return (
+        nft.load_meta(nft.META_NFPROTO)
+        + nft.compare(bytes([flow.header.family]))
+        + nft.load_meta(nft.META_L4PROTO)
+        + nft.compare(bytes([flow.number]))
+    )
+
+
+def _packed(flow: Flow, address: str) -> bytes:
+    return socket.inet_pton(flow.family, address)

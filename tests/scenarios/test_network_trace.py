@@ -1,0 +1,226 @@
+"""`buoy network trace`, on a host of the test's own."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.engine.network.world import private_host, run
+from tests.marks import needs_program, needs_root
+from tests.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.scenarios.conftest import Buoy
+
+pytestmark = [needs_root, needs_program("nft"), pytest.mark.usefixtures("busybox")]
+
+PLAIN = "image: busybox, stop_grace_period: 0s"
+SLEEPS = f"{PLAIN}, command: sleep 1000"
+SERVES = f'{PLAIN}, command: [httpd, -f, -p, "[::]:80"]'
+PROJECT = f"""
+services:
+  web: {{{SERVES}, networks: [front], ports: ["8080:80", "127.0.0.1:9090:80"]}}
+  shy: {{{PLAIN}, command: [httpd, -f, -p, "127.0.0.1:80"], networks: [front]}}
+  proxy: {{{SLEEPS}, networks: [front, back]}}
+  db: {{{SERVES}, networks: [back]}}
+  side: {{{SLEEPS}, network_mode: "service:db"}}
+  agent: {{{SLEEPS}, network_mode: host}}
+  apart: {{{SLEEPS}, networks: [apart], deploy: {{replicas: 2}}}}
+networks:
+  front:
+    enable_ipv6: true
+    ipam: {{config: [{{subnet: 10.1.0.0/24}}, {{subnet: "fd00:1::/64"}}]}}
+  back: {{internal: true, ipam: {{config: [{{subnet: 10.2.0.0/24}}]}}}}
+  apart:
+    ipam: {{config: [{{subnet: 10.3.0.0/24}}]}}
+    driver_opts: {{com.docker.network.bridge.enable_icc: "false"}}
+"""
+OTHER = f"services: {{alien: {{{SERVES}}}}}"
+
+REACHED, REFUSED, DROPPED, LOST = "reached", "refused", "dropped", "lost"
+LEAVES, UNROUTED = "leaves", "no-route"
+SUMMARIES = {
+    REACHED: r"^\S+ reaches \S+( at \S+)?$",
+    REFUSED: r"^\S+ reaches \S+, and is refused there$",
+    DROPPED: r"^(dropped|the answer was dropped) by ",
+    LOST: r"last seen on|keeps its ports apart",
+    LEAVES: r"^\S+ reaches the outside: ",
+    UNROUTED: r"^\S+ has no way to ",
+}
+TRACES = [
+    # on one network: by name, by IPv6, without a port, to nobody, to a program that is shy
+    ("proxy web 80", REACHED, ["web is 10.1.0.", "directly", "within a network", "SYN, ACK"]),
+    ("proxy web 80 -6", REACHED, ["web is fd00:1::", "ip6 buoy-", "SYN, ACK"]),
+    ("proxy web", REACHED, ["an echo came back"]),
+    ("proxy web -6", REACHED, ["an echo came back"]),
+    ("proxy web 81", REFUSED, ["nobody listens on port 81 in web-1", "a reset came back"]),
+    ("proxy web 81/udp", REFUSED, ["unreachable, says 10.1.0."]),
+    ("proxy shy 80", REFUSED, ["shy-1 listens on 127.0.0.1:80 alone", "listen on 0.0.0.0"]),
+    # where names, routes and rules are in the way
+    ("web db 80", DROPPED, ["knows no db", "“into an internal network”", "put web-1 on it"]),
+    ("web apart-1 80/udp", DROPPED, ["“into a network, but by a published port”", "publish"]),
+    ("apart-1 apart-2", DROPPED, ["enable_icc is false"]),
+    ("web other-alien-1 80", DROPPED, ["“into a network, but by a published port”"]),
+    ("db 198.51.100.1 80", UNROUTED, ["internal networks alone (app_back)"]),
+    ("db host 8080", DROPPED, ["“out of an internal network”", "published at all addresses"]),
+    # shared namespaces, and the host's own
+    ("side db 80", REACHED, ["127.0.0.1 within itself", "db-1 listens on [::]:80"]),
+    ("proxy side 80", REACHED, ["it came to side-1"]),
+    ("agent db 80", REACHED, ["agent-1 sends to 10.2.0.", "it came to db-1"]),
+    ("host web 80", REACHED, ["it came to web-1"]),
+    ("web host", REACHED, ["passes it to the host", "an echo came back"]),
+    # published ports: of the host, of others, of itself; by the relay
+    ("host 8080", REACHED, ["published at all addresses", "from: this LAN (uplink 203.0.113.1)"]),
+    ("host 9090", REACHED, ["published at that address", "from: this host only"]),
+    ("proxy host 8080", REACHED, ["published at all addresses", "it came to web-1"]),
+    ("web host 8080", REACHED, ["by a published port from a container", "it came to web-1"]),
+    ("web 127.0.0.1 80", REACHED, ["within itself"]),
+    ("proxy 10.1.0.1 9090", REFUSED, ["a reset came back"]),
+    ("host 8080 -6", REACHED, ["a process of Buoy takes it", "web-1 listens on [::]:80"]),
+    # out into the world, which hears nothing of it
+    ("web 203.0.113.77 443", LEAVES, ["by uplink, as 203.0.113.1, the host's", "held back"]),
+    ("host 203.0.113.77", LEAVES, ["it leaves this host by uplink"]),
+]
+
+
+@pytest.fixture(autouse=True)
+def host() -> Iterator[None]:
+    with private_host():
+        run("ip", "link", "add", "uplink", "type", "veth", "peer", "name", "far")
+        run("ip", "address", "add", "203.0.113.1/24", "dev", "uplink")
+        for link in ("uplink", "far"):
+            run("ip", "link", "set", link, "up")
+        neighbour = ("203.0.113.77", "lladdr", "02:00:00:00:00:01", "dev", "uplink")
+        run("ip", "neighbour", "add", *neighbour)
+        yield
+
+
+def traced(buoy: Buoy, words: str, outcome: str) -> str:
+    """What is printed of a trace that has to come to that."""
+    done = buoy.run("network", "trace", *words.split(), check=False)
+    assert done.exit_code == (0 if outcome in (REACHED, LEAVES) else 1), done
+    summary = done.stdout.split("\n\n")[-1]
+    assert re.search(SUMMARIES[outcome], summary, re.MULTILINE), done.stdout + done.stderr
+    return done.stdout
+
+
+def rejected(buoy: Buoy, words: str) -> str:
+    done = buoy.run("network", "trace", *words.split(), check=False)
+    assert done.exit_code != 0
+    return done.stderr
+
+
+def test_ways_are_told_hop_by_hop(buoy: Buoy) -> None:
+    buoy.write("compose.yaml", PROJECT)
+    buoy.write("other.yaml", OTHER)
+    buoy.run("up", "-d")
+    buoy.run("-p", "other", "-f", "other.yaml", "up", "-d")
+    for words, outcome, said in TRACES:
+        text = traced(buoy, words, outcome)
+        for part in said:
+            assert part in text, f"{words}: {part}\n{text}"
+    assert "trace" not in run("nft", "list", "tables")
+    shown = buoy.run("network", "trace", "proxy", "web", "80", "--format", "json").stdout
+    found = json.loads(shown)
+    assert (found["source"], found["target"], found["sent_port"]) == ("proxy-1", "web-1", 80)
+    assert [hop["stage"] for hop in found["hops"]] == [
+        *("name", "route", "link", "bridge", "rules", "link", "port", "answer")
+    ]
+
+    assert "there is no container or service `nobody`" in rejected(buoy, "nobody web")
+    assert "`http` is no port" in rejected(buoy, "web proxy http")
+    buoy.run("stop", "-t", "0", "apart")
+    assert "apart-1 does not run (exited)" in rejected(buoy, "web apart")
+    buoy.run("-p", "other", "-f", "other.yaml", "down")
+
+
+FRONT = f"""
+services:
+  web: {{{SERVES}, networks: [front], ports: ["8080:80"]}}
+  proxy: {{{SLEEPS}, networks: [front]}}
+networks:
+  front: {{ipam: {{config: [{{subnet: 10.1.0.0/24}}]}}}}
+"""
+
+
+def chain(family: str, table: str, name: str, hook: str, policy: str = "drop") -> None:
+    run("nft", "add", "table", family, table)
+    based = f"{{ type filter hook {hook} priority 0; policy {policy}; }}"
+    run("nft", "add", "chain", family, table, name, based)
+
+
+def test_who_else_drops_it_is_named(buoy: Buoy) -> None:
+    buoy.write("compose.yaml", FRONT)
+    buoy.run("up", "-d")
+
+    chain("ip", "filter", "FORWARD", "forward")
+    text = traced(buoy, "web 203.0.113.77 443", DROPPED)
+    assert "dropped by iptables-nft, ip filter FORWARD: its policy" in text
+    assert "hint: iptables -I FORWARD -i br-" in text
+    run("nft", "add", "chain", "ip", "filter", "DOCKER-USER")
+    assert "iptables-nft (Docker)" in traced(buoy, "web 203.0.113.77 443", DROPPED)
+    run("nft", "delete", "table", "ip", "filter")
+
+    chain("inet", "firewalld", "filter_FORWARD", "forward", "accept")
+    rule = ("ip", "daddr", "203.0.113.0/24", "counter", "drop", "comment", '"not to them"')
+    run("nft", "add", "rule", "inet", "firewalld", "filter_FORWARD", *rule)
+    text = traced(buoy, "web 203.0.113.77 443", DROPPED)
+    assert "dropped by firewalld, inet firewalld filter_FORWARD: “not to them”" in text
+    assert "firewall-cmd --zone=trusted --add-interface=br-" in text
+    run("nft", "delete", "table", "inet", "firewalld")
+
+    chain("inet", "mine", "watch", "output", "accept")
+    run("nft", "add", "rule", "inet", "mine", "watch", "tcp", "dport", "80", "reject")
+    text = traced(buoy, "host web 80", DROPPED)
+    assert "dropped by somebody else's table, inet mine watch: meta l4proto tcp dport 80" in text
+    assert "see `nft -a list chain inet mine watch`" in text
+    run("nft", "delete", "table", "inet", "mine")
+
+    chain("inet", "mine", "back", "prerouting", "accept")
+    run("nft", "add", "rule", "inet", "mine", "back", "tcp", "sport", "80", "drop")
+    text = traced(buoy, "host 8080", DROPPED)
+    assert "the answer was dropped by somebody else's table, inet mine back" in text
+    run("nft", "delete", "table", "inet", "mine")
+    traced(buoy, "host 8080", REACHED)
+
+
+def test_what_no_rule_has_dropped_is_told_as_far_as_it_is_known(buoy: Buoy) -> None:
+    buoy.write("compose.yaml", PROJECT)
+    buoy.run("up", "-d", "web", "proxy", "apart")
+    drawn = json.loads(buoy.run("network", "graph", "--format", "json").stdout)
+    devices = {network["name"]: network["device"] for network in drawn["networks"]}
+
+    run("ip", "route", "add", "10.1.0.0/25", "dev", "uplink")  # a VPN, say
+    text = traced(buoy, "proxy host 8080", LOST)
+    assert f"by uplink, not by {devices['app_front']}: another route lies over" in text
+    run("ip", "route", "delete", "10.1.0.0/25", "dev", "uplink")
+
+    run("sysctl", "-qw", "net.bridge.bridge-nf-call-iptables=0")
+    run("sysctl", "-qw", "net.bridge.bridge-nf-call-ip6tables=0")
+    buoy.run("up", "-d", "--force-recreate", "apart")
+    text = traced(buoy, "apart-1 apart-2", LOST)
+    assert f"{devices['app_apart']} keeps its ports apart: enable_icc is false" in text
+    text = traced(buoy, "proxy web 80", REACHED)
+    assert "rules" not in text  # none is asked
+
+    run("ip", "link", "delete", devices["app_front"])
+    text = traced(buoy, "proxy web 80", LOST)
+    assert f"is no port of {devices['app_front']}" in text
+    assert "`buoy up` puts it back" in text
+
+
+def test_a_trace_that_is_killed_leaves_nothing(buoy: Buoy) -> None:
+    buoy.write("compose.yaml", PROJECT)
+    buoy.run("up", "-d", "web", "proxy")
+    run("ip", "route", "add", "10.1.0.0/25", "dev", "uplink")
+    tracing = buoy.start("network", "trace", "proxy", "host", "8080")
+    assert eventually(lambda: "-trace-" in run("nft", "list", "tables"))
+    tracing.send_signal(signal.SIGKILL)
+    tracing.communicate()
+    assert eventually(lambda: "-trace-" not in run("nft", "list", "tables"))
