@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from compose.__main__ import main
 from tests.engine.network.world import private_host, run
 from tests.marks import needs_program, needs_root
 from tests.waiting import eventually
@@ -101,13 +102,26 @@ def host() -> Iterator[None]:
         yield
 
 
-def traced(buoy: Buoy, words: str, outcome: str) -> str:
-    """What is printed of a trace that has to come to that."""
-    done = buoy.run("network", "trace", *words.split(), check=False)
-    assert done.exit_code == (0 if outcome in (REACHED, LEAVES) else 1), done
-    summary = done.stdout.split("\n\n")[-1]
-    assert re.search(SUMMARIES[outcome], summary, re.MULTILINE), done.stdout + done.stderr
-    return done.stdout
+class Tracing:
+    """Traces of a project, in this process: there are many."""
+
+    def __init__(self, buoy: Buoy, capsys: pytest.CaptureFixture[str]) -> None:
+        self._options = ["--project-directory", str(buoy.directory)]
+        self._options += ["--root", buoy.roots.root, "--run-root", buoy.roots.run_root]
+        self._capsys = capsys
+
+    def __call__(self, words: str, outcome: str) -> str:
+        """What is printed of a trace that has to come to that."""
+        exit_code = main([*self._options, "network", "trace", *words.split()])
+        text = self._capsys.readouterr().out
+        assert exit_code == (0 if outcome in (REACHED, LEAVES) else 1), text
+        assert re.search(SUMMARIES[outcome], text.split("\n\n")[-1], re.MULTILINE), text
+        return text
+
+
+@pytest.fixture
+def traced(buoy: Buoy, capsys: pytest.CaptureFixture[str]) -> Tracing:
+    return Tracing(buoy, capsys)
 
 
 def rejected(buoy: Buoy, words: str) -> str:
@@ -116,13 +130,13 @@ def rejected(buoy: Buoy, words: str) -> str:
     return done.stderr
 
 
-def test_ways_are_told_hop_by_hop(buoy: Buoy) -> None:
+def test_ways_are_told_hop_by_hop(buoy: Buoy, traced: Tracing) -> None:
     buoy.write("compose.yaml", PROJECT)
     buoy.write("other.yaml", OTHER)
     buoy.run("up", "-d")
     buoy.run("-p", "other", "-f", "other.yaml", "up", "-d")
     for words, outcome, said in TRACES:
-        text = traced(buoy, words, outcome)
+        text = traced(words, outcome)
         for part in said:
             assert part in text, f"{words}: {part}\n{text}"
     assert "trace" not in run("nft", "list", "tables")
@@ -155,62 +169,62 @@ def chain(family: str, table: str, name: str, hook: str, policy: str = "drop") -
     run("nft", "add", "chain", family, table, name, based)
 
 
-def test_who_else_drops_it_is_named(buoy: Buoy) -> None:
+def test_who_else_drops_it_is_named(buoy: Buoy, traced: Tracing) -> None:
     buoy.write("compose.yaml", FRONT)
     buoy.run("up", "-d")
 
     chain("ip", "filter", "FORWARD", "forward")
-    text = traced(buoy, "web 203.0.113.77 443", DROPPED)
+    text = traced("web 203.0.113.77 443", DROPPED)
     assert "dropped by iptables-nft, ip filter FORWARD: its policy" in text
     assert "hint: iptables -I FORWARD -i br-" in text
     run("nft", "add", "chain", "ip", "filter", "DOCKER-USER")
-    assert "iptables-nft (Docker)" in traced(buoy, "web 203.0.113.77 443", DROPPED)
+    assert "iptables-nft (Docker)" in traced("web 203.0.113.77 443", DROPPED)
     run("nft", "delete", "table", "ip", "filter")
 
     chain("inet", "firewalld", "filter_FORWARD", "forward", "accept")
     rule = ("ip", "daddr", "203.0.113.0/24", "counter", "drop", "comment", '"not to them"')
     run("nft", "add", "rule", "inet", "firewalld", "filter_FORWARD", *rule)
-    text = traced(buoy, "web 203.0.113.77 443", DROPPED)
+    text = traced("web 203.0.113.77 443", DROPPED)
     assert "dropped by firewalld, inet firewalld filter_FORWARD: “not to them”" in text
     assert "firewall-cmd --zone=trusted --add-interface=br-" in text
     run("nft", "delete", "table", "inet", "firewalld")
 
     chain("inet", "mine", "watch", "output", "accept")
     run("nft", "add", "rule", "inet", "mine", "watch", "tcp", "dport", "80", "reject")
-    text = traced(buoy, "host web 80", DROPPED)
+    text = traced("host web 80", DROPPED)
     assert "dropped by somebody else's table, inet mine watch: meta l4proto tcp dport 80" in text
     assert "see `nft -a list chain inet mine watch`" in text
     run("nft", "delete", "table", "inet", "mine")
 
     chain("inet", "mine", "back", "prerouting", "accept")
     run("nft", "add", "rule", "inet", "mine", "back", "tcp", "sport", "80", "drop")
-    text = traced(buoy, "host 8080", DROPPED)
+    text = traced("host 8080", DROPPED)
     assert "the answer was dropped by somebody else's table, inet mine back" in text
     run("nft", "delete", "table", "inet", "mine")
-    traced(buoy, "host 8080", REACHED)
+    traced("host 8080", REACHED)
 
 
-def test_what_no_rule_has_dropped_is_told_as_far_as_it_is_known(buoy: Buoy) -> None:
+def test_what_no_rule_has_dropped_is_told_as_far_as_known(buoy: Buoy, traced: Tracing) -> None:
     buoy.write("compose.yaml", PROJECT)
     buoy.run("up", "-d", "web", "proxy", "apart")
     drawn = json.loads(buoy.run("network", "graph", "--format", "json").stdout)
     devices = {network["name"]: network["device"] for network in drawn["networks"]}
 
     run("ip", "route", "add", "10.1.0.0/25", "dev", "uplink")  # a VPN, say
-    text = traced(buoy, "proxy host 8080", LOST)
+    text = traced("proxy host 8080", LOST)
     assert f"by uplink, not by {devices['app_front']}: another route lies over" in text
     run("ip", "route", "delete", "10.1.0.0/25", "dev", "uplink")
 
     run("sysctl", "-qw", "net.bridge.bridge-nf-call-iptables=0")
     run("sysctl", "-qw", "net.bridge.bridge-nf-call-ip6tables=0")
     buoy.run("up", "-d", "--force-recreate", "apart")
-    text = traced(buoy, "apart-1 apart-2", LOST)
+    text = traced("apart-1 apart-2", LOST)
     assert f"{devices['app_apart']} keeps its ports apart: enable_icc is false" in text
-    text = traced(buoy, "proxy web 80", REACHED)
+    text = traced("proxy web 80", REACHED)
     assert "rules" not in text  # none is asked
 
     run("ip", "link", "delete", devices["app_front"])
-    text = traced(buoy, "proxy web 80", LOST)
+    text = traced("proxy web 80", LOST)
     assert f"is no port of {devices['app_front']}" in text
     assert "`buoy up` puts it back" in text
 
