@@ -52,6 +52,10 @@ if TYPE_CHECKING:
     from engine.images.registry.artifact import Artifact as Artifact
     from engine.images.registry.artifact import ArtifactFile as ArtifactFile
     from engine.images.registry.artifact import fetch_artifact as fetch_artifact
+    from engine.images.registry.login import is_logged_in as is_logged_in
+    from engine.images.registry.login import log_in as log_in
+    from engine.images.registry.login import log_out as log_out
+    from engine.images.registry.login import registry_domain as registry_domain
     from engine.images.registry.resolve import pin_reference as pin_reference
     from engine.images.removing import PrunedImages as PrunedImages
     from engine.images.removing import PruneFilter as PruneFilter
@@ -142,9 +146,13 @@ _HOME = {
     "fetch_artifact": "engine.images.registry.artifact",
     "observe_ways": "engine.network.exposure",
     "observe_topology": "engine.network.topology.observe",
+    "is_logged_in": "engine.images.registry.login",
+    "log_in": "engine.images.registry.login",
+    "log_out": "engine.images.registry.login",
     "observe_disk_usage": "engine.disk",
     "pin_reference": "engine.images.registry.resolve",
     "prune_cache": "engine.build.pruning",
+    "registry_domain": "engine.images.registry.login",
     "run_oci": "engine.oci.__main__",
     "trace": "engine.network.trace.trace",
     "ways_to": "engine.network.exposure",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
@@ -9,12 +10,13 @@ from compose.reconcile.execute import PARALLEL, execute
 from engine.errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from compose.commands.context import Context
     from compose.model import Project
     from compose.reconcile.perform import Settings
     from compose.reconcile.step import Step
+    from compose.ui.console import Console
 
 UNLIMITED = 1_000_000
 
@@ -45,6 +47,18 @@ async def apply(
         finally:
             for warning in perform.warnings:
                 context.console.warn(warning)
+
+
+@contextlib.contextmanager
+def failures_as_warnings(console: Console, *, wanted: bool) -> Iterator[None]:
+    """With `wanted`, Problems of the steps that were carried out are shown and forgotten."""
+    try:
+        yield
+    except ExceptionGroup as group:
+        if not wanted or group.split(Problem)[1] is not None:
+            raise
+        for problem in group.exceptions:
+            console.warn(str(problem))
 
 
 def parallel_limit(given: int | None) -> int:

@@ -8,6 +8,7 @@ from compose.commands.parsing import parse_variables
 from compose.commands.target import check_services
 from compose.reconcile.bases import bases_of, with_bases
 from compose.reconcile.plan import selected_services
+from compose.reconcile.plan_push import check_pushable, plan_push
 
 if TYPE_CHECKING:
     import argparse
@@ -34,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--no-cache", action="store_true", help="run every step again")
     add("--pull", action="store_true", help="ask the registry for newer base images")
+    add("--push", action="store_true", help="push what was built, each to its registry")
     add("--with-dependencies", action="store_true", help="what the services depend on, too")
     add("-q", "--quiet", action="store_true", help="print nothing but what went wrong")
 
@@ -42,8 +44,9 @@ async def run(args: argparse.Namespace, context: Context) -> int:
     """Build, services side by side: 0. Raises an ExceptionGroup of what failed."""
     import asyncio
 
-    from compose.commands.applying import parallel_limit
+    from compose.commands.applying import apply, parallel_limit
     from compose.reconcile.build_spec import build_spec
+    from compose.reconcile.perform import Settings
     from engine import build_image
 
     project = context.load_project(args)
@@ -51,6 +54,8 @@ async def run(args: argparse.Namespace, context: Context) -> int:
     if not services:
         context.console.warn("no services to build")
         return 0
+    if args.push:
+        check_pushable(project, services)
     given = parse_variables(args.build_args)
     specs = {
         service.name: build_spec(
@@ -73,6 +78,8 @@ async def run(args: argparse.Namespace, context: Context) -> int:
     async with asyncio.TaskGroup() as group:
         for name, spec in _different(specs).items():
             group.create_task(build_one(name, spec))
+    if args.push:
+        await apply(context, plan_push(services), Settings(quiet=args.quiet), project, title="push")
     return 0
 
 

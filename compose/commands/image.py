@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 HELP = "Manage images, of all projects."
 _VERBS = {  # verb -> module with its `add_VERB` and its function
     "ls": "image_showing",
+    "pull": "image_transfer",
+    "push": "image_transfer",
     "inspect": "image_showing",
     "history": "image_showing",
     "tag": "image_changes",

@@ -38,6 +38,8 @@ UNPLANNED = frozenset(  # verbs that change something without steps
         "cp",
         "exec",
         "image",
+        "login",
+        "logout",
         "network",
         "oci",
         "resume",

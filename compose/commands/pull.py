@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from compose.commands.target import check_services
 from compose.reconcile.plan import selected_services
-from engine.errors import Problem
 
 if TYPE_CHECKING:
     import argparse
@@ -32,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 async def run(args: argparse.Namespace, context: Context) -> int:
     """Pull side by side: 0. Raises an ExceptionGroup of what failed, after all else is here."""
-    from compose.commands.applying import apply
+    from compose.commands.applying import apply, failures_as_warnings
     from compose.reconcile.perform import Settings
     from compose.reconcile.step import StepList
 
@@ -47,13 +46,11 @@ async def run(args: argparse.Namespace, context: Context) -> int:
         context.console.progress = "quiet"
     try:
         settings = Settings(pull="always", quiet=args.quiet)
-        await apply(context, steps.done(), settings, project, title="pull")
-    except ExceptionGroup as group:
-        if not args.ignore_pull_failures or group.split(Problem)[1] is not None:
-            _tell_what_can_be_built(context, project, planned)
-            raise
-        for problem in group.exceptions:
-            context.console.warn(str(problem))
+        with failures_as_warnings(context.console, wanted=args.ignore_pull_failures):
+            await apply(context, steps.done(), settings, project, title="pull")
+    except ExceptionGroup:
+        _tell_what_can_be_built(context, project, planned)
+        raise
     return 0
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from compose.reconcile.step import Step
     from engine import BuildEvent, Container, Engine, Image, Listener, Mount
 
-    Detail = Callable[[Step, str, int | None, int | None], None]
+    Detail = Callable[[Step, str, int | None, int | None, str], None]
     Hear = Callable[[str], Callable[[Listener], object] | None]
     Progress = Callable[[str, str, int | None, int | None], None]
 
@@ -51,7 +51,7 @@ class Performer:
     """Performs the steps of one project; an instance is the `perform` of `execute`.
 
     project  None for plans that need no file: stop, down, kill
-    detail   is told what goes on within a step: layers, build steps
+    detail   is told what goes on within a step: build steps; layers, and of which one it is
     hear     of a container that is about to be started: who is to get what it writes
 
     `warnings` collects what the user may not expect of what was done.
@@ -94,7 +94,13 @@ class Performer:
 
     async def _pull_image(self, step: Step) -> None:
         policy = self._settings.pull or self._service(step).pull_policy or "missing"
-        await self._engine.images.ensure_in_thread(step.name, policy, self._progress(step))
+        platform = self._service(step).platform
+        await self._engine.images.ensure_in_thread(
+            step.name, policy, self._progress(step), platform
+        )
+
+    async def _push_image(self, step: Step) -> None:
+        await self._engine.images.push_in_thread(step.name, self._progress(step))
 
     async def _fetch_image(self, step: Step) -> str | None:
         try:
@@ -316,9 +322,16 @@ class Performer:
 
     def _progress(self, step: Step) -> Progress:
         return lambda subject, text, done_bytes, total_bytes: self._tell(
-            step, f"{subject} {text}", done_bytes, total_bytes
+            step, text, done_bytes, total_bytes, subject
         )
 
-    def _tell(self, step: Step, text: str, done_bytes: int | None, total_bytes: int | None) -> None:
+    def _tell(
+        self,
+        step: Step,
+        text: str,
+        done_bytes: int | None,
+        total_bytes: int | None,
+        part: str = "",
+    ) -> None:
         if self._detail is not None and not self._settings.quiet:
-            self._detail(step, text, done_bytes, total_bytes)
+            self._detail(step, text, done_bytes, total_bytes, part)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     Action = Literal[
         "pull",
+        "push",
         "build",
         "fetch",
         "create",

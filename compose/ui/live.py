@@ -15,6 +15,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from compose.ui.progress import WORDS, cause_of
+from compose.ui.transfers import Transfer, format_amount, is_layer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +47,7 @@ class _Line:
         self.cause = ""  # of a change that is shown with one
         self.state = "waiting"  # waiting, doing, done, failed, skipped
         self.started_at = self.ended_at = 0.0
+        self.layers: dict[str, Transfer] = {}
         self.spinner = Spinner("dots", style="cyan")
 
     def begin(self, text: str) -> None:
@@ -54,6 +56,20 @@ class _Line:
 
     def end(self, state: str, text: str) -> None:
         self.text, self.state, self.ended_at, self.detail = text, state, monotonic(), ""
+        self.layers.clear()
+
+    @property
+    def moving(self) -> list[tuple[str, Transfer]]:
+        """The layers that are on their way."""
+        return [(name, one) for name, one in list(self.layers.items()) if not one.is_over]
+
+    @property
+    def amount(self) -> str:
+        """Of all layers together."""
+        layers = list(self.layers.values())
+        done = sum(one.done_bytes or 0 for one in layers)
+        total = sum(one.total_bytes or 0 for one in layers)
+        return format_amount(done, total, sum(one.speed for one in layers if not one.is_over))
 
     @property
     def took(self) -> str:
@@ -113,10 +129,20 @@ class LiveSteps:
         self._finish(step, "skipped", "Skipped")
 
     def detail(
-        self, step: Step, text: str, done_bytes: int | None, total_bytes: int | None
+        self,
+        step: Step,
+        text: str,
+        done_bytes: int | None,
+        total_bytes: int | None,
+        part: str = "",
     ) -> None:
-        share = f" {100 * done_bytes // total_bytes}%" if done_bytes and total_bytes else ""
-        self._line(step).detail = _one_line(text) + share
+        line = self._line(step)
+        if is_layer(part):
+            layer = line.layers.setdefault(part, Transfer())
+            layer.update(_one_line(text), done_bytes, total_bytes)
+            line.detail = line.amount
+        else:
+            line.detail = _one_line(text)
 
     def _line(self, step: Step) -> _Line:
         return self._lines[step.subject]
@@ -128,20 +154,29 @@ class LiveSteps:
         header = Text(f"[+] {self._title} {self._done}/{self._total}")
         shown, hidden = self._fitting()
         table = Table.grid("", "", Column(ratio=1, no_wrap=True), "", padding=(0, 1), expand=True)
+        room = self._room - len(shown)
         for line in shown:
             table.add_row(*self._row(line))
+            for name, layer in line.moving[: max(0, room)]:
+                table.add_row(*_layer_row(name, layer))
+                room -= 1
         more = [Text(f" ... {hidden} more", style="dim")] if hidden else []
         return Group(header, table, *more)
 
     def _fitting(self) -> tuple[list[_Line], int]:
         """Lines that fit the terminal, those under way first; and how many do not."""
         lines = [line for line in self._lines.values() if line.state != "waiting"]
-        room = max(1, self._rich.size.height - ROWS_AROUND - 1)
+        room = self._room
         if self._over:
             return lines, 0
         if len(lines) > room:
             lines.sort(key=lambda line: line.state == "done")
         return lines[:room], max(0, len(lines) - room)
+
+    @property
+    def _room(self) -> int:
+        """Rows that the terminal has for lines."""
+        return max(1, self._rich.size.height - ROWS_AROUND - 1)
 
     def _row(self, line: _Line) -> tuple[RenderableType, ...]:
         ended = line.state in MARKS
@@ -151,3 +186,9 @@ class LiveSteps:
         if line.detail or line.cause:
             text.append(f" {line.detail or line.cause}", style="dim")
         return mark, Text(line.subject), text, Text(line.took, style="dim")
+
+
+def _layer_row(name: str, layer: Transfer) -> tuple[RenderableType, ...]:
+    text = Text(layer.text, style="cyan")
+    text.append(f" {layer.amount}", style="dim")
+    return Text(), Text(f"  {name}", style="dim"), text, Text()

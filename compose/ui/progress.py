@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from compose.ui.printable import printable
+from compose.ui.transfers import is_layer, is_over
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from compose.reconcile.step import Step
     from compose.ui.console import Console
@@ -23,6 +24,7 @@ class Words(NamedTuple):
 WORDS = {
     "pull": Words("Pulling", "Pulled"),
     "build": Words("Building", "Built"),
+    "push": Words("Pushing", "Pushed"),
     "fetch": Words("Pulling", "Pulled"),
     "create": Words("Creating", "Created"),
     "recreate": Words("Recreate", "Recreated"),
@@ -67,9 +69,14 @@ class StepReport(Protocol):
     def skipped(self, step: Step) -> None: ...
 
     def detail(
-        self, step: Step, text: str, done_bytes: int | None, total_bytes: int | None
+        self,
+        step: Step,
+        text: str,
+        done_bytes: int | None,
+        total_bytes: int | None,
+        part: str = "",
     ) -> None:
-        """Something about a step under way: a layer downloaded, a build step."""
+        """Something about a step under way: a build step, or what `part` it is of: a layer."""
 
 
 class PlainSteps:
@@ -98,10 +105,15 @@ class PlainSteps:
         self._line(step, "Skipped")
 
     def detail(
-        self, step: Step, text: str, done_bytes: int | None, total_bytes: int | None
+        self,
+        step: Step,
+        text: str,
+        done_bytes: int | None,
+        total_bytes: int | None,
+        part: str = "",
     ) -> None:
-        if done_bytes is None or done_bytes == total_bytes:
-            self._line(step, text)
+        if done_bytes is None or is_over(text, done_bytes, total_bytes):
+            self._line(step, f"{part} {text}" if is_layer(part) else text)
 
     def _line(self, step: Step, text: str) -> None:
         self._console.status(f" {step.subject}  {text}")
@@ -131,17 +143,30 @@ class JsonSteps(PlainSteps):
         self._event(step, "Warning", "Skipped")
 
     def detail(
-        self, step: Step, text: str, done_bytes: int | None, total_bytes: int | None
+        self,
+        step: Step,
+        text: str,
+        done_bytes: int | None,
+        total_bytes: int | None,
+        part: str = "",
     ) -> None:
         numbers = {} if done_bytes is None else {"current": done_bytes, "total": total_bytes or 0}
-        self._event(step, "Working", WORDS[step.action].doing, details=text, **numbers)
+        if done_bytes and total_bytes:
+            numbers["percent"] = 100 * done_bytes // total_bytes
+        if is_layer(part):
+            whole = {"id": part, "parent_id": step.subject}
+            status = "Done" if is_over(text, done_bytes, total_bytes) else "Working"
+            self._write({**whole, "status": status, "text": text, **numbers})
+        else:
+            self._event(step, "Working", WORDS[step.action].doing, details=text, **numbers)
 
     def _event(self, step: Step, status: str, text: str, **more: object) -> None:
+        self._write({"id": step.subject, "status": status, "text": text, **more})
+
+    def _write(self, event: Mapping[str, object]) -> None:
         import json
 
-        self._console.status(
-            json.dumps({"id": step.subject, "status": status, "text": text, **more})
-        )
+        self._console.status(json.dumps(event))
 
 
 def step_report(console: Console, steps: Sequence[Step], title: str) -> StepReport:

@@ -180,6 +180,17 @@ class Images:
 
         return list_tags(parse_reference(name), progress)
 
+    def names_of(self, name: str) -> Sequence[str]:
+        """References here to the repository that `name` is: one for each tag. Raises ImageProblem
+        where there are none."""
+        wanted = parse_reference(name)
+        found = [
+            row["reference"]
+            for row in self._records.references_at(wanted.domain)
+            if parse_reference(row["reference"]).path == wanted.path and "@" not in row["reference"]
+        ]
+        return sorted(found) or [self.get(name).references[0]]
+
     async def push_in_thread(self, reference: str, progress: Progress = silent) -> Pushed:
         """`push` from an event loop. Cancelled, it stops sending before it returns."""
         from engine.images.cancelling import in_thread

@@ -35,27 +35,29 @@ class Authenticator:
     """The Authorization header for one registry and its scopes; renewed as needed, by one thread.
 
     scopes       `repository:library/mysql:pull`; none to log in
-    credentials  instead of those on record, for a login
+    login        credentials to be tried out, instead of those on record
     """
 
     def __init__(
         self,
         http: Http,
         domain: str,
+        path: str,
         scopes: tuple[str, ...],
         *,
         plain: bool,
-        credentials: Credentials | None = None,
+        login: Credentials | None = None,
     ) -> None:
         self._http = http
-        self._domain = domain
+        self._domain, self._path = domain, path
         self._scopes = scopes
         self._plain = plain
         self._lock = threading.Lock()
         self._challenge: Challenge | None = None
         self._token: Token | None = None
-        self._credentials = credentials
-        self._searched = credentials is not None
+        self._login = login
+        self._credentials = login
+        self._searched = login is not None
 
     def header(self) -> str | None:
         """What to send; None before the registry has asked for anything."""
@@ -79,6 +81,12 @@ class Authenticator:
             self._answer(challenge, refused=sent)
             return self._token is not None and self._token.header != sent
 
+    @property
+    def identity_token(self) -> str:
+        """What the token server has given to remember the login by; may be empty."""
+        with self._lock:
+            return self._token.identity if self._token else ""
+
     def _answer(self, challenge: Challenge, refused: str | None = None) -> None:
         credentials = self._find_credentials()
         self._challenge = challenge
@@ -92,7 +100,7 @@ class Authenticator:
 
     def _find_credentials(self) -> Credentials | None:
         if not self._searched:
-            self._credentials = find_credentials(self._domain)
+            self._credentials = find_credentials(self._domain, self._path)
             self._searched = True
         return self._credentials
 
@@ -119,12 +127,15 @@ class Authenticator:
     def _fetch(
         self, realm: str, service: str, scopes: tuple[str, ...], credentials: Credentials | None
     ) -> Token:
-        if credentials is not None and credentials.identity_token:
-            found = self._exchange(realm, service, scopes, credentials.identity_token)
+        grant = self._grant(credentials)
+        if grant:
+            found = self._exchange(realm, service, scopes, grant)
             if found is not None:
                 return found
         query = [("service", service), *(("scope", scope) for scope in scopes)]
         query.append(("client_id", _CLIENT))
+        if self._login is not None:
+            query.append(("offline_token", "true"))
         headers = {}
         if credentials is not None and credentials.user:
             query.append(("account", credentials.user))
@@ -136,16 +147,24 @@ class Authenticator:
             raise self._refusal(realm, response, body)
         return parse_token(body)
 
+    def _grant(self, credentials: Credentials | None) -> dict[str, str]:
+        """What OAuth2 is asked with: the token of an earlier login, or at a login the password."""
+        if credentials is not None and credentials.identity_token:
+            return {"grant_type": "refresh_token", "refresh_token": credentials.identity_token}
+        if self._login is not None and self._login.user:
+            login = {"username": self._login.user, "password": self._login.password}
+            return {"grant_type": "password", **login}
+        return {}
+
     def _exchange(
-        self, realm: str, service: str, scopes: tuple[str, ...], identity_token: str
+        self, realm: str, service: str, scopes: tuple[str, ...], grant: dict[str, str]
     ) -> Token | None:
-        """An access token for the token of an earlier login; None: the server does not know how.
+        """An access token by OAuth2; None: the server does not know how.
 
         Source: distribution docs/spec/auth/oauth.md.
         """
         form = {
-            "grant_type": "refresh_token",
-            "refresh_token": identity_token,
+            **grant,
             "service": service,
             "scope": " ".join(scopes),
             "client_id": _CLIENT,

@@ -49,6 +49,11 @@ class Connection:
         self._voice = voice
         self._warnings: set[str] = set()
 
+    @property
+    def identity_token(self) -> str:
+        """What the token server has given to remember a login by; may be empty."""
+        return self._authenticator.identity_token
+
     def request(
         self,
         method: str,

@@ -5,21 +5,18 @@ from __future__ import annotations
 import base64
 import json
 import os
-import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import ImageProblem
+from engine.images.registry.credential_helpers import TOKEN_USER, get_by_helper, helper_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _HUB_KEY = "https://index.docker.io/v1/"
-_HUB_HOSTS = {"docker.io", "index.docker.io", "registry-1.docker.io"}
-_HELPER_TIMEOUT_S = 30.0
-_TOKEN_USER = "<token>"  # what a helper says instead of a user name
+HUB_HOSTS = {"docker.io", "index.docker.io", "registry-1.docker.io"}
 _META = "x-meta-"
-_NOT_FOUND = "credentials not found"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,22 +34,37 @@ class Credentials:
         return "Basic " + base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
 
 
-def find_credentials(domain: str) -> Credentials | None:
+def find_credentials(domain: str, path: str = "") -> Credentials | None:
     """Those for the registry `domain` (docker.io, localhost:5000); None: there are none.
+
+    path  of the repository: podman keeps credentials for a part of a registry, too
 
     A helper named for the registry comes before the general one, and that before what is in the
     file itself, as in docker. Raises ImageProblem where a file or a helper is broken.
     """
     for config in _configs():
-        found = _from_helper(config, domain) or _from_file(config, domain)
+        found = _from_helper(config, domain) or _from_file(config, domain, path)
         if found is not None:
             return found
     return None
 
 
+def keys_of(domain: str) -> tuple[str, ...]:
+    """What a registry may be called in the file; the first is the usual one."""
+    return (_HUB_KEY, *sorted(HUB_HOSTS)) if domain in HUB_HOSTS else (domain,)
+
+
+def is_key_of(key: str, domain: str) -> bool:
+    """Whether a key is for a whole registry: its host, or the URL of its interface."""
+    scheme, _, rest = key.rpartition("://")
+    host, _, place = rest.partition("/")
+    whole = bool(scheme) or place.strip("/") in ("", "v1", "v2")
+    return key in keys_of(domain) or (whole and host in keys_of(domain))
+
+
 def _configs() -> Iterator[Mapping[str, Any]]:
     if text := os.environ.get("DOCKER_AUTH_CONFIG"):
-        yield _parsed(text, "DOCKER_AUTH_CONFIG")
+        yield parse_config(text, "DOCKER_AUTH_CONFIG")
     yield from map(_read, _paths())
 
 
@@ -88,12 +100,13 @@ def _paths() -> Iterator[str]:
 def _read(path: str) -> Mapping[str, Any]:
     try:
         with open(path, encoding="utf-8") as file:
-            return _parsed(file.read(), path)
+            return parse_config(file.read(), path)
     except (FileNotFoundError, NotADirectoryError):
         return {}
 
 
-def _parsed(text: str, where: str) -> Mapping[str, Any]:
+def parse_config(text: str, where: str) -> dict[str, Any]:
+    """The JSON object of a file of credentials. Raises ImageProblem."""
     try:
         config = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -103,22 +116,21 @@ def _parsed(text: str, where: str) -> Mapping[str, Any]:
     return config if isinstance(config, dict) else {}
 
 
-def _keys(domain: str) -> tuple[str, ...]:
-    return (_HUB_KEY, *sorted(_HUB_HOSTS)) if domain in _HUB_HOSTS else (domain,)
+def _from_file(config: Mapping[str, Any], domain: str, path: str) -> Credentials | None:
+    """The closest entry: docker.io/library/mysql, docker.io/library, then the registry's."""
+    entries = config.get("auths") or {}
+    place = f"{domain}/{path}" if path else ""
+    while "/" in place:
+        if found := _decoded(entries.get(place)):
+            return found
+        place = place.rpartition("/")[0]
+    whole = (entry for key, entry in entries.items() if is_key_of(key, domain))
+    return next(filter(None, map(_decoded, whole)), None)
 
 
-def _from_file(config: Mapping[str, Any], domain: str) -> Credentials | None:
-    wanted = set(_keys(domain))
-    for key, entry in (config.get("auths") or {}).items():
-        host = key.partition("://")[2] or key
-        if isinstance(entry, dict) and (key in wanted or host.partition("/")[0] in wanted):
-            found = _decoded(entry)
-            if found is not None:
-                return found
-    return None
-
-
-def _decoded(entry: Mapping[str, Any]) -> Credentials | None:
+def _decoded(entry: object) -> Credentials | None:
+    if not isinstance(entry, dict):
+        return None
     user, password = entry.get("username") or "", entry.get("password") or ""
     if entry.get("auth"):
         try:
@@ -138,42 +150,13 @@ def _decoded(entry: Mapping[str, Any]) -> Credentials | None:
 
 
 def _from_helper(config: Mapping[str, Any], domain: str) -> Credentials | None:
-    helpers = config.get("credHelpers") or {}
-    for key in _keys(domain):
-        helper = helpers.get(key) or config.get("credsStore")
-        if helper:
-            found = _ask(str(helper), key)
-            if found is not None:
-                return found
+    for key in keys_of(domain):
+        helper = helper_of(config, key)
+        answer = get_by_helper(helper, key) if helper else None
+        if answer is None:
+            continue
+        user, secret = answer
+        if user == TOKEN_USER:
+            return Credentials(identity_token=secret)
+        return Credentials(user=user, password=secret)
     return None
-
-
-def _ask(helper: str, server: str) -> Credentials | None:
-    """`docker-credential-HELPER get`. Source: docker-credential-helpers, "Development"."""
-    program = f"docker-credential-{os.path.basename(helper)}"
-    try:
-        answer = subprocess.run(
-            [program, "get"],
-            input=server.encode(),
-            capture_output=True,
-            timeout=_HELPER_TIMEOUT_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise ImageProblem(
-            f"{program}, named in the registry credentials, failed: {error}", code="credentials"
-        ) from None
-    if answer.returncode != 0:
-        said = (answer.stdout + answer.stderr).decode(errors="replace").strip()
-        if _NOT_FOUND in said:
-            return None
-        raise ImageProblem(f"{program} failed: {said}", code="credentials")
-    return _from_answer(answer.stdout.decode(errors="replace"), program)
-
-
-def _from_answer(text: str, program: str) -> Credentials:
-    answer = _parsed(text, program)
-    user, secret = str(answer.get("Username") or ""), str(answer.get("Secret") or "")
-    if user == _TOKEN_USER:
-        return Credentials(identity_token=secret)
-    return Credentials(user=user, password=secret)

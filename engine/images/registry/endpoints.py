@@ -38,8 +38,10 @@ class Endpoint(Record):
         return self.prefix + path
 
     def url(self, path: str, what: str) -> str:
-        """Of `what` (`manifests/8`) in a repository. Mirrors are told of which registry it is."""
-        url = f"{self.scheme}://{self.host}/v2/{self.repository(path)}/{what}"
+        """Of `what` (`manifests/8`) in a repository, or in none. Mirrors are told of which
+        registry it is."""
+        place = f"{self.repository(path)}/" if path else ""
+        url = f"{self.scheme}://{self.host}/v2/{place}{what}"
         if not self.is_mirror:
             return url
         joint = "&" if "?" in what else "?"

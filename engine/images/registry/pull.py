@@ -64,7 +64,7 @@ class _Pull:
 
     def run(self) -> str:
         name = self._reference.familiar
-        self._say(f"Pulling from {self._reference.path}")
+        self._say(f"{self._reference.selector}: Pulling from {self._reference.path}")
         if (present := self._unchanged()) is not None:
             self._say(f"Status: Image is up to date for {name}")
             return present

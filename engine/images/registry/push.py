@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from engine.images.manifest import Descriptor
     from engine.images.reference import Reference
     from engine.images.registry.outgoing import KeptManifest
+    from engine.images.registry.upload import Tell
     from engine.images.store import Store
 
 PARALLEL_LAYERS = 5
@@ -44,7 +45,7 @@ class Pushed(Record):
 
 
 class _Outgoing(Record):
-    """A blob to be sent. `find` may take its time: it compresses a layer."""
+    """A layer to be sent. `find` may take its time: it compresses it."""
 
     subject: str
     find: Callable[[], Descriptor]
@@ -111,14 +112,14 @@ class _Push:
         return self._send_made(), OCI_MANIFEST
 
     def _send_kept(self, kept: KeptManifest) -> tuple[bytes, str]:
-        self._send_blobs([_Outgoing.known(layer) for layer in kept.layers])
-        self._send_blobs([_Outgoing.known(kept.config)])
+        self._send_layers([_Outgoing.known(layer) for layer in kept.layers])
+        self._ensure_there(kept.config, _unheard)
         return kept.data, kept.media_type
 
     def _send_made(self) -> bytes:
         config = self._store.blobs.read(self._image.id)
-        layers = self._send_blobs([self._compressed(chain) for chain in self._image.chain_ids])
-        self._send_blobs([_Outgoing.known(config_descriptor(config))])
+        layers = self._send_layers([self._compressed(chain) for chain in self._image.chain_ids])
+        self._ensure_there(config_descriptor(config), _unheard)
         data = made_manifest(config, layers)
         self._store.records.set_manifest(self._image.id, self._store.blobs.add(data))
         return data
@@ -135,10 +136,10 @@ class _Push:
 
         return _Outgoing(subject=subject, find=lambda: layer_blob(self._store, row, count))
 
-    def _send_blobs(self, blobs: Sequence[_Outgoing]) -> list[Descriptor]:
+    def _send_layers(self, layers: Sequence[_Outgoing]) -> list[Descriptor]:
         """Side by side. Raises what the first failing one raised."""
         with ThreadPoolExecutor(PARALLEL_LAYERS, thread_name_prefix="layer") as pool:
-            results = [pool.submit(self._send_blob, blob) for blob in blobs]
+            results = [pool.submit(self._send_layer, layer) for layer in layers]
             try:
                 wait(results, return_when=FIRST_EXCEPTION)
             finally:  # also when we are interrupted: nothing is left running
@@ -151,14 +152,14 @@ class _Push:
             raise failure
         return [result.result() for result in results]
 
-    def _send_blob(self, outgoing: _Outgoing) -> Descriptor:
+    def _send_layer(self, outgoing: _Outgoing) -> Descriptor:
         self._check_stop()
         blob = outgoing.find()
-        text = self._ensure_there(blob, outgoing.subject)
+        text = self._ensure_there(blob, self._tell(blob, outgoing.subject))
         self._progress(outgoing.subject, text, blob.size, blob.size)
         return blob
 
-    def _ensure_there(self, blob: Descriptor, subject: str) -> str:
+    def _ensure_there(self, blob: Descriptor, tell: Tell) -> str:
         """In Docker's words, what had to be done for it."""
         if has_blob(self._transport, blob):
             return "Layer already exists"
@@ -170,14 +171,14 @@ class _Push:
         if location is None:
             return f"Mounted from {source}"
         path = self._store.blobs.path(blob.digest)
-        upload = Upload(self._transport, blob, location, path, self._tell(blob, subject))
+        upload = Upload(self._transport, blob, location, path, tell)
         if not here:
             upload.abandon()
             raise _NotHere
         upload.run()
         return "Pushed"
 
-    def _tell(self, blob: Descriptor, subject: str) -> Callable[[int], None]:
+    def _tell(self, blob: Descriptor, subject: str) -> Tell:
         def tell(done_bytes: int) -> None:
             self._check_stop()
             if done_bytes < blob.size:
@@ -204,6 +205,10 @@ class _Push:
         if said is not None and said != digest:
             raise wrong_answer(self._transport.host, f"it has {said} where {digest} was sent to it")
         return digest
+
+
+def _unheard(done_bytes: int) -> None:
+    """What becomes of a config is not shown."""
 
 
 def _mountable(store: Store, reference: Reference) -> dict[str, str]:

@@ -20,10 +20,15 @@ _tokens: dict[Hashable, Token] = {}
 
 
 class Token(Record):
-    """What is sent. `until` is of time.monotonic()."""
+    """What is sent.
+
+    until     of time.monotonic()
+    identity  what a login is remembered by instead of the password; empty: the server has no such
+    """
 
     header: str
     until: float
+    identity: str = ""
 
     @property
     def is_old(self) -> bool:
@@ -52,8 +57,10 @@ def parse_token(body: bytes) -> Token:
         answer = json.loads(body)
         token = answer.get("token") or answer["access_token"]
         life_s = float(answer.get("expires_in") or _DEFAULT_LIFE_S)
+        identity = str(answer.get("refresh_token") or "")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ImageProblem(
             "the token server's answer has no token", code="registry-error"
         ) from None
-    return Token(header=f"Bearer {token}", until=time.monotonic() + life_s * _SAFETY)
+    until = time.monotonic() + life_s * _SAFETY
+    return Token(header=f"Bearer {token}", until=until, identity=identity)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from engine.images.image import Progress
     from engine.images.registry.connection import Body
+    from engine.images.registry.credentials import Credentials
     from engine.images.registry.endpoints import Endpoint
 
 
@@ -30,8 +31,10 @@ class Transport:
     Mirrors are asked first, and passed over where they fail, for whatever reason; they are never
     written to.
 
+    path      empty for the registry as a whole
     push      whether it is to be written to
     sources   other repositories of the registry that content is mounted from
+    login     credentials to be tried out, instead of those on record
     subject   what `progress` is told of
     """
 
@@ -42,11 +45,12 @@ class Transport:
         *,
         push: bool = False,
         sources: Sequence[str] = (),
+        login: Credentials | None = None,
         subject: str = "",
         progress: Progress = silent,
     ) -> None:
         self.path = path
-        self._domain, self._push, self._sources = domain, push, sources
+        self._domain, self._push, self._sources, self._login = domain, push, sources, login
         self._http = Http()
         self._lock = threading.Lock()
         self.voice = Voice(subject=subject or f"{domain}/{path}", progress=progress)
@@ -106,7 +110,14 @@ class Transport:
         actions = "pull,push" if self._push else "pull"
         scopes = [f"repository:{endpoint.repository(self.path)}:{actions}"]
         scopes += [f"repository:{source}:pull" for source in self._sources]
-        authenticator = Authenticator(self._http, domain, tuple(scopes), plain=endpoint.is_plain)
+        authenticator = Authenticator(
+            self._http,
+            domain,
+            endpoint.repository(self.path),
+            tuple(scopes) if self.path else (),
+            plain=endpoint.is_plain,
+            login=self._login,
+        )
         return Connection(self._http, endpoint, authenticator, self.voice)
 
 

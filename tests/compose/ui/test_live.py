@@ -106,3 +106,19 @@ def test_why_a_container_was_made_anew_stays_on_its_row(terminal: Terminal) -> N
             progress.started(step)
             progress.done(step, None)
     assert "Container web-1 Started (image" in terminal.last_frame()[1]
+
+
+def test_layers_have_rows_of_their_own_while_they_move(terminal: Terminal) -> None:
+    progress, (web,) = live(terminal, "web-1")
+    with progress:
+        progress.started(web)
+        progress.detail(web, "Downloading", 1_000, 4_000, "0123456789ab")
+        progress.detail(web, "Pull complete", 2_000, 2_000, "123456789abc")
+        progress._live.refresh()
+        shown = terminal.last_frame()
+        progress.done(web, None)
+    assert "3kB/6kB" in shown[1]
+    assert shown[2].split()[:2] == ["0123456789ab", "Downloading"]
+    assert "1kB" in shown[2]  # the rest does not fit
+    assert not any("123456789abc" in line for line in shown)
+    assert len(terminal.last_frame()) == 2

@@ -607,7 +607,7 @@ def test_two_commands_share_the_work(roots: Roots, registry: Registry) -> None:
     try:
         with ThreadPoolExecutor(1) as pool:
             pulled = pool.submit(first.pull, reference)
-            eventually(lambda: any("/blobs/" in path for path in registry.paths()))
+            eventually(lambda: any(digest(large) in path for path in registry.paths()))
             image = second.pull(reference, hear)
             assert pulled.result() == image
     finally:

@@ -1,0 +1,70 @@
+"""`buoy image pull` and `push`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from compose.commands.parsing import UsageProblem
+from compose.ui.layers import layer_report
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from compose.commands.context import Context
+
+
+def add_pull(parser: argparse.ArgumentParser) -> None:
+    """Fetch an image from its registry."""
+    add = parser.add_argument
+    add("name", metavar="NAME[:TAG|@DIGEST]")
+    add("-a", "--all-tags", action="store_true", help="every tag of the repository")
+    add("-q", "--quiet", action="store_true", help="print its name alone")
+    add("--platform", metavar="OS/ARCH[/VARIANT]", help="one for another kind of machine")
+
+
+def add_push(parser: argparse.ArgumentParser) -> None:
+    """Send an image to the registry that is in its name."""
+    add = parser.add_argument
+    add("name", metavar="NAME[:TAG]")
+    add("-a", "--all-tags", action="store_true", help="all that are here of the name")
+    add("-q", "--quiet", action="store_true", help="print its name alone")
+
+
+def run_pull(args: argparse.Namespace, context: Context) -> int:
+    """Say the digest and what has become of it, and print the complete name: 0."""
+    images = context.engine.images
+    references: Sequence[str] = (args.name,)
+    if args.all_tags:
+        _check_untagged(args.name)
+        references = images.tags(args.name)
+    for reference in references:
+        with layer_report(context.console, "Pulling fs layer", quiet=args.quiet) as report:
+            image = images.pull(reference, report, args.platform)
+        context.console.out(_complete(reference, image.references))
+    return 0
+
+
+def run_push(args: argparse.Namespace, context: Context) -> int:
+    """Say what has become of it there; with -q, print the complete name: 0."""
+    images = context.engine.images
+    references: Sequence[str] = (args.name,)
+    if args.all_tags:
+        _check_untagged(args.name)
+        references = images.names_of(args.name)
+    for reference in references:
+        with layer_report(context.console, "Preparing", quiet=args.quiet) as report:
+            pushed = images.push(reference, report)
+        if args.quiet:
+            context.console.out(pushed.reference)
+    return 0
+
+
+def _complete(given: str, references: Sequence[str]) -> str:
+    """`docker.io/library/mysql:8` for `mysql:8`."""
+    return next((one for one in references if one == given or one.endswith(f"/{given}")), given)
+
+
+def _check_untagged(name: str) -> None:
+    if "@" in name or ":" in name.rpartition("/")[2]:
+        raise UsageProblem("a tag cannot be used with --all-tags", hint=f"leave it out of {name}")
