@@ -9,6 +9,9 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from engine.build.build import build_image as build_image
+    from engine.build.changes import changed_config as changed_config
+    from engine.build.commit import CommitSpec as CommitSpec
+    from engine.build.commit import commit as commit
     from engine.build.contents import CacheEntry as CacheEntry
     from engine.build.contents import cache_entries as cache_entries
     from engine.build.progress import BuildEvent as BuildEvent
@@ -92,6 +95,7 @@ _HOME = {
     "BuildSecret": "engine.build.spec",
     "BuildSpec": "engine.build.spec",
     "CacheEntry": "engine.build.contents",
+    "CommitSpec": "engine.build.commit",
     "Container": "engine.containers.spec",
     "ContainerProblem": "engine.errors",
     "ContainerSpec": "engine.containers.spec",
@@ -143,6 +147,8 @@ _HOME = {
     "Way": "engine.network.exposure",
     "build_image": "engine.build.build",
     "cache_entries": "engine.build.contents",
+    "changed_config": "engine.build.changes",
+    "commit": "engine.build.commit",
     "fetch_artifact": "engine.images.registry.artifact",
     "observe_ways": "engine.network.exposure",
     "observe_topology": "engine.network.topology.observe",

@@ -24,6 +24,7 @@ _VERBS = {  # verb -> module with its `add_VERB` and its function
     "load": "image_archives",
     "save": "image_archives",
     "import": "image_archives",
+    "export": "image_archives",
 }
 
 

@@ -79,6 +79,24 @@ def add_import(parser: argparse.ArgumentParser) -> None:
 
 def run_import(args: argparse.Namespace, context: Context) -> int:
     """0 with the id on stdout."""
-    image = context.engine.images.import_tar(args.file, args.reference)
+    from engine import changed_config
+
+    image = context.engine.images.import_tar(
+        args.file, args.reference, changed_config(args.change), message=args.message
+    )
     context.console.out(image.id)
+    return 0
+
+
+def add_export(parser: argparse.ArgumentParser) -> None:
+    """Write the root filesystem of an image as a tar, its layers put together."""
+    parser.add_argument("image", metavar="IMAGE")
+    parser.add_argument("-o", "--output", metavar="FILE", default="-", help="not standard output")
+
+
+def run_export(args: argparse.Namespace, context: Context) -> int:
+    """0; a file that could not be written whole is not there."""
+    image = context.engine.images.get(args.image)
+    with output(args.output) as file:
+        context.engine.containers.export_layers(image.lowers, file)
     return 0

@@ -34,6 +34,8 @@ UNPLANNED = frozenset(  # verbs that change something without steps
     (
         "attach",
         "build",
+        "commit",
+        "export",
         "builder",
         "cp",
         "exec",

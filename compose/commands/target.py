@@ -74,6 +74,15 @@ class Target(Record):
             what = f"service `{service}` has no running container #{index}"
         raise NotRunning(what, hint=f"`buoy up -d {service}` starts it")
 
+    def any_replica(self, service: str, index: int) -> Container:
+        """The same of one that need not run. Raises UnknownService, ContainerProblem."""
+        check_services((service,), self.services)
+        for container in self.observed.of_service(service):
+            if index in (0, names.number_of(container)):
+                return container
+        what = f"service `{service}` has no container" + (f" #{index}" if index else "")
+        raise ContainerProblem(what, hint=f"`buoy create {service}` makes it", code="no-container")
+
 
 def find_target(
     context: Context, args: argparse.Namespace, *, containers_only: bool = True

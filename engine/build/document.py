@@ -22,10 +22,7 @@ def image_document(
     labels   added to those of the Dockerfile
     created  RFC 3339, of what has no time of its own; None leaves it out
     """
-    config = _config(state.config)
-    merged = {**state.config.labels, **labels}
-    if merged:
-        config["Labels"] = merged
+    config = config_document(state.config.replace(labels={**state.config.labels, **labels}))
     history = [_entry(entry, created) for entry in state.history]
     document = {
         "created": created,
@@ -36,7 +33,8 @@ def image_document(
     return {key: value for key, value in document.items() if value is not None}
 
 
-def _config(config: ImageConfig) -> dict[str, object]:
+def config_document(config: ImageConfig) -> dict[str, object]:
+    """The `config` object: what is set, in Docker's names."""
     values: dict[str, object] = {
         "User": config.user,
         "ExposedPorts": {port: {} for port in config.exposed_ports},
@@ -48,6 +46,7 @@ def _config(config: ImageConfig) -> dict[str, object]:
         "StopSignal": config.stop_signal,
         "Healthcheck": _healthcheck(config.healthcheck) if config.healthcheck else None,
         "Shell": _list(config.shell),
+        "Labels": dict(config.labels),
         "OnBuild": list(config.on_build),
     }
     return {key: value for key, value in values.items() if value}

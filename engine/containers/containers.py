@@ -15,8 +15,16 @@ if TYPE_CHECKING:
     import builtins
     import sqlite3
     import threading
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping
-    from typing import Protocol
+    from collections.abc import (
+        AsyncGenerator,
+        AsyncIterator,
+        Callable,
+        Iterable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
+    from typing import BinaryIO, Protocol
 
     from engine.containers.events import Event
     from engine.containers.exec import ExecSpec
@@ -362,6 +370,19 @@ class Containers:
         row = self.row(name_or_id)
         job = {"out": False, "inside": target, "outside": source, "name": name or row["name"]}
         return await copy(self, row, {**job, "archive": archive, "follow": follow})
+
+    def export(self, name_or_id: str, out: BinaryIO) -> None:
+        """Write the root filesystem of a container, running or not, as a tar to a file that has a
+        descriptor; what is mounted in it is left out."""
+        from engine.containers.exporting import export_container
+
+        export_container(self, self.row(name_or_id), out)
+
+    def export_layers(self, lowers: Sequence[str], out: BinaryIO) -> None:
+        """The same of what a new container on these layers (top first) would see."""
+        from engine.containers.exporting import export_layers
+
+        export_layers(self, lowers, out)
 
     async def attach(
         self, name_or_id: str, spec: AttachSpec, warn: Callable[[str], object]

@@ -16,7 +16,7 @@ from engine.images.settle import is_opaque, is_whiteout
 
 if TYPE_CHECKING:
     import tarfile
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 BLOCK = 512
 _PIECE_BYTES = 1024 * 1024
@@ -37,7 +37,7 @@ def diff_id_of(upper: str) -> tuple[str, int]:
     return f"sha256:{digest.hexdigest()}", sum(sizes.values())
 
 
-def layer_tar(upper: str) -> Iterator[bytes]:
+def layer_tar(upper: str) -> Generator[bytes, None, None]:
     """The layer as an uncompressed tar, in pieces."""
     root = os.fsencode(upper)
     links: dict[tuple[int, int], bytes] = {}

@@ -19,7 +19,7 @@ from engine.images.source import parse_source
 TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from typing import Any, BinaryIO
 
@@ -211,16 +211,22 @@ class Images:
         reference: str | None = None,
         config: Mapping[str, object] | None = None,
         progress: Progress = silent,
+        *,
+        message: str | None = None,
     ) -> Image:
-        """An image of one layer from the tar of a root filesystem; `-` is standard input.
+        """An image of one layer from the tar of a root filesystem: a file, the URL of one, or `-`
+        for standard input.
 
-        config  the `config` object of an image config: {"Cmd": ["sh"], "Env": [...]}
+        config   the `config` object of an image config: {"Cmd": ["sh"], "Env": [...]}
+        message  the comment in its history; None: where it is from
         """
         from engine.images.archives.load import import_tar
 
         name = () if reference is None else (str(parse_reference(reference)),)
         with self._store.hold():
-            return self._exactly(import_tar(self._store, path, name, config or {}, progress))
+            return self._exactly(
+                import_tar(self._store, path, name, config or {}, message, progress)
+            )
 
     # Making
 
@@ -242,6 +248,14 @@ class Images:
         first); the new chain id. The caller holds the store until an image has the layer."""
         with self._store.hold():
             return self._store.layers.add(upper, parents)
+
+    def copy_layer(self, upper: str, parents: Sequence[str], clean: Callable[[str], None]) -> str:
+        """The same of a copy of `upper`, which stays as it is.
+
+        clean  takes out of the copy what is not to be in the layer
+        """
+        with self._store.hold():
+            return self._store.layers.copy(upper, parents, clean)
 
     def has_layer(self, chain_id: str) -> bool:
         """Whether the layer is here, complete."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from engine.images.decompress import decompressed
 from engine.images.deleting import doom
-from engine.images.diff import diff_id_of
+from engine.images.diff import diff_id_of, layer_tar
 from engine.images.digest import chain_id, parse_digest, wrong_digest
 from engine.images.layout import layer_directory, lower_directories
 from engine.images.records import LayerRow
@@ -105,6 +105,13 @@ class LayerStore:
             else:
                 doom(upper, self._roots.temporary)
         return chain
+
+    def copy(self, upper: str, parents: Sequence[str], clean: Callable[[str], None]) -> str:
+        """`add` of a copy, which `clean` has gone over."""
+        with self.unpacked(layer_tar(upper), "the layer") as (directory, unpacked):
+            settle(directory, unpacked, lower_directories(self._roots, parents), "the layer")
+            clean(directory)
+            return self.add(directory, parents)
 
     def remove(self, chain: str) -> None:
         """Accepts absence. The caller knows that nothing uses the layer, and has it deleted."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
 from engine.errors import ImageProblem
 from engine.images.archives import docker_archive, oci_layout
 from engine.images.archives.files import opened, pieces_of, stream
+from engine.images.archives.remote import is_url, remote_pieces
 from engine.images.digest import chain_id
 from engine.images.platform import host_platform
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from engine.images.image import Progress
     from engine.images.source import Source
@@ -54,12 +56,13 @@ def import_tar(
     path: str,
     references: Sequence[str],
     config: Mapping[str, object],
+    message: str | None,
     progress: Progress,
 ) -> str:
-    """The id of a new image with one layer, unpacked from the tar at `path`."""
+    """The id of a new image with one layer, unpacked from the tar at `path`, or at a URL."""
     blob: list[str] = []
-    with stream(path) as file:
-        pieces = store.blobs.recorded(pieces_of(file), blob)
+    with _pieces(path) as given:
+        pieces = store.blobs.recorded(given, blob)
         with store.layers.unpacked(pieces, path) as (directory, unpacked):
             chain = chain_id(None, unpacked.diff_id)
             with store.layers.making(chain) as wanted:
@@ -72,17 +75,28 @@ def import_tar(
                     )
     for warning in unpacked.warnings:
         progress(path, warning, None, None)
-    return store.create(_document(path, config), (chain,), references)
+    source = "standard input" if path == "-" else path
+    comment = message or f"Imported from {source}"
+    return store.create(_document(comment, config), (chain,), references)
 
 
-def _document(path: str, config: Mapping[str, object]) -> dict[str, object]:
+@contextlib.contextmanager
+def _pieces(path: str) -> Iterator[Iterator[bytes]]:
+    if is_url(path):
+        with remote_pieces(path) as pieces:
+            yield pieces
+    else:
+        with stream(path) as file:
+            yield pieces_of(file)
+
+
+def _document(comment: str, config: Mapping[str, object]) -> dict[str, object]:
     created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     platform = host_platform()
-    source = "standard input" if path == "-" else path
     return {
         "created": created,
         "architecture": platform.architecture,
         "os": platform.os,
         "config": dict(config),
-        "history": [{"created": created, "comment": f"Imported from {source}"}],
+        "history": [{"created": created, "comment": comment}],
     }
