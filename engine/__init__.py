@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from engine.containers.spec import HealthcheckSpec as HealthcheckSpec
     from engine.containers.spec import LogSpec as LogSpec
     from engine.containers.spec import Mount as Mount
+    from engine.containers.spec import Plugged as Plugged
+    from engine.containers.spec import PlugSpec as PlugSpec
     from engine.containers.spec import PortSpec as PortSpec
     from engine.containers.spec import PublishedPort as PublishedPort
     from engine.containers.spec import Resources as Resources
@@ -122,6 +124,8 @@ _HOME = {
     "NetworkSpec": "engine.network.spec",
     "PoolSpec": "engine.network.spec",
     "NotRoot": "engine.errors",
+    "PlugSpec": "engine.containers.spec",
+    "Plugged": "engine.containers.spec",
     "PortSpec": "engine.containers.spec",
     "Problem": "engine.errors",
     "Process": "engine.containers.processes",

@@ -1,11 +1,17 @@
-"""`buoy network`: list and show; other verbs are in `network_changes` and `network_graph`."""
+"""`buoy network`: list and show; other verbs are in the `network_` modules beside."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
 
-from compose.commands import network_changes, network_graph, network_repair, network_trace
+from compose.commands import (
+    network_changes,
+    network_graph,
+    network_plugs,
+    network_repair,
+    network_trace,
+)
 from compose.ui.tables import format_table
 
 if TYPE_CHECKING:
@@ -20,7 +26,10 @@ HELP = "Networks of all projects: list, show, draw, create, connect, disconnect,
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verbs of `buoy network`."""
-    metavar = "ls | inspect | graph | trace | create | connect | disconnect | repair | rm | prune"
+    metavar = (
+        "ls | inspect | graph | trace | create | connect | disconnect | plug | unplug | repair"
+        " | rm | prune"
+    )
     verbs = parser.add_subparsers(dest="action", required=True, metavar=metavar)
     listing = verbs.add_parser("ls", description="List networks.", prog="buoy network ls")
     listing.add_argument("-q", "--quiet", action="store_true", help="ids alone")
@@ -33,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     network_trace.add_arguments(verbs)
     network_changes.add_arguments(verbs)
     network_repair.add_arguments(verbs)
+    network_plugs.add_arguments(verbs)
 
 
 def run(args: argparse.Namespace, context: Context) -> int | Coroutine[None, None, int]:
@@ -46,6 +56,8 @@ def run(args: argparse.Namespace, context: Context) -> int | Coroutine[None, Non
         "connect": network_changes.connect,
         "disconnect": network_changes.disconnect,
         "repair": network_repair.repair,
+        "plug": network_plugs.plug,
+        "unplug": network_plugs.unplug,
         "rm": network_changes.remove,
         "prune": network_changes.prune,
     }

@@ -14,10 +14,11 @@ from compose.ui.tables import format_table
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from typing import Any
 
     from compose.commands.context import Context
     from compose.commands.target import Target
-    from engine import Container
+    from engine import Container, Plugged
 
 HELP = "List containers of the project: those that are up, with -a all."
 STATES = ("paused", "restarting", "removing", "running", "dead", "created", "exited")
@@ -76,15 +77,32 @@ def _chosen(args: argparse.Namespace, target: Target) -> list[Container]:
 
 
 def _json_lines(shown: list[Container], *, full: bool) -> list[str]:
-    """Docker's fields, and `Exposure`, which is ours."""
+    """Docker's fields; `Exposure` and `Plugged` are ours."""
     from compose.ui.exposure import exposure_fields
     from engine import observe_ways
 
-    ways = observe_ways()
+    now_s, ways = time.time(), observe_ways()
     return [
-        format_.json_line(one, time.time(), full=full, Exposure=exposure_fields(one, ways))
+        format_.json_line(
+            one,
+            now_s,
+            full=full,
+            Exposure=exposure_fields(one, ways),
+            Plugged=[_plugged(plugged) for plugged in one.plugged],
+        )
         for one in shown
     ]
+
+
+def _plugged(plugged: Plugged) -> dict[str, Any]:
+    return {
+        "Interface": plugged.interface,
+        "Device": plugged.device,
+        "Addresses": list(plugged.addresses),
+        "Gateways": list(plugged.gateways),
+        "MacAddress": plugged.mac_address or "",
+        "DHCP": plugged.dhcp,
+    }
 
 
 def _table(shown: list[Container], *, full: bool, exposure: bool) -> str:

@@ -44,7 +44,7 @@ _WORDS = {
     **{f"{kind}_mode": kind for kind in ("pid", "ipc", "uts", "cgroup")},
 }
 _PROBES = ("TCP", "HTTP", "FILE", "LOG")
-_DERIVED = ("image", "lowers", "address_owner")  # no key of the file says them
+_DERIVED = ("image", "lowers", "address_owner", "plugs")  # no key of the file says them
 
 
 def differences(

@@ -33,14 +33,19 @@ def format_ways(ways: Sequence[Way]) -> str:
 
 
 def format_exposure(container: Container, ways: Iterable[Way]) -> str:
-    """Of one container, for a column; where its ports differ, each by its number."""
+    """Of one container, for a column; where its ports differ, each by its number. What was plugged
+    in by hand leads to all that it listens on."""
     groups = _grouped(container.ports, tuple(ways))
-    if len(groups) == 1:
-        return format_ways(*groups)
-    return "; ".join(
+    words = [
         f"{', '.join(str(port.published) for port in ports)}: {format_ways(found)}"
         for found, ports in groups.items()
-    )
+    ]
+    if len(groups) == 1:
+        words = [format_ways(*groups)]
+    for plugged in container.plugged:
+        addresses = ", ".join(one.partition("/")[0] for one in plugged.addresses)
+        words.append(f"all ports: by {plugged.device} ({addresses or 'no address'})")
+    return "; ".join(words)
 
 
 def exposure_fields(container: Container, ways: Iterable[Way]) -> list[dict[str, Any]]:

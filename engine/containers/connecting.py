@@ -32,7 +32,7 @@ async def connect(containers: Containers, row: sqlite3.Row, wish: EndpointSpec) 
             code="already-connected",
         )
     wish = wish.replace(network=network.name)
-    await _change(containers, row, spec, spec.replace(endpoints=(*spec.endpoints, wish)))
+    await change_endpoints(containers, row, spec, spec.replace(endpoints=(*spec.endpoints, wish)))
     _note(containers, "connect", network, row)
 
 
@@ -46,7 +46,7 @@ async def disconnect(containers: Containers, row: sqlite3.Row, name: str) -> Non
         raise ContainerProblem(
             f"container {row['name']} is not on network {network.name}", code="not-connected"
         )
-    await _change(containers, row, spec, spec.replace(endpoints=kept))
+    await change_endpoints(containers, row, spec, spec.replace(endpoints=kept))
     containers.parts.networks.detach(row["id"], network)
     _note(containers, "disconnect", network, row)
 
@@ -70,14 +70,16 @@ def _without(
     )
 
 
-async def _change(
+async def change_endpoints(
     containers: Containers, row: sqlite3.Row, before: ContainerSpec, after: ContainerSpec
 ) -> None:
+    """Give a container, running or not, other places on networks and other plugged interfaces.
+    Raises Problem, with everything as it was before."""
     state = observe_state(containers.roots, row["id"], row["started_at"])
     if state["status"] in ALIVE:
         await _change_running(containers, row, before, after)
-    spec = json.loads(row["spec"])
-    spec["endpoints"] = after.plain()["endpoints"]
+    spec, plain = json.loads(row["spec"]), after.plain()
+    spec |= {key: plain[key] for key in ("endpoints", "plugs")}
     containers.db.execute(
         "UPDATE containers SET spec = ? WHERE id = ?", (json.dumps(spec), row["id"])
     )

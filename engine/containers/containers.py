@@ -37,6 +37,8 @@ if TYPE_CHECKING:
         ContainerSpec,
         EndpointSpec,
         FileSpec,
+        Plugged,
+        PlugSpec,
         Resources,
     )
     from engine.containers.streams.listening import Listener
@@ -161,6 +163,18 @@ class Containers:
         from engine.containers.connecting import disconnect
 
         await disconnect(self, self.row(name_or_id), network)
+
+    async def plug(self, name_or_id: str, wish: PlugSpec) -> Plugged:
+        """Give a container an interface of the host's networks, running or not. Raises Problem."""
+        from engine.containers.plugging import plug
+
+        return await plug(self, self.row(name_or_id), wish)
+
+    async def unplug(self, name_or_id: str, interface: str = "") -> None:
+        """Take it away; without a name, the only one. Raises Problem."""
+        from engine.containers.plugging import unplug
+
+        await unplug(self, self.row(name_or_id), interface)
 
     def rename(self, name_or_id: str, name: str) -> None:
         """Give a container another name. Its present run keeps the old one in the DNS."""

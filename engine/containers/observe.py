@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import json
 
-from engine.containers.spec import Attachment, Container, Mount, PublishedPort
+from engine.containers.spec import (
+    Attachment,
+    Container,
+    Mount,
+    Plugged,
+    PlugSpec,
+    PublishedPort,
+)
 from engine.containers.statefile import LAST_STATE_NAME, STATE_NAME, lock_holder, read_json
 from engine.kernel.boot import boot_id
 
@@ -47,6 +54,7 @@ def observe_container(roots: Roots, row: sqlite3.Row) -> Container:
         ports=tuple(PublishedPort(**port) for port in state.get("ports", ()) if alive),
         exposed=tuple((port, protocol) for port, protocol in state.get("exposed", ()) if alive),
         attachments=tuple(map(_attachment, state.get("attachments", ()))),
+        plugged=tuple(_plugged(roots, row["id"], one) for one in spec.get("plugs", ())),
         mounts=tuple(Mount(**_without_lists(mount)) for mount in spec["mounts"]),
         log_driver=spec["log"].get("driver", "cri"),
         discarded=tuple((setting, why) for setting, why in state.get("discarded", ())),
@@ -95,6 +103,20 @@ def _lost(state: dict[str, Any], exit_code: int, why: str) -> dict[str, Any]:
 
 def _without_lists(mount: dict[str, Any]) -> dict[str, Any]:
     return {**mount, "options": tuple(mount["options"])}
+
+
+def _plugged(roots: Roots, container_id: str, plug: dict[str, Any]) -> Plugged:
+    from engine.network.dhcp.lease import read_lease
+
+    lease = read_lease(roots.container_run(container_id), plug["interface"])
+    return Plugged(
+        interface=plug["interface"],
+        device=PlugSpec(**plug).device,
+        addresses=(*plug["addresses"], *((lease.address,) if lease else ())),
+        gateways=(*plug["gateways"], *((lease.gateway,) if lease and lease.gateway else ())),
+        mac_address=plug["mac_address"],
+        dhcp=plug["dhcp"],
+    )
 
 
 def _attachment(found: dict[str, Any]) -> Attachment:

@@ -93,6 +93,36 @@ class EndpointSpec(Record):
     gw_priority: int = 0  # who gives the default route
 
 
+class PlugSpec(Record):
+    """The wish for an interface beside those of networks: a port of a bridge of the host's, or a
+    link on top of one of its interfaces.
+
+    bridge, parent   one of them; a bridge that is not there is made
+    driver     of a link on a parent: macvlan, ipvlan
+    interface  its name in the container
+    addresses  with prefix length: 10.1.2.3/24
+    gateways   one of an IP version takes the default route
+    dhcp       an IPv4 address and gateway from a server, kept for the life of the container
+    """
+
+    interface: str
+    bridge: str = ""
+    parent: str = ""
+    driver: Literal["macvlan", "ipvlan"] = "macvlan"
+    vlan: int | None = None
+    addresses: tuple[str, ...] = ()
+    gateways: tuple[str, ...] = ()
+    mac_address: str | None = None
+    dhcp: bool = False
+
+    @property
+    def device(self) -> str:
+        """Of the host: the bridge, or what the link sits on: `eth1`, `eth1.50` for a VLAN."""
+        if self.bridge:
+            return self.bridge
+        return f"{self.parent}.{self.vlan}" if self.vlan else self.parent
+
+
 class PortSpec(Record):
     """One published port.
 
@@ -220,6 +250,7 @@ class ContainerSpec(Record):
     uts_mode: str = "private"
     cgroup_mode: str = "private"
     endpoints: tuple[EndpointSpec, ...] = ()
+    plugs: tuple[PlugSpec, ...] = ()
     address_owner: str | None = None
     ports: tuple[PortSpec, ...] = ()
     expose: tuple[str, ...] = ()  # "3306", "8000-8010/udp": said of it, beside what the image says
@@ -276,6 +307,21 @@ class Attachment(Record):
         return self.addresses[0].partition("/")[0]
 
 
+class Plugged(Record):
+    """An interface of a container that was plugged in by hand.
+
+    device     of the host, that it is a port of or sits on
+    addresses  with prefix length; by DHCP, those of the lease, where there is one
+    """
+
+    interface: str
+    device: str
+    addresses: tuple[str, ...]
+    gateways: tuple[str, ...]
+    mac_address: str | None
+    dhcp: bool
+
+
 class Container(Record):
     """One container as it is found: its record and what the kernel says of it."""
 
@@ -299,6 +345,7 @@ class Container(Record):
     ports: tuple[PublishedPort, ...] = ()
     exposed: tuple[tuple[int, str], ...] = ()  # (3306, "tcp"): what it listens on, as is said
     attachments: tuple[Attachment, ...] = ()
+    plugged: tuple[Plugged, ...] = ()
     mounts: tuple[Mount, ...] = ()
     log_driver: str = "cri"
     discarded: tuple[tuple[str, str], ...] = ()  # (limit, why): those this host cannot set

@@ -25,6 +25,7 @@ from engine.containers.spec import (
     HealthcheckSpec,
     LogSpec,
     Mount,
+    PlugSpec,
     PortSpec,
     Resources,
     RestartPolicy,
@@ -184,6 +185,7 @@ def load_spec(text: str, *, name: str) -> ContainerSpec:
     found["devices"] = tuple(DeviceSpec(**one) for one in found.get("devices", ()))
     found["files"] = tuple(FileSpec(**file) for file in found.get("files", ()))
     found["endpoints"] = tuple(EndpointSpec(**_tuples(one)) for one in found["endpoints"])
+    found["plugs"] = tuple(PlugSpec(**_tuples(one)) for one in found.get("plugs", ()))
     found["ports"] = tuple(PortSpec(**_tuples(port)) for port in found["ports"])
     found["ulimits"] = {key: (soft, hard) for key, (soft, hard) in found["ulimits"].items()}
     return ContainerSpec(**_tuples(found))

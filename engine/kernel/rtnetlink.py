@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from engine.kernel.netlink import Message
 
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
-RTM_NEWADDR, RTM_GETADDR = 20, 22
+RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
 RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
 
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_MASTER, IFLA_LINKINFO = 1, 3, 4, 10, 18
@@ -41,7 +41,7 @@ IFLA_MACVLAN_MODE, IFLA_IPVLAN_MODE, IFLA_IPVLAN_FLAGS, IFLA_VLAN_ID = 1, 1, 2, 
 MACVLAN_MODE_PRIVATE, MACVLAN_MODE_VEPA, MACVLAN_MODE_BRIDGE, MACVLAN_MODE_PASSTHRU = 1, 2, 4, 8
 IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST = 1, 2, 4
 IFA_F_NODAD = 0x02
-RTA_DST, RTA_OIF, RTA_GATEWAY = 1, 4, 5
+RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_TABLE = 1, 4, 5, 15
 RTN_UNICAST, RT_SCOPE_LINK = 1, 253
 RT_TABLE_MAIN, RTPROT_BOOT = 254, 3
 
@@ -57,7 +57,7 @@ _NEW = NLM_F_CREATE | NLM_F_EXCL
 class Link:
     """What we ask about a link."""
 
-    __slots__ = ("alias", "flags", "index", "isolated", "kind", "master", "name")
+    __slots__ = ("alias", "flags", "index", "isolated", "kind", "master", "mtu", "name")
 
     def __init__(self, body: bytes) -> None:
         _, _, index, flags, _ = _LINK.unpack_from(body)
@@ -70,6 +70,7 @@ class Link:
         self.kind = _string(info.get(IFLA_INFO_KIND, b""))
         master = given.get(IFLA_MASTER)
         self.master: int = struct.unpack("=I", master)[0] if master else 0
+        self.mtu = int.from_bytes(given.get(IFLA_MTU, b""), "little")
         port = parse_attributes(info.get(IFLA_INFO_SLAVE_DATA, b""))
         self.isolated = port.get(IFLA_BRPORT_ISOLATED) == b"\x01"
 
@@ -211,15 +212,14 @@ def join_bridge(name: str, master: int) -> Message:
     return RTM_NEWLINK, 0, body
 
 
-def port_up(name: str, *, isolated: bool = False) -> Message:
-    """Bring a bridge port up, with hairpin on and without an IPv6 address of its own.
+def port_up(name: str, *, isolated: bool = False, hairpin: bool = True) -> Message:
+    """Bring a bridge port up, without an IPv6 address of its own.
 
     isolated  it exchanges frames with the bridge itself alone, not with other isolated ports
-
-    Without hairpin a container cannot reach itself by its published port once br_netfilter is
-    on, which every Docker host has.
+    hairpin   what it sends may come back to it: without that a container cannot reach itself by
+              its published port once br_netfilter is on, which every Docker host has
     """
-    flags = attribute(IFLA_BRPORT_MODE, b"\x01")
+    flags = attribute(IFLA_BRPORT_MODE, bytes([hairpin]))
     flags += attribute(IFLA_BRPORT_ISOLATED, bytes([isolated]))
     port = text(IFLA_INFO_SLAVE_KIND, "bridge") + nested(IFLA_INFO_SLAVE_DATA, flags)
     silent = attribute(IFLA_INET6_ADDR_GEN_MODE, bytes([ADDR_GEN_MODE_NONE]))
@@ -261,14 +261,24 @@ def link_address(index: int, address: str, prefix_length: int) -> Message:
     return RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, body + attribute(IFA_BROADCAST, broadcast)
 
 
-def default_route(gateway: str, index: int) -> Message:
-    """0.0.0.0/0 or ::/0 by a gateway that is on a link."""
-    return RTM_NEWROUTE, _NEW, _default_route(gateway, index)
+def link_address_removal(index: int, address: str, prefix_length: int) -> Message:
+    """Take an address away; EADDRNOTAVAIL when it is not there."""
+    _, _, body = link_address(index, address, prefix_length)
+    return RTM_DELADDR, 0, body
 
 
-def default_route_removal(gateway: str, index: int) -> Message:
+def default_route(
+    gateway: str, index: int, table: int = RT_TABLE_MAIN, *, replaces: bool = False
+) -> Message:
+    """0.0.0.0/0 or ::/0 by a gateway that is on a link; in place of the one that is there, or
+    EEXIST."""
+    flags = NLM_F_CREATE | NLM_F_REPLACE if replaces else _NEW
+    return RTM_NEWROUTE, flags, _default_route(gateway, index, table)
+
+
+def default_route_removal(gateway: str, index: int, table: int = RT_TABLE_MAIN) -> Message:
     """Delete that route; ESRCH when it is not there."""
-    return RTM_DELROUTE, 0, _default_route(gateway, index)
+    return RTM_DELROUTE, 0, _default_route(gateway, index, table)
 
 
 def mac_bytes(mac_address: str) -> bytes:
@@ -286,9 +296,10 @@ def _on_top(
     return RTM_NEWLINK, _NEW, body + extra + nested(IFLA_LINKINFO, info)
 
 
-def _default_route(gateway: str, index: int) -> bytes:
+def _default_route(gateway: str, index: int, table: int) -> bytes:
     family = socket.AF_INET6 if ":" in gateway else socket.AF_INET
-    body = _ROUTE.pack(family, 0, 0, 0, RT_TABLE_MAIN, RTPROT_BOOT, 0, RTN_UNICAST, 0)
+    body = _ROUTE.pack(family, 0, 0, 0, 0, RTPROT_BOOT, 0, RTN_UNICAST, 0)
+    body += attribute(RTA_TABLE, struct.pack("=I", table))
     body += attribute(RTA_GATEWAY, socket.inet_pton(family, gateway))
     return body + attribute(RTA_OIF, struct.pack("=I", index))
 

@@ -13,6 +13,7 @@ from engine.network.defaults import BRIDGE, linked_lines
 from engine.network.drivers.driver import file_of, get_driver
 from engine.network.hosts import has_ipv6_loopback, host_names
 from engine.network.options import read_endpoint_options
+from engine.network.plugs.record import possible_ways, taken_ways
 from engine.network.resolv import read_host, sets_ndots
 
 if TYPE_CHECKING:
@@ -94,7 +95,8 @@ class Plan:
         prefix = network.choices.interface_prefix
         free = (f"{prefix}{number}" for number in itertools.count())
         asked = wish.interface or read_endpoint_options(network.name, wish.options).interface
-        taken = {*self._interfaces, *self._held.values()}
+        plugged = (plug.interface for plug in self._spec.plugs)
+        taken = {*self._interfaces, *self._held.values(), *plugged}
         name = asked or next(name for name in free if name not in taken)
         if name in taken:
             raise NetworkProblem(
@@ -104,8 +106,11 @@ class Plan:
         self._interfaces.append(name)
         return name
 
-    def record(self, claimed: Sequence[Claimed]) -> dict[str, Any]:
-        """The section; JSON-able. `mode`: sandbox, none (loopback alone), joined or host."""
+    def record(self, claimed: Sequence[Claimed], plugs: list[dict[str, Any]]) -> dict[str, Any]:
+        """The section; JSON-able. `mode`: sandbox, none (loopback alone), joined or host.
+
+        plugs  as in it (`plugs.record`)
+        """
         ranked = sorted(claimed, key=_rank_key)
         ranks = {one.network.id: rank for rank, one in enumerate(ranked)}
         ways_out = _ways_out(ranked)
@@ -118,6 +123,7 @@ class Plan:
             "extra_hosts": [list(pair) for pair in self._spec.extra_hosts],
             "ipv6_loopback": has_ipv6_loopback(self._spec.sysctls),
             "endpoints": [self._endpoint(one, ranks[one.network.id], ways_out) for one in claimed],
+            "plugs": plugs,
             "ports": described_ports(self._spec.ports, _ways_in(claimed, ways_out)),
         }
         bridge = next((one for one in claimed if one.network.name == BRIDGE), None)
@@ -144,9 +150,12 @@ class Plan:
         return "sandbox" if claimed or self._spec.network == "networks" else "none"
 
     def _endpoint(self, one: Claimed, rank: int, ways_out: Mapping[int, str]) -> dict[str, Any]:
-        """`rank`: the order of name lookups; ways_out: which network has the default route."""
+        """`rank`: the order of name lookups; ways_out: which network has the default route, where
+        nothing that was plugged in takes it."""
         network = one.network
         is_routed = get_driver(network.driver).ROUTED
+        leading = {family for family, found in ways_out.items() if found == network.id}
+        plugs = self._spec.plugs
         return {
             "network_id": network.id,
             "network": network.name,
@@ -161,7 +170,8 @@ class Plan:
                     "address": address,
                     "prefix_length": pool.subnet.prefixlen,
                     "gateway": str(pool.gateway),
-                    "default_route": ways_out.get(pool.family) == network.id,
+                    "default_route": pool.family in leading - taken_ways(plugs),
+                    "source_routed": pool.family in leading & possible_ways(plugs),
                     "gateway_is_host": is_routed and pool.family not in network.choices.inhibited,
                 }
                 for address, pool in zip(one.addresses, network.pools, strict=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.kernel import rtnetlink
+from engine.kernel import rtnetlink, rtrules
 from engine.kernel.namespaces import joined_network
 from engine.kernel.settings import write_setting
 from engine.network.drivers import bridge  # noqa: F401 - here once, not in each child
@@ -10,10 +10,13 @@ from engine.network.drivers.driver import load_driver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
+    from engine.kernel.netlink import Message
     from engine.kernel.rtnetlink import RouteSocket
+
+_FIRST_TABLE = 1000  # of the routes for answers: one for each link
 
 
 def plug(host: RouteSocket, inside: RouteSocket, netns_fd: int, endpoint: Mapping[str, Any]) -> str:
@@ -45,12 +48,30 @@ def configure(
         for address, length in addresses_of(endpoint)
     ]
     messages.append(rtnetlink.link_up(own.index))
-    messages += [
-        rtnetlink.default_route(place["gateway"], own.index)
-        for place in endpoint["addresses"]
-        if routes and place["default_route"]
-    ]
-    inside.send(messages)
+    ways = ways_out(endpoint, own.index, replacing=True) if routes else ()
+    inside.send(messages + [message for addition, _ in ways for message in addition])
+
+
+def ways_out(
+    endpoint: Mapping[str, Any], index: int, *, replacing: bool = False
+) -> Iterator[tuple[list[Message], list[Message]]]:
+    """Its routes to elsewhere, each as what makes it and what takes it away.
+
+    replacing  a default route that is there goes: it came by DHCP, or from inside
+
+    Where something that was plugged in has, or may get, the default route, the answers to what
+    came by a published port still have to leave as it came: by the address that they are from.
+    """
+    for place in endpoint["addresses"]:
+        leading = place["gateway"], index
+        if place["default_route"]:
+            yield (
+                [rtnetlink.default_route(*leading, replaces=replacing)],
+                [rtnetlink.default_route_removal(*leading)],
+            )
+        if place.get("source_routed"):
+            answers = place["address"], *leading, _FIRST_TABLE + index
+            yield rtrules.source_route(*answers), rtrules.source_route_removal(*answers)
 
 
 def addresses_of(endpoint: Mapping[str, Any]) -> list[tuple[str, int]]:

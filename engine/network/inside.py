@@ -30,7 +30,7 @@ def find_faults(netns_fd: int, record: Mapping[str, Any]) -> list[tuple[str, str
     with inside, netlink:
         found = [
             (endpoint["network"], what)
-            for endpoint in record["endpoints"]
+            for endpoint in (*record["endpoints"], *record.get("plugs", ()))
             for what in _faults(inside, endpoint)
         ]
         if record["dns"]["embedded"] and not listeners.is_redirected(netlink):
@@ -52,6 +52,8 @@ def _faults(inside: RouteSocket, endpoint: Mapping[str, Any]) -> Iterator[str]:
         if f"{address}/{length}" not in there:
             yield f"{name} has no {address}/{length} any more"
     for place in endpoint["addresses"]:
+        if place.get("source_routed"):
+            continue  # a DHCP server may have given it another
         if place["default_route"] and not _has_default_route(inside, link, place["gateway"]):
             yield f"its default route by {place['gateway']} is gone"
 

@@ -197,10 +197,29 @@ class Networks:
             claimed = [
                 plan.claim(wish, self.get(network.id), self._claims) for wish, network in chosen
             ]
-        record = plan.record(claimed)
+        record = plan.record(claimed, self.describe_plugs(container_id, hostname, spec))
         if spec.ports and not record["ports"]:
             self._notice(*attachment.why_unpublished(name, claimed))
         return record
+
+    def describe_plugs(
+        self, container_id: str, hostname: str, spec: ContainerSpec
+    ) -> builtins.list[dict[str, Any]]:
+        """What was plugged into a container by hand, for its launch record. The devices of the
+        host are there afterwards. Raises NetworkProblem."""
+        if not spec.plugs:
+            return []
+        from engine.network.plugs.record import described_plugs
+
+        owner, run_directory = self._roots.kernel_name, self._roots.container_run(container_id)
+        with RouteSocket() as host:
+            return described_plugs(host, spec.plugs, owner, run_directory, hostname)
+
+    def sweep_plugs(self) -> None:
+        """Remove the bridges and VLANs that were made for interfaces which no container has now."""
+        from engine.network.plugs.devices import sweep_unused
+
+        sweep_unused(self._database, self._roots.kernel_name)
 
     def detach(self, container_id: str, network: Network | None = None) -> None:
         """Give a container's claims back, those on one network or all; accepts absence. Sticky

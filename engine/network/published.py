@@ -59,8 +59,8 @@ def relayed(record: Mapping[str, Any], reservations: Iterable[Reservation]) -> l
 
 
 def is_way_in(endpoint: Mapping[str, Any]) -> bool:
-    """Whether published ports lead there: by a default route, with the host as the router."""
-    return endpoint["routed"] and any(one["default_route"] for one in endpoint["addresses"])
+    """Whether published ports lead there: answers leave by it, with the host as the router."""
+    return endpoint["routed"] and any(map(_leads_out, endpoint["addresses"]))
 
 
 def _ways_in(record: Mapping[str, Any]) -> list[str]:
@@ -68,5 +68,9 @@ def _ways_in(record: Mapping[str, Any]) -> list[str]:
         place["address"]
         for endpoint in record["endpoints"]
         for place in endpoint["addresses"]
-        if endpoint["routed"] and place["default_route"]
+        if endpoint["routed"] and _leads_out(place)
     ]
+
+
+def _leads_out(place: Mapping[str, Any]) -> bool:
+    return bool(place["default_route"] or place.get("source_routed"))

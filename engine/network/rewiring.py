@@ -14,12 +14,14 @@ from engine.kernel.namespaces import joined_network
 from engine.kernel.netlink import NetlinkError
 from engine.kernel.rtnetlink import RouteSocket
 from engine.network.drivers.driver import load_driver
-from engine.network.endpoint import configure
+from engine.network.endpoint import configure, ways_out
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
+
+    from engine.kernel.netlink import Message
 
     Endpoint = Mapping[str, Any]
 
@@ -61,6 +63,7 @@ def rewired(
             raise
         for endpoint in gone:
             change.unplug(endpoint)
+        change.add_routes(kept)  # in place of a default route that came by DHCP
 
 
 def _compared(
@@ -108,31 +111,33 @@ class _Change:
         load_driver(endpoint).unplug(self._host, self.links.pop(endpoint["network_id"], ""))
 
     def drop_routes(self, endpoints: Iterable[Endpoint]) -> None:
-        """Their default routes; accepts absence."""
-        for index, gateway in self._default_routes(endpoints):
-            with _accepting(errno.ESRCH):
-                self._inside.send([rtnetlink.default_route_removal(gateway, index)])
+        """Their ways out; accepts absence."""
+        for _, removal in self._ways_out(endpoints):
+            self._send(removal, errno.ESRCH, errno.ENOENT)
 
     def add_routes(self, endpoints: Iterable[Endpoint]) -> None:
-        """Their default routes; accepts those that are there."""
-        for index, gateway in self._default_routes(endpoints):
-            with _accepting(errno.EEXIST):
-                self._inside.send([rtnetlink.default_route(gateway, index)])
+        """Their ways out; accepts those that are there."""
+        for addition, _ in self._ways_out(endpoints):
+            self._send(addition, errno.EEXIST)
 
-    def _default_routes(self, endpoints: Iterable[Endpoint]) -> list[tuple[int, str]]:
-        found = []
+    def _ways_out(
+        self, endpoints: Iterable[Endpoint]
+    ) -> Iterator[tuple[list[Message], list[Message]]]:
         for endpoint in endpoints:
-            gateways = [one["gateway"] for one in endpoint["addresses"] if one["default_route"]]
-            link = self._inside.find_link(endpoint["interface"]) if gateways else None
+            link = self._inside.find_link(endpoint["interface"])
             if link is not None:
-                found += [(link.index, gateway) for gateway in gateways]
-        return found
+                yield from ways_out(endpoint, link.index)
+
+    def _send(self, messages: list[Message], *accepted: int) -> None:
+        for message in messages:
+            with _accepting(*accepted):
+                self._inside.send([message])
 
 
 @contextlib.contextmanager
-def _accepting(number: int) -> Iterator[None]:
+def _accepting(*numbers: int) -> Iterator[None]:
     try:
         yield
     except NetlinkError as error:
-        if error.errno != number:
+        if error.errno not in numbers:
             raise

@@ -31,10 +31,11 @@ from engine.network.rewiring import rewired
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from engine.kernel.loop import Loop
+    from engine.network.dhcp.clients import Clients
     from engine.network.ports import Reservation
     from engine.network.publication import Publication
 
@@ -70,6 +71,7 @@ class Sandbox:
         self._listeners: Listeners | None = None
         self._server: Server | None = None
         self._firewall = Firewall(record["table"])
+        self._clients: Clients | None = None  # of DHCP
 
     @classmethod
     def create(cls, record: Mapping[str, Any], container_id: str) -> Sandbox:
@@ -130,7 +132,9 @@ class Sandbox:
         self._write_names(up=False)
 
     def serve(self, loop: Loop) -> None:
-        """Answer the DNS queries of the container, and relay, on the monitor's loop."""
+        """Answer the DNS queries of the container, relay, and keep its leases, on the monitor's
+        loop."""
+        self._start_clients(loop)
         listeners = relayed(self._record, self._reservations)
         if listeners:
             self._relaying = Relaying(loop, listeners)
@@ -153,12 +157,14 @@ class Sandbox:
         fresh = ports.reserve(record["ports"]) if record["ports"] and not reserved else []
         before, self._record = self._record, record
         self._reservations = (reserved or fresh) if record["ports"] else []
+        self._end_clients(record["plugs"])
         try:
             self._links = call_in_child(lambda: self._rewire(before, reserved))
             self._ensure_listeners()
         except BaseException:
             self._record, self._reservations = before, reserved
             ports.close(fresh)
+            self._start_clients(loop)
             raise
         self._stop_answering()  # it listens on the ports that are given back
         if not record["ports"]:
@@ -173,15 +179,15 @@ class Sandbox:
         Carries on past failures and raises the first of them at the end.
         """
         failures: list[Exception] = []
-        steps = (self._stop_serving, self._drop_names, self._withdraw, self._drop_namespace)
-        for step in (*steps, self._firewall.close):
+        steps = (self._end_clients, self._stop_serving, self._drop_names, self._withdraw)
+        for step in (*steps, self._drop_namespace, self._firewall.close):
             _attempt(step, failures)
         if failures:
             raise failures[0]
 
     def _rewire(self, before: Mapping[str, Any], reserved: list[Reservation]) -> dict[str, str]:
         """In a child: links and routes, ports, names; what goes is the last to go."""
-        change = rewired(self.netns_fd, self._links, before["endpoints"], self._record["endpoints"])
+        change = rewired(self.netns_fd, self._links, _wired(before), _wired(self._record))
         with contextlib.closing(Firewall(self._record["table"])) as firewall, change as links:
             self._links = links
             self._republish(firewall, self._publications_of(before, reserved))
@@ -234,7 +240,7 @@ class Sandbox:
 
     def _plug(self, inside: RouteSocket) -> None:
         with RouteSocket() as host:
-            for endpoint in self._record["endpoints"]:
+            for endpoint in _wired(self._record):
                 link = plug(host, inside, self.netns_fd, endpoint)
                 self._links[endpoint["network_id"]] = link
 
@@ -265,6 +271,19 @@ class Sandbox:
                 published=tuple(shown) if is_way_in(endpoint) else (),
             )
             names.put(endpoint["directory"], entry)
+
+    def _start_clients(self, loop: Loop) -> None:
+        plugs = self._record.get("plugs", [])
+        if any(plug["dhcp"] for plug in plugs):
+            from engine.network.dhcp.clients import Clients  # few containers need it
+
+            self._clients = self._clients or Clients(loop, self.netns_fd)
+            self._clients.start(plugs)
+
+    def _end_clients(self, kept: Sequence[Any] = ()) -> None:
+        """But for those of the plugs that are kept."""
+        if self._clients is not None:
+            self._clients.end_all_but(kept)
 
     def _stop_serving(self) -> None:
         self._stop_answering()
@@ -299,6 +318,11 @@ class Sandbox:
         if self.netns_fd >= 0:
             os.close(self.netns_fd)
             self.netns_fd = -1
+
+
+def _wired(record: Mapping[str, Any]) -> list[Any]:
+    """What has a link: its places on networks, and what was plugged in by hand after them."""
+    return [*record["endpoints"], *record.get("plugs", [])]
 
 
 def _attempt(step: Callable[[], None], failures: list[Exception]) -> None:

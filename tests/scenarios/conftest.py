@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from engine.kernel.namespaces import joined_network, new_network
+from tests.engine.network.world import private_host, run
 from tests.terminals import Terminal
 
 if TYPE_CHECKING:
+    import contextlib
     from collections.abc import Iterator, Mapping
 
     from engine import Engine
@@ -105,6 +108,36 @@ class Buoy:
             stderr=stderr,
             text=True,
         )
+
+
+class Lan:
+    """A host of the test's own, and another machine on its LAN."""
+
+    host, machine = "192.168.1.5", "192.168.1.9"
+
+    def __init__(self, machine_fd: int) -> None:
+        self._machine_fd = machine_fd
+
+    def there(self) -> contextlib.AbstractContextManager[None]:
+        """The calling thread on the other machine, for a with-block."""
+        return joined_network(self._machine_fd)
+
+
+@pytest.fixture
+def lan() -> Iterator[Lan]:
+    """The test, and the commands that it runs, on such a host, whose link is `uplink`."""
+    with private_host():
+        fd = new_network()
+        run("ip", "link", "add", "uplink", "type", "veth", "peer", "name", "eth0")
+        run("ip", "link", "set", "eth0", "netns", f"/proc/{os.getpid()}/fd/{fd}")
+        run("ip", "link", "set", "uplink", "addrgenmode", "none")
+        run("ip", "address", "add", f"{Lan.host}/24", "dev", "uplink")
+        run("ip", "link", "set", "uplink", "up")
+        with joined_network(fd):
+            run("ip", "address", "add", f"{Lan.machine}/24", "dev", "eth0")
+            run("ip", "link", "set", "eth0", "up")
+        yield Lan(fd)
+        os.close(fd)
 
 
 @pytest.fixture

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.kernel import namespaces
-from tests.engine.network.world import private_host, run
+from tests.engine.network.world import run
 from tests.marks import needs_root
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.scenarios.conftest import Buoy
+    from tests.scenarios.conftest import Buoy, Lan
 
 pytestmark = [needs_root, pytest.mark.usefixtures("busybox")]
 
@@ -28,25 +24,7 @@ services:
     stop_grace_period: 0s
   db: {image: busybox, command: sleep 1000, ports: ["127.0.0.1:5432:5432"], stop_grace_period: 0s}
 """
-HOST, MACHINE = "192.168.1.5", "192.168.1.9"
 FETCH = "wget -qO- -T 1 http://{}:{}/passwd"
-
-
-@pytest.fixture
-def machine() -> Iterator[int]:
-    """The test on a host of its own; the namespace of another machine on its LAN."""
-    with private_host():
-        fd = namespaces.new_network()
-        run("ip", "link", "add", "uplink", "type", "veth", "peer", "name", "eth0")
-        run("ip", "link", "set", "eth0", "netns", f"/proc/{os.getpid()}/fd/{fd}")
-        run("ip", "link", "set", "uplink", "addrgenmode", "none")
-        run("ip", "address", "add", f"{HOST}/24", "dev", "uplink")
-        run("ip", "link", "set", "uplink", "up")
-        with namespaces.joined_network(fd):
-            run("ip", "address", "add", f"{MACHINE}/24", "dev", "eth0")
-            run("ip", "link", "set", "eth0", "up")
-        yield fd
-        os.close(fd)
 
 
 def fetched(host: str, port: int = 8080) -> bool:
@@ -54,24 +32,24 @@ def fetched(host: str, port: int = 8080) -> bool:
     return "root:" in run("sh", "-c", f"{FETCH.format(host, port)} || true")
 
 
-def test_loopback_keeps_the_lan_out_until_it_is_taken_back(machine: int, buoy: Buoy) -> None:
+def test_loopback_keeps_the_lan_out_until_it_is_taken_back(lan: Lan, buoy: Buoy) -> None:
     buoy.write("compose.yaml", PROJECT)
     done = buoy.run("up", "-d")
-    lan = f" web: http://localhost:8080 — this LAN (uplink {HOST})\n"
-    assert lan in done.stderr
+    line = f" web: http://localhost:8080 — this LAN (uplink {lan.host})\n"
+    assert line in done.stderr
     assert " db: localhost:5432 — this host only\n" in done.stderr
-    with namespaces.joined_network(machine):
-        assert fetched(HOST)
-    assert lan in buoy.run("up", "-d").stderr  # also where there is nothing to do
-    assert lan not in buoy.run("--progress", "quiet", "up", "-d").stderr
+    with lan.there():
+        assert fetched(lan.host)
+    assert line in buoy.run("up", "-d").stderr  # also where there is nothing to do
+    assert line not in buoy.run("--progress", "quiet", "up", "-d").stderr
 
     plan = buoy.run("plan", "--loopback").stdout
     assert "recreate container web-1: configuration changed: ports for this host alone" in plan
     assert "db-1" not in buoy.run("up", "-d", "--loopback").stdout
     assert fetched("127.0.0.1")
     assert fetched("[::1]")
-    with namespaces.joined_network(machine):
-        assert not fetched(HOST)
+    with lan.there():
+        assert not fetched(lan.host)
     titles, _, web = buoy.run("ps", "--exposure").lines
     assert titles.endswith("EXPOSURE")
     assert web.endswith("this host only")
@@ -81,19 +59,19 @@ def test_loopback_keeps_the_lan_out_until_it_is_taken_back(machine: int, buoy: B
     again = "configuration changed: ports for others than this host, too"
     assert again in buoy.run("plan").stdout
     buoy.run("up", "-d")
-    with namespaces.joined_network(machine):
-        assert fetched(HOST)
+    with lan.there():
+        assert fetched(lan.host)
     buoy.run("down")
 
 
-def test_the_file_can_say_it_and_every_verb_follows(machine: int, buoy: Buoy) -> None:
+def test_the_file_can_say_it_and_every_verb_follows(lan: Lan, buoy: Buoy) -> None:
     text = PROJECT.replace('"8080:80"', '"8080-8085:80", "80"')
     buoy.write("compose.yaml", f"x-buoy: {{publish: loopback}}\n{text}")
     buoy.run("up", "-d")
     buoy.run("scale", "web=2")
     buoy.run("restart", "web")
     serving = ("web", "httpd", "-f", "-p", "80", "-h", "/etc")
-    buoy.run("run", "-d", "-p", f"{HOST}:9090:80", *serving)
+    buoy.run("run", "-d", "-p", f"{lan.host}:9090:80", *serving)
     buoy.run("run", "-d", "--service-ports", *serving)
     shown = [json.loads(line) for line in buoy.run("ps", "-a", "--format", "json").lines]
     ports = [port for one in shown for port in one["Exposure"]]
@@ -103,6 +81,6 @@ def test_the_file_can_say_it_and_every_verb_follows(machine: int, buoy: Buoy) ->
     assert len(numbers) == 8  # with one that was free for each of the three, and 5432
     for number in numbers - {5432}:
         assert fetched("127.0.0.1", number), number
-    with namespaces.joined_network(machine):
-        assert not any(fetched(HOST, number) for number in numbers)
+    with lan.there():
+        assert not any(fetched(lan.host, number) for number in numbers)
     buoy.run("down")

@@ -102,7 +102,8 @@ def plug(host: RouteSocket, netns_fd: int, endpoint: Mapping[str, Any]) -> str:
         raise DeviceMissing(endpoint["network"], endpoint["device"])
     link = _make_pair(host, netns_fd, bridge.index, endpoint)
     isolated = endpoint["isolated"] and not is_filtered()
-    host.send([rtnetlink.port_up(link, isolated=isolated)])
+    hairpin = endpoint.get("hairpin", True)
+    host.send([rtnetlink.port_up(link, isolated=isolated, hairpin=hairpin)])
     return link
 
 
@@ -131,14 +132,14 @@ def unplug(host: RouteSocket, link: str) -> None:
     """Both ends go with the near one."""
     found = host.find_link(link)
     if found is not None:
-        _remove(host, found)
+        remove_link(host, found)
 
 
 def remove(host: RouteSocket, network: Network) -> None:
     """Delete the bridge if it is ours."""
     link = host.find_link(network.device)
     if link is not None and _is_ours(link, network):
-        _remove(host, link)
+        remove_link(host, link)
 
 
 def default_name(network_id: str) -> str:
@@ -186,7 +187,8 @@ def _create(host: RouteSocket, network: Network) -> Link:
     return link
 
 
-def _remove(host: RouteSocket, link: Link) -> None:
+def remove_link(host: RouteSocket, link: Link) -> None:
+    """Delete a link; accepts absence."""
     try:
         host.send([rtnetlink.link_removal(link.index)])
     except NetlinkError as error:

@@ -8,6 +8,7 @@ gateway.
 from __future__ import annotations
 
 import errno
+import os
 
 from engine.errors import NetworkProblem
 from engine.kernel import rtnetlink
@@ -55,7 +56,9 @@ def create(host: RouteSocket, network: Network) -> None:
     if not parents.is_given(network.options):
         return
     try:
-        _probe(host, network)
+        parent = host.find_link(network.device)
+        assert parent is not None, "it was found or made above"
+        probe(host, parent.index, f"network {network.name}")
     except BaseException:
         parents.remove(host, network)
         raise
@@ -80,22 +83,25 @@ def plug(host: RouteSocket, netns_fd: int, endpoint: Mapping[str, Any]) -> str:
     return ""
 
 
-def _probe(host: RouteSocket, network: Network) -> None:
-    """Make a link and take it away: a kernel without ipvlan must say so now, not at `up`."""
-    parent = host.find_link(network.device)
-    assert parent is not None, "it was found or made above"
-    name = f"iv{network.id[:10]}"
+def probe(host: RouteSocket, parent: int, user: str) -> None:
+    """Make a link and take it away: a kernel without ipvlan must say so now, not at `up`.
+
+    user   who wants it, as `network lan`
+
+    Raises NetworkProblem `driver-unsupported`.
+    """
+    name = f"iv{os.urandom(5).hex()}"
     try:
-        host.send([rtnetlink.ipvlan(name, parent=parent.index, mode=0, flags=0)])
+        host.send([rtnetlink.ipvlan(name, parent=parent, mode=0, flags=0)])
     except NetlinkError as error:
         if error.errno != errno.EOPNOTSUPP:
             raise
         raise NetworkProblem(
-            f"network {network.name}: this kernel has no ipvlan",
-            hint="`driver: macvlan` does the same with a MAC for each container; or "
-            "`modprobe ipvlan` where the module is only not loaded",
+            f"{user}: this kernel has no ipvlan",
+            hint="macvlan does the same with a MAC for each container; or `modprobe ipvlan` where "
+            "the module is only not loaded",
             code="driver-unsupported",
         ) from None
     link = host.find_link(name)
     if link is not None:
-        host.send([rtnetlink.link_removal(link.index)])
+        bridge.remove_link(host, link)

@@ -23,20 +23,12 @@ if TYPE_CHECKING:
 
 OPTION_PARENT = "parent"
 _ALIAS = "buoy parent "
-_HIGHEST_VLAN = 4094
+HIGHEST_VLAN = 4094
 
 
 def validate(spec: NetworkSpec) -> None:
-    """Of `eth0.50`, the number must be one of a VLAN. MTU and names are as of bridges."""
+    """MTU and names are as of bridges; the parent is looked for when the network is made."""
     read_bridge_options(spec.name, spec.options, internal=is_internal(spec))
-    parent = spec.options.get(OPTION_PARENT, "")
-    _, dot, vlan = parent.rpartition(".")
-    if dot and not (vlan.isdigit() and 0 < int(vlan) <= _HIGHEST_VLAN):
-        raise NetworkProblem(
-            f"network {spec.name}: parent `{parent}`: `{vlan}` is not the number of a VLAN",
-            hint=f"eth0, or eth0.N with N from 1 to {_HIGHEST_VLAN}",
-            code="option-invalid",
-        )
 
 
 def is_given(options: Mapping[str, str]) -> bool:
@@ -102,29 +94,55 @@ def _create(host: RouteSocket, network: Network) -> Link:
     if not is_given(network.options):
         host.send([rtnetlink.bridge(network.device, bridge.random_mac(), network.choices.mtu)])
     else:
-        _create_vlan(host, network)
+        _create_parent(host, network)
     link = host.find_link(network.device)
     assert link is not None, "the kernel has just made it"
     host.send([rtnetlink.link_alias(link.index, _ALIAS + network.id)])
     return link
 
 
-def _create_vlan(host: RouteSocket, network: Network) -> None:
-    name, dot, number = network.device.rpartition(".")
-    parent = host.find_link(name) if dot else None
-    if parent is None:
+def _create_parent(host: RouteSocket, network: Network) -> None:
+    """There is no device of that name: it can only be a VLAN's that is still to be made."""
+    user = f"network {network.name}"
+    parent, dot, vlan = network.device.rpartition(".")
+    if not dot:
+        raise missing(network.device, user)
+    if not is_vlan(vlan):
         raise NetworkProblem(
-            f"network {network.name}: the host has no interface `{name or network.device}`",
-            hint="see `ip link`",
-            code="parent-missing",
+            f"{user}: parent `{network.device}` is not there, and `{vlan}` is not the number of a "
+            "VLAN",
+            hint=f"eth0, or eth0.N with N from 1 to {HIGHEST_VLAN}",
+            code="option-invalid",
         )
+    create_vlan(host, parent, int(vlan), user)
+
+
+def is_vlan(text: str) -> bool:
+    """Whether that is the number of a VLAN."""
+    return text.isdigit() and 0 < int(text) <= HIGHEST_VLAN
+
+
+def missing(parent: str, user: str) -> NetworkProblem:
+    """There is no such device. `user`: who wants it, as `network lan`."""
+    return NetworkProblem(
+        f"{user}: the host has no interface `{parent}`", hint="see `ip link`", code="parent-missing"
+    )
+
+
+def create_vlan(host: RouteSocket, parent: str, number: int, user: str) -> None:
+    """The link `PARENT.NUMBER`, down. Raises NetworkProblem: `parent-missing`,
+    `driver-unsupported`.
+    """
+    link = host.find_link(parent)
+    if link is None:
+        raise missing(parent, user)
     try:
-        host.send([rtnetlink.vlan(network.device, parent=parent.index, number=int(number))])
+        host.send([rtnetlink.vlan(f"{parent}.{number}", parent=link.index, number=number)])
     except NetlinkError as error:
         if error.errno != errno.EOPNOTSUPP:
             raise
         raise NetworkProblem(
-            f"network {network.name}: this kernel has no VLANs (802.1q)",
+            f"{user}: this kernel has no VLANs (802.1q)",
             hint="`modprobe 8021q` where the module is only not loaded",
             code="driver-unsupported",
         ) from None

@@ -1,0 +1,1 @@
+"""Addresses by DHCP for plugged interfaces: a client of the host's does the talking."""

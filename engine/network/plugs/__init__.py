@@ -1,0 +1,1 @@
+"""Interfaces that a user plugs into a container, beside those of its networks."""
