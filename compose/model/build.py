@@ -21,6 +21,8 @@ class Build(Record):
     tags        further references for the result, beside the service's image
     additional_contexts   name -> absolute directory, URL, or `service:NAME`
     ssh         id -> path of a key or socket; empty: the agent's
+    network     default, none, host, or the name of a network
+    privileged, entitlements   what RUN may ask for
     others      keys that change nothing here, as written, kept for `config`
     """
 

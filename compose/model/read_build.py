@@ -10,7 +10,6 @@ from compose.model.read_deploy import read_others
 from compose.model.read_files import read_references
 from compose.model.read_limits import read_ulimits
 from compose.model.read_names import read_hosts
-from compose.source.remote import is_remote
 from compose.source.tree import find
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from compose.source.discover import Environment
 
 
+ENTITLEMENTS = ("network.host", "security.insecure")
 _OTHERS = ("cache_from", "cache_to", "isolation", "provenance", "sbom")
 
 
@@ -61,11 +61,13 @@ def _check(fields: Fields) -> None:
     if "dockerfile_inline" in fields and "dockerfile" in fields:
         what = f"{fields.name()}: `dockerfile` and `dockerfile_inline` exclude each other"
         fields.note(Conflict, what, "dockerfile_inline")
-    if is_remote(fields.text("context") or ""):
-        fields.not_built("a context that is not a directory", "context")
-    network = fields.text("network")
-    if network not in (None, "default", "none", "host"):
-        fields.not_built(f"`{network}`", "network", hint="`default`, `none` and `host` are")
+    network = fields.text("network") or ""
+    if network.startswith(("container:", "service:")):
+        fields.not_built(f"`{network}`", "network", hint="`default`, `none`, `host`, or a network")
+    unknown = sorted(set(fields.texts("entitlements")) - set(ENTITLEMENTS))
+    if unknown:
+        what = f"{fields.name('entitlements')}: there is no `{unknown[0]}`"
+        fields.note(InvalidValue, what, "entitlements", hint=f"{' and '.join(ENTITLEMENTS)} are")
     platform = find(fields.root, (*fields.path[:-1], "platform"))
     platforms = fields.texts("platforms")
     if platform and platforms and platform not in platforms:
@@ -81,8 +83,6 @@ def _contexts(fields: Fields) -> dict[str, str]:
             what = f"{fields.name('additional_contexts')}: `{name}` lacks a value"
             hint = f"as `{name}=./PATH`"
             fields.note(InvalidValue, what, "additional_contexts", name, hint=hint)
-        elif is_remote(place) and not place.startswith("docker-image://"):
-            fields.not_built(f"`{place}`", "additional_contexts", name)
         found[name] = place or ""
     return found
 

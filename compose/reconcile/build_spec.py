@@ -9,13 +9,14 @@ from compose import __version__
 from compose.reconcile import names
 from compose.reconcile.built import check_build_built
 from compose.source.values import parse_size
-from engine import BuildSpec
+from engine import BuildSecret, BuildSpec
 from engine.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from compose.model import Project, Service
+    from compose.model.build import Build
 
 MIB = 1024 * 1024
 
@@ -27,6 +28,7 @@ def build_spec(
     args: Mapping[str, str] = {},
     no_cache: bool = False,
     pull: bool = False,
+    ssh: Mapping[str, tuple[str, ...]] = {},
 ) -> BuildSpec:
     """The build of a service that has one; the keywords are those of the command line, and win.
 
@@ -57,11 +59,23 @@ def build_spec(
         additional_contexts={
             name: _context(project, place) for name, place in build.additional_contexts.items()
         },
-        cache_limit_bytes=_cache_limit_bytes(),
+        secrets=_secrets(project, build),
+        ssh={**{name: (path,) if path else () for name, path in build.ssh.items()}, **ssh},
+        entitlements=(*build.entitlements, *(("security.insecure",) if build.privileged else ())),
+        platforms=build.platforms or ((service.platform,) if service.platform else ()),
+        no_cache_stages=build.no_cache_filter,
+        cache_limit_bytes=cache_limit_bytes(),
     )
 
 
-def _cache_limit_bytes() -> int | None:
+def _secrets(project: Project, build: Build) -> dict[str, BuildSecret]:
+    """By the id that RUN names."""
+    sources = ((one.target, project.secrets[one.source]) for one in build.secrets)
+    return {name: BuildSecret(file=source.file, text=source.content) for name, source in sources}
+
+
+def cache_limit_bytes() -> int | None:
+    """BUOY_BUILD_CACHE; None where it does not say. Raises Problem."""
     text = os.environ.get("BUOY_BUILD_CACHE")
     if not text:
         return None

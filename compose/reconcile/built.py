@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from compose.errors import ProjectProblem
     from compose.model import Project, Service
+    from compose.reconcile.files import Used
 
 
 def check_built(project: Project, services: Iterable[Service]) -> None:
@@ -23,16 +24,28 @@ def check_built(project: Project, services: Iterable[Service]) -> None:
     for service in services:
         wanted |= {("services", service.name), *_used(service)}
         if service.secrets or service.configs:
-            from compose.reconcile.files import missing_files, unset_variables
+            from compose.reconcile.files import used_files
 
-            problems += missing_files(project, service)
-            problems += unset_variables(project, service)
+            problems += _files(project, service, used_files(project, service))
     raise_all([*_limits(project, wanted), *problems])
 
 
 def check_build_built(project: Project, service: Service) -> None:
     """The same for the build of a service."""
-    raise_all(list(_limits(project, {("services", service.name, "build")})))
+    problems: list[ProjectProblem] = []
+    if service.build and service.build.secrets:
+        from compose.reconcile.files import build_files
+
+        problems += _files(project, service, build_files(project, service))
+    raise_all([*_limits(project, {("services", service.name, "build")}), *problems])
+
+
+def _files(project: Project, service: Service, used: Iterable[Used]) -> list[ProjectProblem]:
+    """What there is not of what is used."""
+    from compose.reconcile.files import missing_files, unset_variables
+
+    uses = list(used)
+    return [*missing_files(project, service, uses), *unset_variables(project, uses)]
 
 
 def check_files(project: Project) -> None:

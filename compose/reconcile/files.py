@@ -10,15 +10,15 @@ from engine import FileSpec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from compose.model import FileReference, FileSource, Project, Service
 
+    Used = tuple[FileReference, FileSource, bool]
 
-def used_files(
-    project: Project, service: Service
-) -> Iterator[tuple[FileReference, FileSource, bool]]:
-    """What a service uses, where that comes from, and whether it is secret."""
+
+def used_files(project: Project, service: Service) -> Iterator[Used]:
+    """What the containers of a service use, where that comes from, and whether it is secret."""
     for reference in service.secrets:
         if reference.source in project.secrets:
             yield reference, project.secrets[reference.source], True
@@ -27,10 +27,16 @@ def used_files(
             yield reference, project.configs[reference.source], False
 
 
-def unset_variables(project: Project, service: Service) -> Iterator[RequiredVariable]:
-    """A problem for each variable that something in the containers is to be made of, and that has
-    no value."""
-    for _, source, secret in used_files(project, service):
+def build_files(project: Project, service: Service) -> Iterator[Used]:
+    """The same of its build."""
+    for reference in service.build.secrets if service.build else ():
+        if reference.source in project.secrets:
+            yield reference, project.secrets[reference.source], True
+
+
+def unset_variables(project: Project, used: Iterable[Used]) -> Iterator[RequiredVariable]:
+    """A problem for each variable that something is to be made of, and that has no value."""
+    for _, source, secret in used:
         if source.environment is not None and source.content is None:
             path = f"{'secrets' if secret else 'configs'}.{source.key}.environment"
             what = f"{path}: required variable `{source.environment}` is not set"
@@ -38,9 +44,11 @@ def unset_variables(project: Project, service: Service) -> Iterator[RequiredVari
             yield RequiredVariable(what, where=project.where(path), hint=hint)
 
 
-def missing_files(project: Project, service: Service) -> Iterator[FileMissing]:
+def missing_files(
+    project: Project, service: Service, used: Iterable[Used]
+) -> Iterator[FileMissing]:
     """A problem for each secret or config that is a file of the host, and is not there."""
-    for _, source, secret in used_files(project, service):
+    for _, source, secret in used:
         if source.file is not None and not os.path.exists(source.file):  # noqa: PTH110 - slow
             kind = "secret" if secret else "config"
             path = f"{kind}s.{source.key}.file"

@@ -23,7 +23,6 @@ _NOT_BUILT: PathTable[bool] = PathTable(
         [
             *below(_SERVICE, "provider use_api_socket models"),
             *below(_SERVICE, "storage_opt"),
-            *below(_BUILD, "no_cache_filter privileged entitlements secrets ssh platforms"),
             *below(f"{_SERVICE}.volumes.[]", "volume.labels"),
             *below("networks.*.ipam", "options"),
         ],

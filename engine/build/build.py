@@ -13,10 +13,12 @@ from engine.build.dockerfile import parse_dockerfile
 from engine.build.document import image_document
 from engine.build.excerpt import Source
 from engine.build.expander import Expander
+from engine.build.instructions import Run
 from engine.build.job import PREDEFINED_ARGUMENTS, Job
+from engine.build.platforms import check_native
 from engine.build.progress import Reporter
 from engine.build.pruning import default_limit_bytes, prune_cache
-from engine.build.run import remove_abandoned
+from engine.build.run import check_entitled, remove_abandoned
 from engine.build.settings import Scope
 from engine.build.stage import StageBuilder, now
 from engine.build.stages import check_sources, find_target, needed_stages
@@ -91,6 +93,10 @@ class _Build:
         await remove_abandoned(job)
         named = self._spec.additional_contexts
         needed = needed_stages(job.dockerfile, target, job.arguments, named)
+        for number in needed:
+            for instruction in job.dockerfile.stages[number].instructions:
+                if isinstance(instruction, Run):
+                    check_entitled(job, instruction)
         async with asyncio.TaskGroup() as group:
             for number in needed:
                 self._tasks[number] = group.create_task(self._build_stage(number))
@@ -122,6 +128,8 @@ class _Build:
 
     def _prepare(self, contexts: Contexts) -> Job:
         spec = self._spec
+        for wanted in spec.platforms:
+            check_native(wanted)
         text, name, path = read_dockerfile(spec)
         self._source = Source(text, name)
         report = self._reporter.start(f"[internal] load build definition from {name}")

@@ -79,7 +79,8 @@ async def perform(job: dict[str, Any]) -> Any:
         await child.wait()
         raise
     if not output:
-        raise RuntimeError(f"the copying process failed:\n{errors.decode(errors='replace')}")
+        said = errors.decode(errors="replace")
+        raise RuntimeError(f"the copying process ended with {child.returncode}:\n{said}")
     answer = json.loads(output.decode("utf-8", "surrogateescape"))
     if "missing" in answer:
         rule = answer["rule"]

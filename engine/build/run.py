@@ -55,12 +55,12 @@ async def plan_run(
     job: Job, instruction: Run, state: StageState, expander: Expander, stage_number: int
 ) -> LayerStep:
     """What a RUN would do, its bind mounts measured. Raises BuildProblem."""
-    _check_entitled(job, instruction)
+    check_entitled(job, instruction)
     mounts = await RunMounts.of(job, instruction, expander, state.directory, stage_number)
     return await _RunPlan(job, instruction, state, mounts).step()
 
 
-def _check_entitled(job: Job, run: Run) -> None:
+def check_entitled(job: Job, run: Run) -> None:
     """Raise BuildProblem for what a RUN may only do where whoever builds says so."""
     for asked, entitlement, flag in (
         (run.network == "host" and job.spec.network != "host", "network.host", "--network=host"),

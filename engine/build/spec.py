@@ -38,6 +38,8 @@ class BuildSpec(Record):
     ssh                  id -> an agent's socket, or private keys, for RUN --mount=type=ssh; (): the
                          agent of SSH_AUTH_SOCK
     entitlements         what RUN may ask for: network.host, security.insecure
+    platforms            that the image is wanted for; (): this machine's
+    no_cache_stages      names of stages of which every step is run again
     cache_limit_bytes    what the build cache may have when the build is done; None: the default
     """
 
@@ -58,4 +60,6 @@ class BuildSpec(Record):
     secrets: Mapping[str, BuildSecret] = {}
     ssh: Mapping[str, tuple[str, ...]] = {}
     entitlements: tuple[str, ...] = ()
+    platforms: tuple[str, ...] = ()
+    no_cache_stages: tuple[str, ...] = ()
     cache_limit_bytes: int | None = None

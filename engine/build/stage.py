@@ -12,6 +12,7 @@ from engine.build.dockerfile import parse_text
 from engine.build.expander import Expander
 from engine.build.files import plan_copy, plan_workdir
 from engine.build.origin import fetch_image, image_reference, told_to
+from engine.build.platforms import check_native
 from engine.build.reasons import PARENT_CHANGED, why
 from engine.build.run import plan_run
 from engine.build.settings import Scope, apply_setting
@@ -50,6 +51,12 @@ class StageBuilder:
         self._step = 1
         self._changed = ""  # the first step that was run again
         self.places: dict[str, str] = {}
+
+    @property
+    def _runs_all(self) -> bool:
+        """Whether no step of it is taken from the cache."""
+        spec = self._job.spec
+        return spec.no_cache or (self._stage.start.alias or "") in spec.no_cache_stages
 
     async def build(self) -> StageState:
         """The state at its end. Raises Problem."""
@@ -121,13 +128,8 @@ class StageBuilder:
         if start.platform is None:
             return
         platform = expander.word(start.platform)
-        if platform not in ("", self._job.platform, self._job.platform.partition("/")[0]):
-            raise BuildProblem(
-                f"platform {platform} is not this machine's ({self._job.platform}): building for "
-                "others is not built yet",
-                where=start.locate_word(start.platform),
-                code="not-built-yet",
-            )
+        if platform:
+            check_native(platform, start.locate_word(start.platform))
 
     # What follows
 
@@ -166,7 +168,7 @@ class StageBuilder:
         return state.with_layer(cached.chain_id, step.created_by, cached.created)
 
     def _find(self, key: str, report: StepReport) -> Cached | None:
-        cached = None if self._job.spec.no_cache else self._job.cache.find(key)
+        cached = None if self._runs_all else self._job.cache.find(key)
         if cached is not None:
             report.cached()
         return cached
@@ -189,7 +191,7 @@ class StageBuilder:
         return made
 
     def _reason(self, place: str, record: Mapping[str, object]) -> str | None:
-        if self._job.spec.no_cache:
+        if self._runs_all:
             return "--no-cache"
         reason = why(self._job.cache.previous(place), record)
         if reason == PARENT_CHANGED:

@@ -36,8 +36,7 @@ def refused(project: Project) -> list[Problem]:
         "volumes: [{type: npipe, source: y, target: /x}]",
         "volumes: ['C:\\\\x:/x']",
         "platform: plan9/mips",
-        "build: {context: ., ssh: [default]}",
-        "build: 'https://example.org/x.git'",
+        "build: {context: ., network: 'service:b'}",
         "volumes: ['nfs:/x']",
         "secrets: [outside]",
         "configs: [templated]",
@@ -117,8 +116,8 @@ def test_services_that_do_not_need_it_go_on(files: Files) -> None:
 
 
 def test_what_only_a_build_needs_is_refused_by_builds(files: Files) -> None:
-    project = files.load("services: {a: {build: {context: ., privileged: true}, runtime: y}}")
-    with pytest.raises(NotBuilt, match="privileged"):
+    project = files.load("services: {a: {build: {context: ., network: 'container:b'}, runtime: y}}")
+    with pytest.raises(NotBuilt, match="container:b"):
         check_build_built(project, project.services["a"])
 
 
