@@ -1,6 +1,6 @@
 """What publishing a port costs when many are: `python -m tests.bench.ports`, as root.
 
-For 1, 1,000 and 10,000 published ports: one more element in the kernel and away again, a port
+For 1, 10, 1,000 and 10,000 published ports: one more element in the kernel and away again, a port
 with its reservation as a monitor makes it, and the first packet of a connection to the last one.
 """
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from engine.network.networks import Networks
     from engine.network.sandbox import Sandbox
 
-COUNTS = (1, 1_000, 10_000)
+COUNTS = (1, 10, 1_000, 10_000)
 FIRST = 10_000
 ROUNDS = 200
 
@@ -45,7 +45,8 @@ def main() -> int:
             return Publication("tcp", "0.0.0.0", number, address, 80, "bench")
 
         def reserve() -> None:
-            wanted = {"host_ip": "0.0.0.0", "published": [9, 9], "target": 80, "protocol": "tcp"}
+            bindings = [{"host_ip": "0.0.0.0", "relayed": False, "optional": False}]
+            wanted = {"bindings": bindings, "published": [9, 9], "target": 80, "protocol": "tcp"}
             for reservation in ports.reserve([wanted]):
                 reservation.close()
 

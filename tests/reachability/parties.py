@@ -29,7 +29,10 @@ def ours() -> Iterator[Party]:
             listed = engine.containers.list()
             return next((one.pid for one in listed if one.labels[SERVICE] == service), None)
 
-        yield Party(lambda *words: _run([party.command, *words], party.environment), init_of)
+        def run(*words: str) -> None:
+            _run([party.command, *words], party.environment)
+
+        yield Party(run, run, init_of)
         asyncio.run(engine.close())
 
 
@@ -43,8 +46,10 @@ def dockers() -> Iterator[Party]:
             shown = peer.docker("inspect", "--format", "{{.State.Pid}}", *found) if found else "0"
             return int(shown) or None
 
-        compose = str(unpacked() / "docker-compose-2")
-        yield Party(lambda *words: _run([compose, *words], peer.environment), init_of)
+        def compose(*words: str) -> None:
+            _run([str(unpacked() / "docker-compose-2"), *words], peer.environment)
+
+        yield Party(compose, peer.docker, init_of)
 
 
 def _run(command: list[str], environment: Mapping[str, str]) -> None:

@@ -34,10 +34,12 @@ class Party(NamedTuple):
     """Who brings projects up.
 
     compose  runs a command of Compose
+    command  runs another one, such as `network create`
     init_of  of the container of a service; None where there is none that runs
     """
 
     compose: Callable[..., None]
+    command: Callable[..., object]
     init_of: Callable[[str], int | None]
 
 
