@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from engine.build.commit import commit as commit
     from engine.build.contents import CacheEntry as CacheEntry
     from engine.build.contents import cache_entries as cache_entries
+    from engine.build.debugging import FailedStep as FailedStep
     from engine.build.progress import BuildEvent as BuildEvent
     from engine.build.pruning import Pruned as Pruned
     from engine.build.pruning import prune_cache as prune_cache
@@ -108,6 +109,7 @@ _HOME = {
     "Engine": "engine.engine",
     "Event": "engine.containers.events",
     "ExecSpec": "engine.containers.exec",
+    "FailedStep": "engine.build.debugging",
     "FileSpec": "engine.containers.spec",
     "Finding": "engine.network.finding",
     "HealthcheckSpec": "engine.containers.spec",

@@ -46,7 +46,12 @@ async def up_attached(
     refreshing: Sequence[Step],
 ) -> int:
     """Create what is missing, then start and follow. The exit code of `up`."""
-    settings = Settings(grace_s=args.timeout, pull=args.pull, quiet=args.quiet_pull)
+    settings = Settings(
+        grace_s=args.timeout,
+        pull=args.pull,
+        quiet_pull=args.quiet_pull,
+        quiet_build=args.quiet_build,
+    )
     if refreshing:
         await apply(context, refreshing, settings, project, title="up")
     observed = context.observe(project)

@@ -12,11 +12,11 @@ from compose.reconcile.plan_push import check_pushable, plan_push
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from compose.commands.context import Context
     from compose.model import Project, Service
-    from engine import BuildEvent, BuildSpec
+    from engine import BuildSpec
 
 HELP = "Build the images of services that have `build`."
 
@@ -37,6 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--pull", action="store_true", help="ask the registry for newer base images")
     add("--push", action="store_true", help="push what was built, each to its registry")
     add("--with-dependencies", action="store_true", help="what the services depend on, too")
+    add(
+        "--debug",
+        nargs="?",
+        metavar="COMMAND",
+        help="where a step fails, open a shell in the state before it; --debug=COMMAND runs that",
+    )
     add("-q", "--quiet", action="store_true", help="print nothing but what went wrong")
 
 
@@ -45,10 +51,12 @@ async def run(args: argparse.Namespace, context: Context) -> int:
     import asyncio
 
     from compose.commands.applying import apply, parallel_limit
+    from compose.commands.build_shell import BuildShell, check_debug
     from compose.reconcile.build_spec import build_spec
-    from compose.reconcile.perform import Settings
+    from compose.ui.build_progress import QuietBuilds, build_report
     from engine import build_image
 
+    check_debug(args.debug)
     project = context.load_project(args)
     services = _wanted(project, args)
     if not services:
@@ -72,14 +80,21 @@ async def run(args: argparse.Namespace, context: Context) -> int:
         for base in bases_of(project, project.services[name]):
             await built[base.image_name].wait()
         async with slots:
-            await build_image(engine, spec, _printer(context, name, args, alone=len(specs) == 1))
+            show = report.build("" if len(specs) == 1 else name)
+            await build_image(engine, spec, show, look)
         built[spec.tags[0]].set()  # on success alone: a failure ends the others, too
 
-    async with asyncio.TaskGroup() as group:
-        for name, spec in _different(specs).items():
-            group.create_task(build_one(name, spec))
+    report = QuietBuilds() if args.quiet else build_report(context.console)
+    look = None if args.debug is None else BuildShell(context, args.debug, report)
+    with report:
+        async with asyncio.TaskGroup() as group:
+            for name, spec in _different(specs).items():
+                group.create_task(build_one(name, spec))
     if args.push:
-        await apply(context, plan_push(services), Settings(quiet=args.quiet), project, title="push")
+        from compose.reconcile.perform import Settings
+
+        settings = Settings(quiet_pull=args.quiet)
+        await apply(context, plan_push(services), settings, project, title="push")
     return 0
 
 
@@ -99,18 +114,3 @@ def _different(specs: Mapping[str, BuildSpec]) -> dict[str, BuildSpec]:
     for name, spec in specs.items():
         by_image.setdefault(spec.tags[0], name)
     return {name: specs[name] for name in by_image.values()}
-
-
-def _printer(
-    context: Context, name: str, args: argparse.Namespace, *, alone: bool
-) -> Callable[[BuildEvent], None]:
-    console = context.console
-    prefix = "" if alone else f"{name} "
-
-    def show(event: BuildEvent) -> None:
-        console.status(f"{prefix}{event}")
-
-    def hide(event: BuildEvent) -> None:
-        pass
-
-    return hide if args.quiet or console.progress in ("quiet", "none") else show

@@ -31,7 +31,7 @@ async def run(args: argparse.Namespace, context: Context) -> int:
 
     project = context.load_project(args)
     options = up_options(args, project, start=False)
-    settings = Settings(pull=args.pull, quiet=args.quiet_pull)
+    settings = Settings(pull=args.pull, quiet_pull=args.quiet_pull)
     services = selected_services(project, options.services).values()
     check_built(project, services)
     refreshing = plan_images(

@@ -45,7 +45,7 @@ async def run(args: argparse.Namespace, context: Context) -> int:
     if args.quiet:
         context.console.progress = "quiet"
     try:
-        settings = Settings(pull="always", quiet=args.quiet)
+        settings = Settings(pull="always", quiet_pull=args.quiet)
         with failures_as_warnings(context.console, wanted=args.ignore_pull_failures):
             await apply(context, steps.done(), settings, project, title="pull")
     except ExceptionGroup:

@@ -40,5 +40,5 @@ async def run(args: argparse.Namespace, context: Context) -> int:
             context.console.status(f" {service.name}  Skipped")
     with failures_as_warnings(context.console, wanted=args.ignore_push_failures):
         steps = plan_push(chosen.values())
-        await apply(context, steps, Settings(quiet=args.quiet), project, title="push")
+        await apply(context, steps, Settings(quiet_pull=args.quiet), project, title="push")
     return 0

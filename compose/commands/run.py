@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--build", action="store_true", help="build the image first")
     add("--pull", choices=PULL_POLICIES, help="above the pull policies")
     add("--quiet-pull", action="store_true", help="do not show the layers")
-    add("--quiet-build", action="store_true", help="do not show what is built, nor the layers")
+    add("--quiet-build", action="store_true", help="do not show what is built")
     add("-q", "--quiet", action="store_true", help="do not show what is done before")
     add("--remove-orphans", action="store_true", help="remove containers of services that are gone")
     add("-i", "--interactive", action="store_true", default=True, help=argparse.SUPPRESS)
@@ -164,7 +164,7 @@ async def _prepare(
     """Images, networks, volumes, and what the service depends on."""
     if args.quiet:
         context.console.progress = "quiet"
-    settings = Settings(pull=args.pull, quiet=args.quiet_pull or args.quiet_build)
+    settings = Settings(pull=args.pull, quiet_pull=args.quiet_pull, quiet_build=args.quiet_build)
     check_built(project, [service])
     if remove_orphans(args):
         observed = context.observe(project)

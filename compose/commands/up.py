@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_creation_arguments(parser)
     add = parser.add_argument
     add("-d", "--detach", action="store_true", help="leave the containers running, and return")
+    add("--quiet-build", action="store_true", help="do not show what is built")
     add("--no-deps", action="store_true", help="the named services alone")
     add("--always-recreate-deps", action="store_true", help="recreate dependencies too")
     add("--no-start", action="store_true", help="create only")
@@ -122,7 +123,8 @@ async def _apply(
         grace_s=args.timeout,
         pull=args.pull,
         wait_timeout_s=args.wait_timeout,
-        quiet=args.quiet_pull,
+        quiet_pull=args.quiet_pull,
+        quiet_build=args.quiet_build,
     )
     await apply(context, steps, settings, project, title="up")
 

@@ -36,7 +36,8 @@ class Settings(Record):
     pull            policy that overrides those of the services
     wait_timeout_s  how long a wait may last; None: without end
     signal          sent by `kill`
-    quiet           nothing is told of layers and build steps
+    quiet_pull      nothing is told of layers, pushed ones neither
+    quiet_build     nothing is told of build steps
     """
 
     grace_s: float | None = None
@@ -44,7 +45,8 @@ class Settings(Record):
     pull: str | None = None
     wait_timeout_s: float | None = None
     signal: str = "SIGKILL"
-    quiet: bool = False
+    quiet_pull: bool = False
+    quiet_build: bool = False
 
 
 class Performer:
@@ -119,7 +121,8 @@ class Performer:
         from engine import build_image
 
         def tell(event: BuildEvent) -> None:
-            self._tell(step, str(event), None, None)
+            if not self._settings.quiet_build:
+                self._tell(step, str(event), None, None)
 
         await build_image(
             self._engine, build_spec(self._known_project(), self._service(step)), tell
@@ -321,9 +324,11 @@ class Performer:
         return self._known_project().services[step.service]
 
     def _progress(self, step: Step) -> Progress:
-        return lambda subject, text, done_bytes, total_bytes: self._tell(
-            step, text, done_bytes, total_bytes, subject
-        )
+        def tell(subject: str, text: str, done_bytes: int | None, total_bytes: int | None) -> None:
+            if not self._settings.quiet_pull:
+                self._tell(step, text, done_bytes, total_bytes, subject)
+
+        return tell
 
     def _tell(
         self,
@@ -333,5 +338,5 @@ class Performer:
         total_bytes: int | None,
         part: str = "",
     ) -> None:
-        if self._detail is not None and not self._settings.quiet:
+        if self._detail is not None:
             self._detail(step, text, done_bytes, total_bytes, part)

@@ -32,7 +32,7 @@ ROWS_AROUND = 2  # the header, and the line that says how many more there are
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])|[\x00-\x1f\x7f]+")
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """The first line of a text, without what would move the cursor or colour it."""
     return _ESCAPES.sub(" ", text.strip().partition("\n")[0]).strip()
 
@@ -123,7 +123,7 @@ class LiveSteps:
         self._finish(step, "done", word or WORDS[step.action].done)
 
     def failed(self, step: Step, error: Exception) -> None:
-        self._finish(step, "failed", f"Error {_one_line(str(error))}")
+        self._finish(step, "failed", f"Error {one_line(str(error))}")
 
     def skipped(self, step: Step) -> None:
         self._finish(step, "skipped", "Skipped")
@@ -139,10 +139,10 @@ class LiveSteps:
         line = self._line(step)
         if is_layer(part):
             layer = line.layers.setdefault(part, Transfer())
-            layer.update(_one_line(text), done_bytes, total_bytes)
+            layer.update(one_line(text), done_bytes, total_bytes)
             line.detail = line.amount
         else:
-            line.detail = _one_line(text)
+            line.detail = one_line(text)
 
     def _line(self, step: Step) -> _Line:
         return self._lines[step.subject]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from engine.build.cache import Cached, StepCache, key_of
 from engine.build.context import read_dockerfile
 from engine.build.contexts import Contexts
+from engine.build.debugging import Debugger
 from engine.build.dockerfile import parse_dockerfile
 from engine.build.document import image_document
 from engine.build.excerpt import Source
@@ -18,7 +19,8 @@ from engine.build.job import PREDEFINED_ARGUMENTS, Job
 from engine.build.platforms import check_native
 from engine.build.progress import Reporter
 from engine.build.pruning import default_limit_bytes, prune_cache
-from engine.build.run import check_entitled, remove_abandoned
+from engine.build.run import check_entitled
+from engine.build.sandbox import remove_abandoned
 from engine.build.settings import Scope
 from engine.build.stage import StageBuilder, now
 from engine.build.stages import check_sources, find_target, needed_stages
@@ -29,6 +31,7 @@ from engine.images.reference import parse_reference
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from engine.build.debugging import Look
     from engine.build.instructions import Dockerfile
     from engine.build.progress import BuildEvent, Report
     from engine.build.spec import BuildSpec
@@ -41,13 +44,16 @@ def silent(event: BuildEvent) -> None:
     """A Report for nobody."""
 
 
-async def build_image(engine: Engine, spec: BuildSpec, report: Report = silent) -> Image:
-    """Build the image, tag it, and return it.
+async def build_image(
+    engine: Engine, spec: BuildSpec, report: Report = silent, look: Look | None = None
+) -> Image:
+    """Build the image, tag it, and return it. `look` is called for a step that failed, while the
+    state before it is still there.
 
     Stages that the target does not need are not run; those that do not wait for each other run at
     once. Raises Problem: of several at once, the first. Cancelled, it takes its containers away.
     """
-    build = _Build(engine, spec, report)
+    build = _Build(engine, spec, report, look)
     with engine.images.hold():
         try:
             image = await build.run()
@@ -74,8 +80,9 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterable[BaseException]
 
 
 class _Build:
-    def __init__(self, engine: Engine, spec: BuildSpec, report: Report) -> None:
+    def __init__(self, engine: Engine, spec: BuildSpec, report: Report, look: Look | None) -> None:
         self._engine, self._spec = engine, spec
+        self._debugger = Debugger(look) if look else None
         self._reporter = Reporter(report)
         self._cache = StepCache(engine.db)
         self._tasks: dict[int, asyncio.Task[StageState]] = {}
@@ -154,6 +161,7 @@ class _Build:
             arguments=arguments,
             platform=str(platform),
             stage=self._stage,
+            debugger=self._debugger,
         )
 
     async def _stage(self, number: int) -> StageState:

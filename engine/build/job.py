@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from engine.build.cache import StepCache
     from engine.build.context import Context
     from engine.build.contexts import Contexts
+    from engine.build.debugging import Debugger
     from engine.build.instructions import Dockerfile
     from engine.build.progress import Reporter, StepReport
     from engine.build.spec import BuildSpec
@@ -32,6 +33,7 @@ class Job(Record):
     arguments  ARGs from before the first FROM, and the automatic ones
     contexts   those that are given by name
     stage      the state at the end of an earlier stage, once it is there
+    debugger   looks at what failed; None: nobody does
     """
 
     engine: Engine
@@ -45,6 +47,7 @@ class Job(Record):
     arguments: Mapping[str, str]
     platform: str
     stage: Callable[[int], Awaitable[StageState]]
+    debugger: Debugger | None
 
     @property
     def scratch_root(self) -> str:

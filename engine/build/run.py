@@ -8,18 +8,17 @@ import collections
 import contextlib
 import os
 import re
-import secrets
 from typing import TYPE_CHECKING
 
 from engine.build.cache import digest
 from engine.build.copying import scratch
+from engine.build.debugging import look_at
 from engine.build.job import LayerStep
 from engine.build.provide import RunMounts
-from engine.build.state import DEFAULT_PATH
+from engine.build.sandbox import ENDED, container_spec, ensure_network, put_away
 from engine.build.stubs import ALWAYS, missing_stubs, remove_stubs
-from engine.containers.spec import ContainerSpec, EndpointSpec, HealthcheckSpec, Mount
+from engine.containers.spec import ContainerSpec, Mount
 from engine.errors import BuildProblem, ContainerProblem
-from engine.kernel.process import start_time
 from engine.kernel.record import Record
 
 if TYPE_CHECKING:
@@ -29,19 +28,13 @@ if TYPE_CHECKING:
     from engine.build.instructions import Run
     from engine.build.job import Job
     from engine.build.progress import StepReport
-    from engine.build.provide import Provided
     from engine.build.state import StageState
     from engine.containers.spec import Container
 
-HOSTNAME = "buildkitsandbox"
-NETWORK = "buoy_build"
-OWNER_LABEL = "buoy.build.owner"  # "pid start-time" of the command that runs the build
 _SCRIPT_DIRECTORY = "/dev/pipes"
 _TAIL_LINES = 20
 _RULE = "-" * 6
-_ENDED = ("exited", "dead")
 _ONLY_HEREDOC = re.compile(r"\s*\d*<<-?\S+\s*")
-_NO_HEALTHCHECK = HealthcheckSpec(test=("NONE",))
 
 
 class _Script(Record):
@@ -135,12 +128,21 @@ class _RunPlan:
             if self._script:
                 script = self._bind_script(self._script, held)
                 provided = provided.replace(mounts=(*provided.mounts, script))
-            if not lowers:
-                empty = held.enter_context(scratch(self._job.scratch_root, ()))
-                lowers = (empty.upper,)
+            lowers = lowers or (held.enter_context(scratch(self._job.scratch_root, ())).upper,)
             stubs = missing_stubs(lowers, [*ALWAYS, *provided.targets])
-            spec = self._spec(lowers, provided)
-            return await self._in_container(spec, provided.secrets, stubs, report)
+            spec = container_spec(
+                self._job,
+                self._state,
+                lowers,
+                provided,
+                network=self._network,
+                privileged=self._instruction.privileged,
+            ).replace(command=self._argv)
+            try:
+                return await self._in_container(spec, provided.secrets, stubs, report)
+            except BuildProblem as problem:
+                await look_at(self._job, self._state, problem, spec)
+                raise
 
     def _bind_script(self, script: _Script, held: contextlib.AsyncExitStack) -> Mount:
         place = held.enter_context(scratch(self._job.scratch_root, ()))
@@ -150,40 +152,6 @@ class _RunPlan:
             file.write(script.body)
         os.chmod(path, 0o755)
         return Mount(type="bind", source=path, target=script.path, read_only=True)
-
-    def _spec(self, lowers: tuple[str, ...], provided: Provided) -> ContainerSpec:
-        spec, config = self._job.spec, self._state.config
-        environment = {
-            "HOSTNAME": None,
-            "PATH": DEFAULT_PATH,
-            **self._job.proxies,
-            **self._state.variables,
-            **provided.environment,
-        }
-        modes = {"none": "none", "host": "host"}
-        joined = NETWORK if self._network == "default" else self._network
-        on_networks = self._network not in modes
-        return ContainerSpec(
-            name=f"{NETWORK}-{secrets.token_hex(6)}",
-            image="",
-            lowers=lowers,
-            entrypoint=(),
-            command=self._argv,
-            environment=environment,
-            working_dir=self._state.directory,
-            user=config.user or None,
-            hostname=spec.args.get("BUILDKIT_SANDBOX_HOSTNAME", HOSTNAME),
-            labels={OWNER_LABEL: f"{os.getpid()} {start_time(os.getpid())}"},
-            mounts=provided.mounts,
-            files=provided.files,
-            privileged=self._instruction.privileged,
-            network=modes.get(self._network, "networks"),
-            endpoints=(EndpointSpec(network=joined),) if on_networks else (),
-            extra_hosts=spec.extra_hosts,
-            healthcheck=_NO_HEALTHCHECK,
-            ulimits=spec.ulimits,
-            shm_size_bytes=spec.shm_size_bytes,
-        )
 
     async def _in_container(
         self,
@@ -199,7 +167,7 @@ class _RunPlan:
         try:
             await self._start(container, secrets)
             tail = await self._follow(container.id, report)
-            ended = await containers.wait(container.id, lambda found: found.status in _ENDED)
+            ended = await containers.wait(container.id, lambda found: found.status in ENDED)
             self._check(ended, tail, report.step)
             upper = f"{job.engine.roots.container(container.id)}/upper"
             remove_stubs(upper, stubs, spec.lowers)
@@ -208,7 +176,7 @@ class _RunPlan:
             layers = job.engine.images
             return await asyncio.to_thread(layers.add_layer, upper, self._state.chain_ids)
         finally:
-            await asyncio.shield(_put_away(job, container.id))
+            await asyncio.shield(put_away(job, container.id))
 
     async def _start(self, container: Container, secrets: Mapping[str, str]) -> None:
         try:
@@ -239,30 +207,3 @@ class _RunPlan:
         if tail:
             problem.excerpt = "\n".join([_RULE, f" > {step}:", *tail, _RULE])
         raise problem
-
-
-def ensure_network(job: Job) -> None:
-    """The bridge that RUN steps reach the world by."""
-    from engine.network.spec import NetworkSpec
-
-    networks = job.engine.networks
-    network = networks.find(NETWORK) or networks.create(NetworkSpec(name=NETWORK))
-    networks.ensure_up(network)
-
-
-async def remove_abandoned(job: Job) -> None:
-    """Containers of builds whose command was killed."""
-    for container in job.engine.containers.list():
-        pid, _, started = container.labels.get(OWNER_LABEL, "").partition(" ")
-        if pid and str(start_time(int(pid))) != started:
-            await _put_away(job, container.id)
-
-
-async def _put_away(job: Job, container_id: str) -> None:
-    containers = job.engine.containers
-    found = containers.find(container_id)
-    if found is None:
-        return
-    if found.status not in (*_ENDED, "created"):
-        await containers.stop(container_id, grace_s=0)
-    containers.remove(container_id, volumes=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine.build import instructions as ins
 from engine.build.cache import Cached, key_of, place_of
+from engine.build.debugging import look_at
 from engine.build.dockerfile import parse_text
 from engine.build.expander import Expander
 from engine.build.files import plan_copy, plan_workdir
@@ -134,6 +135,13 @@ class StageBuilder:
     # What follows
 
     async def _apply(self, instruction: Instruction, state: StageState) -> StageState:
+        try:
+            return await self._applied(instruction, state)
+        except Problem as problem:
+            await look_at(self._job, state, problem)
+            raise
+
+    async def _applied(self, instruction: Instruction, state: StageState) -> StageState:
         expander = Expander(instruction, state.variables, self._escape)
         number = self._stage.number
         if isinstance(instruction, ins.Run):
