@@ -45,7 +45,8 @@ NFNL_SUBSYS_NFTABLES = 10
 NFNL_MSG_BATCH_BEGIN, NFNL_MSG_BATCH_END = 0x10, 0x11
 NFNL_BATCH_GENID = 1
 ERESTART = 85  # include/linux/errno.h: not one of Python's
-NFPROTO_INET = 1
+NFPROTO_INET, NFPROTO_BRIDGE = 1, 7
+_ROUTED = (NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_INET)
 
 GETCHAIN, GETRULE, GETSETELEM, GETGEN = 4, 7, 13, 16
 
@@ -147,10 +148,9 @@ class NftSocket(NetlinkSocket):
             for _, data in iterate_attributes(parse_attributes(body, 4).get(3, b""))
         ]
 
-    def chains(self) -> list[Chain]:
-        """All chains of all IPv4, IPv6 and inet tables."""
+    def chains(self, families: tuple[int, ...] = _ROUTED) -> list[Chain]:
+        """All chains of the tables of those families; by default of what is routed."""
         found = self._ask(GETCHAIN, 0, b"")
-        families = (NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_INET)
         return [chain for chain in map(Chain, found) if chain.family in families]
 
     def rules(self, table: str, chain: str, family: int = NFPROTO_IPV4) -> list[Rule]:

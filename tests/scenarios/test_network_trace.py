@@ -50,7 +50,7 @@ SUMMARIES = {
     REACHED: r"^\S+ reaches \S+( at \S+)?$",
     REFUSED: r"^\S+ reaches \S+, and is refused there$",
     DROPPED: r"^(dropped|the answer was dropped) by ",
-    LOST: r"last seen on|keeps its ports apart",
+    LOST: r"last seen on|keeps its ports apart|did not leave",
     LEAVES: r"^\S+ reaches the outside: ",
     UNROUTED: r"^\S+ has no way to ",
 }
@@ -196,6 +196,18 @@ def test_who_else_drops_it_is_named(buoy: Buoy, traced: Tracing) -> None:
     assert "see `nft -a list chain inet mine watch`" in text
     run("nft", "delete", "table", "inet", "mine")
 
+    drawn = json.loads(buoy.run("network", "graph", "--format", "json").stdout)
+    web = next(one for one in drawn["containers"] if one["name"] == "app-web-1")
+    inside = ("nsenter", "--net", "--target", str(web["pid"]), "nft", "add")
+    run(*inside, "table", "inet", "own")
+    run(
+        *inside, "chain", "inet", "own", "in", "{ type filter hook input priority 0; policy drop; }"
+    )
+    text = traced("proxy web 80", DROPPED)
+    assert "it came to web-1" in text
+    assert "dropped by somebody else's table, inet own in: its policy" in text
+    run("nsenter", "--net", "--target", str(web["pid"]), "nft", "delete", "table", "inet", "own")
+
     chain("inet", "mine", "back", "prerouting", "accept")
     run("nft", "add", "rule", "inet", "mine", "back", "tcp", "sport", "80", "drop")
     text = traced("host 8080", DROPPED)
@@ -204,6 +216,7 @@ def test_who_else_drops_it_is_named(buoy: Buoy, traced: Tracing) -> None:
     traced("host 8080", REACHED)
 
 
+@needs_program("iptables-legacy")
 def test_what_no_rule_has_dropped_is_told_as_far_as_known(buoy: Buoy, traced: Tracing) -> None:
     buoy.write("compose.yaml", PROJECT)
     buoy.run("up", "-d", "web", "proxy", "apart")
@@ -214,6 +227,11 @@ def test_what_no_rule_has_dropped_is_told_as_far_as_known(buoy: Buoy, traced: Tr
     text = traced("proxy host 8080", LOST)
     assert f"by uplink, not by {devices['app_front']}: another route lies over" in text
     run("ip", "route", "delete", "10.1.0.0/25", "dev", "uplink")
+    run("iptables-legacy", "-P", "FORWARD", "DROP")
+    text = traced("web 203.0.113.77 443", LOST)
+    assert "passes it to the host" in text
+    assert "iptables-legacy has a filter table, whose rules cannot be traced" in text
+    run("iptables-legacy", "-P", "FORWARD", "ACCEPT")
 
     run("sysctl", "-qw", "net.bridge.bridge-nf-call-iptables=0")
     run("sysctl", "-qw", "net.bridge.bridge-nf-call-ip6tables=0")
@@ -222,11 +240,19 @@ def test_what_no_rule_has_dropped_is_told_as_far_as_known(buoy: Buoy, traced: Tr
     assert f"{devices['app_apart']} keeps its ports apart: enable_icc is false" in text
     text = traced("proxy web 80", REACHED)
     assert "rules" not in text  # none is asked
+    chain("bridge", "frames", "forward", "forward", "accept")
+    run("nft", "add", "rule", "bridge", "frames", "forward", "tcp", "dport", "80", "drop")
+    text = traced("proxy web 80 -6", DROPPED)
+    assert (
+        "dropped by somebody else's table, bridge frames forward: meta l4proto tcp dport 80 drop"
+        in text
+    )
+    run("nft", "delete", "table", "bridge", "frames")
 
     run("ip", "link", "delete", devices["app_front"])
     text = traced("proxy web 80", LOST)
     assert f"is no port of {devices['app_front']}" in text
-    assert "`buoy up` puts it back" in text
+    assert "`buoy network repair` puts it right" in text
 
 
 def test_a_trace_that_is_killed_leaves_nothing(buoy: Buoy) -> None:

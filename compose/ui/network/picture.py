@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from compose.graph.drawing import Arrow, Box, Drawing
-from compose.ui.network.words import device_text, network_words, port_texts
+from compose.ui.network.words import device_text, global_ways, network_words, port_texts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def draw_networks(name: str, topology: Topology, shown: Mapping[str, str]) -> Dr
 class _Picture:
     def __init__(self, topology: Topology, shown: Mapping[str, str]) -> None:
         self._topology = topology
-        addresses = [way.address for way in topology.ways]
+        addresses = [way.address for way in global_ways(topology)]
         self._outside = Box(kind="outside", name="outside")
         self._host = Box(kind="host", name=topology.hostname, note=", ".join(addresses))
         self._networks = {one.name: _network_box(one) for one in topology.networks}

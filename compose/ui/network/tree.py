@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from compose.ui.network.matrix import matrix_lines
-from compose.ui.network.words import device_text, link_text, network_words, port_texts
+from compose.ui.network.words import (
+    MENDING,
+    device_text,
+    global_ways,
+    is_damaged,
+    link_text,
+    network_words,
+    port_texts,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +32,8 @@ def to_text(topology: Topology, shown: Mapping[str, str], width: int) -> str:
     matrix = matrix_lines(topology, shown, width)
     if matrix:
         lines += ["", *matrix]
+    if is_damaged(topology):
+        lines += ["", MENDING]
     return "\n".join(lines) + "\n"
 
 
@@ -32,7 +42,7 @@ class _Tree:
         self._topology, self._shown = topology, shown
 
     def lines(self) -> Iterator[str]:
-        ways = [f"{one.link} {one.address}" for one in self._topology.ways]
+        ways = [f"{one.link} {one.address}" for one in global_ways(self._topology)]
         yield "outside"
         ports = [
             f"{text} {self._shown[one.id]}"

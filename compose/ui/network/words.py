@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from engine import SeenEndpoint, SeenNetwork, SeenPort
+    from engine import SeenEndpoint, SeenNetwork, SeenPort, Topology, Way
 
 _ANY = ("0.0.0.0", "::")
 _STATES = {
@@ -15,6 +15,24 @@ _STATES = {
     "missing": "missing",
     "unplugged": "not plugged into the bridge",
 }
+MENDING = "`buoy network repair` puts right what is missing or not plugged in"
+
+
+def is_damaged(topology: Topology) -> bool:
+    """Whether the kernel has lost something that is on record."""
+    networks = any(one.state != "up" or not one.known for one in topology.networks)
+    endpoints = [endpoint for one in topology.containers for endpoint in one.endpoints]
+    ports = [port for one in topology.containers for port in one.ports]
+    return (
+        networks
+        or any(one.state != "up" for one in endpoints)
+        or any(one.way == "missing" for one in ports)
+    )
+
+
+def global_ways(topology: Topology) -> list[Way]:
+    """The ways to the host, but for link-local addresses."""
+    return [way for way in topology.ways if not way.address.startswith("fe80:")]
 
 
 def port_texts(ports: Iterable[SeenPort]) -> list[str]:

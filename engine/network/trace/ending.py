@@ -39,6 +39,12 @@ class Ending:
         ends, evidence = self._ends, self._evidence
         if any(one.chain == BARRIER for one in evidence.verdicts("host")):
             return self._leaving()
+        answers = evidence.answers(self._begin)
+        arrived = evidence.arrived(ends.arrival)
+        if not (arrived or answers or self._relayed):
+            said, details, hint = why_lost(ends, evidence)
+            self._failed("answer", f"none: {said}", hint, *details)
+            return "lost", said
         if self._relayed:
             said = "a process of Buoy takes it, and makes a connection of its own to "
             self._passed("relay", said + ends.target_name)
@@ -51,14 +57,7 @@ class Ending:
             said = f"the answer was dropped by {dropped.owner}, {dropped.where}"
             self._failed("answer", f"{said}: {dropped.reason}", drop_hint(ends, evidence, dropped))
             return "dropped", said
-        answers = evidence.answers(self._begin)
-        if answers:
-            return self._answer(answers[0].packet)
-        if evidence.arrived(ends.arrival):
-            return self._silence(listens=listens)
-        said, details, hint = why_lost(ends, evidence)
-        self._failed("answer", said, hint, *details)
-        return "lost", said
+        return self._answer(answers[0].packet) if answers else self._silence(listens=listens)
 
     def _leaving(self) -> tuple[Outcome, str]:
         route, flow = self._evidence.host_route, self._evidence.flow

@@ -23,7 +23,8 @@ class Evidence(Record):
     lookup_error  nobody answered there
     address       that the packet was sent to; "": there is none
     behind        where a published port leads to; else the same
-    route         of the source to `address`; host_route: of the host to `behind`
+    route         of the source to `address`
+    host_route    of the host to `behind`; back_route: to the source
     flow          the packet; None: none was sent
     listening     addresses that sockets of the target listen on at the port; None: not looked at
     """
@@ -34,6 +35,7 @@ class Evidence(Record):
     behind: str = ""
     route: FoundRoute | OSError | None = None
     host_route: FoundRoute | OSError | None = None
+    back_route: FoundRoute | OSError | None = None
     flow: Flow | None = None
     listening: tuple[str, ...] | None = None
     seen: Seen = Seen()

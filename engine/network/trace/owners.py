@@ -43,6 +43,8 @@ def foreign_hint(verdict: Verdict, device: str) -> str:
     """How to let packets of `device` through where a table that is not ours has dropped one."""
     if verdict.owner == "firewalld":
         return f"firewall-cmd --zone=trusted --add-interface={device}"
+    if "ufw" in verdict.owner:
+        return f"ufw route allow in on {device}, and the same with `out`"
     if verdict.owner.startswith("iptables-nft"):
         command = "ip6tables" if verdict.family == "ip6" else "iptables"
         chain = "DOCKER-USER" if "Docker" in verdict.owner else verdict.chain

@@ -71,9 +71,9 @@ class Ends:
 
     @property
     def arrival(self) -> str:
-        """The place of the target."""
+        """The place of the target; "": what is outside cannot be watched."""
         if self.target is None:
-            return "host"
+            return "" if self.is_outside else "host"
         return "source" if self.target is self.source else "target"
 
     def shared(self) -> list[SeenNetwork]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 from typing import TYPE_CHECKING
 
@@ -79,25 +78,39 @@ def why_lost(ends: Ends, evidence: Evidence) -> tuple[str, tuple[str, ...], str]
         return said, (), "take the option away to let its containers reach each other"
     last = [one for one in evidence.seen.sightings if one in evidence.sent(one.place)]
     if not last:
-        said = f"it did not leave {ends.source_name}"
-        return said, (), "nobody on that link has the address: it could not be resolved"
-    said = f"it was last seen on {last[-1].link}; no rule of nftables dropped it"
-    details = [*_suspects(ends, evidence, last[-1].link)]
-    hint = "it may be one of the above" if details else ""
-    return said, tuple(details), hint
+        said = f"it did not leave {ends.source_name}: nobody on its link answers for that address"
+        return said, tuple(_wrong_routes(ends, evidence)), ""
+    link = last[-1].link
+    details = [*_wrong_routes(ends, evidence), *_suspects(link)]
+    said = f"it was last seen on {link}; no rule of nftables dropped it"
+    return said, tuple(details), "it may be one of these" if details else ""
 
 
-def _suspects(ends: Ends, evidence: Evidence, link: str) -> list[str]:
+def _wrong_routes(ends: Ends, evidence: Evidence) -> list[str]:
+    """Routes of the host that lead past our networks, there or back."""
+    found = []
+    ways = [(evidence.behind, evidence.host_route)]
+    if evidence.flow is not None and ends.source is not None:
+        ways.append((evidence.flow.source, evidence.back_route))
+    for address, route in ways:
+        network = ends.network_of(address)
+        if isinstance(route, OSError) and network is not None:
+            found.append(f"the host's route to {address}: {os.strerror(route.errno or 0)}")
+        elif isinstance(route, FoundRoute) and network and _leads_past(route, network.device):
+            found.append(
+                f"the host sends to {address} by {route.link}, not by {network.device}: "
+                "another route lies over that subnet"
+            )
+    return found
+
+
+def _leads_past(route: FoundRoute, device: str) -> bool:
+    return route.kind == "unicast" and route.link != device
+
+
+def _suspects(link: str) -> list[str]:
     """What else drops packets, as it is set here."""
     found = []
-    route, network = evidence.host_route, ends.network_of(evidence.behind)
-    if isinstance(route, FoundRoute) and network is not None and route.link != network.device:
-        found.append(
-            f"the host sends to {evidence.behind} by {route.link}, not by {network.device}: "
-            "another route lies over that subnet"
-        )
-    if isinstance(route, OSError) and route.errno != errno.ENETUNREACH:
-        found.append(f"the host's route to {evidence.behind}: {os.strerror(route.errno or 0)}")
     if _setting(f"ipv4/conf/{link}/rp_filter") == "1" or _setting("ipv4/conf/all/rp_filter") == "1":
         found.append(f"rp_filter is strict: {link} takes only what would be answered by it")
     if _setting("ipv4/ip_forward") == "0":

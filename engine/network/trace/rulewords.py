@@ -25,6 +25,7 @@ _VERDICTS = {
     -5: "return",
 }
 _META = {
+    1: "meta protocol",
     3: "mark",
     4: "iif",
     5: "oif",

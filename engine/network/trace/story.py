@@ -18,12 +18,6 @@ if TYPE_CHECKING:
     from engine.network.trace.facts import Outcome, Stage, State, Verdict
     from engine.network.trace.places import Ends
 
-_MENDING = {
-    "missing": "its link is missing at the host: `buoy up --force-recreate` makes it anew",
-    "unplugged": "somebody took it off its bridge: `buoy up` puts it back",
-    "down": "somebody switched its link off at the host: `ip link set LINK up`",
-}
-
 
 def tell(ends: Ends, evidence: Evidence) -> Trace:
     """The whole story."""
@@ -185,8 +179,9 @@ def _pair(endpoint: SeenEndpoint) -> str:
 
 
 def _state_hint(endpoint: SeenEndpoint) -> str:
-    """What makes the link whole again."""
-    return _MENDING.get(endpoint.state, "")
+    if endpoint.state == "up":
+        return ""
+    return f"its link at the host is {endpoint.state}: `buoy network repair` puts it right"
 
 
 def _is_told(verdict: Verdict) -> bool:

@@ -56,6 +56,7 @@ def _gather(own_table: str, question: Question, ends: Ends, places: Mapping[str,
     sender = Sender(
         begin, question.protocol, route.source or evidence.address, evidence.address, question.port
     )
+    evidence = evidence.replace(back_route=find_route(places["host"], sender.flow.source))
     with closing(sender):
         seen = watch(sender, places, own_table, guarded=ends.is_outside)
     return evidence.replace(flow=sender.flow, seen=seen)

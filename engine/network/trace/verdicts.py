@@ -19,7 +19,7 @@ from engine.kernel.netlink import (
     parse_attributes,
     split_messages,
 )
-from engine.kernel.nftables import NFNL_SUBSYS_NFTABLES, NFPROTO_INET, NftSocket
+from engine.kernel.nftables import NFNL_SUBSYS_NFTABLES, NFPROTO_BRIDGE, NFPROTO_INET, NftSocket
 from engine.kernel.nftbatch import (
     HOOK_OUTPUT,
     HOOK_POSTROUTING,
@@ -37,14 +37,16 @@ if TYPE_CHECKING:
     from engine.kernel.nftables import Chain, Rule
     from engine.network.trace.facts import Flow
 
-FAMILIES = {1: "inet", 2: "ip", 5: "netdev", 7: "bridge", 10: "ip6"}
+FAMILIES = {1: "inet", 2: "ip", 7: "bridge", 10: "ip6"}
 BARRIER = "barrier"
 
 _NFT_TRACE = NFNL_SUBSYS_NFTABLES << 8 | 17
 _ADD_MEMBERSHIP, _GROUP_NFTRACE = 1, 9
-_TABLE, _CHAIN, _HANDLE, _KIND, _VERDICT, _TRANSPORT, _POLICY = 1, 2, 3, 4, 5, 9, 16
+_TABLE, _CHAIN, _HANDLE, _KIND, _VERDICT = 1, 2, 3, 4, 5
+_ID, _NETWORK, _TRANSPORT, _POLICY = 6, 8, 9, 16
 _BY_POLICY = 1
 _FLAGS_AT = 13  # in the header of TCP
+_ETH_P_IP, _ETH_P_IPV6 = 0x0800, 0x86DD
 _FIRST, _TRACKED, _LAST = -450, -150, 2**31 - 2  # before all; known to conntrack; before it is sent
 
 
@@ -63,14 +65,17 @@ class Verdicts:
         self._netlink = NftSocket(_netfilter(netns_fd))
         self._chains: list[Chain] = []
         self._rules: dict[tuple[int, str, str], list[Rule]] = {}
-        self._is_answer = False  # the packet that is told of
+        self._packets: dict[bytes, str | None] = {}  # what they are, by the number of the trace
         try:
             self._listening.bind((0, 0))
             self._listening.setsockopt(SOL_NETLINK, _ADD_MEMBERSHIP, _GROUP_NFTRACE)
             self._listening.setblocking(False)
-            self._chains = self._netlink.chains()
-            if self._chains:
-                self._netlink.commit(self._batch(guarded=guarded))
+            self._chains = self._netlink.chains(tuple(FAMILIES))
+            families = {chain.family for chain in self._chains}
+            batches = [self._batch(guarded=guarded)] if families - {NFPROTO_BRIDGE} else []
+            if NFPROTO_BRIDGE in families:
+                batches.append(self._bridge_batch())
+            self._netlink.commit(*batches)
         except BaseException:
             self.close()
             raise
@@ -98,7 +103,8 @@ class Verdicts:
     def _batch(self, *, guarded: bool) -> Batch:
         batch = Batch(self._table, NFPROTO_INET)
         batch.add_table(owned=True)
-        flow, back = _matched(self._flow), _matched_answers(self._flow)
+        flow = _of_version(self._flow) + _matched(self._flow)
+        back = _matched_answers(self._flow)
         for name, hook, priority, matched in (
             ("first", HOOK_PREROUTING, _FIRST, flow),
             ("first-own", HOOK_OUTPUT, _FIRST, flow),
@@ -113,10 +119,24 @@ class Verdicts:
                 batch.add_rule(BARRIER, matched + nft.DROP)
         return batch
 
+    def _bridge_batch(self) -> Batch:
+        """For the rules of bridges, which the same packets meet first."""
+        batch = Batch(self._table, NFPROTO_BRIDGE)
+        batch.add_table(owned=True)
+        for name, hook in (("first", HOOK_PREROUTING), ("first-own", HOOK_OUTPUT)):
+            batch.add_chain(name, "filter", hook, _FIRST)
+            batch.add_rule(name, _of_ethertype(self._flow) + _matched(self._flow) + nft.trace())
+        return batch
+
     def _verdict(self, body: bytes) -> Iterator[Verdict]:
         given = parse_attributes(body, 4)
-        if _TRANSPORT in given:  # with the first of each chain that begins
-            self._is_answer = not _is_sent(self._flow, given[_TRANSPORT])
+        number = given.get(_ID, b"")
+        if _TRANSPORT in given:  # with the first of each base chain
+            headers = given.get(_NETWORK, b""), given[_TRANSPORT]
+            self._packets[number] = _kind_of(self._flow, *headers)
+        kind = self._packets.get(number)
+        if kind is None:  # somebody else traces, too
+            return
         table, chain = (given.get(one, b"").rstrip(b"\0").decode() for one in (_TABLE, _CHAIN))
         if table == self._table and chain != BARRIER:
             return
@@ -138,7 +158,7 @@ class Verdicts:
             said=said,
             rule=rule,
             comment=comment,
-            answer=self._is_answer,
+            answer=kind == "answer",
         )
 
     def _rule(self, family: int, table: str, chain: str, handle: bytes) -> Rule | None:
@@ -148,11 +168,19 @@ class Verdicts:
         return next((rule for rule in self._rules[key] if rule.handle == handle), None)
 
 
-def _is_sent(flow: Flow, transport: bytes) -> bool:
-    """Whether a packet is ours, by its transport header, and not an answer to it."""
+def _kind_of(flow: Flow, network: bytes, transport: bytes) -> str | None:
+    """Whether a packet, by its headers, is the one that was `sent` or an `answer`; else None."""
+    place = 6 if network[0] >> 4 == 6 else 9
+    if network[place] != flow.number:
+        return None
+    own = struct.pack(">H", flow.source_port)
     if flow.protocol == "icmp":
-        return transport[0] in ECHO_REQUESTS
-    return int.from_bytes(transport[:2], "big") == flow.source_port
+        if transport[4:6] != own:
+            return None
+        return "sent" if transport[0] in ECHO_REQUESTS else "answer"
+    if transport[:2] == own:
+        return "sent"
+    return "answer" if transport[2:4] == own else None
 
 
 def _netfilter(netns_fd: int) -> socket.socket:
@@ -166,7 +194,7 @@ def _matched(flow: Flow) -> bytes:
     number = struct.pack(">H", flow.source_port)
     first = nft.load_payload(nft.TRANSPORT_HEADER, _FLAGS_AT, 1) + nft.compare(bytes([SYN]))
     return (
-        _of_version(flow)
+        _of_protocol(flow)
         + nft.load_source(flow.header)
         + nft.compare(_packed(flow, flow.source))
         + nft.load_destination(flow.header)
@@ -181,6 +209,7 @@ def _matched_connection(flow: Flow) -> bytes:
     """Packets of its connection in either direction, as they are now."""
     return (
         _of_version(flow)
+        + _of_protocol(flow)
         + nft.load_original(nft.CT_SRC[flow.header.family])
         + nft.compare(_packed(flow, flow.source))
         + nft.load_original(nft.CT_PROTO_SRC)
@@ -193,12 +222,17 @@ def _matched_answers(flow: Flow) -> bytes:
 
 
 def _of_version(flow: Flow) -> bytes:
-    return (
-        nft.load_meta(nft.META_NFPROTO)
-        + nft.compare(bytes([flow.header.family]))
-        + nft.load_meta(nft.META_L4PROTO)
-        + nft.compare(bytes([flow.number]))
-    )
+    return nft.load_meta(nft.META_NFPROTO) + nft.compare(bytes([flow.header.family]))
+
+
+def _of_ethertype(flow: Flow) -> bytes:
+    """The IP version where all of Ethernet comes by."""
+    ethertype = _ETH_P_IPV6 if flow.header is nft.IPV6 else _ETH_P_IP
+    return nft.load_meta(nft.META_PROTOCOL) + nft.compare(struct.pack(">H", ethertype))
+
+
+def _of_protocol(flow: Flow) -> bytes:
+    return nft.load_meta(nft.META_L4PROTO) + nft.compare(bytes([flow.number]))
 
 
 def _packed(flow: Flow, address: str) -> bytes:
