@@ -42,13 +42,10 @@ _STATES = {1: "invalid", 2: "established", 4: "related", 8: "new", 64: "untracke
 _COMPARE = ("", "!= ", "< ", "<= ", "> ", ">= ")
 _PAYLOAD: dict[tuple[int, ...], str] = {
     (NETWORK_HEADER, 9, 1): "ip protocol",
-    (NETWORK_HEADER, 12, 4): "ip saddr",
-    (NETWORK_HEADER, 16, 4): "ip daddr",
-    (NETWORK_HEADER, 8, 16): "ip6 saddr",
-    (NETWORK_HEADER, 24, 16): "ip6 daddr",
     (TRANSPORT_HEADER, 0, 2): "sport",
     (TRANSPORT_HEADER, 2, 2): "dport",
 }
+_ADDRESSES = {12: ("ip saddr", 4), 16: ("ip daddr", 4), 8: ("ip6 saddr", 16), 24: ("ip6 daddr", 16)}
 _PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6", 132: "sctp"}
 _FAMILIES = {2: "ipv4", 10: "ipv6"}
 _ABSENT = 1
@@ -112,10 +109,7 @@ class _Reading:
         if name == "payload":
             register = _register(given.get(1, b""))
             place = tuple(_number(given.get(one, b"")) for one in (2, 3, 4))
-            loaded = _PAYLOAD.get(place, f"@header{place}")
-            self._shown[register] = _address if "addr" in loaded else _plain
-            if loaded == "ip protocol":
-                self._shown[register] = _protocol
+            loaded, self._shown[register] = _payload(*place)
         elif name == "fib":
             register, loaded = _register(given.get(1, b"")), "fib type"
             self._shown[register] = _host_order
@@ -133,7 +127,7 @@ class _Reading:
         mask = self._masks.get(register)
         if mask is not None and not any(data) and how == 1:  # any of these bits
             return f"{loaded} {shown(mask)}"
-        more = f"/{_prefix_length(mask)}" if mask and "addr" in loaded else ""
+        more = f"/{int.from_bytes(mask, 'big').bit_count()}" if mask and "addr" in loaded else ""
         return f"{loaded} {_COMPARE[how]}{shown(data)}{more}"
 
     def _looked_up(self, given: dict[int, bytes]) -> str:
@@ -156,13 +150,19 @@ def _shower(name: str, key: int) -> Callable[[bytes], str]:
     return {15: _family, 16: _protocol}.get(key, _host_order)
 
 
-def _address(data: bytes) -> str:
-    """Also of one that is cut off behind its prefix."""
-    version6 = len(data) == 16
-    size = 16 if version6 else 4
-    return socket.inet_ntop(
-        socket.AF_INET6 if version6 else socket.AF_INET, data[:size].ljust(size, b"\0")
-    )
+def _payload(base: int, offset: int, length: int) -> tuple[str, Callable[[bytes], str]]:
+    """What the bytes of a header are, and how they are shown."""
+    name, size = _ADDRESSES.get(offset, ("", 0))
+    if base == NETWORK_HEADER and length <= size:  # whole bytes of a prefix: no more is loaded
+        return name, lambda data: _address(data, size)
+    name = _PAYLOAD.get((base, offset, length), f"@{base},{offset},{length}")
+    return name, _protocol if name == "ip protocol" else _plain
+
+
+def _address(data: bytes, size: int) -> str:
+    family = socket.AF_INET6 if size == 16 else socket.AF_INET
+    prefix = f"/{len(data) * 8}" if len(data) < size else ""
+    return socket.inet_ntop(family, data.ljust(size, b"\0")) + prefix
 
 
 def _states(data: bytes) -> str:
@@ -184,10 +184,6 @@ def _plain(data: bytes) -> str:
 
 def _host_order(data: bytes) -> str:
     return str(int.from_bytes(data, "little"))
-
-
-def _prefix_length(mask: bytes) -> int:
-    return int.from_bytes(mask, "big").bit_count()
 
 
 def _number(data: bytes) -> int:
