@@ -1,4 +1,4 @@
-"""Debian's docker-registry on loopback, filled by skopeo: for measuring pulls."""
+"""Debian's docker-registry on loopback, filled by skopeo."""
 
 from __future__ import annotations
 
@@ -24,18 +24,22 @@ class DockerRegistry:
         self._policy = directory / "policy.json"
         self._policy.write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
 
-    def push(self, archive: Path, name: str) -> str:
-        """The only image of a docker-archive, compressed by gzip; its reference."""
+    def push(self, archive: Path, name: str, *options: str) -> str:
+        """The only image of a docker-archive, compressed by gzip if `options` of skopeo do not
+        say otherwise; its reference."""
         reference = f"{self.host}/{name}"
         command = ["skopeo", "--policy", str(self._policy), "copy", "-q", "--dest-tls-verify=false"]
         places = [f"docker-archive:{archive}", f"docker://{reference}"]
-        subprocess.run([*command, *places], check=True)
+        subprocess.run([*command, *options, *places], check=True)
         return reference
 
 
 @contextlib.contextmanager
-def docker_registry(directory: Path) -> Iterator[DockerRegistry]:
-    """For the length of a with-block; its content and files are in `directory`."""
+def docker_registry(directory: Path, *, http: str = "", more: str = "") -> Iterator[DockerRegistry]:
+    """For the length of a with-block; its content and files are in `directory`.
+
+    http, more  of its configuration: within `http`, and at the top, as lines of YAML
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -44,7 +48,7 @@ def docker_registry(directory: Path) -> Iterator[DockerRegistry]:
     config.write_text(
         "version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\n"
         f"storage: {{filesystem: {{rootdirectory: {directory}/registry}}}}\n"
-        f"http: {{addr: '{host}'}}\n"
+        f"http: {{addr: '{host}'{', ' + http if http else ''}}}\n{more}\n"
     )
     with (directory / "registry.log").open("wb") as log:
         server = subprocess.Popen(["docker-registry", "serve", config], stdout=log, stderr=log)
