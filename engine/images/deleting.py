@@ -12,13 +12,14 @@ import os
 import secrets
 import shutil
 
-TYPE_CHECKING = False  # `typing` takes 3 ms
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
 _DOOMED = "gone-"
-_DOOMED_ELSEWHERE = ("container-", "volume-")  # by commands that were killed
+_PREFIXES = (_DOOMED, "container-", "volume-")  # those of other parts are as good as gone, too
 PATIENCE_S = 1.0  # small things are gone when a command returns
+
+
+def is_doomed(name: str) -> bool:
+    """Whether what has this name in the temporary directory is to be deleted."""
+    return name.startswith(_PREFIXES)
 
 
 def doom(path: str, temporary: str) -> None:
@@ -31,7 +32,7 @@ def doom(path: str, temporary: str) -> None:
 
 def delete_doomed(temporary: str, wait_s: float | None = PATIENCE_S) -> bool:
     """Start deleting; whether it is done after `wait_s` seconds (None: however long it takes)."""
-    if not any(_names(temporary)):
+    if not any(map(is_doomed, os.listdir(temporary))):
         return True
     import subprocess
 
@@ -54,7 +55,7 @@ def delete_doomed(temporary: str, wait_s: float | None = PATIENCE_S) -> bool:
 
 def main(temporary: str) -> int:
     """Delete all that is doomed; what another process deletes at the same time is no failure."""
-    for name in _names(temporary):
+    for name in filter(is_doomed, os.listdir(temporary)):
         path = f"{temporary}/{name}"
         if os.path.isdir(path) and not os.path.islink(path):
             shutil.rmtree(path, ignore_errors=True)
@@ -62,8 +63,3 @@ def main(temporary: str) -> int:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
     return 0
-
-
-def _names(temporary: str) -> Iterable[str]:
-    prefixes = (_DOOMED, *_DOOMED_ELSEWHERE)
-    return [name for name in os.listdir(temporary) if name.startswith(prefixes)]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from engine.images.blobs import BlobStore
 from engine.images.config import parse_config_document
-from engine.images.deleting import PATIENCE_S, delete_doomed, doom
+from engine.images.deleting import PATIENCE_S, delete_doomed, doom, is_doomed
 from engine.images.digest import sha256
 from engine.images.layers import LayerStore
 from engine.images.records import sync_filesystem
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from engine.images.records import Records
     from engine.state.paths import Roots
-
-_HALF_MADE = ("layer-", "blob-", "archive-", "bootstrap-")
 
 
 class Store:
@@ -40,7 +38,7 @@ class Store:
 
     @property
     def temporary(self) -> str:
-        """Where half-made things go; their names begin with one of the known prefixes."""
+        """Where half-made things go while the store is held; what ends with `.lock` stays."""
         return self._roots.temporary
 
     @contextlib.contextmanager
@@ -135,9 +133,9 @@ class Store:
         return alone
 
     def _doom_leftovers(self) -> None:
-        """Half-made things of commands that were killed."""
+        """Half-made things of commands that were killed: who makes something holds the store."""
         for name in os.listdir(self._roots.temporary):
-            if name.startswith(_HALF_MADE):
+            if not name.endswith(".lock") and not is_doomed(name):
                 doom(f"{self._roots.temporary}/{name}", self._roots.temporary)
         self.layers.doom_unfinished()
 
