@@ -46,7 +46,7 @@ def build_spec(
         context=build.context,
         dockerfile=build.dockerfile,
         dockerfile_inline=build.dockerfile_inline,
-        args={**build.args, **args},
+        args={**epoch_argument(), **build.args, **args},
         target=build.target,
         labels={**build.labels, **labels},
         tags=(service.image_name, *build.tags),
@@ -72,6 +72,12 @@ def _secrets(project: Project, build: Build) -> dict[str, BuildSecret]:
     """By the id that RUN names."""
     sources = ((one.target, project.secrets[one.source]) for one in build.secrets)
     return {name: BuildSecret(file=source.file, text=source.content) for name, source in sources}
+
+
+def epoch_argument() -> dict[str, str]:
+    """What makes a build reproducible is taken from the environment, as `docker build` does."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    return {"SOURCE_DATE_EPOCH": epoch} if epoch else {}
 
 
 def cache_limit_bytes() -> int | None:

@@ -22,8 +22,9 @@ from engine.build.pruning import default_limit_bytes, prune_cache
 from engine.build.run import check_entitled
 from engine.build.sandbox import remove_abandoned
 from engine.build.settings import Scope
-from engine.build.stage import StageBuilder, now
+from engine.build.stage import StageBuilder
 from engine.build.stages import check_sources, find_target, needed_stages
+from engine.build.times import VARIABLE, made_at, parse_epoch
 from engine.errors import Problem
 from engine.images.platform import host_platform
 from engine.images.reference import parse_reference
@@ -162,6 +163,7 @@ class _Build:
             platform=str(platform),
             stage=self._stage,
             debugger=self._debugger,
+            epoch_s=parse_epoch(spec.args),
         )
 
     async def _stage(self, number: int) -> StageState:
@@ -181,11 +183,12 @@ class _Build:
         record = {
             "image": image_document(state, labels, None),
             "layers": list(state.chain_ids),
+            "epoch": self._job.epoch_s,
         }
         key = key_of(record)
         known = self._cache.find(key)
         if known is None:
-            known = Cached(chain_id=None, created=now())
+            known = Cached(chain_id=None, created=made_at(self._job.epoch_s))
             self._cache.add(key, {"step": "image"}, known)
         document = image_document(state, labels, known.created)
         create = self._engine.images.create
@@ -225,7 +228,7 @@ def _unused_arguments(dockerfile: Dockerfile, given: Mapping[str, str]) -> list[
 
     instructions = [*dockerfile.arguments, *(i for s in dockerfile.stages for i in s.instructions)]
     declared = {name for i in instructions if isinstance(i, Arg) for name, _ in i.pairs}
-    others = given.keys() - declared - PREDEFINED_ARGUMENTS
+    others = given.keys() - declared - PREDEFINED_ARGUMENTS - {VARIABLE}
     unused = sorted(name for name in others if not name.startswith("BUILDKIT_"))
     if not unused:
         return []

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from engine.build.changes import apply_changes
 from engine.build.document import config_document
-from engine.build.stage import now
 from engine.build.stubs import ALWAYS, missing_stubs, remove_stubs
+from engine.build.times import made_at
 from engine.errors import ContainerProblem
 from engine.kernel.record import Record
 
@@ -80,7 +80,7 @@ def _create(
     container: Container,
 ) -> Image:
     document = engine.images.document(base.id)
-    created = now()
+    created = made_at(None)
     step = {"created": created, "created_by": " ".join(container.command)}
     step |= {"author": wanted.author} if wanted.author else {}
     step |= {"comment": wanted.message} if wanted.message else {}

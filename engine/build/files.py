@@ -14,6 +14,7 @@ from engine.build.copying import CopyFailed, SourceMissing, perform, scratch
 from engine.build.job import LayerStep
 from engine.build.modes import parse_mode
 from engine.build.sources import find_parts
+from engine.build.times import keep_layer
 from engine.build.zstd import decompressed_sources
 from engine.errors import BuildProblem
 
@@ -50,7 +51,7 @@ def plan_workdir(
         with _located(instruction, instruction.value), scratch(job.scratch_root, lowers) as place:
             target = place.layers()
             await perform({"do": "directory", "target": target, "to": directory, "owner": owner})
-            return await _keep(job, place, state)
+            return await keep_layer(job, place.upper, state.chain_ids)
 
     record = {
         "instruction": instruction.text,
@@ -159,7 +160,7 @@ class _CopyPlan:
             if self._heredocs:
                 with _located(self._instruction, self._instruction.target):
                     await self._copy_heredocs(place)
-            return await _keep(job, place, self._state)
+            return await keep_layer(job, place.upper, self._state.chain_ids)
 
     async def _copy_part(self, part: Part, place: Scratch, report: StepReport) -> None:
         context = part.origin.context
@@ -218,13 +219,6 @@ def _write(path: str, body: str) -> None:
     with open(path, "w", encoding="utf-8") as file:
         file.write(body)
     os.chmod(path, 0o644)
-
-
-async def _keep(job: Job, place: Scratch, state: StageState) -> str | None:
-    """The upper directory as a layer; None where nothing was written."""
-    if not os.listdir(place.upper):
-        return None
-    return await asyncio.to_thread(job.engine.images.add_layer, place.upper, state.chain_ids)
 
 
 def _target(instruction: Copy, state: StageState, expander: Expander) -> str:

@@ -34,6 +34,7 @@ class Job(Record):
     contexts   those that are given by name
     stage      the state at the end of an earlier stage, once it is there
     debugger   looks at what failed; None: nobody does
+    epoch_s    when all is said to have been made, and nothing is newer; None: as it comes
     """
 
     engine: Engine
@@ -48,6 +49,7 @@ class Job(Record):
     platform: str
     stage: Callable[[int], Awaitable[StageState]]
     debugger: Debugger | None
+    epoch_s: int | None
 
     @property
     def scratch_root(self) -> str:

@@ -24,6 +24,7 @@ _WORDS = {
     "inline": "the heredoc",
     "mounts": "the content of a mount",
     "platform": "the platform",
+    "epoch": "SOURCE_DATE_EPOCH",
 }
 
 

@@ -17,6 +17,7 @@ from engine.build.job import LayerStep
 from engine.build.provide import RunMounts
 from engine.build.sandbox import ENDED, container_spec, ensure_network, put_away
 from engine.build.stubs import ALWAYS, missing_stubs, remove_stubs
+from engine.build.times import keep_layer
 from engine.containers.spec import ContainerSpec, Mount
 from engine.errors import BuildProblem, ContainerProblem
 from engine.kernel.record import Record
@@ -171,10 +172,7 @@ class _RunPlan:
             self._check(ended, tail, report.step)
             upper = f"{job.engine.roots.container(container.id)}/upper"
             remove_stubs(upper, stubs, spec.lowers)
-            if not os.listdir(upper):
-                return None
-            layers = job.engine.images
-            return await asyncio.to_thread(layers.add_layer, upper, self._state.chain_ids)
+            return await keep_layer(job, upper, self._state.chain_ids)
         finally:
             await asyncio.shield(put_away(job, container.id))
 

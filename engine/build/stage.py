@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from engine.build import instructions as ins
@@ -19,6 +18,7 @@ from engine.build.run import plan_run
 from engine.build.settings import Scope, apply_setting
 from engine.build.stages import find_stage
 from engine.build.state import DEFAULT_PATH, StageState
+from engine.build.times import made_at
 from engine.build.turns import turn
 from engine.errors import BuildProblem, Problem
 from engine.images.config import ImageConfig
@@ -163,6 +163,8 @@ class StageBuilder:
         self, instruction: Instruction, step: LayerStep, state: StageState
     ) -> StageState:
         job = self._job
+        if job.epoch_s is not None:
+            step = step.replace(record={**step.record, "epoch": job.epoch_s})
         key = key_of(step.record)
         place = place_of(job.path, self._stage.name, str(self._step))
         report = job.reporter.start(self._label(instruction.text))
@@ -193,7 +195,7 @@ class StageBuilder:
             report.failed(problem.what.partition("\n")[0])
             problem.where = problem.where or instruction.where
             raise
-        made = Cached(chain_id=chain_id, created=now())
+        made = Cached(chain_id=chain_id, created=made_at(self._job.epoch_s))
         self._job.cache.add(key, step.record, made)
         report.done()
         return made
@@ -212,11 +214,6 @@ class StageBuilder:
         alias = self._stage.start.alias
         named = alias or (f"stage-{self._stage.number}" if len(stages) > 1 else "")
         return f"[{named} {self._step}/{self._steps}] {text}".replace("[ ", "[")
-
-
-def now() -> str:
-    """RFC 3339, in whole seconds."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _with_variables(state: StageState) -> StageState:
