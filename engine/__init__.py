@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from engine.build.contents import CacheEntry as CacheEntry
     from engine.build.contents import cache_entries as cache_entries
     from engine.build.debugging import FailedStep as FailedStep
+    from engine.build.output import export_tree as export_tree
     from engine.build.progress import BuildEvent as BuildEvent
     from engine.build.pruning import Pruned as Pruned
     from engine.build.pruning import prune_cache as prune_cache
@@ -155,6 +156,7 @@ _HOME = {
     "cache_entries": "engine.build.contents",
     "changed_config": "engine.build.changes",
     "commit": "engine.build.commit",
+    "export_tree": "engine.build.output",
     "fetch_artifact": "engine.images.registry.artifact",
     "observe_ways": "engine.network.exposure",
     "observe_topology": "engine.network.topology.observe",

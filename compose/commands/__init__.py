@@ -27,7 +27,7 @@ VERBS = {
     "exec": "Run a command in a running container",
     "export": "Write the root filesystem of a container as a tar",
     "graph": "Show services, what they need and what they use",
-    "image": "Manage images: ls, pull, push, tag, rm, prune, load, save, import, ...",
+    "image": "Manage images: build, ls, pull, push, tag, rm, prune, load, save, import, ...",
     "images": "List the images that the containers use",
     "kill": "Send a signal to running containers",
     "login": "Log in to a registry",

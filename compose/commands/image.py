@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Coroutine
 
     from compose.commands.context import Context
 
 HELP = "Manage images, of all projects."
 _VERBS = {  # verb -> module with its `add_VERB` and its function
+    "build": "image_build",
     "ls": "image_showing",
     "pull": "image_transfer",
     "push": "image_transfer",
@@ -37,9 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         describe(one)
 
 
-def run(args: argparse.Namespace, context: Context) -> int:
+def run(args: argparse.Namespace, context: Context) -> int | Coroutine[None, None, int]:
     """The exit code of the verb."""
-    result: int = getattr(_module(_VERBS[args.action]), f"run_{args.action}")(args, context)
+    result: int | Coroutine[None, None, int] = getattr(
+        _module(_VERBS[args.action]), f"run_{args.action}"
+    )(args, context)
     return result
 
 

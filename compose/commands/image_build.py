@@ -1,0 +1,162 @@
+"""`buoy image build`: what `docker build` does, with its options."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from compose.commands.parsing import UsageProblem, parse_variables
+from compose.commands.writing import output
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from compose.commands.context import Context
+    from engine import BuildSpec, Image
+
+_REPEATED = {
+    "-t --tag": ("NAME[:TAG]", "name of the image; repeatable, as all that follow"),
+    "--build-arg": ("NAME[=VALUE]", "value of an ARG"),
+    "--build-context": ("NAME=PLACE", "directory, image or URL that FROM and --from may name"),
+    "--label": ("NAME=VALUE", "label of the image"),
+    "--secret": ("id=NAME,src=PATH", "file (or env=VARIABLE) for RUN --mount=type=secret"),
+    "--ssh": ("default|ID=PATH", "agent or keys for RUN --mount=type=ssh"),
+    "--add-host": ("NAME:ADDRESS", "line of /etc/hosts in RUN"),
+    "--ulimit": ("NAME=SOFT[:HARD]", "limit in RUN"),
+    "--allow": ("ENTITLEMENT", "what RUN may ask for: network.host, security.insecure"),
+    "--no-cache-filter": ("STAGE", "stage of which every step is run again"),
+    "--platform": ("OS/ARCHITECTURE", "this machine's, or it is refused"),
+}
+
+
+def add_build(parser: argparse.ArgumentParser) -> None:
+    """Build an image from a Dockerfile and a context.
+
+    The context is a directory, a URL of an archive or a Dockerfile, a git repository, or `-`: an
+    archive or a Dockerfile on standard input.
+    """
+    add = parser.add_argument
+    add("context", metavar="PATH|URL|-")
+    for names, (metavar, text) in _REPEATED.items():
+        add(*names.split(), action="append", default=[], metavar=metavar, help=text)
+    add("-f", "--file", metavar="PATH", help="the Dockerfile, in place of the context's; or -")
+    add("--target", metavar="STAGE", help="the stage to build, in place of the last")
+    add("--no-cache", action="store_true", help="run every step again")
+    add("--pull", action="store_true", help="ask the registry for newer base images")
+    add("--network", default="default", metavar="NETWORK", help="of RUN: default, none, host, one")
+    add("--shm-size", metavar="SIZE", help="of /dev/shm in RUN")
+    text = "DIRECTORY, - (a tar), or type=local|tar|oci|docker,dest=PATH"
+    add("-o", "--output", metavar="OUTPUT", default="type=image", help=text)
+    add("--iidfile", metavar="FILE", help="where to write the id of the image")
+    add("-q", "--quiet", action="store_true", help="print the id alone")
+
+
+async def run_build(args: argparse.Namespace, context: Context) -> int:
+    """0. Raises Problem."""
+    from compose.commands.build_values import parse_output
+    from compose.ui.build_progress import QuietBuilds, build_report
+    from engine import build_image
+
+    kind, destination = parse_output(args.output)
+    report = QuietBuilds() if args.quiet else build_report(context.console)
+    with _asked(args) as spec, report:
+        image = await build_image(context.engine, spec, report.build(""))
+    if args.iidfile:
+        with output(args.iidfile) as file:
+            file.write(image.id.encode())
+    await _put_out(context, image, kind, destination, args.tag)
+    if args.quiet:
+        context.console.out(image.id)
+    return 0
+
+
+async def _put_out(
+    context: Context, image: Image, kind: str, destination: str, names: list[str]
+) -> None:
+    engine = context.engine
+    if kind == "local":
+        from engine import export_tree
+
+        await export_tree(engine, image, os.path.abspath(destination))  # noqa: PTH100, ASYNC240
+    elif kind == "tar":
+        with output(destination) as file:
+            engine.containers.export_layers(image.lowers, file)
+    elif kind == "oci" or (kind == "docker" and destination):
+        with output(destination) as file:
+            form = "oci" if kind == "oci" else "docker-archive"
+            engine.images.save(names or [image.id], file, form)
+
+
+@contextlib.contextmanager
+def _asked(args: argparse.Namespace) -> Iterator[BuildSpec]:
+    """The build that the command line asks for; what standard input brings is there so long."""
+    from compose.commands import build_values as values
+    from compose.reconcile.build_spec import MIB, cache_limit_bytes
+    from compose.source.values import parse_size
+    from engine import BuildSpec
+
+    if args.context == args.file == "-":
+        raise UsageProblem("standard input cannot be both the context and the Dockerfile")
+    with contextlib.ExitStack() as held:
+        place, inline = args.context, None
+        if place == "-":
+            place = held.enter_context(_standard_input())
+        elif args.file == "-":
+            inline = sys.stdin.read()
+        if not _is_url(place):
+            place = os.path.abspath(place)  # noqa: PTH100 - a path as the user writes it
+        local = os.path.isdir(place)  # noqa: PTH112
+        file = args.file or "Dockerfile"
+        yield BuildSpec(
+            context=place,
+            dockerfile=os.path.abspath(file) if local and args.file else file,  # noqa: PTH100
+            dockerfile_inline=inline,
+            args=parse_variables(args.build_arg),
+            target=args.target,
+            labels=values.parse_pairs(args.label, "--label"),
+            tags=tuple(args.tag),
+            no_cache=args.no_cache,
+            pull=args.pull,
+            network=args.network,
+            extra_hosts=values.parse_hosts(args.add_host),
+            shm_size_bytes=parse_size(args.shm_size) if args.shm_size else 64 * MIB,
+            ulimits=values.parse_ulimits(args.ulimit),
+            additional_contexts=_contexts(
+                values.parse_pairs(args.build_context, "--build-context")
+            ),
+            secrets=values.parse_secrets(args.secret),
+            ssh=values.parse_ssh(args.ssh),
+            entitlements=tuple(args.allow),
+            platforms=tuple(one for entry in args.platform for one in entry.split(",")),
+            no_cache_stages=tuple(args.no_cache_filter),
+            cache_limit_bytes=cache_limit_bytes(),
+        )
+
+
+def _contexts(pairs: dict[str, str]) -> dict[str, str]:
+    """Those that are paths as absolute ones."""
+    return {
+        name: place if _is_url(place) else os.path.abspath(place)  # noqa: PTH100
+        for name, place in pairs.items()
+    }
+
+
+def _is_url(place: str) -> bool:
+    return "://" in place or place.startswith(("git@", "github.com/"))
+
+
+@contextlib.contextmanager
+def _standard_input() -> Iterator[str]:
+    """A file with what comes from there: the engine sees what it is."""
+    if sys.stdin.isatty():
+        raise UsageProblem("standard input is a terminal", hint="`-` is an archive or a Dockerfile")
+    import shutil
+    import tempfile
+
+    with tempfile.NamedTemporaryFile(prefix="buoy-context-") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+        file.flush()
+        yield file.name

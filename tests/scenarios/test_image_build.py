@@ -1,0 +1,114 @@
+"""`buoy image build`: docker build's command line."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import tarfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.marks import needs_root
+from tests.scenarios.conftest import COMMAND
+
+if TYPE_CHECKING:
+    from tests.scenarios.conftest import Buoy
+
+pytestmark = [needs_root, pytest.mark.usefixtures("busybox")]
+
+DOCKERFILE = """\
+FROM busybox AS one
+ARG a
+RUN --mount=type=secret,id=s --mount=type=secret,id=V,env=V \\
+    echo $a $(cat /run/secrets/s) $V; ulimit -Sn; grep there /etc/hosts; ls /sys/class/net
+COPY --from=more x /x
+FROM scratch
+COPY --from=one /x /dir/x
+"""
+
+
+def test_the_options_of_docker_build(buoy: Buoy) -> None:
+    buoy.write("context/other", DOCKERFILE)
+    buoy.write("more/x", "x")
+    buoy.write("secret", "read")
+    options = "-t example/one -t example/two:3 -f context/other --build-arg a=given --label l=m"
+    options += (
+        " --secret id=s,src=secret --secret id=V --ulimit nofile=99 --add-host there:10.0.0.9"
+    )
+    options += " --network none --build-context more=more --iidfile id --shm-size 1m"
+    done = buoy.run("image", "build", *options.split(), "context", environment={"V": "variable"})
+    said = {line.split(" ", 2)[2] for line in done.stderr.splitlines() if line.count(" ") > 1}
+    assert said >= {"given read variable", "99", "10.0.0.9\tthere", "lo"}
+    image = (buoy.directory / "id").read_text()
+    (found,) = json.loads(buoy.run("image", "inspect", "example/one").stdout)
+    assert found["Id"] == image
+    assert found["Config"]["Labels"] == {"l": "m"}
+    assert buoy.run("image", "inspect", "example/two:3", "--format", "{{.Id}}").lines == [image]
+    again = buoy.run(
+        "image", "build", "-q", *options.split(), "context", environment={"V": "another"}
+    )
+    assert (again.lines, again.stderr) == ([image], "")
+
+
+def test_where_the_result_goes(buoy: Buoy) -> None:
+    buoy.write("Dockerfile", DOCKERFILE)
+    buoy.write("more/x", "x")
+    build = ("image", "build", "--build-context", "more=more", ".")
+    (buoy.directory / "out/dir").mkdir(parents=True)
+    (buoy.directory / "out/dir/stays").touch()
+    buoy.run(*build, "-o", "out")
+    assert sorted(os.listdir(buoy.directory / "out/dir")) == ["stays", "x"]  # noqa: PTH208
+    command = [str(COMMAND), *build, "-o", "-"]
+    done = subprocess.run(
+        command, cwd=buoy.directory, env=buoy.environment, check=True, capture_output=True
+    )
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+        assert archive.getnames() == ["dir", "dir/x"]
+    buoy.run(*build, "-t", "example/a", "-o", "type=oci,dest=a.tar")
+    buoy.run(*build, "-t", "example/a", "-o", "type=docker,dest=b.tar")
+    for name in ("a.tar", "b.tar"):
+        assert buoy.run("image", "load", "-i", name).lines == ["Loaded image: example/a:latest"]
+
+
+def test_what_standard_input_may_be(buoy: Buoy) -> None:
+    plain = "FROM busybox\nRUN echo seen\n"
+    assert "seen" in buoy.run("image", "build", "-", input=plain).stderr
+    buoy.write("f", "content of f")
+    text = "FROM busybox\nCOPY f /\nRUN cat f\n"
+    assert "content of f" in buoy.run("image", "build", "-f", "-", ".", input=text).stderr
+    buoy.write("sub/Dockerfile", text)
+    subprocess.run(["tar", "-czf", "c.tgz", "f", "sub"], cwd=buoy.directory, check=True)
+    command = [str(COMMAND), "image", "build", "-f", "sub/Dockerfile", "-"]
+    with (buoy.directory / "c.tgz").open("rb") as archive:
+        done = subprocess.run(
+            command,
+            env=buoy.environment,
+            stdin=archive,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert "CACHED" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ("-f - -", "usage"),
+        ("--secret id=x,src=nothing .", "usage"),
+        ("--secret src=x .", "usage"),
+        ("--ssh other .", "usage"),
+        ("--ulimit nofile .", "usage"),
+        ("--label x .", "usage"),
+        ("--output type=odd .", "usage"),
+        ("--platform linux/riscv64 .", "not-built-yet"),
+        ("nowhere", "no-dockerfile"),
+    ],
+)
+def test_what_is_wrong_is_said(buoy: Buoy, options: str, code: str) -> None:
+    done = buoy.run("image", "build", *options.split(), check=False)
+    assert done.exit_code != 0
+    assert f"error: {code}" in done.stderr
