@@ -2,8 +2,8 @@
 
     python -m tests.bench.images [REPETITIONS] [--below DIRECTORY]
 
-A 170 MB image of one layer and a 580 MB image of three are loaded, removed, pulled from a Debian
-`docker-registry` on this machine; medians of 5 of the time it took, the time of the processors that
+A 170 MB image of one layer and a 580 MB image of three are loaded, saved, removed, and pulled from a
+Debian `docker-registry` on this machine; medians of 5 of the time it took, the time of the processors that
 went into it, and memory: the largest sum of the PSS of all processes of one party, the command and
 its children here, the client, dockerd and containerd there, of which the last two are there always.
 
@@ -126,8 +126,10 @@ def descendants(top: int) -> set[int]:
 def measure(ours: Bench, theirs: Bench, image: Image) -> None:
     """One round of everything, one party after the other."""
     archive, project = str(image.archive), str(image.project)
+    saved = str(image.project.with_suffix(".tar"))
     calls = {
         "load": (("image", "load", "-q", "-i", archive), ("load", "-q", "-i", archive)),
+        "save": (("image", "save", "-o", saved, image.name), ("save", "-o", saved, image.name)),
         "remove": (("image", "rm", image.name), ("rmi", image.name)),
         "pull": (("-f", project, "pull", "-q"), ("pull", "-q", image.pulled)),
         "remove pulled": (("image", "rm", image.pulled), ("rmi", image.pulled)),
