@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 import json
 import os
-import shutil
 import tempfile
 from typing import TYPE_CHECKING
 
 from engine.kernel.interpreter import command_line
 from engine.kernel.record import Record
+from engine.kernel.removal import remove_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -58,7 +58,7 @@ def scratch(temporary: str, lowers: Sequence[str]) -> Iterator[Scratch]:
         os.chmod(f"{directory}/upper", 0o755)
         yield Scratch(lowers=tuple(lowers), directory=directory)
     finally:
-        shutil.rmtree(directory)
+        remove_tree(directory)
 
 
 async def perform(job: dict[str, Any]) -> Any:

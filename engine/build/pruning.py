@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from engine.build.contents import directories, layers
 from engine.kernel.record import Record
+from engine.kernel.removal import remove_tree
 from engine.state.db import transaction
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def prune_cache(
             if entry.kind == "regular":
                 freed += shelf.forget(entry.id)
             else:
-                shutil.rmtree(entry.id)
+                remove_tree(entry.id)
                 freed += entry.size_bytes
     if gone:
         _forget_steps(engine, [entry.id for entry in gone if entry.kind == "regular"])

@@ -17,6 +17,7 @@ import zlib
 from engine.build.ignore import clean
 from engine.build.place import PlaceError
 from engine.kernel.openat2 import open_in_root
+from engine.kernel.removal import remove_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class _Unpacker:
             if error.errno not in (errno.EISDIR, errno.EPERM):
                 raise
             if not member.isdir():
-                shutil.rmtree(name, dir_fd=parent)
+                remove_tree(name, dir_fd=parent)
 
     def _put_directory(self, member: tarfile.TarInfo, parent: int, name: str) -> None:
         with contextlib.suppress(FileExistsError):

@@ -14,6 +14,7 @@ from engine.containers.observe import ALIVE, observe_container
 from engine.containers.rows import note_event, users_of_volume, volumes_of
 from engine.containers.unmounting import unmount_volumes
 from engine.errors import ContainerProblem
+from engine.kernel.removal import remove_tree
 
 if TYPE_CHECKING:
     import sqlite3
@@ -68,7 +69,8 @@ def _delete_doomed(temporary: str) -> None:
     """
     for name in os.listdir(temporary):
         if name.startswith(_DOOMED):
-            shutil.rmtree(f"{temporary}/{name}", ignore_errors=True)
+            with contextlib.suppress(OSError):
+                remove_tree(f"{temporary}/{name}")
 
 
 def _remove_anonymous(containers: Containers, names: set[str]) -> None:

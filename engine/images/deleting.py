@@ -10,7 +10,8 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import shutil
+
+from engine.kernel.removal import remove_tree
 
 _DOOMED = "gone-"
 _PREFIXES = (_DOOMED, "container-", "volume-")  # those of other parts are as good as gone, too
@@ -58,7 +59,8 @@ def main(temporary: str) -> int:
     for name in filter(is_doomed, os.listdir(temporary)):
         path = f"{temporary}/{name}"
         if os.path.isdir(path) and not os.path.islink(path):
-            shutil.rmtree(path, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                remove_tree(path)
         else:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)

@@ -8,6 +8,7 @@ import time
 
 from engine.errors import VolumeProblem
 from engine.kernel.record import Record
+from engine.kernel.removal import remove_tree
 from engine.state.db import transaction
 from engine.state.paths import ensure_directory
 
@@ -122,8 +123,8 @@ class Volumes:
 
         Raises VolumeProblem while a container has it, stopped ones included.
         """
+        import contextlib
         import secrets
-        import shutil
 
         users = self._users(name)
         if users:
@@ -145,7 +146,8 @@ class Volumes:
         if os.path.isdir(directory):
             os.rename(directory, doomed)
         self._db.execute("DELETE FROM volumes WHERE name = ?", (name,))
-        shutil.rmtree(doomed, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            remove_tree(doomed)
 
     def mount(self, names: Iterable[str]) -> set[str]:
         """Have the content of volumes that is elsewhere mounted; the names of those.
