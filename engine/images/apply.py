@@ -10,12 +10,14 @@ Source: OCI image-spec layer.md; engine.md D3.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
 
 from engine.images import tar
 from engine.kernel.openat2 import open_in_root
+from engine.kernel.removal import remove_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -128,7 +130,7 @@ class Applier:
         if path == self._parent:
             return
         try:
-            fd = self._open_directory(path, 0)
+            fd = self._open_directory(path)
         except OSError as error:
             if error.errno in (errno.ENOTDIR, errno.ELOOP):
                 raise Refused(entry, "its parent is not a directory") from None
@@ -137,25 +139,40 @@ class Applier:
         os.close(fd)
         self._parent = path
 
-    def _open_directory(self, path: bytes, followed: int) -> int:
+    def _open_directory(self, path: bytes) -> int:
         """A descriptor of the directory `path`, made with its parents where missing."""
-        try:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # or behind a whiteout
             return open_in_root(self._root, path or b".", _DIRECTORY_FLAGS)
-        except (FileNotFoundError, NotADirectoryError):  # or a whiteout is on the way
-            if followed > _MOST_LINKS:
-                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None
-        parent, _, name = path.rpartition(b"/")
-        parent_fd = self._open_directory(parent, followed)
-        try:
-            os.fchdir(parent_fd)
-        finally:
-            os.close(parent_fd)
         self._parent = None
-        link = self._make_directory(name)
-        if link is not None:
+        here, left, links = b"", path.split(b"/"), 0
+        os.fchdir(self._root)
+        while left:
+            name = left.pop(0)
+            link = self._enter_or_make(here + name)
+            if link is None:
+                here += name + b"/"
+                continue
+            links += 1
+            if links > _MOST_LINKS:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
             target = link if link.startswith(b"/") else _here(link)
-            return self._open_directory(_normal(target), followed + 1)
-        return open_in_root(self._root, path, _DIRECTORY_FLAGS)
+            here, left = b"", [*_components(target), *left]
+            os.fchdir(self._root)
+        return os.open(".", _DIRECTORY_FLAGS | os.O_CLOEXEC)
+
+    def _enter_or_make(self, path: bytes) -> bytes | None:
+        """Go into the directory `path`, whose parent is the current one and which is made where it
+        is missing; or, where a dangling symlink is, what that points to."""
+        try:
+            fd = open_in_root(self._root, path, _DIRECTORY_FLAGS)
+        except (FileNotFoundError, NotADirectoryError):
+            link = self._make_directory(path.rpartition(b"/")[2])
+            if link is not None:
+                return link
+            fd = open_in_root(self._root, path, _DIRECTORY_FLAGS)
+        os.fchdir(fd)
+        os.close(fd)
+        return None
 
     def _make_directory(self, name: bytes) -> bytes | None:
         """Make an implied directory here; or, where a dangling symlink is, what it points to."""
@@ -257,11 +274,9 @@ class Applier:
             os.unlink(name)
 
     def _remove_tree(self, name: bytes) -> None:
-        import shutil
-
         gone = _here(name)
         below = gone + b"/"
-        shutil.rmtree(name)
+        remove_tree(name)
         for path in [p for p in self._times if p == gone or p.startswith(below)]:
             del self._times[path]
         for paths in (self.opaque, self.implied):
@@ -280,7 +295,7 @@ class Applier:
             os.mkfifo(name, 0o600)
         else:
             kind = stat.S_IFCHR if entry.type == tar.CHARACTER else stat.S_IFBLK
-            os.mknod(name, kind | 0o600, os.makedev(*entry.device))
+            os.mknod(name, kind | 0o600, _device(entry))
         self._attributes_by_name(entry, name)
 
     def _file(self, entry: Entry, name: bytes, reader: TarReader) -> None:
@@ -354,7 +369,7 @@ def clean_name(entry: Entry, name: bytes) -> bytes:
     return cleaned
 
 
-def _normal(path: bytes) -> bytes:
+def _components(path: bytes) -> list[bytes]:
     """Like `clean_name` for the target of a symlink: above the root is the root."""
     parts: list[bytes] = []
     for part in path.split(b"/"):
@@ -362,7 +377,7 @@ def _normal(path: bytes) -> bytes:
             del parts[-1:]
         elif part not in (b"", b"."):
             parts.append(part)
-    return b"/".join(parts)
+    return parts
 
 
 def _here(name: bytes) -> bytes:
@@ -386,6 +401,13 @@ def _owner(entry: Entry) -> tuple[int, int]:
     if not (0 <= entry.uid < 2**32 - 1 and 0 <= entry.gid < 2**32 - 1):
         raise Refused(entry, f"the owner {entry.uid}:{entry.gid} is out of range")
     return entry.uid, entry.gid
+
+
+def _device(entry: Entry) -> int:
+    major, minor = entry.device
+    if not (0 <= major < 1 << 12 and 0 <= minor < 1 << 20):  # include/linux/kdev_t.h
+        raise Refused(entry, f"the device {major}:{minor} is out of range")
+    return os.makedev(major, minor)
 
 
 def time_of(entry: Entry) -> int:

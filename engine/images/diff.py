@@ -48,12 +48,18 @@ def layer_tar(upper: str) -> Generator[bytes, None, None]:
 
 def _walk(directory: bytes) -> Iterator[bytes]:
     """All paths below, each directory before what it holds; names in byte order."""
-    with os.scandir(directory) as entries:
-        found = sorted(entries, key=lambda entry: entry.name)
-    for entry in found:
+    waiting = _children(directory)
+    while waiting:
+        entry = waiting.pop()
         yield entry.path
         if entry.is_dir(follow_symlinks=False):
-            yield from _walk(entry.path)
+            waiting += _children(entry.path)
+
+
+def _children(directory: bytes) -> list[os.DirEntry[bytes]]:
+    """The last name first."""
+    with os.scandir(directory) as entries:
+        return sorted(entries, key=lambda entry: entry.name, reverse=True)
 
 
 def _member(path: bytes, name: bytes, links: dict[tuple[int, int], bytes]) -> Iterator[bytes]:

@@ -25,7 +25,8 @@ FILE, HARD_LINK, SYMLINK, CHARACTER, BLOCK_DEVICE, DIRECTORY, FIFO = (
 )
 _REGULAR = {b"0", b"\0", b"7", b"S"}
 _KNOWN = _REGULAR | {HARD_LINK, SYMLINK, CHARACTER, BLOCK_DEVICE, DIRECTORY, FIFO}
-_LARGEST_EXTENSION = 1024 * 1024  # of a PAX or GNU long-name header, as in Go's archive/tar
+_LARGEST_EXTENSION = 1024 * 1024  # PAX and GNU headers of one member; each, in Go's archive/tar
+_MOST_EXTENTS = 1_000_000
 _ZEROS = bytes(BLOCK)
 _XATTR = b"SCHILY.xattr."
 
@@ -68,6 +69,7 @@ class TarReader:
         self._read = read
         self._left = 0  # bytes of the present member not read yet
         self._padding = 0
+        self._extended = 0  # bytes of extended headers of the present member
 
     def __iter__(self) -> Iterator[Entry]:
         while (entry := self._next()) is not None:
@@ -91,6 +93,7 @@ class TarReader:
         pax: dict[bytes, bytes] = {}
         sparse: list[tuple[bytes, bytes]] = []
         long_name = long_link = None
+        self._extended = 0
         while True:
             block = self._header()
             if block is None:
@@ -148,8 +151,9 @@ class TarReader:
         self._padding = -entry.size % BLOCK
 
     def _extension(self, size: int) -> bytes:
-        if not 0 <= size <= _LARGEST_EXTENSION:
-            raise BadArchive(f"an extended header has {size} bytes")
+        self._extended += size
+        if size < 0 or self._extended > _LARGEST_EXTENSION:
+            raise BadArchive(f"a member has {self._extended} bytes of extended headers")
         data = self._read(size)
         padding = -size % BLOCK
         if len(data) < size or len(self._read(padding)) < padding:
@@ -163,8 +167,8 @@ class TarReader:
         more = block[482]
         while more:
             block = self._read(BLOCK)
-            if len(block) < BLOCK:
-                raise BadArchive("it ends in the map of a sparse file")
+            if len(block) < BLOCK or len(extents) > _MOST_EXTENTS:
+                raise BadArchive("the map of a sparse file does not end")
             extents += _sparse_pairs(block[:504])
             more = block[504]
         entry.extents = extents
@@ -192,7 +196,7 @@ class TarReader:
         count = None
         while count is None or len(numbers) < 2 * count:
             block = self._read(BLOCK)
-            if len(block) < BLOCK or self._left < BLOCK or len(numbers) > 2 * _LARGEST_EXTENSION:
+            if len(block) < BLOCK or self._left < BLOCK or len(numbers) > 2 * _MOST_EXTENTS:
                 raise BadArchive("the map of a sparse file does not end")
             self._left -= BLOCK
             entry.size -= BLOCK
@@ -256,7 +260,8 @@ def _records(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         length = _decimal(data[position:space]) if space > 0 else 0
         record = data[space + 1 : position + length]
         key, equals, value = record[:-1].partition(b"=")
-        if not equals or record[-1:] != b"\n" or not key or b"\0" in key:
+        whole = position + length <= len(data) and record[-1:] == b"\n"
+        if not whole or not equals or not key or b"\0" in key:
             raise BadArchive("a PAX record is malformed")
         if b"\0" in value and not key.startswith(_XATTR):
             raise BadArchive(f"the PAX record {_shown(key)} contains a NUL")

@@ -1,9 +1,7 @@
 """The process that unpacks one layer: a tar stream on descriptor 0, a report as JSON on 1.
 
-It trusts nothing in the stream: it has a mount, network and IPC namespace of its own, the layer's
-directory as root, no way out of it, no capability but those that set owners, modes, devices and
-file capabilities, and limits on memory and files. Started by `engine.images.unpack` as
-`python -SI`; standard library only.
+It trusts nothing in the stream, and confines itself before it reads it (engine.images.confinement).
+Started by `engine.images.unpack` as `python -SI`; standard library only.
 """
 
 from __future__ import annotations
@@ -11,26 +9,19 @@ from __future__ import annotations
 import io
 import json
 import os
-import resource
-import shutil  # noqa: F401 - nothing can be imported any more once the root is the layer
-import sys
 
 from engine.images.apply import Applier, Limits, Refused
+from engine.images.confinement import confine
 from engine.images.tar import BadArchive, TarReader
-from engine.kernel import capabilities, mounts, process
-from engine.kernel.libc import KernelCallError, libc
+from engine.kernel import process
 
-_CLONE_NEWNS, _CLONE_NEWIPC, _CLONE_NEWNET = 0x20000, 0x8000000, 0x40000000
-_KEPT = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "MKNOD", "SETFCAP"]
-_MEMORY_BYTES = 1 << 30
-_FILES = 64
 _READ_AHEAD_BYTES = 1024 * 1024
 
 
 def main(directory: str, parent: int, entries: int, total_bytes: int) -> int:
     """Unpack descriptor 0 into the empty `directory`; 0 when all went well."""
     process.die_with_parent(parent)
-    _confine(directory, total_bytes)
+    confine(directory, total_bytes)
     root_fd = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     applier = Applier(root_fd, Limits(entries, total_bytes))
     try:
@@ -38,30 +29,6 @@ def main(directory: str, parent: int, entries: int, total_bytes: int) -> int:
     except (Refused, BadArchive, OSError, MemoryError) as error:
         return _report(_failure(error))
     return _report(_result(applier))
-
-
-def _confine(directory: str, total_bytes: int) -> None:
-    if libc.unshare(_CLONE_NEWNS | _CLONE_NEWIPC | _CLONE_NEWNET) < 0:
-        raise KernelCallError("unshare")
-    mounts.mount("", "/", flags=mounts.MS_REC | mounts.MS_PRIVATE)
-    mounts.mount(directory, directory, flags=mounts.MS_BIND)
-    root_fd = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    mounts.become_root(root_fd)
-    os.close(root_fd)
-    sys.meta_path.clear()  # an import would now run what the layer has at our library's path
-    os.umask(0)
-    for limit, value in (
-        (resource.RLIMIT_AS, _MEMORY_BYTES),
-        (resource.RLIMIT_NOFILE, _FILES),
-        (resource.RLIMIT_FSIZE, total_bytes),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        hard = resource.getrlimit(limit)[1]
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(limit, (value, value))
-    process.set_no_new_privileges()
-    capabilities.drop_bounding(_KEPT)
-    capabilities.set_capabilities(_KEPT)
 
 
 def _unpack(applier: Applier) -> None:
