@@ -2,10 +2,11 @@
 
     python -m tests.bench.images [REPETITIONS] [--below DIRECTORY]
 
-A 170 MB image of one layer and a 580 MB image of three are loaded, saved, removed, and pulled from a
-Debian `docker-registry` on this machine; medians of 5 of the time it took, the time of the processors that
-went into it, and memory: the largest sum of the PSS of all processes of one party, the command and
-its children here, the client, dockerd and containerd there, of which the last two are there always.
+A 170 MB image of one layer and a 580 MB image of three are loaded, saved, removed, and pulled from
+a Debian `docker-registry` on this machine. Medians of 5 of the time it took, the time of the
+processors that went into it, and memory: the largest sum of the PSS of all processes of a party,
+the command and its children here, the client, dockerd and containerd there, of which the last two
+are there always.
 
 Both keep their images below DIRECTORY, a tmpfs by default: ext4 does not reuse an inode for some
 time after its removal, and takes up to ten times as long to make a file while it looks for others

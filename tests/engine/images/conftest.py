@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.images.images import Images
+from engine.images.settle import settle
+from engine.images.unpack import unpack
 from tests.engine.images.registry import Registry
+from tests.engine.images.tars import tar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from engine.state.paths import Roots
 
@@ -32,3 +36,22 @@ def registry(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> Iterator[Regi
     monkeypatch.setattr("engine.images.fetch._unreachable", {})
     with Registry() as registry:
         yield registry
+
+
+@pytest.fixture
+def layer(tmp_path: Path) -> Callable[..., Path]:
+    """Unpacks members (or a ready tar) into a new directory, on top of `lowers`."""
+    count = 0
+
+    def apply(*members: object, lowers: tuple[Path, ...] = ()) -> Path:
+        nonlocal count
+        count += 1
+        target = tmp_path / f"layer{count}"
+        target.mkdir()
+        first = members[0]
+        data = first if isinstance(first, bytes) else tar(*members)  # type: ignore[arg-type]
+        unpacked = unpack(iter([data]), str(target), "the layer")
+        settle(str(target), unpacked, [str(lower) for lower in lowers], "the layer")
+        return target
+
+    return apply
