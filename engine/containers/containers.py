@@ -486,12 +486,14 @@ class Containers:
     # --- putting right
 
     def mend(self) -> None:
-        """Clean up behind monitors that were killed; once per engine, cheap when all is well."""
+        """Clean up behind monitors that were killed, and put back a firewall table that somebody
+        took away; once per engine, cheap when all is well."""
         if not self._mended:
             self._mended = True
             from engine.containers.mending import mend
 
             mend(self)
+            self.parts.networks.ensure_tables()
 
     async def find_network_faults(self, *names: str) -> builtins.list[Finding]:
         """What of these networks, or of all, is not as it is on record: at the host, and inside

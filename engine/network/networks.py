@@ -18,7 +18,7 @@ TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
     import builtins
     import sqlite3
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator
     from typing import Any
 
     from engine.containers.spec import Attachment, ContainerSpec
@@ -73,7 +73,8 @@ class Networks:
                     *(
                         f"network {spec.name}: the option {key} is not known, and has no effect"
                         for key in unknown_options(spec.options)
-                    )
+                    ),
+                    *self._clashes(network),
                 )
             except BaseException:
                 self._remove_objects(network)
@@ -158,6 +159,12 @@ class Networks:
                 code="network-in-use",
             )
         self._remove(network)
+
+    def _clashes(self, network: Network) -> Iterator[str]:
+        """Routes in the way of subnets that the user has given: we choose others ourselves."""
+        if any(pool.is_given for pool in network.pools):
+            for one in self.find_faults([network]):
+                yield f"network {network.name}: {one} ({one.hint})"
 
     def _remove(self, network: Network) -> None:
         from engine.network.subnets import subnet_lock

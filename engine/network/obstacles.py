@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from engine.kernel.rtnetlink import Route
     from engine.network.spec import Range
 
-_SPLIT_DEFAULT = 1  # 0.0.0.0/1 and 128.0.0.0/1: a VPN's way to say default route
+SPLIT_DEFAULT = 1  # 0.0.0.0/1 and 128.0.0.0/1: a VPN's way to say default route
 _NAMED = 12  # of those who use what: more say less
 
 
@@ -44,7 +44,7 @@ def route_obstacles(routes: Iterable[Route]) -> list[Obstacle]:
             yields=not route.on_link,
         )
         for route in routes
-        if route.prefix_length > _SPLIT_DEFAULT
+        if route.prefix_length > SPLIT_DEFAULT
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.kernel.rtnetlink import RouteSocket
+from engine.network.detours import Detours
 from engine.network.drivers.driver import get_driver
 from engine.network.finding import Finding
 
@@ -30,11 +31,14 @@ def survey(
     contents = gateway.contents()
     found: list[Finding] = []
     with RouteSocket() as host:
+        detours = Detours(host, name_of)
         for network in networks:
-            faults = get_driver(network.driver).find_faults(host, network)
+            driver, entries = get_driver(network.driver), endpoints(network)
+            faults = driver.find_faults(host, network)
             if not faults:  # else what follows from them would be told
-                found += _lost_links(host, network, endpoints(network), name_of)
-            if get_driver(network.driver).ROUTED:
+                found += _lost_links(host, network, entries, name_of)
+            if driver.ROUTED:
+                found += detours.find(network, entries) if not faults else ()
                 faults += gateway.find_faults(network, contents)
             found += [Finding(network=network.name, what=fault) for fault in faults]
     return found

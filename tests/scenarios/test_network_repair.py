@@ -181,3 +181,30 @@ def test_what_cannot_be_put_right_is_told_with_what_helps(buoy: Buoy) -> None:
     run("ip", "link", "delete", "br0")
     assert buoy.run("network", "repair", "mine").lines == ["mine: bridge br0 is gone: put right"]
     assert "network nobody not found" in buoy.run("network", "repair", "nobody", check=False).stderr
+
+
+def test_a_command_that_changes_anything_puts_a_lost_table_back(place: Place) -> None:
+    run("nft", "flush", "ruleset")
+    place.buoy.run("stop", "peer")
+    assert "8080" in run("nft", "list", "table", "ip", place.buoy.roots.kernel_name)
+
+
+def test_a_route_in_the_way_is_told_and_another_subnet_is_chosen(place: Place) -> None:
+    buoy = place.buoy
+    run("ip", "link", "add", "vpn", "type", "bridge")
+    run("ip", "link", "set", "vpn", "up")
+    run("ip", "route", "add", "172.18.0.0/24", "dev", "vpn")
+    told = "172.18.0.0/24 of its subnet is led to vpn by a route of the host: app-"
+    for command in (["plan"], ["up", "-d"]):
+        done = buoy.run(*command)
+        assert f"network app_default: {told}" in done.stderr
+        assert "`buoy down` and `buoy up`" in done.stderr
+        assert "restore" not in done.stdout
+    failed = buoy.run("network", "repair", check=False)
+    assert failed.exit_code == 1
+    assert told in failed.lines[0]
+    buoy.run("down")
+    assert "vpn" not in buoy.run("up", "-d").stderr
+    (shown,) = json.loads(buoy.run("network", "inspect", "app_default").stdout)
+    assert shown["IPAM"]["Config"][0]["Subnet"] == "172.19.0.0/16"
+    assert eventually(place.works)

@@ -292,6 +292,39 @@ def test_what_was_changed_is_told_and_put_back(world: World, fault: str, told: s
     assert _works(world)
 
 
+def test_routes_in_the_way_of_a_network_are_told(world: World) -> None:
+    chosen = world.network("chosen")
+    given = world.network("given", pools=(PoolSpec(subnet="10.5.0.0/24"),))
+    world.run("web", "chosen", serve=False)
+    run("ip", "link", "add", "vpn", "type", "bridge")
+    run("ip", "link", "set", "vpn", "up")
+
+    def told(route: str) -> list[str]:
+        run("ip", "route", "add", *route.split())
+        found = [one for one in world.networks.find_faults([chosen, given]) if one.hint]
+        run("ip", "route", "delete", *route.split())
+        return [f"{one.network}: {one.what}" for one in found]
+
+    assert told("10.0.0.0/8 dev vpn") == told("default dev vpn") == []
+    assert told("172.16.0.0/12 dev vpn") == [
+        "chosen: its subnet 172.18.0.0/16 hides a part of 172.16.0.0/12, which the host has by vpn"
+    ]
+    assert told("10.5.0.128/25 dev vpn") == [
+        "given: 10.5.0.128/25 of its subnet is led to vpn by a route of the host: "
+        "nobody has an address there"
+    ]
+    (line,) = told("172.18.0.0/24 dev vpn")
+    assert line.startswith("chosen: 172.18.0.0/24 of its subnet is led to vpn by a route of the")
+    assert line.endswith(f": {world.boxes[0].id[:12]} (172.18.0.2) cannot be reached")
+    run("ip", "rule", "add", "lookup", "51820", "priority", "100")  # before the main table
+    (first, second) = told("default dev vpn table 51820")
+    assert "172.18.0.0/16 of its subnet is led to vpn" in first
+    assert "10.5.0.0/24 of its subnet is led to vpn" in second
+    run("ip", "route", "add", "10.6.0.0/25", "dev", "vpn")
+    world.network("late", pools=(PoolSpec(subnet="10.6.0.0/24"),))
+    assert [text for text in world.networks.notices if "10.6.0.0/25 of its subnet" in text]
+
+
 def test_after_a_reboot_the_record_is_enough(world: World, roots: Roots) -> None:
     network = world.network("front")
     run("ip", "link", "delete", network.device)
