@@ -28,6 +28,7 @@ from engine.build.times import VARIABLE, made_at, parse_epoch
 from engine.errors import Problem
 from engine.images.platform import host_platform
 from engine.images.reference import parse_reference
+from engine.network.transient import BUILD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -62,6 +63,8 @@ async def build_image(
             raise build.shown(_first(group)) from None
         except Problem as problem:
             raise build.shown(problem) from None
+        finally:
+            engine.networks.drop_idle(BUILD)
     build.keep_cache_small()
     return image
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from engine.build.copying import scratch
 from engine.build.provide import Provided
-from engine.build.sandbox import container_spec, ensure_network
+from engine.build.sandbox import container_spec
 from engine.kernel.record import Record
 
 if TYPE_CHECKING:
@@ -68,6 +68,4 @@ async def look_at(
         if spec is None:
             lowers = job.engine.images.lowers(state.chain_ids) or (empty.upper,)
             spec = container_spec(job, state, lowers, Provided(), network=job.spec.network)
-        if job.spec.network == "default":
-            ensure_network(job)
         await job.debugger.look(FailedStep(problem=problem, spec=spec, shell=state.shell))

@@ -15,7 +15,7 @@ from engine.build.copying import scratch
 from engine.build.debugging import look_at
 from engine.build.job import LayerStep
 from engine.build.provide import RunMounts
-from engine.build.sandbox import ENDED, container_spec, ensure_network, put_away
+from engine.build.sandbox import ENDED, container_spec, put_away
 from engine.build.stubs import ALWAYS, missing_stubs, remove_stubs
 from engine.build.times import keep_layer
 from engine.containers.spec import ContainerSpec, Mount
@@ -162,8 +162,6 @@ class _RunPlan:
         report: StepReport,
     ) -> str | None:
         job, containers = self._job, self._job.engine.containers
-        if self._network == "default":
-            ensure_network(job)
         container = containers.create(spec)
         try:
             await self._start(container, secrets)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from engine.build.state import DEFAULT_PATH
 from engine.containers.spec import ContainerSpec, EndpointSpec, HealthcheckSpec
 from engine.kernel.process import start_time
+from engine.network.transient import BUILD
 
 if TYPE_CHECKING:
     from engine.build.job import Job
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from engine.build.state import StageState
 
 HOSTNAME = "buildkitsandbox"
-NETWORK = "buoy_build"
 OWNER_LABEL = "buoy.build.owner"  # "pid start-time" of the command that runs the build
 ENDED = ("exited", "dead")
 _NO_HEALTHCHECK = HealthcheckSpec(test=("NONE",))
@@ -41,9 +41,9 @@ def container_spec(
         **provided.environment,
     }
     modes = {"none": "none", "host": "host"}
-    joined = NETWORK if network == "default" else network
+    joined = BUILD if network == "default" else network
     return ContainerSpec(
-        name=f"{NETWORK}-{secrets.token_hex(6)}",
+        name=f"{BUILD}-{secrets.token_hex(6)}",
         image="",
         lowers=lowers,
         entrypoint=(),
@@ -62,15 +62,6 @@ def container_spec(
         ulimits=spec.ulimits,
         shm_size_bytes=spec.shm_size_bytes,
     )
-
-
-def ensure_network(job: Job) -> None:
-    """The bridge that RUN steps reach the world by."""
-    from engine.network.spec import NetworkSpec
-
-    networks = job.engine.networks
-    network = networks.find(NETWORK) or networks.create(NetworkSpec(name=NETWORK))
-    networks.ensure_up(network)
 
 
 async def remove_abandoned(job: Job) -> None:

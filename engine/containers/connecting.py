@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from engine.containers.observe import ALIVE, observe_state
+from engine.containers.own_files import write_resolv_conf
 from engine.containers.program import hostname_of
 from engine.containers.rows import note_event
 from engine.containers.starting import load_spec
@@ -104,6 +105,8 @@ async def _change_running(
         why = "it has ended" if answer is None else answer["error"]
         raise ContainerProblem(f"container {row['name']}: {why}", code="connect")
     _update_hosts(containers, container_id, config["buoy"]["network"], record)
+    # it names us, or the host's servers while it is on the default network alone
+    write_resolv_conf(containers.roots.container(container_id), after, record)
     config["buoy"].update(network=record, attachments=attachments)
     write_json(run_directory, CONFIG_NAME, config)
 

@@ -21,9 +21,14 @@ _MOST_BYTES = 1 << 16  # what is beyond has not been written by us
 def write_own_files(
     directory: str, container_id: str, spec: ContainerSpec, network: dict[str, Any]
 ) -> None:
-    """Before a start. A resolv.conf that was edited inside the container stays as it is."""
+    """Before a start."""
     _write(f"{directory}/hosts", hosts_file(network))
     _write(f"{directory}/hostname", f"{hostname_of(container_id, spec)}\n")
+    write_resolv_conf(directory, spec, network)
+
+
+def write_resolv_conf(directory: str, spec: ContainerSpec, network: dict[str, Any]) -> None:
+    """That of a container that may run. One that was edited inside it stays as it is."""
     shown, written = f"{directory}/resolv.conf", f"{directory}/resolv.conf.written"
     if _read(written) in (None, _read(shown)):
         text = resolv_conf(network, spec)

@@ -55,13 +55,13 @@ def ensure_forwarding(
     with open(marker, "w", encoding="utf-8") as file:
         file.writelines(f"{name}\n" for name in uplinks)
     firewall.guard_uplinks(uplinks, header)  # before, or the host is a router for a moment
-    if header is IPV6:
-        _keep_advertised_routes(uplinks)
+    advertised = _keep_advertised_routes(uplinks) if header is IPV6 else []
     for name in names:
         _write(name, "1")
     return [
         f"{_shown(names[-1])} was 0 and is 1 now, for the containers; between the host's own "
-        f"links ({', '.join(uplinks) or 'none'}) nothing is forwarded"
+        f"links ({', '.join(uplinks) or 'none'}) nothing is forwarded",
+        *(f"{_shown(name)} was 1 and is 2 now: 1 has no effect any more" for name in advertised),
     ]
 
 
@@ -86,13 +86,14 @@ def give_up_forwarding(roots: Roots, host: RouteSocket) -> None:
             os.unlink(_marker(roots, header))
 
 
-def _keep_advertised_routes(uplinks: Sequence[str]) -> None:
+def _keep_advertised_routes(uplinks: Sequence[str]) -> list[str]:
     """A host that forwards takes no more router advertisements, unless told to: its own default
-    route would expire."""
-    for link in uplinks:
-        name = f"ipv6/conf/{link}/accept_ra"
-        if _read(name) == "1":
-            _write(name, _ACCEPT_EVEN_WHEN_FORWARDING)
+    route would expire. The settings that were changed."""
+    names = [f"ipv6/conf/{link}/accept_ra" for link in uplinks]
+    changed = [name for name in names if _read(name) == "1"]
+    for name in changed:
+        _write(name, _ACCEPT_EVEN_WHEN_FORWARDING)
+    return changed
 
 
 def _guarded(roots: Roots, header: Header) -> list[str] | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from engine.network import coexistence, forwarding, names
+from engine.network import forwarding, names
+from engine.network.coexistence import Neighbours
 from engine.network.contents import Contents
 from engine.network.drivers.driver import get_driver
 from engine.network.firewall import Firewall, headers_of
@@ -43,8 +44,11 @@ class Gateway:
             yield f"the firewall does not lead {one.shown} to its container"
         for header in headers_of(network):
             yield from forwarding.find_faults(header)
-        netlink, headers = self._firewall.netlink, headers_of(network)
-        yield from coexistence.find_faults(netlink, network.device, headers)
+        yield from self._neighbours().faults(network.device, headers_of(network))
+
+    def find_obstacles(self, network: Network) -> Iterator[tuple[str, str]]:
+        """What of others keeps it from being passed on; what to do about it. Changes nothing."""
+        yield from self._neighbours().unanswered(network.device, headers_of(network))
 
     def find_stale(self, contents: Contents) -> Iterator[str]:
         """What the tables hold for nobody, in plain words. Changes nothing."""
@@ -55,17 +59,16 @@ class Gateway:
 
     def ensure(self, host: RouteSocket, network: Network) -> list[str]:
         """Pass its traffic on, whatever became of the tables; what was changed on the host for
-        that, or could not be, in plain words."""
+        that, in plain words."""
         contents = self.contents()
         unpublished = contents.missing(self._published(network))
         if unpublished or any(contents.faults(network)):
             self._restore(network, unpublished)
         said: list[str] = []
-        headers = headers_of(network)
-        for header in headers:
+        for header in headers_of(network):
             said += forwarding.ensure_forwarding(self._roots, host, self._firewall, header)
-        netlink, own = self._firewall.netlink, self._firewall.table
-        return [*said, *coexistence.answer(netlink, network.device, own, headers)]
+        self._neighbours().answer(network.device, headers_of(network))
+        return said
 
     def ensure_tables(self) -> None:
         """Put back a table that was lost, with all that belongs into it."""
@@ -77,7 +80,7 @@ class Gateway:
         """Pass its traffic on no more; accepts absence."""
         self._firewall.remove_network(network)
         self._firewall.forget_flows(network)
-        coexistence.withdraw(self._firewall.netlink, network.device)
+        self._neighbours().withdraw(network.device)
 
     def give_up(self, host: RouteSocket) -> None:
         """The last network is gone."""
@@ -113,6 +116,9 @@ class Gateway:
             self._firewall.publish(restored)
             # a container may have ended since its names were read
             self._firewall.withdraw_stale(lambda holder: not _is_held(holder, ()))
+
+    def _neighbours(self) -> Neighbours:
+        return Neighbours(self._firewall.netlink, self._firewall.table)
 
     def _routed(self) -> list[Network]:
         return [network for network in self._networks() if get_driver(network.driver).ROUTED]

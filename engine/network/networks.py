@@ -74,7 +74,7 @@ class Networks:
                         f"network {spec.name}: the option {key} is not known, and has no effect"
                         for key in unknown_options(spec.options)
                     ),
-                    *self._clashes(network),
+                    *self._obstacles(network),
                 )
             except BaseException:
                 self._remove_objects(network)
@@ -160,11 +160,11 @@ class Networks:
             )
         self._remove(network)
 
-    def _clashes(self, network: Network) -> Iterator[str]:
-        """Routes in the way of subnets that the user has given: we choose others ourselves."""
-        if any(pool.is_given for pool in network.pools):
-            for one in self.find_faults([network]):
-                yield f"network {network.name}: {one} ({one.hint})"
+    def _obstacles(self, network: Network) -> Iterator[str]:
+        from engine.network.survey import find_obstacles
+
+        for one in find_obstacles(self._gateway, network):
+            yield f"network {network.name}: {one} ({one.hint})"
 
     def _remove(self, network: Network) -> None:
         from engine.network.subnets import subnet_lock
@@ -191,19 +191,20 @@ class Networks:
 
         running   its interfaces are there, and keep their names
         """
-        from engine.network import attachment
+        from engine.network import attachment, transient
 
         wishes = attachment.in_connect_order(spec)
-        chosen = [(wish, self._get_or_default(wish.network)) for wish in wishes]
-        for _, network in chosen:
-            self.ensure_up(network)
-        held = self._interfaces(container_id) if running else {}
+        held = records.interfaces(self._database, container_id) if running else {}
         plan = attachment.Plan(self._roots, container_id, name, hostname, spec, held)
-        with transaction(self._database):
-            # looked up again: another command may have removed one
-            claimed = [
-                plan.claim(wish, self.get(network.id), self._claims) for wish, network in chosen
-            ]
+        with transient.kept(self._roots):
+            chosen = [(wish, self._get_or_make(wish.network)) for wish in wishes]
+            for _, network in chosen:
+                self.ensure_up(network)
+            with transaction(self._database):
+                # looked up again: another command may have removed one
+                claimed = [
+                    plan.claim(wish, self.get(network.id), self._claims) for wish, network in chosen
+                ]
         record = plan.record(claimed, self.describe_plugs(container_id, hostname, spec))
         if spec.ports and not record["ports"]:
             self._notice(*attachment.why_unpublished(name, claimed))
@@ -232,10 +233,22 @@ class Networks:
         """Give a container's claims back, those on one network or all; accepts absence. Sticky
         ones are remembered."""
         from engine.network import claims
+        from engine.network.defaults import BRIDGE
 
         with transaction(self._database):
             claims.release(self._database, container_id, network)
-        self._drop_default()
+        self.drop_idle(BRIDGE)
+
+    def drop_idle(self, name: str) -> None:
+        """Remove a network that is there while it is needed, unless somebody is on it."""
+        from engine.network import transient
+
+        network = self.find(name)
+        if network is None or records.is_claimed(self._database, network.id):
+            return
+        with transient.dropping(self._roots):
+            if not records.is_claimed(self._database, network.id):
+                self._remove(network)
 
     def attachments(self, container_id: str) -> tuple[Attachment, ...]:
         """Its places on networks, in connect order."""
@@ -290,39 +303,17 @@ class Networks:
         with transaction(self._database):
             claims.release_of_gone(self._database)
 
-    def _get_or_default(self, name_or_id: str) -> Network:
-        """As `get`; the default network is made when it is wanted first."""
-        from engine.network.defaults import BRIDGE
+    def _get_or_make(self, name_or_id: str) -> Network:
+        """As `get`; one that is there while it is needed is made when it is wanted first."""
+        from engine.network.transient import TRANSIENT
 
-        if name_or_id == BRIDGE and self.find(BRIDGE) is None:
+        if name_or_id in TRANSIENT and self.find(name_or_id) is None:
             try:
-                return self._create(NetworkSpec(name=BRIDGE))
+                return self._create(NetworkSpec(name=name_or_id))
             except NetworkProblem as problem:
                 if problem.code != "network-exists":  # else another command was quicker
                     raise
         return self.get(name_or_id)
-
-    def _drop_default(self) -> None:
-        """The default network goes with the last container on it."""
-        from engine.network.defaults import BRIDGE
-
-        network = self.find(BRIDGE)
-        if network is not None and not self._is_claimed(network):
-            self._remove(network)
-
-    def _is_claimed(self, network: Network) -> bool:
-        found = self._database.execute(
-            "SELECT 1 FROM addresses WHERE network_id = ? AND container_id IS NOT NULL LIMIT 1",
-            (network.id,),
-        )
-        return found.fetchone() is not None
-
-    def _interfaces(self, container_id: str) -> dict[str, str]:
-        """Its interfaces by network id."""
-        rows = self._database.execute(
-            "SELECT network_id, interface FROM addresses WHERE container_id = ?", (container_id,)
-        )
-        return {row["network_id"]: row["interface"] for row in rows}
 
     def _claims(self, network: Network, pool: Pool) -> Claims:
         from engine.network.claims import Claims

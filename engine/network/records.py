@@ -78,6 +78,23 @@ def delete(database: sqlite3.Connection, network_id: str) -> None:
     database.execute("DELETE FROM networks WHERE id = ?", (network_id,))
 
 
+def is_claimed(database: sqlite3.Connection, network_id: str) -> bool:
+    """Whether a container has an address of a network, running or not."""
+    found = database.execute(
+        "SELECT 1 FROM addresses WHERE network_id = ? AND container_id IS NOT NULL LIMIT 1",
+        (network_id,),
+    )
+    return found.fetchone() is not None
+
+
+def interfaces(database: sqlite3.Connection, container_id: str) -> dict[str, str]:
+    """The interfaces of a container by network id."""
+    rows = database.execute(
+        "SELECT network_id, interface FROM addresses WHERE container_id = ?", (container_id,)
+    )
+    return {row["network_id"]: row["interface"] for row in rows}
+
+
 def _insert_pool(database: sqlite3.Connection, network_id: str, pool: Pool) -> None:
     database.execute(
         "INSERT INTO pools (network_id, family, subnet, given, ip_range, gateway, reserved)"

@@ -17,6 +17,7 @@ RESOLVED_FILE = "/run/systemd/resolve/resolv.conf"  # who is behind systemd-reso
 EMBEDDED_SERVER = "127.0.0.11"
 _LOCALHOST = "127.0.0.1"
 _FALLBACK_SERVERS = ("8.8.8.8", "8.8.4.4")
+_FALLBACK_SERVERS6 = ("2001:4860:4860::8888", "2001:4860:4860::8844")
 
 
 class ResolvConf:
@@ -128,7 +129,8 @@ def resolv_conf(record: Mapping[str, Any], spec: ContainerSpec) -> str:
     options = spec.dns_options or host.options
     servers = spec.dns or host.nameservers
     if not record["endpoints"] or not record["dns"]["embedded"]:
-        return _render(_without_loopback(record, servers), search, options, *host.others)
+        usable = spec.dns or _usable(record, servers)
+        return _render(usable, search, options, *host.others)
     if not sets_ndots(options):
         options = (*(o for o in options if not o.startswith("ndots:")), "ndots:0")
     origin = "dns of this container" if spec.dns else f"{HOST_FILE} of the host"
@@ -136,12 +138,17 @@ def resolv_conf(record: Mapping[str, Any], spec: ContainerSpec) -> str:
     return _render((EMBEDDED_SERVER,), search, options, *host.others, note)
 
 
-def _without_loopback(record: Mapping[str, Any], servers: Sequence[str]) -> Sequence[str]:
-    """In another namespace than the host's, 127.0.0.53 is nobody: who is behind it is asked."""
+def _usable(record: Mapping[str, Any], servers: Sequence[str]) -> Sequence[str]:
+    """Those of the host that can be asked from another namespace: 127.0.0.53 is nobody there, so
+    who is behind it is asked, and those of IPv6 are for who has it."""
     if record["mode"] == "host":
         return servers
     behind = read_behind_resolved().nameservers if "127.0.0.53" in servers else ()
-    return [s for s in (*servers, *behind) if not _is_loopback(s)] or _FALLBACK_SERVERS
+    places = [place["address"] for end in record["endpoints"] for place in end["addresses"]]
+    has_ipv6 = any(":" in address for address in places)
+    candidates = [one for one in (*servers, *behind) if not _is_loopback(one)]
+    found = [one for one in candidates if has_ipv6 or ":" not in one]
+    return found or (*_FALLBACK_SERVERS, *(_FALLBACK_SERVERS6 if has_ipv6 else ()))
 
 
 def _is_loopback(server: str) -> bool:

@@ -37,11 +37,26 @@ def survey(
             faults = driver.find_faults(host, network)
             if not faults:  # else what follows from them would be told
                 found += _lost_links(host, network, entries, name_of)
+                found += _obstacles(gateway, detours, network, entries)
             if driver.ROUTED:
-                found += detours.find(network, entries) if not faults else ()
                 faults += gateway.find_faults(network, contents)
             found += [Finding(network=network.name, what=fault) for fault in faults]
     return found
+
+
+def find_obstacles(gateway: Gateway, network: Network) -> list[Finding]:
+    """What of the host is in the way of a network that has just been made."""
+    with RouteSocket() as host:
+        return list(_obstacles(gateway, Detours(host, str), network, []))
+
+
+def _obstacles(
+    gateway: Gateway, detours: Detours, network: Network, entries: list[Entry]
+) -> Iterator[Finding]:
+    if get_driver(network.driver).ROUTED:
+        yield from detours.find(network, entries)
+        for what, hint in gateway.find_obstacles(network):
+            yield Finding(network=network.name, what=what, hint=hint)
 
 
 def _lost_links(

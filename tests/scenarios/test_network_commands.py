@@ -237,3 +237,23 @@ def test_more_networks_than_docker_has_room_for(buoy: Buoy) -> None:
     assert len(addresses) == len(names) + 1
     assert buoy.run("plan").stdout == "nothing to do\n"
     buoy.run("down", "-t", "0")
+
+
+LONE = """
+services:
+  web: {image: busybox, command: sleep 1000, stop_grace_period: 0s}
+  lone: {image: busybox, command: sleep 1000, stop_grace_period: 0s, network_mode: bridge}
+"""
+
+
+def test_who_comes_from_the_default_network_finds_others_by_name(buoy: Buoy) -> None:
+    buoy.write("compose.yaml", LONE)
+    buoy.run("up", "-d")
+    finds = ("exec", "-T", "lone", "timeout", "5", "nslookup", "web")
+    shown = ("exec", "-T", "lone", "cat", "/etc/resolv.conf")
+    assert "127.0.0.11" not in buoy.run(*shown).stdout
+    buoy.run("network", "connect", "app_default", "app-lone-1")
+    assert "nameserver 127.0.0.11" in buoy.run(*shown).stdout
+    assert buoy.run(*finds).exit_code == 0
+    buoy.run("network", "disconnect", "app_default", "app-lone-1")
+    assert "127.0.0.11" not in buoy.run(*shown).stdout

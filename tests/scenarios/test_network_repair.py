@@ -97,7 +97,7 @@ def test_what_is_seen_from_the_host_is_planned_and_put_right_by_up(place: Place)
         restore = f"#1 restore network app_default: {told}\n"
         assert buoy.run("plan").stdout == restore
         assert f"Network app_default  Restored ({told})" in buoy.run("up", "-d").stderr
-        assert place.works()
+        assert eventually(place.works)
         assert buoy.run("plan").stdout == "nothing to do\n"
     assert buoy.run("ps", "-q").stdout == container
 
@@ -118,7 +118,7 @@ def test_repair_tells_and_puts_right_what_is_wrong_at_the_host_and_inside(place:
     assert buoy.run("network", "repair", "app_default").lines == [
         f"{line}: put right" for line in told
     ]
-    assert place.works()
+    assert eventually(place.works)
 
     for fault, what in (
         (["ip", "link", "delete", "eth0"], "link"),
@@ -128,7 +128,7 @@ def test_repair_tells_and_puts_right_what_is_wrong_at_the_host_and_inside(place:
         place.inside(*fault)
         assert not place.works()
         assert what in buoy.run("network", "repair").stdout
-        assert place.works()
+        assert eventually(place.works)
         assert buoy.run("network", "repair").stdout == ""
     assert buoy.run("exec", "-T", "web", "nslookup", "peer").exit_code == 0
 

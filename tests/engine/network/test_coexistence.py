@@ -1,4 +1,4 @@
-"""Beside other firewalls: Docker's, ufw's, and those that only can be told about."""
+"""Beside other firewalls: Docker's, ufw, and those that only can be told about."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from tests.engine.network.world import NEIGHBOUR, OUTSIDE_HOST, port, reached, r
 from tests.marks import needs_program, needs_root
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from engine.network.spec import Network
     from tests.engine.network.world import World
 
 pytestmark = [needs_root, needs_program("iptables-nft"), needs_program("nft")]
@@ -57,6 +60,29 @@ def test_beside_a_forward_chain_that_drops(world: World) -> None:
     assert network.device not in run("nft", "list", "ruleset")
 
 
+def test_accepts_that_somebody_removed_are_put_back(world: World) -> None:
+    run("iptables-nft", "-N", "DOCKER-USER")
+    run("iptables-nft", "-I", "FORWARD", "-j", "DOCKER-USER")
+    run("iptables-nft", "-P", "FORWARD", "DROP")
+    network = world.network("front")
+    run("iptables-nft", "-F", "DOCKER-USER")
+    (told,) = world.networks.find_faults([network])
+    assert told.what == f"chain `ip filter DOCKER-USER` does not let {network.device} through"
+    world.networks.restore(network)
+    assert world.networks.find_faults([network]) == []
+    everything_works(world)
+
+
+@pytest.mark.parametrize("end", ["REJECT", "DROP"])
+def test_beside_a_forward_chain_that_ends_by_dropping(world: World, end: str) -> None:
+    run("iptables-nft", "-A", "FORWARD", "-j", end)
+    world.network("front")
+    everything_works(world)
+    world.stop(world.boxes[0])
+    world.networks.remove("front")
+    assert [rule.split(" --")[0] for rule in rules("FORWARD")[1:]] == [f"-A FORWARD -j {end}"]
+
+
 def test_a_docker_that_comes_later_is_answered_by_the_next_command(world: World) -> None:
     network = world.network("front")
     run("iptables-nft", "-P", "FORWARD", "DROP")
@@ -71,23 +97,76 @@ def test_an_accepting_forward_chain_is_left_alone(world: World) -> None:
     assert world.networks.notices == [] or "ip_forward" in world.networks.notices[0]
 
 
+def told(world: World, network: Network) -> list[tuple[str, str]]:
+    found = world.networks.find_faults([network])
+    return [(one.what, one.hint) for one in found if one.hint]
+
+
+def obey(hint: str) -> None:
+    """Type what the hint says, for both directions."""
+    command = hint.split("`")[1]
+    for words in (command, command.replace("iif", "oif").replace("-i ", "-o ")):
+        run(*words.split())
+
+
 @pytest.mark.parametrize("family", ["ip", "inet"])
-def test_a_dropping_chain_of_a_stranger_is_told(world: World, family: str) -> None:
+@pytest.mark.parametrize("how", ["policy", "rule"])
+def test_a_dropping_chain_of_a_stranger_is_told_until_it_lets_us_through(
+    world: World, family: str, how: str
+) -> None:
     run("nft", "add", "table", family, "mine")
-    hook = "{ type filter hook forward priority 0; policy drop; }"
+    policy = "drop" if how == "policy" else "accept"
+    hook = f"{{ type filter hook forward priority 0; policy {policy}; }}"
     run("nft", "add", "chain", family, "mine", "watch", hook)
+    if how == "rule":
+        run("nft", "add", "rule", family, "mine", "watch", "counter", "reject")
     network = world.network("front")
-    told = [text for text in world.networks.notices if f"`{family} mine watch`" in text]
-    assert len(told) == 1
-    assert network.device in told[0]
+    ((what, hint),) = told(world, network)
+    assert what == f"nftables chain `{family} mine watch` drops what it does not know"
+    assert f"network front: {what} ({hint})" in world.networks.notices
+    obey(hint)
+    assert told(world, network) == []
+    everything_works(world)
 
 
-def test_firewalld_is_told_with_the_command_that_helps(world: World) -> None:
+@needs_program("iptables-legacy")
+def test_a_dropping_chain_of_iptables_legacy_is_told_until_it_lets_us_through(
+    world: World,
+) -> None:
+    run("iptables-legacy", "-A", "FORWARD", "-i", "br-of-others", "-j", "ACCEPT")
+    network = world.network("front")
+    assert told(world, network) == []
+    run("iptables-legacy", "-P", "FORWARD", "DROP")
+    ((what, hint),) = told(world, network)
+    assert what == "chain FORWARD of iptables-legacy drops what it does not know"
+    obey(hint)
+    assert told(world, network) == []
+    everything_works(world)
+
+
+def test_a_firewalld_that_does_not_answer_is_told_with_what_helps(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path}/nobody")
     run("nft", "add", "table", "inet", "firewalld")
     hook = "{ type filter hook forward priority 10; policy accept; }"
     run("nft", "add", "chain", "inet", "firewalld", "filter_FORWARD", hook)
+    ((what, hint),) = told(world, world.network("front"))
+    assert "the rules of firewalld are there, and it cannot be asked" in what
+    assert "firewall-cmd --permanent --zone=trusted --add-interface=br-" in hint
+
+
+@needs_program("ufw")
+def test_beside_ufw(world: World, tmp_path: Path) -> None:
+    run("cp", "-a", "/etc/ufw", f"{tmp_path}")
+    aside = f"mount --bind {tmp_path}/ufw /etc/ufw && ufw --force enable && ufw reload"
+    run("unshare", "-m", "sh", "-c", aside)
+    assert "-P FORWARD DROP" in rules("FORWARD")
     network = world.network("front")
-    assert any(
-        f"firewall-cmd --zone=trusted --add-interface={network.device}" in text
-        for text in world.networks.notices
-    )
+    everything_works(world)
+    run("unshare", "-m", "sh", "-c", aside)
+    assert world.networks.find_faults([network]) == []
+    assert reached(world.boxes[0].sandbox.netns_fd, NEIGHBOUR, 80).startswith("neighbour ")
+    world.stop(world.boxes[0])
+    world.networks.remove("front")
+    assert network.device not in run("nft", "list", "ruleset")

@@ -129,9 +129,10 @@ def test_forwarding_is_turned_on_between_containers_and_the_world_only(world: Wo
     world.neighbour()
     world.network("lan", ipv6=True)
     assert Path("/proc/sys/net/ipv6/conf/all/forwarding").read_text() == "1\n"
-    said = [text for text in world.networks.notices if "ipv6" in text]
-    assert len(said) == 1
-    assert "nothing is forwarded" in said[0]
+    forwarding, advertised = [text for text in world.networks.notices if "ipv6" in text]
+    assert "nothing is forwarded" in forwarding
+    assert advertised.startswith("net.ipv6.conf.uplink.accept_ra was 1 and is 2 now")
+    assert Path("/proc/sys/net/ipv6/conf/uplink/accept_ra").read_text() == "2\n"
     assert "uplink" in run("nft", "list", "set", "ip6", world.roots.kernel_name, "uplinks")
     world.networks.remove("lan")
     assert Path("/proc/sys/net/ipv6/conf/all/forwarding").read_text() == "0\n"

@@ -13,7 +13,7 @@ import pytest
 
 from engine.errors import NetworkProblem
 from engine.kernel.rtnetlink import RouteSocket
-from engine.network import names, options
+from engine.network import names, options, transient
 from engine.network.networks import Networks
 from engine.network.sandbox import Sandbox
 from engine.network.spec import NetworkSpec, PoolSpec
@@ -289,7 +289,7 @@ def test_what_was_changed_is_told_and_put_back(world: World, fault: str, told: s
     assert seen.replace(world.boxes[0].id[:12], "web") == told
     world.networks.restore(network)
     assert world.networks.find_faults([network]) == []
-    assert _works(world)
+    assert eventually(lambda: _works(world))  # who asked for its MAC meanwhile gives up first
 
 
 def test_routes_in_the_way_of_a_network_are_told(world: World) -> None:
@@ -422,3 +422,36 @@ def test_records_are_json(world: World) -> None:
     world.network("front")
     _, record = world.record("web", "front", ports=(port(80),), dns=("192.0.2.1",))
     assert json.loads(json.dumps(record)) == record
+
+
+# -- networks that are there while they are needed
+
+
+def test_the_default_network_stays_when_somebody_comes_while_the_last_one_goes(
+    world: World, roots: Roots
+) -> None:
+    last, _ = world.record("last", "bridge")
+    reader, writer = os.pipe()
+    going = os.fork()  # before the lock is held, or it would hold it, too
+    if going == 0:
+        os.read(reader, 1)
+        Networks(roots, open_database(roots)).detach(last)  # waits to drop the network
+        os._exit(0)
+    with transient.kept(roots):
+        os.write(writer, b"x")
+        claimed = "SELECT 1 FROM addresses WHERE container_id IS NOT NULL"
+        assert eventually(lambda: world.database.execute(claimed).fetchone() is None)
+        following, _ = world.record("next", "bridge")
+    os.waitpid(going, 0)
+    os.close(reader)
+    os.close(writer)
+    assert world.networks.get("bridge").device in links()
+    world.networks.detach(following)
+
+
+def test_it_goes_with_the_last_one(world: World) -> None:
+    before = links()
+    last, _ = world.record("last", "bridge")
+    world.networks.detach(last)
+    assert world.networks.find("bridge") is None
+    assert links() == before

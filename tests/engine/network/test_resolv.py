@@ -73,10 +73,18 @@ def test_where_we_do_not_answer_those_behind_systemd_resolved_are_named(
     assert read_behind_resolved().nameservers == ()
     behind.write_text("nameserver 192.0.2.53\nnameserver 2001:db8::53\n")
     shown = resolv_conf(record(mode="none"), spec()).splitlines()
+    assert shown[:2] == ["nameserver 192.0.2.53", "search lan"]
+    dual = record("172.17.0.2", "fd00::2", embedded=False)
+    shown = resolv_conf(dual, spec()).splitlines()
     assert shown[:2] == ["nameserver 192.0.2.53", "nameserver 2001:db8::53"]
     assert "127.0.0.53 (" in resolv_conf(record("10.5.0.2"), spec())  # asked from the host
     host_file.write_text("nameserver 127.0.0.1\n")
     assert "8.8.8.8" in resolv_conf(record(mode="none"), spec())
+    assert "2001:4860" not in resolv_conf(record(mode="none"), spec())
+    assert "2001:4860" in resolv_conf(dual, spec())
+    given = spec(dns=("127.0.0.1", "2001:db8::1"))  # somebody may listen there
+    shown = resolv_conf(record("172.17.0.2", embedded=False), given).splitlines()
+    assert shown[:2] == ["nameserver 127.0.0.1", "nameserver 2001:db8::1"]
 
 
 def test_a_host_without_the_file_has_no_servers(host_file: Path) -> None:
