@@ -45,14 +45,15 @@ networks:
 OTHER = f"services: {{alien: {{{SERVES}}}}}"
 
 REACHED, REFUSED, DROPPED, LOST = "reached", "refused", "dropped", "lost"
-LEAVES, UNROUTED = "leaves", "no-route"
+LEAVES, UNROUTED, UNTOLD = "leaves", "no-route", "untold"
 SUMMARIES = {
     REACHED: r"^\S+ reaches \S+( at \S+)?$",
     REFUSED: r"^\S+ reaches \S+, and is refused there$",
     DROPPED: r"^(dropped|the answer was dropped) by ",
-    LOST: r"last seen on|keeps its ports apart|did not leave",
+    LOST: r"last seen on|keeps its ports apart|would leave this host",
     LEAVES: r"^\S+ reaches the outside: ",
-    UNROUTED: r"^\S+ has no way to ",
+    UNROUTED: r"^\S+ has no (way to|address)",
+    UNTOLD: r"^nothing was sent$",
 }
 TRACES = [
     # on one network: by name, by IPv6, without a port, to nobody, to a program that is shy
@@ -99,7 +100,12 @@ def host() -> Iterator[None]:
             run("ip", "link", "set", link, "up")
         neighbour = ("203.0.113.77", "lladdr", "02:00:00:00:00:01", "dev", "uplink")
         run("ip", "neighbour", "add", *neighbour)
+        run("nft", "add", "table", "netdev", "others")
+        came = "{ type filter hook ingress device far priority 0; }"
+        run("nft", "add", "chain", "netdev", "others", "came", came)
+        run("nft", "add", "rule", "netdev", "others", "came", "ip", "version", "4", "counter")
         yield
+        assert "packets 0 bytes 0" in run("nft", "list", "table", "netdev", "others")
 
 
 class Tracing:
@@ -152,6 +158,38 @@ def test_ways_are_told_hop_by_hop(buoy: Buoy, traced: Tracing) -> None:
     buoy.run("stop", "-t", "0", "apart")
     assert "apart-1 does not run (exited)" in rejected(buoy, "web apart")
     buoy.run("-p", "other", "-f", "other.yaml", "down")
+
+
+UNUSUAL = f"""
+services:
+  web: {{{SERVES}, networks: [lan]}}
+  peer: {{{SLEEPS}, networks: [lan]}}
+  six: {{{SERVES}, networks: [six], ports: ["8081:80"]}}
+  old: {{{SLEEPS}, network_mode: bridge}}
+  bare: {{{SLEEPS}, network_mode: none}}
+networks:
+  lan:
+    driver: macvlan
+    driver_opts: {{parent: uplink}}
+    ipam: {{config: [{{subnet: 203.0.113.0/24, ip_range: 203.0.113.128/25}}]}}
+  six: {{enable_ipv4: false, enable_ipv6: true}}
+"""
+
+
+def test_networks_of_other_kinds(buoy: Buoy, traced: Tracing) -> None:
+    buoy.write("compose.yaml", UNUSUAL)
+    buoy.run("up", "-d")
+    assert "eth0: it came to web-1" in traced("peer web 80", REACHED)
+    assert "past its rules, and cannot be held back" in traced("peer 203.0.113.77", UNTOLD)
+    assert "the host itself is not heard on app_lan (macvlan)" in traced("host web 80", LOST)
+    text = traced("host 8081", REACHED)  # a client of IPv4, a container of IPv6
+    assert "a process of Buoy takes it" in text
+    assert "its networks have no IPv4" in traced("six web", UNROUTED)
+    text = traced("old six 80", UNROUTED)
+    assert "nobody answers at 127.0.0.11 of old-1" in text
+    assert "its networks have no IPv6" in text
+    assert "it is on no network" in traced("bare web", UNROUTED)
+    assert "bare-1 has no address" in traced("peer bare", UNROUTED)
 
 
 FRONT = f"""

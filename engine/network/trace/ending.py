@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from engine.network.trace.facts import Hop
 from engine.network.trace.listening import takes
-from engine.network.trace.reasons import drop_hint, why_lost
+from engine.network.trace.reasons import drop_hint, why_lost, wrong_routes
 from engine.network.trace.route import FoundRoute
 from engine.network.trace.verdicts import BARRIER
 
@@ -37,8 +37,8 @@ class Ending:
     def tell(self) -> tuple[Outcome, str]:
         """How it ended, and that in a sentence; `hops` has more of it then."""
         ends, evidence = self._ends, self._evidence
-        if any(one.chain == BARRIER for one in evidence.verdicts("host")):
-            return self._leaving()
+        if any(one.chain == BARRIER and one.drops for one in evidence.verdicts("host")):
+            return self._leaving() if ends.is_outside else self._astray()
         answers = evidence.answers(self._begin)
         arrived = evidence.arrived(ends.arrival)
         if not (arrived or answers or self._relayed):
@@ -69,6 +69,11 @@ class Ending:
         said = f"it leaves this host{by}, as {under}"
         self._passed("link", said, "it was held back there: nothing was sent to others")
         return "leaves", f"{self._ends.source_name} reaches the outside: {said}"
+
+    def _astray(self) -> tuple[Outcome, str]:
+        said = f"it would leave this host, where {self._ends.target_name} is not"
+        self._failed("link", said, "", *wrong_routes(self._ends, self._evidence))
+        return "lost", said
 
     def _listening(self) -> bool:
         """Whether the target takes what is sent there, as far as is known."""

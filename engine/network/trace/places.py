@@ -76,6 +76,10 @@ class Ends:
             return "" if self.is_outside else "host"
         return "source" if self.target is self.source else "target"
 
+    def inner_links(self) -> list[str]:
+        """The links of the host that lead to no other host: loopback, and the bridges."""
+        return ["lo", *(one.device for one in self._topology.networks if one.routed)]
+
     def shared(self) -> list[SeenNetwork]:
         """The networks that both are on."""
         if self.source is None or self.target is None:

@@ -19,6 +19,7 @@ from engine.network.trace.owners import BUOY, foreign_hint
 from engine.network.trace.route import FoundRoute
 
 if TYPE_CHECKING:
+    from engine.network.topology.facts import SeenNetwork
     from engine.network.trace.evidence import Evidence
     from engine.network.trace.facts import Verdict
     from engine.network.trace.places import Ends
@@ -40,16 +41,18 @@ def why_unrouted(ends: Ends, evidence: Evidence) -> tuple[str, str]:
         return f"the route of {name} to {address} is {route.kind}", ""
     reason = os.strerror(route.errno or 0) if route is not None else ""
     said = f"{name} has no route to {address} ({reason})"
-    endpoints = ends.source.endpoints if ends.source is not None else ()
+    if ends.source is None:
+        return said, ""
+    endpoints = ends.source.endpoints
     if not endpoints:
         return f"{said}: it is on no network", ""
     internal = [e.network for e in endpoints if ends.networks[e.network].internal]
     if len(internal) == len(endpoints):
         said += f": it is on internal networks alone ({', '.join(internal)})"
         return said, "put it on a network with a way out as well"
-    if ":" in address:
-        return said, "its networks have no IPv6: `enable_ipv6: true` gives it to them"
-    return said, ""
+    version = 6 if ":" in address else 4
+    has_version = any((":" in one) == (version == 6) for e in endpoints for one in e.addresses)
+    return said if has_version else f"{said}: its networks have no IPv{version}", ""
 
 
 def drop_hint(ends: Ends, evidence: Evidence, dropped: Verdict) -> str:
@@ -79,14 +82,14 @@ def why_lost(ends: Ends, evidence: Evidence) -> tuple[str, tuple[str, ...], str]
     last = [one for one in evidence.seen.sightings if one in evidence.sent(one.place)]
     if not last:
         said = f"it did not leave {ends.source_name}: nobody on its link answers for that address"
-        return said, tuple(_wrong_routes(ends, evidence)), ""
+        return said, tuple(wrong_routes(ends, evidence)), ""
     link = last[-1].link
-    details = [*_wrong_routes(ends, evidence), *_suspects(link)]
+    details = [*wrong_routes(ends, evidence), *_suspects(link)]
     said = f"it was last seen on {link}; no rule of nftables dropped it"
     return said, tuple(details), "it may be one of these" if details else ""
 
 
-def _wrong_routes(ends: Ends, evidence: Evidence) -> list[str]:
+def wrong_routes(ends: Ends, evidence: Evidence) -> list[str]:
     """Routes of the host that lead past our networks, there or back."""
     found = []
     ways = [(evidence.behind, evidence.host_route)]
@@ -96,16 +99,20 @@ def _wrong_routes(ends: Ends, evidence: Evidence) -> list[str]:
         network = ends.network_of(address)
         if isinstance(route, OSError) and network is not None:
             found.append(f"the host's route to {address}: {os.strerror(route.errno or 0)}")
-        elif isinstance(route, FoundRoute) and network and _leads_past(route, network.device):
-            found.append(
-                f"the host sends to {address} by {route.link}, not by {network.device}: "
-                "another route lies over that subnet"
-            )
+        elif isinstance(route, FoundRoute) and route.kind == "unicast" and network is not None:
+            found += _leads_past(address, route, network)
     return found
 
 
-def _leads_past(route: FoundRoute, device: str) -> bool:
-    return route.kind == "unicast" and route.link != device
+def _leads_past(address: str, route: FoundRoute, network: SeenNetwork) -> list[str]:
+    if not network.routed:
+        return [f"the host itself is not heard on {network.name} ({network.driver})"]
+    if route.link == network.device:
+        return []
+    return [
+        f"the host sends to {address} by {route.link}, not by {network.device}: "
+        "another route lies over that subnet"
+    ]
 
 
 def _suspects(link: str) -> list[str]:

@@ -53,7 +53,7 @@ class _Story:
         if not self._tell_route():
             return "no-route", f"{ends.source_name} has no way to {evidence.address}"
         if evidence.flow is None:
-            return "untold", "nothing was sent: it would have left this host"
+            return self._tell_unsent()
         dropped = self._tell_rules_of("source", f"in {ends.source_name}")
         if not dropped and not ends.is_one_place:
             dropped = self._tell_passage()
@@ -63,6 +63,11 @@ class _Story:
         outcome, summary = ending.tell()
         self._hops += ending.hops
         return outcome, summary
+
+    def _tell_unsent(self) -> tuple[Outcome, str]:
+        said = "it would leave this host past its rules, and cannot be held back there"
+        self._add("link", "unknown", f"by {_link(self._evidence.route)} {said}")
+        return "untold", "nothing was sent"
 
     def _add(self, stage: Stage, state: State, said: str, *details: str, hint: str = "") -> None:
         self._hops.append(Hop(stage=stage, state=state, said=said, details=details, hint=hint))

@@ -51,14 +51,14 @@ def _gather(own_table: str, question: Question, ends: Ends, places: Mapping[str,
         return evidence
     if question.protocol != "icmp" and not ends.is_outside:
         evidence = evidence.replace(listening=_listening(question, ends))
-    if ends.is_outside and not _is_guarded(ends, route):
+    if not _is_safe(ends, evidence.address, route):
         return evidence
     sender = Sender(
         begin, question.protocol, route.source or evidence.address, evidence.address, question.port
     )
     evidence = evidence.replace(back_route=find_route(places["host"], sender.flow.source))
     with closing(sender):
-        seen = watch(sender, places, own_table, guarded=ends.is_outside)
+        seen = watch(sender, places, own_table, ends.inner_links())
     return evidence.replace(flow=sender.flow, seen=seen)
 
 
@@ -112,9 +112,14 @@ def _listening(question: Question, ends: Ends) -> tuple[str, ...]:
     return tuple(listening_addresses(process, question.protocol, port))
 
 
-def _is_guarded(ends: Ends, route: FoundRoute) -> bool:
-    """Whether what leaves by a route comes by the host's rules, where it can be held back."""
-    if ends.source is None:
+def _is_safe(ends: Ends, address: str, route: FoundRoute) -> bool:
+    """Whether what is sent by a route comes by the host's rules, where it can be held back; or
+    stays on a network that the target is on, too."""
+    if ends.source is None or route.kind == "local":
         return True
     endpoint = next((e for e in ends.source.endpoints if e.interface == route.link), None)
-    return endpoint is not None and ends.networks[endpoint.network].routed
+    if endpoint is None:
+        return False
+    there = ends.endpoint_at(address)
+    shared = there is not None and there.network == endpoint.network
+    return shared or ends.networks[endpoint.network].routed

@@ -32,7 +32,7 @@ from engine.network.trace.packets import ECHO_REQUESTS, SYN
 from engine.network.trace.rulewords import rule_text, verdict_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from engine.kernel.nftables import Chain, Rule
     from engine.network.trace.facts import Flow
@@ -53,11 +53,17 @@ _FIRST, _TRACKED, _LAST = -450, -150, 2**31 - 2  # before all; known to conntrac
 class Verdicts:
     """The trace of a flow in one namespace.
 
-    guarded   nothing of it leaves the host: the last rule of all drops it
+    inner   the links that it may leave the namespace by: at others the last rule of all drops it;
+            None: by any
     """
 
     def __init__(
-        self, place: str, netns_fd: int, flow: Flow, own_table: str, *, guarded: bool
+        self,
+        place: str,
+        netns_fd: int,
+        flow: Flow,
+        own_table: str,
+        inner: Sequence[str] | None = None,
     ) -> None:
         self._place, self._flow, self._own_table = place, flow, own_table
         self._table = f"{own_table}-trace-{os.getpid()}"
@@ -72,7 +78,7 @@ class Verdicts:
             self._listening.setblocking(False)
             self._chains = self._netlink.chains(tuple(FAMILIES))
             families = {chain.family for chain in self._chains}
-            batches = [self._batch(guarded=guarded)] if families - {NFPROTO_BRIDGE} else []
+            batches = [self._batch(inner)] if families - {NFPROTO_BRIDGE} else []
             if NFPROTO_BRIDGE in families:
                 batches.append(self._bridge_batch())
             self._netlink.commit(*batches)
@@ -100,7 +106,7 @@ class Verdicts:
                 if kind == _NFT_TRACE:
                     yield from self._verdict(body)
 
-    def _batch(self, *, guarded: bool) -> Batch:
+    def _batch(self, inner: Sequence[str] | None) -> Batch:
         batch = Batch(self._table, NFPROTO_INET)
         batch.add_table(owned=True)
         flow = _of_version(self._flow) + _matched(self._flow)
@@ -113,10 +119,11 @@ class Verdicts:
         ):
             batch.add_chain(name, "filter", hook, priority)
             batch.add_rule(name, matched + nft.trace())
-        if guarded:
+        if inner is not None:
+            outward = b"".join(map(_not_by, inner))
             batch.add_chain(BARRIER, "filter", HOOK_POSTROUTING, _LAST)
             for matched in (flow, _matched_connection(self._flow)):
-                batch.add_rule(BARRIER, matched + nft.DROP)
+                batch.add_rule(BARRIER, outward + matched + nft.DROP)
         return batch
 
     def _bridge_batch(self) -> Batch:
@@ -185,6 +192,11 @@ def _kind_of(flow: Flow, network: bytes, transport: bytes) -> str | None:
 
 def _netfilter(netns_fd: int) -> socket.socket:
     return socket_in(netns_fd, socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+
+
+def _not_by(link: str) -> bytes:
+    name = nft.interface_name(link)
+    return nft.load_meta(nft.META_OIFNAME) + nft.compare(name, nft.UNEQUAL)
 
 
 def _matched(flow: Flow) -> bytes:

@@ -12,7 +12,7 @@ from engine.network.trace.capture import Capture
 from engine.network.trace.verdicts import Verdicts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from engine.network.trace.facts import Flow, Packet, Sighting, Verdict
     from engine.network.trace.packets import Sender
@@ -31,13 +31,11 @@ class Seen(Record):
     error: OSError | None = None
 
 
-def watch(
-    sender: Sender, places: Mapping[str, int], own_table: str, *, guarded: bool = False
-) -> Seen:
+def watch(sender: Sender, places: Mapping[str, int], own_table: str, inner: Sequence[str]) -> Seen:
     """Send a packet, and see what becomes of it and of what answers.
 
     places   descriptors of network namespaces by their names; the packet begins in the first
-    guarded  it does not leave the host
+    inner    the links of the host that it may go by
     """
     with ExitStack() as stack:
         flow = sender.flow
@@ -46,7 +44,7 @@ def watch(
         ]
         verdicts = [
             stack.enter_context(
-                closing(Verdicts(place, fd, flow, own_table, guarded=guarded and place == "host"))
+                closing(Verdicts(place, fd, flow, own_table, inner if place == "host" else None))
             )
             for place, fd in places.items()
         ]
