@@ -11,6 +11,7 @@ from engine.errors import Problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
 INTERRUPTED = 130  # 128 + SIGINT, also for SIGTERM, as with docker compose
@@ -64,8 +65,23 @@ def _dispatch(argv: list[str]) -> int:
     from compose.commands.context import Context
 
     context = Context(args)
-    result: int = context.complete(module.run(args, context))
+    try:
+        result: int = context.complete(module.run(args, context))
+    except (Problem, BrokenPipeError):
+        raise
+    except Exception as error:
+        _raise_disk_problems(error, args)
+        raise
     return result
+
+
+def _raise_disk_problems(error: Exception, args: argparse.Namespace) -> None:
+    """A full disk is met anywhere, and is the user's to mend."""
+    from engine import Roots, with_disk_problems
+
+    told = with_disk_problems(error, Roots.from_environment(args.root, args.run_root).root)
+    if told is not error:
+        raise told from None
 
 
 def _report(error: Problem | ExceptionGroup) -> int:

@@ -88,6 +88,7 @@ if TYPE_CHECKING:
     from engine.oci.__main__ import run_oci as run_oci
     from engine.rootfs.volumes import Volume as Volume
     from engine.state.paths import Roots as Roots
+    from engine.state.space import with_disk_problems as with_disk_problems
 
 _HOME = {
     "Artifact": "engine.images.registry.artifact",
@@ -168,6 +169,7 @@ _HOME = {
     "prune_cache": "engine.build.pruning",
     "registry_domain": "engine.images.registry.login",
     "run_oci": "engine.oci.__main__",
+    "with_disk_problems": "engine.state.space",
     "trace": "engine.network.trace.trace",
     "ways_to": "engine.network.exposure",
 }

@@ -57,7 +57,7 @@ def main(parent: int) -> int:
         return _report({"what": str(error)})
     except OSError as error:
         name = f" {error.filename}" if error.filename else ""
-        return _report({"what": f"{error.strerror or error}{name}"})
+        return _report({"what": f"{error.strerror or error}{name}", "errno": error.errno})
     _report({"result": result})
     return 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import tempfile
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from engine.kernel.interpreter import command_line
 from engine.kernel.record import Record
 from engine.kernel.removal import remove_tree
+from engine.state.space import full
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -62,7 +64,8 @@ def scratch(temporary: str, lowers: Sequence[str]) -> Iterator[Scratch]:
 
 
 async def perform(job: dict[str, Any]) -> Any:
-    """Have one job done; see `engine.build.copier`. Raises CopyFailed, SourceMissing."""
+    """Have one job done; see `engine.build.copier`. Raises CopyFailed, SourceMissing,
+    DiskFull."""
     child = await asyncio.create_subprocess_exec(
         *command_line("engine.build.copier", os.getpid()),
         stdin=asyncio.subprocess.PIPE,
@@ -85,6 +88,8 @@ async def perform(job: dict[str, Any]) -> Any:
     if "missing" in answer:
         rule = answer["rule"]
         raise SourceMissing(answer["missing"], tuple(rule) if rule else None)
+    if answer.get("errno") in (errno.ENOSPC, errno.EDQUOT):
+        raise full(job["target"]["upper"], "copying: ")
     if "what" in answer:
         raise CopyFailed(answer["what"])
     return answer["result"]

@@ -17,6 +17,7 @@ from engine.build.sources import find_parts
 from engine.build.times import keep_layer
 from engine.build.zstd import decompressed_sources
 from engine.errors import BuildProblem
+from engine.state.space import DiskFull
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -245,6 +246,9 @@ def _located(instruction: Instruction, word: str, origin: Origin | None = None) 
     """Failures of the copying process as problems of this instruction."""
     try:
         yield
+    except DiskFull as problem:
+        problem.where = instruction.locate_word(word)
+        raise
     except CopyFailed as error:
         where = instruction.locate_word(word)
         raise BuildProblem(str(error), where=where, code="copy-failed") from None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from engine.errors import ImageProblem
 from engine.images.digest import chain_ids
+from engine.state.space import check_room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -53,6 +54,7 @@ def assemble(store: Store, sources: Sequence[LayerSource], progress: Progress) -
     `progress` raised: that is the way to stop.
     """
     chain = chain_ids([source.diff_id for source in sources])
+    _check_room(store, sources, chain)
     stop = threading.Event()
     results: list[Future[None]] = []
     with ThreadPoolExecutor(PARALLEL_LAYERS, thread_name_prefix="layer") as pool:
@@ -68,6 +70,17 @@ def assemble(store: Store, sources: Sequence[LayerSource], progress: Progress) -
                 pool.shutdown(cancel_futures=True)
     _raise_cause(results)
     return chain
+
+
+def _check_room(store: Store, sources: Sequence[LayerSource], chain: Sequence[str]) -> None:
+    """For the blobs that are missing: they are kept as they come."""
+    needed = sum(
+        source.size_bytes or 0
+        for source, entry in zip(sources, chain, strict=True)
+        if not store.layers.has(entry)
+        and not (source.blob_digest is not None and store.blobs.has(source.blob_digest))
+    )
+    check_room(store.temporary, needed, "the image")
 
 
 def _raise_cause(results: Sequence[Future[None]]) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from engine.errors import ImageProblem
 from engine.images.digest import parse_digest, sha256, wrong_digest
 from engine.state.locks import locked
+from engine.state.space import DiskFull, writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -127,8 +128,14 @@ class BlobStore:
         with locked(f"{partial}.lock", waiting=waiting):
             if self.has(digest):
                 yield from self.pieces(digest)
-            else:
-                yield from self._fetched(digest, partial, fetch)
+                return
+            try:
+                with writing(self._directory, f"blob {digest}"):
+                    yield from self._fetched(digest, partial, fetch)
+            except DiskFull:  # what there is of it would be in the way of all else
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(partial)
+                raise
 
     def ingested_bytes(self, digest: str) -> int:
         """How much is here of a blob that is being fetched."""
@@ -166,7 +173,7 @@ class BlobStore:
         hashed = hashlib.sha256()
         fd, path = tempfile.mkstemp(prefix="blob-", dir=self._temporary)
         try:
-            with os.fdopen(fd, "wb") as file:
+            with writing(self._directory, "a blob"), os.fdopen(fd, "wb") as file:
                 for piece in pieces:
                     hashed.update(piece)
                     file.write(piece)
@@ -193,12 +200,16 @@ class BlobStore:
             for name in os.listdir(f"{self._directory}/{algorithm}")
         ]
 
-    def sweep(self, used: set[str]) -> None:
-        """Remove every blob that is not in `used`, and what was half fetched long ago."""
+    def sweep(self, used: set[str], *, half_fetched: bool = False) -> None:
+        """Remove every blob that is not in `used`, and what was half fetched long ago.
+
+        half_fetched  or at any time; nobody may be fetching
+        """
         for digest in self.digests():
             if digest not in used:
                 self.remove(digest)
         ingest = f"{self._directory}/ingest"
         for name in os.listdir(ingest) if os.path.isdir(ingest) else []:
-            if time.time() - os.stat(f"{ingest}/{name}").st_mtime > _ABANDONED_S:
+            age_s = time.time() - os.stat(f"{ingest}/{name}").st_mtime
+            if half_fetched or age_s > _ABANDONED_S:
                 os.unlink(f"{ingest}/{name}")

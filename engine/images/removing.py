@@ -87,7 +87,7 @@ def prune(
             continue
         if not store.records.containers_of(image.id):
             lines += _forget(store, image)
-    store.sweep(wait_s=None)
+    store.sweep(wait_s=None, half_fetched=True)
     gone = (path for path in before if not os.path.lexists(path))
     return PrunedImages(lines=tuple(lines), freed_bytes=sum(before[path] for path in gone))
 

@@ -19,6 +19,7 @@ from engine.images.digest import sha256
 from engine.images.layers import LayerStore
 from engine.images.records import sync_filesystem
 from engine.state.locks import locked, locked_if_free
+from engine.state.space import DiskFull, with_disk_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -54,8 +55,18 @@ class Store:
         try:
             with locked(self._lock, shared=True):
                 yield
+        except Exception as error:
+            if isinstance(with_disk_problems(error, self._roots.root), DiskFull):
+                self._make_room()
+            raise
         finally:
             delete_doomed(self._roots.temporary)
+
+    def _make_room(self) -> None:
+        """Layers of an image that could not be completed are of no use to anybody."""
+        delete_doomed(self._roots.temporary, None)  # first: what is recorded takes room, too
+        with contextlib.suppress(Exception):  # what is told is why the command has failed
+            self.sweep(half_fetched=True)
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[bool]:
@@ -119,16 +130,17 @@ class Store:
             blobs.add(layer.blob_digest or image_id)
         return all(map(self.blobs.has, blobs))
 
-    def sweep(self, wait_s: float | None = PATIENCE_S) -> bool:
+    def sweep(self, wait_s: float | None = PATIENCE_S, *, half_fetched: bool = False) -> bool:
         """Remove layers and blobs that nothing refers to; False where somebody is adding.
 
-        wait_s  seconds to wait for the disk; None: until all is deleted
+        wait_s        seconds to wait for the disk; None: until all is deleted
+        half_fetched  also what an interrupted command had of blobs, to fetch only the rest
         """
         with self.alone() as alone:
             if alone:
                 self._doom_leftovers()
                 self.layers.sweep(self.records.used_chain_ids())
-                self.blobs.sweep(self.records.used_blobs())
+                self.blobs.sweep(self.records.used_blobs(), half_fetched=half_fetched)
         delete_doomed(self._roots.temporary, wait_s)
         return alone
 

@@ -11,8 +11,9 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from engine.errors import ImageProblem
+from engine.errors import ImageProblem, Problem
 from engine.kernel.interpreter import command_line
+from engine.state.space import full
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,8 +39,8 @@ def unpack(tar: Iterator[bytes], directory: str, subject: str) -> Unpacked:
     """Unpack an uncompressed tar stream into `directory`, which is empty.
 
     The digest is taken of all that the stream gives; the caller compares it before the directory
-    is used. Raises ImageProblem (`hostile-archive`, `invalid-layer`, `disk-full`) naming the
-    member at fault; `subject` names the layer.
+    is used. Raises ImageProblem (`hostile-archive`, `invalid-layer`) naming the
+    member at fault, DiskFull; `subject` names the layer.
     """
     child = _start(directory)
     digest = hashlib.sha256()
@@ -51,7 +52,7 @@ def unpack(tar: Iterator[bytes], directory: str, subject: str) -> Unpacked:
         raise
     report = _collect(child)
     if "code" in report:
-        raise _problem(report, subject)
+        raise _problem(report, subject, directory)
     return Unpacked(
         diff_id=f"sha256:{digest.hexdigest()}",
         size_bytes=report["bytes"],
@@ -100,11 +101,7 @@ def _collect(child: subprocess.Popen[bytes]) -> dict[str, Any]:
     raise RuntimeError(f"the unpacker failed:\n{errors.decode(errors='replace')}")
 
 
-def _problem(report: dict[str, Any], subject: str) -> ImageProblem:
-    if report.get("errno") == errno.ENOSPC:
-        return ImageProblem(
-            f"{subject} cannot be unpacked: no space left on the disk",
-            hint="`buoy image ls` shows what takes space; nothing of this layer was kept",
-            code="disk-full",
-        )
+def _problem(report: dict[str, Any], subject: str, directory: str) -> Problem:
+    if report.get("errno") in (errno.ENOSPC, errno.EDQUOT):
+        return full(directory, f"unpacking {subject}: ")
     return ImageProblem(f"{subject} was refused: {report['what']}", code=report["code"])
