@@ -136,6 +136,12 @@ class NotBuilt(Limit):
     code = "not-built-yet"
 
 
+class NotInKernel(ProjectProblem):
+    """What this kernel has nothing for."""
+
+    code = "not-in-kernel"
+
+
 class UnknownService(ProjectProblem):
     """A service is named that is not defined."""
 

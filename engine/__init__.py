@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from engine.network.exposure import observe_ways as observe_ways
     from engine.network.exposure import ways_to as ways_to
     from engine.network.finding import Finding as Finding
+    from engine.network.ports import has_sctp as has_sctp
     from engine.network.spec import Network as Network
     from engine.network.spec import NetworkSpec as NetworkSpec
     from engine.network.spec import PoolSpec as PoolSpec
@@ -159,6 +160,7 @@ _HOME = {
     "commit": "engine.build.commit",
     "export_tree": "engine.build.output",
     "fetch_artifact": "engine.images.registry.artifact",
+    "has_sctp": "engine.network.ports",
     "observe_ways": "engine.network.exposure",
     "observe_topology": "engine.network.topology.observe",
     "is_logged_in": "engine.images.registry.login",

@@ -113,7 +113,7 @@ def _details(engine: Engine, network: Network) -> dict[str, Any]:
         "EnableIPv6": network.pool(6) is not None,
         "IPAM": {"Driver": "default", "Options": {}, "Config": _ipam_config(network)},
         "Internal": network.internal,
-        "Attachable": False,
+        "Attachable": network.attachable,
         "Ingress": False,
         "Containers": _containers(engine, network),
         "Options": dict(network.options),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from compose.commands.parsing import UsageProblem
+from compose.commands.parsing import UsageProblem, switch
 from compose.ui.asking import agreed
 from engine.errors import NetworkProblem, Problem
 
@@ -46,9 +46,13 @@ def _add_create(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     making.add_argument("--ip-range", action="append", default=[], metavar="CIDR")
     making.add_argument("--aux-address", action="append", default=[], metavar="NAME=ADDRESS")
     making.add_argument("--internal", action="store_true", help="nothing enters or leaves it")
-    making.add_argument("--ipv4", default="true", choices=("true", "false"))
-    making.add_argument("--ipv6", action="store_true")
+    for name, default in (("--ipv4", True), ("--ipv6", False)):
+        making.add_argument(
+            name, type=switch, nargs="?", const=True, default=default, metavar="BOOL"
+        )
     making.add_argument("--attachable", action="store_true", help="as every network here")
+    making.add_argument("--scope", default="local", choices=("local",), help="of this host")
+    making.add_argument("--ipam-driver", default="default", choices=("default",))
     making.add_argument("--label", action="append", default=[], metavar="KEY=VALUE")
     making.add_argument("-o", "--opt", action="append", default=[], metavar="KEY=VALUE")
 
@@ -81,7 +85,8 @@ def create(args: argparse.Namespace, context: Context) -> int:
             name=args.name,
             driver=args.driver,
             internal=args.internal,
-            ipv4=args.ipv4 == "true",
+            attachable=args.attachable,
+            ipv4=args.ipv4,
             ipv6=args.ipv6,
             pools=_pools(args),
             labels=_pairs(args.label),

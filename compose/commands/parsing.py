@@ -89,7 +89,7 @@ class Parser(argparse.ArgumentParser):
 
     def parse_strictly(self, argv: Sequence[str], into: argparse.Namespace) -> argparse.Namespace:
         """As `parse_args`; an unknown option is answered with the nearest known one."""
-        args, unknown = self.parse_known_args(self._with_values(argv), into)
+        args, unknown = self.parse_known_args(argv, into)
         if unknown:
             known = [name for action in self._actions for name in action.option_strings]
             flag = unknown[0].partition("=")[0]
@@ -97,6 +97,12 @@ class Parser(argparse.ArgumentParser):
             what = "unknown option" if flag.startswith("-") else "unexpected argument"
             raise UsageProblem(f"{self.prog}: {what} `{unknown[0]}`", hint=hint)
         return args
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str], namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """As in an ArgumentParser; the parsers of verbs below a verb are asked by it, too."""
+        return super().parse_known_args(self._with_values(args), namespace)
 
     def _with_values(self, argv: Sequence[str]) -> list[str]:
         """A switch that may be given as `--name=BOOL` takes no word after it, as in Go's flags."""

@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `buoy port`."""
     parser.add_argument("service", metavar="SERVICE")
     parser.add_argument("port", type=int, metavar="PRIVATE_PORT")
-    parser.add_argument("--protocol", choices=("tcp", "udp"), default="tcp")
+    parser.add_argument("--protocol", choices=("tcp", "udp", "sctp"), default="tcp")
     parser.add_argument("--index", type=int, default=0, metavar="N", help="number of the replica")
 
 

@@ -39,8 +39,6 @@ def _port(fields: Fields) -> Port:
     if named not in PROTOCOLS:
         raise ValueError(f"`{named}` is not one of {', '.join(PROTOCOLS)}")
     protocol = cast('Literal["tcp", "udp", "sctp"]', named)
-    if protocol == "sctp":
-        fields.not_built("protocol `sctp`", hint="`tcp` and `udp` are")
     return Port(
         target=target,
         published=None if any_free else (published.start, published.stop - 1),

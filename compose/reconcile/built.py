@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from compose.errors import FileMissing, Limit, NotBuilt, raise_all
+from compose.errors import FileMissing, Limit, NotBuilt, NotInKernel, raise_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ def check_built(project: Project, services: Iterable[Service]) -> None:
     """Raise, for all at once, where containers of `services` need what cannot be had.
 
     NotBuilt for what Compose has and Buoy has not, RequiredVariable for what is to be made of a
-    variable that is not set, FileMissing for a file that is not there.
+    variable that is not set, FileMissing for a file that is not there, NotInKernel.
     """
     wanted: set[tuple[str, ...]] = set()
     problems: list[ProjectProblem] = []
@@ -27,7 +27,24 @@ def check_built(project: Project, services: Iterable[Service]) -> None:
             from compose.reconcile.files import used_files
 
             problems += _files(project, service, used_files(project, service))
+        if any(port.protocol == "sctp" for port in service.ports):
+            problems += _sctp_ports(project, service)
     raise_all([*_limits(project, wanted), *problems])
+
+
+def _sctp_ports(project: Project, service: Service) -> Iterator[ProjectProblem]:
+    from engine import has_sctp
+
+    if has_sctp():
+        return
+    for index, port in enumerate(service.ports):
+        if port.protocol == "sctp":
+            path = f"services.{service.name}.ports[{index}]"
+            yield NotInKernel(
+                f"`{path}`: this kernel has no SCTP",
+                where=project.where(path),
+                hint="`modprobe sctp` where the module is only not there yet",
+            )
 
 
 def check_build_built(project: Project, service: Service) -> None:

@@ -18,7 +18,6 @@ from engine import (
     LogSpec,
     Mount,
     PortSpec,
-    Problem,
     RestartPolicy,
 )
 
@@ -237,12 +236,6 @@ def _link(project: Project, link: Link) -> Iterator[tuple[str, str]]:
 
 
 def _port(project: Project, service: Service, port: Port) -> PortSpec:
-    if port.protocol == "sctp":
-        raise Problem(
-            f"service `{service.name}`: port protocol `sctp` is not built yet",
-            where=project.where(f"services.{service.name}.ports"),
-            code="not-built-yet",
-        )
     return PortSpec(
         target=port.target,
         published=port.published,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, cast
 
 from compose.model.record import Record
 from compose.reconcile import names
@@ -134,14 +134,12 @@ def _mounts(project: Project, volumes: Iterable[str]) -> Iterable[Mount]:
 def _ports(texts: Iterable[str], *, loopback: bool) -> Iterable[PortSpec]:
     for text in texts:
         for port in parse_port(text):
-            if port.protocol == "sctp":
-                raise ValueError(f"`{text}`: protocol `sctp` is not built yet")
             published = parse_port_range(port.published or "0")
             any_free = published == range(0, 1)
             yield PortSpec(
                 target=port.target,
                 published=None if any_free else (published.start, published.stop - 1),
-                protocol="udp" if port.protocol == "udp" else "tcp",
+                protocol=cast('Literal["tcp", "udp", "sctp"]', port.protocol),
                 host_ip=port.host_ip,
                 loopback=loopback,
             )

@@ -22,6 +22,7 @@ def create_network(engine: Engine, project: Project, name: str) -> None:
             name=network.name,
             driver=network.driver,
             internal=network.internal,
+            attachable=network.attachable,
             ipv4=network.enable_ipv4,
             ipv6=network.enable_ipv6,
             pools=_pools(network),

@@ -14,6 +14,7 @@ from engine.containers.remap import settled
 from engine.containers.rows import forget_old_events, note_event
 from engine.containers.spec import ContainerSpec, Mount
 from engine.errors import ContainerProblem
+from engine.network.ports import require_sctp
 from engine.state.db import transaction
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ def create(containers: Containers, spec: ContainerSpec) -> str:
     """The id of a new container; its volumes are made. Raises ContainerProblem."""
     _check_name(spec.name)
     _check_words(spec)
+    if any(port.protocol == "sctp" for port in spec.ports):
+        require_sctp(spec.name)
     image = None if spec.lowers else containers.parts.images.get(spec.image)
     container_id = _new_id()
     described = _with_volumes(containers, spec, image.config.volumes if image else ())

@@ -128,7 +128,8 @@ def _described(error: BaseException) -> dict[str, str]:
     if isinstance(error, LimitRefused):
         return {"code": "limit-refused", "what": str(error), "setting": error.setting}
     if isinstance(error, OSError):
-        return {"code": getattr(error, "code", "start"), "what": str(error)}
+        code, hint = getattr(error, "code", "start"), getattr(error, "hint", "")
+        return {"code": code, "what": str(error), "hint": hint}
     import traceback
 
     what = f"{type(error).__name__}: {error}"

@@ -133,7 +133,7 @@ class PortSpec(Record):
 
     target: int
     published: tuple[int, int] | None = None
-    protocol: Literal["tcp", "udp"] = "tcp"
+    protocol: Literal["tcp", "udp", "sctp"] = "tcp"
     host_ip: str | None = None
     loopback: bool = False
 

@@ -249,7 +249,8 @@ def make_directories(roots: Roots, container_id: str) -> None:
 
 
 def _problem(name: str, outcome: Mapping[str, Any]) -> ContainerProblem:
-    problem = ContainerProblem(f"container {name}: {outcome['what']}", code=outcome["code"])
+    what = f"container {name}: {outcome['what']}"
+    problem = ContainerProblem(what, hint=outcome.get("hint") or None, code=outcome["code"])
     problem.exit_code = outcome.get("exit_code", 1)
     problem.setting = outcome.get("setting", "")
     return problem

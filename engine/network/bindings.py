@@ -53,7 +53,8 @@ def _described(
 def _bindings(port: PortSpec, ways_in: Mapping[int, Network]) -> list[dict[str, Any]]:
     """The addresses of the host that a port is published on; all, where none is named.
 
-    Relayed is what the kernel cannot translate: [::1], and from one IP version to the other.
+    Relayed is what the kernel cannot translate: [::1], and from one IP version to the other. SCTP
+    is not relayed: it is published where the kernel translates.
     """
     given = port.host_ip
     if given is None and 4 in ways_in:
@@ -61,14 +62,21 @@ def _bindings(port: PortSpec, ways_in: Mapping[int, Network]) -> list[dict[str, 
     named = [given] if given is not None else [ANY_ADDRESS, ANY_ADDRESS6]
     if port.loopback:
         named = [_loopback_for(one) for one in named]
+    if port.protocol == "sctp":
+        named = [one for one in named if one != _LOOPBACK6 and _version(one) in ways_in]
     return [
         {
             "host_ip": one,
-            "relayed": one in _UNTRANSLATED or (6 if ":" in one else 4) not in ways_in,
+            "relayed": port.protocol != "sctp"
+            and (one in _UNTRANSLATED or _version(one) not in ways_in),
             "optional": given is None and ":" in one,
         }
         for one in named
     ]
+
+
+def _version(address: str) -> int:
+    return 6 if ":" in address else 4
 
 
 def _loopback_for(host_ip: str) -> str:

@@ -13,14 +13,20 @@ import os
 import socket
 import struct
 
+from engine.errors import NetworkProblem
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
-_SO_ATTACH_FILTER = 26
+_SO_ATTACH_FILTER, _SO_DETACH_FILTER = 26, 27
 _BPF_RET_K = 0x06
-_KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
+_KINDS = {
+    "tcp": (socket.SOCK_STREAM, socket.IPPROTO_TCP),
+    "udp": (socket.SOCK_DGRAM, socket.IPPROTO_UDP),
+    "sctp": (socket.SOCK_STREAM, socket.IPPROTO_SCTP),
+}
 _TCP_LISTEN = "0A"
 _ANY = {"0.0.0.0", "::"}
 _BACKLOG = 128
@@ -83,6 +89,26 @@ def reserve(ports: Sequence[Mapping[str, Any]]) -> list[Reservation]:
     return [one for place in range(len(ports)) for one in done[place]]
 
 
+def has_sctp() -> bool:
+    """Whether this kernel has SCTP; what is a module is loaded."""
+    kind, protocol = _KINDS["sctp"]
+    try:
+        socket.socket(socket.AF_INET, kind, protocol).close()
+    except OSError:
+        return False
+    return True
+
+
+def require_sctp(name: str) -> None:
+    """Raise NetworkProblem `no-sctp` where a container of that name cannot have such a port."""
+    if not has_sctp():
+        raise NetworkProblem(
+            f"container {name}: its ports cannot be published: this kernel has no SCTP",
+            hint="`modprobe sctp` where the module is only not there yet",
+            code="no-sctp",
+        )
+
+
 def _freedom(port: Mapping[str, Any]) -> int:
     wanted = port["published"]
     return 1 << 16 if wanted is None else wanted[1] - wanted[0]
@@ -105,22 +131,23 @@ def _reserve_number(port: Mapping[str, Any], number: int) -> list[Reservation]:
     done: list[Reservation] = []
     try:
         for binding in port["bindings"]:
-            bound = _bind_for(port["protocol"], binding, number)
-            if bound is None:
-                continue
-            made = Reservation(
-                bound,
-                port["protocol"],
-                binding["host_ip"],
-                port["target"],
-                relayed=binding["relayed"],
-            )
-            done.append(made)
-            number = made.published
+            done += reserve_binding(port, binding, done[0].published if done else number)
     except BaseException:
         close(done)
         raise
     return done
+
+
+def reserve_binding(
+    port: Mapping[str, Any], binding: Mapping[str, Any], number: int
+) -> list[Reservation]:
+    """One address of a port; none where the host has no such IP version, and it can be done
+    without. Raises as `reserve`."""
+    bound = _bind_for(port["protocol"], binding, number)
+    if bound is None:
+        return []
+    place = port["protocol"], binding["host_ip"], port["target"]
+    return [Reservation(bound, *place, relayed=binding["relayed"])]
 
 
 def _bind_for(protocol: str, binding: Mapping[str, Any], number: int) -> socket.socket | None:
@@ -139,7 +166,8 @@ def _bind_for(protocol: str, binding: Mapping[str, Any], number: int) -> socket.
 
 def _bind(protocol: str, host_ip: str, number: int, *, takes_clients: bool) -> socket.socket:
     family = socket.AF_INET6 if ":" in host_ip else socket.AF_INET
-    opened = socket.socket(family, _KINDS[protocol] | socket.SOCK_CLOEXEC)
+    kind, number_of_protocol = _KINDS[protocol]
+    opened = socket.socket(family, kind | socket.SOCK_CLOEXEC, number_of_protocol)
     try:
         if family == socket.AF_INET6:
             opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -148,12 +176,22 @@ def _bind(protocol: str, host_ip: str, number: int, *, takes_clients: bool) -> s
         if protocol == "tcp":  # connections of an earlier holder may linger in TIME_WAIT
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         opened.bind((host_ip, number))
-        if protocol == "tcp":  # else another socket with SO_REUSEADDR could bind it too
+        if protocol != "udp":  # else another socket with SO_REUSEADDR could bind it too
             opened.listen(_BACKLOG if takes_clients else 1)
     except BaseException:
         opened.close()
         raise
     return opened
+
+
+def set_taking(bound: socket.socket, protocol: str, *, takes_clients: bool) -> None:
+    """Have a reserving socket take clients from now on, or nothing at all."""
+    if takes_clients:
+        bound.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)
+    else:
+        bound.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, _DROP_ALL_PROGRAM)
+    if protocol != "udp":
+        bound.listen(_BACKLOG if takes_clients else 1)
 
 
 def close(reservations: Iterable[Reservation]) -> None:

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from engine.kernel.nftables import Element
     from engine.kernel.nftexpressions import Header
 
-PROTOCOLS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP}
+PROTOCOLS = {
+    "tcp": socket.IPPROTO_TCP,
+    "udp": socket.IPPROTO_UDP,
+    "sctp": socket.IPPROTO_SCTP,
+}
 ANY_ADDRESS, ANY_ADDRESS6 = "0.0.0.0", "::"
 _ADDRESS_FAMILIES = {IPV4.family: socket.AF_INET, IPV6.family: socket.AF_INET6}
 

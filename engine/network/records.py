@@ -56,14 +56,16 @@ def insert(
 ) -> None:
     """Record a network; `device` as in `Network`."""
     database.execute(
-        "INSERT INTO networks (id, name, driver, device, internal, labels, options, created_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO networks"
+        " (id, name, driver, device, internal, attachable, labels, options, created_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             network_id,
             spec.name,
             spec.driver,
             device,
             spec.internal,
+            spec.attachable,
             json.dumps(dict(spec.labels)),
             json.dumps(dict(spec.options)),
             time.time(),

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
 IDLE_S = 30.0  # without a connection: then it ends, and the next one starts another
 UDP_IDLE_S = 90.0
-_MOST_CLIENTS = 1024
+_MOST_CLIENTS = 1024  # of one container
+_CLIENT_FDS, _OWN_FDS = 6, 64  # two sockets, and two pipes while it both sends and is sent to
 _PIPE_BYTES = 1 << 16
+_SPARE_PIPES = 8
 _SPLICE = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
 _DATAGRAM_BYTES = 65_507
 _IPV6_PKTINFO, _IPV6_RECVPKTINFO = 50, 49  # include/uapi/linux/in6.h
@@ -56,12 +58,22 @@ def relay(listeners: Sequence[Listener]) -> None:
     Relay(listeners).run()
 
 
+def most_clients() -> int:
+    """How many there may be at once: as many as can have the descriptors that they may need."""
+    import resource  # 0.3 ms, and the monitor needs this file, too
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(1, min(_MOST_CLIENTS, (soft - _OWN_FDS) // _CLIENT_FDS))
+
+
 class Relay:
     """The clients of all relayed ports of one container."""
 
     def __init__(self, listeners: Sequence[Listener]) -> None:
         self._loop = Loop()
+        self.pipes = _Pipes()
         self._clients = 0
+        self._most_clients = most_clients()
         self._idle: Timer | None = None
         for listener in listeners:
             listener.reserved.setblocking(False)
@@ -80,7 +92,7 @@ class Relay:
 
     def enter(self) -> bool:
         """One client more; False where there are too many."""
-        if self._clients >= _MOST_CLIENTS:
+        if self._clients >= self._most_clients:
             return False
         self._clients += 1
         if self._idle is not None:
@@ -91,6 +103,8 @@ class Relay:
     def left(self, count: int = 1) -> None:
         """A client less."""
         self._clients -= count
+        if not self._clients:
+            self.pipes.close()
         if not self._clients and self._idle is None:
             self._idle = self._loop.call_later(IDLE_S, self._loop.stop)
 
@@ -132,7 +146,7 @@ class _Connection:
             self.abort()
             return
         for source, sink in ((self._client, self._inside), (self._inside, self._client)):
-            self._halves.append(_Half(loop, source, sink, self))
+            self._halves.append(_Half(self._relay, source, sink, self))
 
     def half_ended(self, half: _Half) -> None:
         """All of one direction has been passed on."""
@@ -158,23 +172,31 @@ class _Connection:
 
 
 class _Half:
-    """One direction: spliced through a pipe, so that the bytes stay in the kernel."""
+    """One direction: spliced through a pipe, so that the bytes stay in the kernel. It has one only
+    while something is on its way."""
 
-    __slots__ = ("_connection", "_ended", "_held", "_loop", "_pipe", "_sink", "_source")
+    __slots__ = ("_connection", "_ended", "_held", "_loop", "_pipe", "_pipes", "_sink", "_source")
 
     def __init__(
-        self, loop: Loop, source: socket.socket, sink: socket.socket, connection: _Connection
+        self,
+        relay: Relay,
+        source: socket.socket,
+        sink: socket.socket,
+        connection: _Connection,
     ) -> None:
-        self._loop, self._source, self._sink, self._connection = loop, source, sink, connection
-        self._pipe = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._loop, self._pipes = relay.loop, relay.pipes
+        self._source, self._sink, self._connection = source, sink, connection
+        self._pipe: tuple[int, int] | None = None
         self._held = 0  # bytes in the pipe
         self._ended = False
-        loop.add_reader(source.fileno(), self._take)
+        self._loop.add_reader(source.fileno(), self._take)
 
     def _take(self) -> None:
+        pipe = self._pipe = self._pipe or self._pipes.take()
         try:
-            count = os.splice(self._source.fileno(), self._pipe[1], _PIPE_BYTES, flags=_SPLICE)
+            count = os.splice(self._source.fileno(), pipe[1], _PIPE_BYTES, flags=_SPLICE)
         except BlockingIOError:
+            self.close()
             return
         except OSError:
             self._connection.abort()
@@ -183,20 +205,21 @@ class _Half:
         if not count:
             self._ended = True
             self._loop.remove_reader(self._source.fileno())
-        self._give()
+        self._give(pipe)
 
-    def _give(self) -> None:
+    def _give(self, pipe: tuple[int, int]) -> None:
         while self._held:
             try:
-                sent = os.splice(self._pipe[0], self._sink.fileno(), self._held, flags=_SPLICE)
+                sent = os.splice(pipe[0], self._sink.fileno(), self._held, flags=_SPLICE)
             except BlockingIOError:
                 self._loop.remove_reader(self._source.fileno())
-                self._loop.add_writer(self._sink.fileno(), self._give)
+                self._loop.add_writer(self._sink.fileno(), lambda: self._give(pipe))
                 return
             except OSError:
                 self._connection.abort()
                 return
             self._held -= sent
+        self.close()
         self._loop.remove_writer(self._sink.fileno())
         if self._ended:
             self._end()
@@ -213,8 +236,36 @@ class _Half:
 
     def close(self) -> None:
         """Give the pipe back; what is in it is lost."""
-        for fd in self._pipe:
-            os.close(fd)
+        if self._pipe is not None:
+            self._pipes.give_back(self._pipe, is_empty=not self._held)
+            self._pipe = None
+
+
+class _Pipes:
+    """Those that are empty, for whoever has something to pass on next."""
+
+    def __init__(self) -> None:
+        self._spare: list[tuple[int, int]] = []
+
+    def take(self) -> tuple[int, int]:
+        """An empty one."""
+        return self._spare.pop() if self._spare else os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+
+    def give_back(self, pipe: tuple[int, int], *, is_empty: bool) -> None:
+        """It is somebody else's from now on."""
+        self._spare.append(pipe)
+        if not is_empty or len(self._spare) > _SPARE_PIPES:
+            _close(self._spare.pop())
+
+    def close(self) -> None:
+        """Keep none; may be repeated."""
+        while self._spare:
+            _close(self._spare.pop())
+
+
+def _close(pipe: tuple[int, int]) -> None:
+    for fd in pipe:
+        os.close(fd)
 
 
 def _receiving(relay: Relay, listener: Listener) -> Callable[[], None]:

@@ -27,6 +27,7 @@ from engine.network.endpoint import plug
 from engine.network.firewall import Firewall
 from engine.network.published import described, is_way_in, publications, relayed
 from engine.network.relaying import Relaying
+from engine.network.revision import Revision
 from engine.network.rewiring import rewired
 
 TYPE_CHECKING = False
@@ -154,21 +155,20 @@ class Sandbox:
         Raises ports.PortTaken or OSError, with everything as it was before.
         """
         reserved = self._reservations
-        fresh = ports.reserve(record["ports"]) if record["ports"] and not reserved else []
+        revision = Revision(reserved, record["ports"])
         before, self._record = self._record, record
-        self._reservations = (reserved or fresh) if record["ports"] else []
+        self._reservations = revision.after
         self._end_clients(record["plugs"])
         try:
             self._links = call_in_child(lambda: self._rewire(before, reserved))
             self._ensure_listeners()
         except BaseException:
             self._record, self._reservations = before, reserved
-            ports.close(fresh)
+            revision.undo()
             self._start_clients(loop)
             raise
         self._stop_answering()  # it listens on the ports that are given back
-        if not record["ports"]:
-            ports.close(reserved)
+        revision.settle()
         self.published = described(self._reservations)
         self._is_published = bool(self._publications())
         self.serve(loop)

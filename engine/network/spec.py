@@ -41,11 +41,13 @@ class NetworkSpec(Record):
     pools       at most one for each family
     internal    nothing enters or leaves it but by the host itself
     options     of the driver, in Docker's words (`com.docker.network.driver.mtu`)
+    attachable  said of it; without effect on one host
     """
 
     name: str
     driver: str = "bridge"
     internal: bool = False
+    attachable: bool = False
     ipv4: bool = True
     ipv6: bool = False
     pools: tuple[PoolSpec, ...] = ()
@@ -93,6 +95,7 @@ class Network(Record):
     labels: Mapping[str, str]
     options: Mapping[str, str]
     created_at: float
+    attachable: bool = False
 
     def pool(self, family: int) -> Pool | None:
         """The pool of a family (4 or 6), or None."""
@@ -116,6 +119,7 @@ def network_of(row: sqlite3.Row, pools: Iterable[sqlite3.Row]) -> Network:
         labels=json.loads(row["labels"]),
         options=json.loads(row["options"]),
         created_at=row["created_at"],
+        attachable=bool(row["attachable"]),
     )
 
 

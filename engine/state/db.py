@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from engine.state.paths import Roots
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 BUSY_TIMEOUT_S = 10.0
 
 

@@ -46,7 +46,8 @@ CREATE TABLE networks (
     internal INTEGER NOT NULL DEFAULT 0,
     labels TEXT NOT NULL,
     options TEXT NOT NULL,
-    created_at REAL NOT NULL
+    created_at REAL NOT NULL,
+    attachable INTEGER NOT NULL DEFAULT 0   -- as asked for: without effect on one host
 );
 
 CREATE TABLE pools (

@@ -124,6 +124,39 @@ def test_published_ports_follow_the_default_route(buoy: Buoy) -> None:
     buoy.run("network", "rm", "alpha")
 
 
+def test_a_published_port_stays_when_only_the_other_ip_version_is_left(buoy: Buoy) -> None:
+    text = PROJECT.replace("networks: [front]", 'networks: [front]\n    ports: ["80"]')
+    buoy.write("compose.yaml", text)
+    buoy.run("up", "-d")
+    at = buoy.run("port", "web", "80").stdout.split(":")[-1].strip()
+
+    def reached() -> list[bool]:
+        found = []
+        for host in ("127.0.0.1", "[::1]"):
+            try:
+                with urllib.request.urlopen(f"http://{host}:{at}/hostname", timeout=5) as answer:
+                    found.append(answer.status == 200)
+            except OSError:
+                found.append(False)
+        return found
+
+    assert eventually(lambda: reached() == [True, True])
+    like_docker = ("--attachable", "--scope", "local", "--ipam-driver", "default")
+    buoy.run("network", "create", "--ipv4=false", "--ipv6", *like_docker, "six")
+    (six,) = json.loads(buoy.run("network", "inspect", "six").stdout)
+    assert (six["Attachable"], six["EnableIPv4"], six["EnableIPv6"]) == (True, False, True)
+    buoy.run("network", "connect", "six", "app-web-1")
+    assert reached() == [True, True]
+    buoy.run("network", "disconnect", "app_front", "app-web-1")  # now all of it is relayed
+    assert reached() == [True, True]
+    buoy.run("network", "connect", "app_front", "app-web-1")
+    buoy.run("network", "disconnect", "six", "app-web-1")
+    assert reached() == [True, True]
+    assert buoy.run("port", "web", "80").stdout.split(":")[-1].strip() == at
+    buoy.run("down")
+    buoy.run("network", "rm", "six")
+
+
 def test_what_cannot_be_is_said_and_changes_nothing(buoy: Buoy) -> None:
     buoy.write("compose.yaml", PROJECT)
     buoy.run("up", "-d")

@@ -92,7 +92,7 @@ def test_with_rm_nothing_is_left(buoy: Buoy, engine: Engine) -> None:
 def test_what_it_cannot_have_is_said(buoy: Buoy, engine: Engine) -> None:
     buoy.write("compose.yaml", ALONE)
     for asked, said in (
-        (("-p", "80/sctp"), "protocol `sctp` is not built yet"),
+        (("-p", "80/sctp"), "no SCTP"),
         (("-v", "/etc:/x:sometimes"), "there is no option `sometimes` of a mount"),
     ):
         done = buoy.run("run", *asked, "a", "true", check=False)

@@ -73,8 +73,11 @@ ENTRY_POINTS = "buoy.network_drivers"
 class DeviceMissing(OSError):
     """What a network plugs its containers into is not there: somebody deleted it."""
 
+    code = "device-missing"
+
     def __init__(self, network: str, device: str) -> None:
         super().__init__(f"network {network}: its device {device} is not there")
+        self.hint = f"somebody deleted it: `buoy network repair {network}` makes it again"
 
 
 def get_driver(name: str) -> Driver:

@@ -8,6 +8,7 @@ import pytest
 
 from compose.errors import NotBuilt
 from compose.reconcile.built import check_build_built, check_built
+from engine import has_sctp
 from engine.errors import Problem
 
 if TYPE_CHECKING:
@@ -133,3 +134,17 @@ def test_a_secret_of_a_variable_that_is_not_set(files: Files) -> None:
     (problem,) = refused(files.load(text))
     assert (problem.code, problem.where) == ("required-variable", "compose.yaml:2:15")
     assert refused(files.load(text, {"TOKEN": ""})) == []
+
+
+@pytest.mark.skipif(has_sctp(), reason="this kernel has SCTP")
+def test_what_the_kernel_has_not_is_refused_by_name_all_at_once(files: Files) -> None:
+    project = files.load(
+        "services: {web: {image: x, ports: ['80:80/sctp', '81:81', '82:82/sctp']}}"
+    )
+    problems = refused(project)
+    assert [problem.what for problem in problems] == [
+        "`services.web.ports[0]`: this kernel has no SCTP",
+        "`services.web.ports[2]`: this kernel has no SCTP",
+    ]
+    assert {problem.code for problem in problems} == {"not-in-kernel"}
+    assert all(problem.where for problem in problems)

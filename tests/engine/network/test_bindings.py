@@ -32,6 +32,20 @@ def test_loopback_takes_the_place_of_other_addresses(
     assert [one["host_ip"] for one in found["bindings"] if one["optional"]] == wanted[1:]
 
 
+@pytest.mark.parametrize(
+    ("host_ip", "loopback", "wanted"),
+    [(None, False, ["0.0.0.0"]), (None, True, ["127.0.0.1"]), ("::1", False, [])],
+)
+def test_sctp_is_published_where_the_kernel_translates(
+    world: World, host_ip: str | None, loopback: bool, wanted: list[str]
+) -> None:
+    asked = port(80, 80, protocol="sctp", host_ip=host_ip, loopback=loopback)
+    (found,) = described_ports([asked], {4: world.network("n")})
+    assert [(one["host_ip"], one["relayed"]) for one in found["bindings"]] == [
+        (one, False) for one in wanted
+    ]
+
+
 def test_addresses_that_become_one_are_one_port(world: World) -> None:
     ports = [port(80, 80, host_ip=one, loopback=True) for one in ("127.0.0.1", "192.168.1.5")]
     assert len(described_ports(ports, {4: world.network("n")})) == 1

@@ -228,7 +228,7 @@ ipv4, ipv6 = st.ip_addresses(v=4).map(str), st.ip_addresses(v=6).map(str)
 address_pairs = st.tuples(ipv4, ipv4) | st.tuples(ipv6, ipv6)
 
 
-@given(st.sampled_from(["tcp", "udp"]), address_pairs, ports, ports)
+@given(st.sampled_from(["tcp", "udp", "sctp"]), address_pairs, ports, ports)
 def test_a_publication_survives_the_kernel_and_the_names_table(
     protocol: str, addresses: tuple[str, str], published: int, target: int
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import socket
 import struct
 import threading
@@ -14,6 +15,7 @@ import pytest
 
 from engine.kernel import namespaces
 from engine.kernel.process import state_of
+from engine.network.relay import most_clients
 from tests.engine.network.world import (
     NEIGHBOUR6,
     NOTHING,
@@ -171,7 +173,7 @@ def pipes_of(pid: int) -> list[str]:
     return found
 
 
-def test_a_client_that_breaks_off_leaves_nothing_open(world: World) -> None:
+def test_a_client_has_a_pipe_while_something_is_on_its_way(world: World) -> None:
     world.network("lan")
     box = world.run("deaf", "lan", ports=(port(90, 9090),), serve=False)
     with namespaces.socket_in(box.sandbox.netns_fd, socket.AF_INET, socket.SOCK_STREAM) as server:
@@ -180,10 +182,23 @@ def test_a_client_that_breaks_off_leaves_nothing_open(world: World) -> None:
         with socket.create_connection(("::1", 9090), timeout=5) as client:
             inside, _ = server.accept()
             relay = relay_pid()
-            assert eventually(lambda: len(pipes_of(relay)) == 4)
+            assert eventually(lambda: pipes_of(relay) == [])
+            client.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                while True:  # until nothing more fits in anywhere
+                    client.send(bytes(1 << 16))
+            assert eventually(lambda: len(pipes_of(relay)) == 2)
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         inside.close()
         assert eventually(lambda: pipes_of(relay) == [])
+
+
+@pytest.mark.parametrize(("limit", "most"), [(1024, 160), (70, 1), (100_000, 1024)])
+def test_there_are_as_many_clients_as_descriptors_for_them(
+    limit: int, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
+    assert most_clients() == most
 
 
 def test_a_container_that_goes_takes_its_relay_along(world: World, web: Box) -> None:
