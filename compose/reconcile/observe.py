@@ -27,7 +27,8 @@ class Observed(Record):
     networks    by name: those with the project's label, and those that the file names
     volumes     by name, likewise
     faults      what of its networks is not as it is on record
-    images      references that services use -> id of the image, for those that are here
+    images      references that services use -> id of the image, for those that are here, and for
+                the platform that is asked for
     origins     id of a container -> what it was made from, for those whose service has changed
     """
 
@@ -104,9 +105,14 @@ def observe(engine: Engine, name: str, project: Project | None = None) -> Observ
 
 def _observe_images(engine: Engine, project: Project) -> dict[str, str]:
     services = project.services.values()
-    references = {name for one in services for name in (one.image_name, *one.hook_images)}
-    found = {reference: engine.images.find(reference) for reference in references}
-    return {reference: image.id for reference, image in found.items() if image is not None}
+    platforms: dict[str, str | None] = {name: None for one in services for name in one.hook_images}
+    platforms |= {one.image_name: None if one.build else one.platform for one in services}
+    found: dict[str, str] = {}
+    for reference, platform in platforms.items():
+        image = engine.images.find(reference)
+        if image is not None and (platform is None or image.is_for(platform)):
+            found[reference] = image.id
+    return found
 
 
 def _observe_origins(engine: Engine, project: Project, observed: Observed) -> dict[str, Origin]:

@@ -8,8 +8,6 @@ from compose.ui.printable import printable
 from compose.ui.transfers import Transfer, is_layer, is_over
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from rich.table import Table
 
     from compose.ui.console import Console
@@ -26,12 +24,7 @@ class LayerLines:
     def __enter__(self) -> LayerLines:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         pass
 
     def __call__(
@@ -73,12 +66,7 @@ class LiveLayers(LayerLines):
         self._live.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._live.stop()
 
     def __call__(

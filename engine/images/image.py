@@ -41,6 +41,13 @@ class Image(Record):
     variant: str = ""
     manifest_digest: str | None = None
 
+    def is_for(self, platform: str) -> bool:
+        """Whether it runs on `platform`: linux/arm64. Raises ImageProblem on what is none."""
+        from engine.images.platform import candidates, parse_platform, platform_of
+
+        made_for = {"os": self.os, "architecture": self.architecture, "variant": self.variant}
+        return platform_of(made_for) in candidates(parse_platform(platform))
+
     @property
     def repository_tags(self) -> tuple[tuple[str, str], ...]:
         """The names as people write them: ("mysql", "8"); a name by digest or of another source

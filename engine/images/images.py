@@ -114,7 +114,7 @@ class Images:
         found = self.find(reference)
         if policy == "never":
             return found or self.get(reference)
-        if found is not None and platform is not None and not _is_for(found, platform):
+        if found is not None and platform is not None and not found.is_for(platform):
             found = None
         if found is not None and not is_due(interval_s, self._updated_at(reference)):
             return found
@@ -437,10 +437,3 @@ class Images:
     def _updated_at(self, reference: str) -> float:
         row = self._records.find_reference(parse_source(reference).name)
         return time.time() if row is None else float(row["updated_at"])
-
-
-def _is_for(image: Image, platform: str) -> bool:
-    from engine.images.platform import candidates, parse_platform, platform_of
-
-    made_for = {"os": image.os, "architecture": image.architecture, "variant": image.variant}
-    return platform_of(made_for) in candidates(parse_platform(platform))

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from engine.images.manifest import OCI_MANIFEST
 from tests.engine.images.registry import Registry
-from tests.engine.images.tars import build, file, tar
+from tests.engine.images.tars import ARCHITECTURE, build, file, tar
 from tests.marks import needs_root
 
 if TYPE_CHECKING:
@@ -112,6 +113,32 @@ def test_all_tags_are_pulled_and_pushed(buoy: Buoy, registry: Registry) -> None:
     assert buoy.run("image", "pull", "-a", name).lines == [f"{name}:1", f"{name}:2"]
     assert buoy.run("image", "push", "-a", "-q", name).lines == [f"{name}:1", f"{name}:2"]
     assert "usage" in buoy.run("image", "pull", "-a", f"{name}:1", check=False).stderr
+
+
+def test_a_service_gets_the_image_for_its_platform(buoy: Buoy, registry: Registry) -> None:
+    entries = []
+    for architecture in ("s390x", ARCHITECTURE):
+        built = build([tar(file("a", architecture))], architecture=architecture)
+        registry.put("a", architecture, built)
+        platform = {"os": "linux", "architecture": architecture}
+        described = {"mediaType": OCI_MANIFEST, "digest": built.digest, "platform": platform}
+        entries.append({**described, "size": len(built.manifest)})
+    index = json.dumps({"schemaVersion": 2, "manifests": entries}).encode()
+    name = registry.put_document("a", "1", index)
+
+    def is_here() -> str:
+        (found,) = json.loads(buoy.run("image", "inspect", name).stdout)
+        return str(found["Architecture"])
+
+    buoy.run("image", "pull", "--platform", "s390x", name)
+    assert is_here() == "s390x"
+    service = {"image": name, "platform": f"linux/{ARCHITECTURE}", "command": "sh"}
+    buoy.write("compose.yaml", json.dumps({"services": {"one": service}}))
+    buoy.run("create")
+    assert is_here() == ARCHITECTURE
+    registry.requests.clear()
+    buoy.run("create", "--force-recreate")
+    assert registry.requests == []
 
 
 def test_a_login_opens_a_registry_and_a_logout_closes_it(buoy: Buoy, registry: Registry) -> None:

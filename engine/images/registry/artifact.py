@@ -48,7 +48,7 @@ def fetch_artifact(text: str, limit_bytes: int) -> Artifact:
     """
     reference = parse_reference(text)
     transport = Transport(reference.domain, reference.path)
-    response = transport.get(
+    response = transport.ask(
         f"manifests/{reference.selector}", {"Accept": OCI_MANIFEST}, subject=reference.familiar
     )
     data = read_body(response)
@@ -73,7 +73,7 @@ def fetch_artifact(text: str, limit_bytes: int) -> Artifact:
 
 def _file(transport: Transport, reference: Reference, layer: Descriptor) -> ArtifactFile:
     subject = f"a file of {reference.familiar}"
-    response = transport.get(f"blobs/{layer.digest}", {}, subject=subject)
+    response = transport.ask(f"blobs/{layer.digest}", {}, subject=subject)
     data = read_body(response, layer.size)
     verify(data, layer.digest, subject)
     return ArtifactFile(media_type=layer.media_type, annotations=dict(layer.annotations), data=data)

@@ -32,7 +32,7 @@ class RegistryUnreachable(ImageProblem):
             f"{host} cannot be reached: {why}",
             hint="is the network up, and does it need HTTPS_PROXY?",
         )
-        self.host = host
+        self.host, self.why = host, why
 
 
 def tls_problem(host: str, why: str) -> ImageProblem:

@@ -61,7 +61,7 @@ def _try_out(domain: str, credentials: Credentials, progress: Progress) -> str:
     """What the registry gives to remember the login by; may be empty."""
     transport = Transport(domain, "", login=credentials, subject=domain, progress=progress)
     try:
-        read_some(transport.get("", {}, subject="a login"))
+        read_some(transport.ask("", {}, subject="a login"))
     except ImageProblem as problem:
         if problem.code == "unauthorized":
             raise ImageProblem(

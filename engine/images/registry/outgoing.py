@@ -11,7 +11,6 @@ from engine.images.content import uncompressed
 from engine.images.decompress import GZIP, is_zstd
 from engine.images.digest import sha256
 from engine.images.manifest import (
-    DOCKER_MANIFEST,
     OCI_CONFIG,
     OCI_LAYER,
     OCI_MANIFEST,
@@ -48,17 +47,14 @@ class KeptManifest(Record):
 
 def kept_manifest(store: Store, digest: str | None) -> KeptManifest | None:
     """That of an image which was pulled or loaded; None where it is not here."""
-    if digest is None or not store.blobs.has(digest):
-        return None
-    data = store.blobs.read(digest)
-    document = parse_document(data)
-    if not isinstance(document, Manifest):
+    data = store.blobs.find(digest) if digest is not None else None
+    document = parse_document(data) if data is not None else None
+    if data is None or not isinstance(document, Manifest):
         return None
     layers = (one for one in document.layers if not any(f in one.media_type for f in _FOREIGN))
-    docker = DOCKER_MANIFEST.encode() in data
     return KeptManifest(
         data=data,
-        media_type=DOCKER_MANIFEST if docker else OCI_MANIFEST,
+        media_type=json.loads(data).get("mediaType") or OCI_MANIFEST,
         config=document.config,
         layers=tuple(layers),
     )

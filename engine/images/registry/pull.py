@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 from urllib3.exceptions import HTTPError
@@ -14,14 +15,14 @@ from engine.images.digest import sha256, verify
 from engine.images.manifest import ACCEPTED, DEEPEST_INDEX, Index, choose, parse_document
 from engine.images.platform import candidates, host_platform, platform_of
 from engine.images.registry.errors import RegistryUnreachable
-from engine.images.registry.http import Interrupted, read_body
+from engine.images.registry.http import Interrupted, read_body, read_some
 from engine.images.registry.resolve import tag_digest
 from engine.images.registry.transport import Transport
 from engine.images.registry.waiting import ATTEMPTS, wait_before_retry
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from urllib3 import BaseHTTPResponse
 
@@ -29,8 +30,11 @@ if TYPE_CHECKING:
     from engine.images.manifest import Descriptor, Manifest
     from engine.images.platform import Platform
     from engine.images.reference import Reference
+    from engine.images.registry.connection import Connection
     from engine.images.store import Store
 
+_NO_SUCH_RANGE = 416
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-")
 _PIECE_BYTES = 1024 * 1024
 
 
@@ -126,7 +130,7 @@ class _Pull:
         raise ImageProblem("indexes are nested too deeply", code="invalid-manifest")
 
     def _document(self, selector: str, digest: str | None) -> tuple[bytes, Manifest | Index]:
-        response = self._transport.get(
+        response = self._transport.ask(
             f"manifests/{selector}",
             {"Accept": ", ".join(ACCEPTED)},
             subject=self._reference.familiar,
@@ -181,6 +185,14 @@ class _Pull:
             ),
         )
 
+    def _ask_for(self, blob: Descriptor, headers: Mapping[str, str]) -> BaseHTTPResponse:
+        return self._transport.ask(
+            f"blobs/{blob.digest}",
+            headers,
+            subject=f"layer {blob.short}",
+            expected=(200, 206, _NO_SUCH_RANGE) if headers else (200,),
+        )
+
     def _blob(self, blob: Descriptor, offset: int) -> Iterator[bytes]:
         """The content from `offset` on, resumed where the connection breaks.
 
@@ -189,31 +201,42 @@ class _Pull:
         """
         attempt = 0
         while offset < blob.size:
-            connection = self._transport.connection
+            connection, why = self._transport.connection, "the connection ends early"
             try:
                 for piece in self._part(blob, offset):
                     offset += len(piece)
                     attempt = 0
                     yield piece
-                why = "the connection ends early"
             except Interrupted as error:
                 why = str(error)
+            except RegistryUnreachable as gone:  # it may be starting anew
+                if not offset:
+                    raise
+                why = gone.why
             if offset < blob.size:
-                problem = RegistryUnreachable(connection.endpoint.host, why)
-                attempt += 1
-                if attempt == ATTEMPTS:
-                    raise problem
-                if not (connection.endpoint.is_mirror and attempt > 1):
-                    wait_before_retry(attempt - 1, self._transport.voice, problem.what)
-                elif self._transport.pass_over(connection, problem):
-                    attempt = 0
+                attempt = self._next_attempt(attempt, connection, why)
+
+    def _next_attempt(self, attempt: int, connection: Connection, why: str) -> int:
+        """Its number, when its time has come; raises RegistryUnreachable after the last."""
+        problem = RegistryUnreachable(connection.endpoint.host, why)
+        if attempt + 1 == ATTEMPTS:
+            raise problem
+        if connection.endpoint.is_mirror and attempt:
+            self._transport.pass_over(connection, problem)
+            return 0
+        wait_before_retry(attempt, self._transport.voice, problem.what)
+        return attempt + 1
 
     def _part(self, blob: Descriptor, offset: int) -> Iterator[bytes]:
         headers = {"Range": f"bytes={offset}-"} if offset else {}
-        response = self._transport.get(
-            f"blobs/{blob.digest}", headers, subject=f"layer {blob.short}", expected=(200, 206)
-        )
-        skip = offset if response.status == 200 else 0  # it does not know ranges
+        response = self._ask_for(blob, headers)
+        if response.status == _NO_SUCH_RANGE:
+            read_some(response)
+            response = self._ask_for(blob, {})
+        skip = offset - _start(response)
+        if skip < 0:
+            response.close()
+            raise Interrupted("another part came than was asked for")
         left = blob.size - offset
         try:
             for piece in response.stream(_PIECE_BYTES, decode_content=False):
@@ -230,6 +253,12 @@ class _Pull:
             raise Interrupted(str(error)) from None
         finally:
             response.close() if left else response.release_conn()
+
+
+def _start(response: BaseHTTPResponse) -> int:
+    """Where in the blob an answer begins: one of 200 is all of it, whatever was asked for."""
+    match = _CONTENT_RANGE.match(response.headers.get("Content-Range") or "")
+    return int(match[1]) if response.status == 206 and match else 0
 
 
 def _whole(response: BaseHTTPResponse, host: str) -> bytes:

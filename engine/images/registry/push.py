@@ -175,7 +175,12 @@ class _Push:
         if not here:
             upload.abandon()
             raise _NotHere
-        upload.run()
+        try:
+            upload.run()
+        except ImageProblem:
+            for _ in self._store.blobs.pieces(blob.digest):
+                pass  # raises where it is ours that is damaged
+            raise
         return "Pushed"
 
     def _tell(self, blob: Descriptor, subject: str) -> Tell:
@@ -191,7 +196,7 @@ class _Push:
             raise _Stopped
 
     def _put_manifest(self, data: bytes, media_type: str) -> str:
-        response = self._transport.get(
+        response = self._transport.ask(
             f"manifests/{self._reference.tag}",
             {"Content-Type": media_type},
             subject=self._reference.familiar,

@@ -35,7 +35,7 @@ def pin_reference(text: str) -> str:
 def _digest(transport: Transport, reference: Reference) -> str:
     found = tag_digest(transport, reference)
     if found is None:  # the header is optional: then the content tells
-        response = transport.get(
+        response = transport.ask(
             f"manifests/{reference.selector}",
             {"Accept": ", ".join(ACCEPTED)},
             subject=reference.familiar,
@@ -53,7 +53,7 @@ def _digest(transport: Transport, reference: Reference) -> str:
 
 def tag_digest(transport: Transport, reference: Reference) -> str | None:
     """What the registry says the digest is; None where it does not say. Raises as `pull`."""
-    response = transport.get(
+    response = transport.ask(
         f"manifests/{reference.selector}",
         {"Accept": ", ".join(ACCEPTED)},
         subject=reference.familiar,

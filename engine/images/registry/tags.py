@@ -29,7 +29,7 @@ def list_tags(reference: Reference, progress: Progress) -> tuple[str, ...]:
     found: dict[str, None] = {}
     query = {"n": str(_PAGE)}
     for _ in range(_MOST_PAGES):
-        response = transport.get(f"tags/list?{urlencode(query)}", {}, subject=name)
+        response = transport.ask(f"tags/list?{urlencode(query)}", {}, subject=name)
         document = parse_object(read_body(response), lambda why: wrong_answer(transport.host, why))
         found |= dict.fromkeys(map(str, document.get("tags") or ()))
         query = _next(response)

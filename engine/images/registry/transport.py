@@ -66,7 +66,7 @@ class Transport:
         """Whom it is with."""
         return self.connection.endpoint.host
 
-    def get(
+    def ask(
         self,
         what: str,
         headers: Mapping[str, str],

@@ -44,7 +44,7 @@ class _Again(Exception):
 def has_blob(transport: Transport, blob: Descriptor) -> bool:
     """Whether the repository has it."""
     subject = f"layer {blob.short}"
-    response = transport.get(
+    response = transport.ask(
         f"blobs/{blob.digest}", {}, subject=subject, method="HEAD", expected=(200, 404)
     )
     read_some(response)
@@ -56,7 +56,7 @@ def start_upload(transport: Transport, blob: Descriptor, source: str | None) -> 
     repository of it."""
     query = f"?{urlencode({'mount': blob.digest, 'from': source})}" if source else ""
     what = f"blobs/uploads/{query}"
-    response = transport.get(
+    response = transport.ask(
         what, {}, subject=f"layer {blob.short}", method="POST", expected=(201, 202)
     )
     read_some(response)
@@ -91,22 +91,27 @@ class Upload:
             read_some(self._transport.connection.send("DELETE", self._location, {}))
 
     def _until_done(self) -> None:
-        attempt = 0
+        attempt, is_begun = 0, False
+        problem: ImageProblem
         while True:
             before = self._offset
             try:
+                if is_begun:
+                    self._find_place()
+                is_begun = True
                 if self._blob.size <= _SINGLE_BYTES:
                     self._put_whole()
                 else:
                     self._send_rest()
                 return
+            except RegistryUnreachable as gone:  # it may be starting anew
+                problem, retry_after = gone, None
             except _Again as again:
-                attempt = 0 if self._offset > before else attempt + 1
-                if attempt == ATTEMPTS:
-                    raise again.problem from None
                 problem, retry_after = again.problem, again.retry_after
+            attempt = 0 if self._offset > before else attempt + 1
+            if attempt == ATTEMPTS:
+                raise problem
             wait_before_retry(attempt, self._transport.voice, problem.what, retry_after)
-            self._find_place()
 
     def _put_whole(self) -> None:
         response = self._send("PUT", self._closing, 0, self._blob.size)
@@ -128,13 +133,10 @@ class Upload:
 
     def _close(self) -> None:
         try:
+            connection = self._transport.connection
             read_some(
-                self._transport.connection.request(
-                    "PUT",
-                    self._closing,
-                    {},
-                    subject=self._subject,
-                    expected=(201,),
+                connection.request(
+                    *("PUT", self._closing, {}), subject=self._subject, expected=(201,)
                 )
             )
         except ImageProblem:

@@ -131,7 +131,7 @@ def test_what_logs_us_in_upstream_is_not_shown_to_a_mirror(
 def test_mirrors_are_not_written_to(registry: Registry, mirror: Registry) -> None:
     transport = Transport(registry.host, "a", push=True)
     data = b"blob"
-    started = transport.get("blobs/uploads/", {}, subject="x", method="POST", expected=(202,))
+    started = transport.ask("blobs/uploads/", {}, subject="x", method="POST", expected=(202,))
     assert started.headers["Location"].startswith("/v2/a/blobs/uploads/")
     assert mirror.requests == []
     assert digest(data) not in registry.content

@@ -28,6 +28,8 @@ from tests.marks import needs_root
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from engine.images.image import Image
     from engine.state.paths import Roots
     from tests.engine.images.registry.server import Handler
@@ -206,12 +208,33 @@ def test_what_an_interrupted_pull_had_is_not_fetched_again(
     assert int(given[0][6:-1]) >= 1_000_000
 
 
-def test_a_registry_that_ignores_ranges_is_coped_with(images: Images, registry: Registry) -> None:
+def whole(handler: Handler, large: bytes) -> bool:
+    return handler.answer(200, large)
+
+
+def not_satisfiable(handler: Handler, large: bytes) -> bool:
+    return "Range" in handler.headers and handler.answer(416)
+
+
+def earlier_part(handler: Handler, large: bytes) -> bool:
+    there = {"Content-Range": f"bytes 1000-{len(large) - 1}/{len(large)}"}
+    return handler.answer(206, large[1000:], there)
+
+
+def later_part(handler: Handler, large: bytes) -> bool:
+    there = {"Content-Range": f"bytes {len(large) - 1}-{len(large) - 1}/{len(large)}"}
+    return handler.answer(206, large[-1:], there)
+
+
+@pytest.mark.parametrize("reply", [whole, not_satisfiable, earlier_part, later_part])
+def test_what_a_registry_makes_of_ranges_is_coped_with(
+    images: Images, registry: Registry, reply: Callable[[Handler, bytes], bool]
+) -> None:
     built = two_layers(3_000_000)
     reference = registry.put("a/b", "1", built)
     large = max(built.blobs.values(), key=len)
     registry.faults.append(once(digest(large), lambda h: h.answer_short(large, 2_000_000)))
-    registry.faults.append(once(digest(large), lambda h: h.answer(200, large)))
+    registry.faults.append(once(digest(large), lambda h: reply(h, large)))
     assert content(images.pull(reference), "etc/low") == "low"
 
 
@@ -615,3 +638,31 @@ def test_two_commands_share_the_work(roots: Roots, registry: Registry) -> None:
         second.close()
     assert (digest(large)[7:19], WAITING) in said
     assert registry.paths().count(f"/v2/a/b/blobs/{digest(large)}") == 1
+
+
+def test_a_page_instead_of_an_answer_is_not_shown(images: Images, registry: Registry) -> None:
+    page = b"<!DOCTYPE html><html><body>Service unavailable</body></html>"
+    registry.faults.append(lambda h: h.answer(500, page, {"Content-Type": "text/html"}))
+    with pytest.raises(ImageProblem) as caught:
+        images.pull(f"{registry.host}/a:1")
+    assert "html" not in str(caught.value)
+    assert "answered 500" in str(caught.value)
+    registry.faults[0] = lambda h: h.answer(200, page, {"Content-Type": "text/html"})
+    with pytest.raises(ImageProblem) as caught:
+        images.pull(f"{registry.host}/a:1")
+    assert caught.value.code == "invalid-manifest"
+
+
+def test_of_several_challenges_the_one_that_can_be_answered_is(
+    images: Images, registry: Registry
+) -> None:
+    reference = registry.put("a/b", "1", two_layers())
+    registry.tokens["repository:a/b:pull"] = "secret"
+    challenges = f'Negotiate, Bearer realm="http://{registry.host}/token", Basic realm="x, y"'
+
+    def several(handler: Handler) -> bool:
+        known = handler.headers.get("Authorization") == "Bearer secret"
+        return not known and handler.answer(401, b"", {"WWW-Authenticate": challenges})
+
+    registry.faults.append(several)
+    assert images.pull(reference).config.cmd == ("sh",)

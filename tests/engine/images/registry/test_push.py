@@ -330,3 +330,17 @@ def test_only_a_name_that_is_here_is_pushed(
     assert "image tag" in (caught.value.hint or "")
     with pytest.raises(ImageProblem, match="by its tag"):
         images.push(f"{target}@{'sha256:' + 'a' * 64}")
+
+
+def test_a_blob_that_is_damaged_here_is_named(
+    *, images: Images, registry: Registry, roots: Roots, built: Built, target: str
+) -> None:
+    path = Path(roots.blobs, large(built).replace(":", "/"))
+    path.chmod(0o600)
+    with path.open("r+b") as file:
+        file.seek(1_000_000)
+        file.write(b"damage")
+    with pytest.raises(ImageProblem) as caught:
+        images.push(target)
+    assert caught.value.code == "wrong-digest"
+    assert str(path) in str(caught.value)
