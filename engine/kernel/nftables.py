@@ -133,20 +133,22 @@ class NftSocket(NetlinkSocket):
         body = self._ask(GETGEN, 0, b"", flags=0)[0]
         return int.from_bytes(parse_attributes(body, 4)[1], "big")
 
-    def has_element(self, table: str, name: str, key: bytes, family: int = NFPROTO_IPV4) -> bool:
-        """Whether a set has that key; False too when there is no such set."""
+    def find_element(
+        self, table: str, name: str, key: bytes, family: int = NFPROTO_IPV4
+    ) -> Element | None:
+        """The element of a set with that key; None too when there is no such set."""
         wanted = nested(3, nested(NFTA_LIST_ELEM, value(1, key)))
         body = text(1, table) + text(2, name) + wanted
-        return bool(self._ask(GETSETELEM, family, body, flags=0))
+        found = self._ask(GETSETELEM, family, body, flags=0)
+        return _elements(found)[0] if found else None
+
+    def has_element(self, table: str, name: str, key: bytes, family: int = NFPROTO_IPV4) -> bool:
+        """Whether a set has that key; False too when there is no such set."""
+        return self.find_element(table, name, key, family) is not None
 
     def elements(self, table: str, name: str, family: int = NFPROTO_IPV4) -> list[Element]:
         """All elements of a set; none when there is no such set."""
-        found = self._ask(GETSETELEM, family, text(1, table) + text(2, name))
-        return [
-            Element(data)
-            for body in found
-            for _, data in iterate_attributes(parse_attributes(body, 4).get(3, b""))
-        ]
+        return _elements(self._ask(GETSETELEM, family, text(1, table) + text(2, name)))
 
     def chains(self, families: tuple[int, ...] = _ROUTED) -> list[Chain]:
         """All chains of the tables of those families; by default of what is routed."""
@@ -191,6 +193,14 @@ class NftSocket(NetlinkSocket):
                     if failure is not None:
                         raise failure
                     return
+
+
+def _elements(bodies: list[bytes]) -> list[Element]:
+    return [
+        Element(data)
+        for body in bodies
+        for _, data in iterate_attributes(parse_attributes(body, 4).get(3, b""))
+    ]
 
 
 def _read_comment(userdata: bytes) -> str:

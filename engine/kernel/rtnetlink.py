@@ -10,10 +10,12 @@ import socket
 import struct
 
 from engine.kernel.netlink import (
+    NETLINK_GET_STRICT_CHK,
     NETLINK_ROUTE,
     NLM_F_CREATE,
     NLM_F_EXCL,
     NLM_F_REPLACE,
+    SOL_NETLINK,
     NetlinkError,
     NetlinkSocket,
     attribute,
@@ -137,9 +139,13 @@ class RouteSocket(NetlinkSocket):
         """All links of the namespace."""
         return [Link(body) for body in self.dump(RTM_GETLINK, _link())]
 
-    def addresses(self) -> list[Address]:
-        """All IPv4 and IPv6 addresses of the namespace."""
-        bodies = self.dump(RTM_GETADDR, _ADDRESS.pack(socket.AF_UNSPEC, 0, 0, 0, 0))
+    def addresses(self, link: int = 0) -> list[Address]:
+        """The IPv4 and IPv6 addresses of a link, by its index; of all of the namespace with 0."""
+        self.socket.setsockopt(SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1)  # else all are given
+        try:
+            bodies = self.dump(RTM_GETADDR, _ADDRESS.pack(socket.AF_UNSPEC, 0, 0, 0, link))
+        finally:
+            self.socket.setsockopt(SOL_NETLINK, NETLINK_GET_STRICT_CHK, 0)
         return [Address(body) for body in bodies if body[0] in (socket.AF_INET, socket.AF_INET6)]
 
     def route_to(self, address: str) -> Route | None:

@@ -21,10 +21,14 @@ _FAMILIES = {IPV4.family: "ip", IPV6.family: "ip6"}
 
 
 class Contents:
-    """The tables of that name as they are now; each is read once, when it is first asked about."""
+    """The tables of that name as they are now.
 
-    def __init__(self, netlink: NftSocket, table: str) -> None:
-        self._netlink, self._table = netlink, table
+    whole   their sets are read once, for who asks of all networks; else each element is asked
+            for by itself, whose cost does not grow with the number of networks
+    """
+
+    def __init__(self, netlink: NftSocket, table: str, *, whole: bool) -> None:
+        self._netlink, self._table, self._whole = netlink, table, whole
         self._tables: dict[int, _Table] = {}
 
     def faults(self, network: Network) -> Iterator[str]:
@@ -64,7 +68,8 @@ class Contents:
 
     def _of(self, header: Header) -> _Table:
         if header.family not in self._tables:
-            self._tables[header.family] = _Table(self._netlink, self._table, header)
+            kind = _WholeTable if self._whole else _Table
+            self._tables[header.family] = kind(self._netlink, self._table, header)
         return self._tables[header.family]
 
 
@@ -72,16 +77,10 @@ class _Table:
     def __init__(self, netlink: NftSocket, table: str, header: Header) -> None:
         family = header.family
         self.shown = f"nftables table `{_FAMILIES[family]} {table}`"
+        self._netlink, self._name, self._family = netlink, table, family
         counts = {chain: len(netlink.rules(table, chain, family)) for chain in RULES[family]}
         self._is_there = any(counts.values())
         self._changed = [name for name in counts if counts[name] != len(RULES[family][name])]
-        self._sets: dict[str, dict[Place, bytes]] = {
-            name: {
-                (one.key, one.ends_interval): one.data
-                for one in netlink.elements(table, name, family)
-            }
-            for name in (*NETWORK_SETS, *PUBLICATION_SETS)
-        }
 
     @property
     def is_complete(self) -> bool:
@@ -97,12 +96,35 @@ class _Table:
 
     def lacks(self, name: str, place: Place, data: bytes) -> bool:
         """Whether a set does not have that element, or has other data with it."""
-        found = self._sets[name].get(place)
-        return found is None or (not place[1] and found != data)
+        key, ends_interval = place
+        if ends_interval:  # the kernel is asked for an interval by its start
+            return False
+        found = self._netlink.find_element(self._name, name, key, self._family)
+        return found is None or found.data != data
 
     def network_places(self) -> set[tuple[str, Place]]:
         """All elements of networks, with the set that they are in."""
-        return {(name, place) for name in NETWORK_SETS for place in self._sets[name]}
+        return {
+            (name, (one.key, one.ends_interval))
+            for name in NETWORK_SETS
+            for one in self._netlink.elements(self._name, name, self._family)
+        }
+
+
+class _WholeTable(_Table):
+    def __init__(self, netlink: NftSocket, table: str, header: Header) -> None:
+        super().__init__(netlink, table, header)
+        self._sets: dict[str, dict[Place, bytes]] = {
+            name: {
+                (one.key, one.ends_interval): one.data
+                for one in netlink.elements(table, name, header.family)
+            }
+            for name in (*NETWORK_SETS, *PUBLICATION_SETS)
+        }
+
+    def lacks(self, name: str, place: Place, data: bytes) -> bool:
+        found = self._sets[name].get(place)
+        return found is None or (not place[1] and found != data)
 
 
 def _places(key: bytes | tuple[bytes, bytes]) -> tuple[Place, ...]:

@@ -35,7 +35,7 @@ class Gateway:
 
     def contents(self) -> Contents:
         """What the tables hold now."""
-        return Contents(self._firewall.netlink, self._firewall.table)
+        return Contents(self._firewall.netlink, self._firewall.table, whole=True)
 
     def find_faults(self, network: Network, contents: Contents) -> Iterator[str]:
         """What keeps its traffic from being passed on, in plain words. Changes nothing."""
@@ -60,7 +60,7 @@ class Gateway:
     def ensure(self, host: RouteSocket, network: Network) -> list[str]:
         """Pass its traffic on, whatever became of the tables; what was changed on the host for
         that, in plain words."""
-        contents = self.contents()
+        contents = Contents(self._firewall.netlink, self._firewall.table, whole=False)
         unpublished = contents.missing(self._published(network))
         if unpublished or any(contents.faults(network)):
             self._restore(network, unpublished)

@@ -47,7 +47,7 @@ def _faults(inside: RouteSocket, endpoint: Mapping[str, Any]) -> Iterator[str]:
         return
     if not link.up:
         yield f"{name} is down"
-    there = {str(one) for one in inside.addresses() if one.link == link.index}
+    there = {str(one) for one in inside.addresses(link.index)}
     for address, length in addresses_of(endpoint):
         if f"{address}/{length}" not in there:
             yield f"{name} has no {address}/{length} any more"

@@ -86,7 +86,7 @@ def find_faults(host: RouteSocket, network: Network) -> list[str]:
         return [_others_device(network)]
     if not link.up:
         return [f"bridge {device} is down"]
-    there = {str(address) for address in host.addresses() if address.link == link.index}
+    there = {str(address) for address in host.addresses(link.index)}
     wanted = [f"{pool.gateway}/{pool.subnet.prefixlen}" for pool in _pools_with_gateway(network)]
     lost = [address for address in wanted if address not in there]
     return [
