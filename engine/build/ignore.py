@@ -29,7 +29,7 @@ class _Rule:
     def __init__(self, text: str, number: int) -> None:
         self.text, self.number = text, number
         self.keeps = text.startswith("!")
-        pattern = clean(text[1:].strip() if self.keeps else text)
+        pattern = _clean_pattern(text[1:].strip() if self.keeps else text)
         try:
             self.expression = translate(pattern, deep=True)
         except PatternError as error:
@@ -116,11 +116,16 @@ def parse_ignore(text: str) -> Ignore:
         if line.startswith("#"):
             continue
         pattern = line.strip()
-        if clean(pattern.removeprefix("!").strip()) != ".":
+        if _clean_pattern(pattern.removeprefix("!").strip()) != ".":
             patterns.append((pattern, number))
         elif pattern == "!":
             raise IgnoreError("illegal exclusion pattern: `!`", number)
     return Ignore(patterns)
+
+
+def _clean_pattern(text: str) -> str:
+    """The same of a pattern: one that begins with `..` stays, and matches nothing."""
+    return posixpath.normpath(text).lstrip("/") or "/"
 
 
 def clean(path: str) -> str:

@@ -23,8 +23,11 @@ def has_wildcard(text: str) -> bool:
 def translate(pattern: str, *, deep: bool = False) -> str:
     """The regular expression of a pattern: `*` and `?` stop at `/`.
 
-    deep  `**` matches any number of directories, none included
+    deep  as moby/patternmatcher does: `**` matches any number of directories, none included, and
+          what a bracket excludes leaves `/`
     """
+    if deep and pattern.startswith("**") and not any(char in pattern[2:] for char in "*?[]\\/"):
+        return ".*" + re.escape(pattern[2:])  # there, alone, it is any beginning
     result, at = "", 0
     while at < len(pattern):
         char = pattern[at]
@@ -36,7 +39,7 @@ def translate(pattern: str, *, deep: bool = False) -> str:
         elif char == "?":
             text = "[^/]"
         elif char == "[":
-            text, at = _bracket(pattern, at)
+            text, at = _bracket(pattern, at, "" if deep else "/")
         elif char == "\\":
             if at == len(pattern):
                 raise PatternError("a backslash at its end")
@@ -53,11 +56,11 @@ def _double_star(pattern: str, at: int) -> tuple[str, int]:
     return (".*", at) if at == len(pattern) else ("(?:.*/)?", at)
 
 
-def _bracket(pattern: str, at: int) -> tuple[str, int]:
-    """`[a-z]`, `[^a-z]`: what follows the opening bracket."""
+def _bracket(pattern: str, at: int, never: str) -> tuple[str, int]:
+    """`[a-z]`, `[^a-z]`: what follows the opening bracket. `never`: what the latter leaves out."""
     result = "["
     if pattern.startswith("^", at):
-        result, at = "[^/", at + 1
+        result, at = f"[^{never}", at + 1
     start = at
     while at < len(pattern) and (pattern[at] != "]" or at == start):
         low, at = _bracket_char(pattern, at)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,6 +45,14 @@ MATRIX = [
     ("[a-c]x", "dx", False),
     ("[^a-c]x", "dx", True),
     ("[^a]x", "ax", False),
+    ("b[^a]x", "b/x", True),
+    ("**x", "a/bx", True),
+    ("**x*", "bx", False),
+    ("**x*", "b/x1", True),
+    ("a**", "ab/c", True),
+    ("../a", "a", False),
+    ("/../a", "a", True),
+    ("/", "a", False),
     (r"a\*b", "a*b", True),
     (r"a\*b", "axb", False),
     ("a.b", "axb", False),
@@ -125,3 +134,51 @@ def test_the_walks_verdict_is_the_paths_verdict(patterns: list[str], path: str) 
 @given(paths)
 def test_a_path_is_a_pattern_that_matches_itself(path: str) -> None:
     assert parse_ignore(path).excludes(path)
+
+
+def model_matches(pattern: str, path: str) -> bool:
+    """What moby/patternmatcher says of one cleaned pattern, by trying, without expressions."""
+    if pattern.startswith("**") and not set("*?[]\\/") & set(pattern[2:]):
+        return path.endswith(pattern[2:])
+    if not pattern:
+        return not path
+    if pattern.startswith("**"):
+        rest = pattern[2:].removeprefix("/")
+        ends = [at + 1 for at, char in enumerate(path) if char == "/"]
+        return not rest or any(model_matches(rest, path[at:]) for at in (0, *ends))
+    if pattern[0] == "*":
+        reach = len(path.partition("/")[0])
+        return any(model_matches(pattern[1:], path[at:]) for at in range(reach + 1))
+    if not path:
+        return False
+    if pattern[0] == "?":
+        return path[0] != "/" and model_matches(pattern[1:], path[1:])
+    if pattern[0] == "[":
+        chosen, _, rest = pattern[1:].partition("]")
+        among = path[0] in chosen.removeprefix("^")
+        return among is not chosen.startswith("^") and model_matches(rest, path[1:])
+    literal = pattern[1] if pattern[0] == "\\" else pattern[0]
+    rest = pattern[2:] if pattern[0] == "\\" else pattern[1:]
+    return path[0] == literal and model_matches(rest, path[1:])
+
+
+def model_excludes(lines: list[str], path: str) -> bool:
+    """The last line that names the path, or a directory above it, decides."""
+    parts = path.split("/")
+    above = ["/".join(parts[: end + 1]) for end in range(len(parts))]
+    excluded = False
+    for line in lines:
+        pattern = posixpath.normpath(line.removeprefix("!"))
+        if pattern != "." and any(model_matches(pattern, one) for one in above):
+            excluded = not line.startswith("!")
+    return excluded
+
+
+pieces = st.sampled_from(["a", "b", ".", "*", "?", "**", "/", "[ab]", "[^a]", "\\*", "a/b"])
+patterns = st.lists(pieces, min_size=1, max_size=5).map("".join).map(lambda one: one.lstrip("/"))
+ignore_lines = st.tuples(st.sampled_from(["", "", "!"]), patterns.filter(bool)).map("".join)
+
+
+@given(st.lists(ignore_lines, max_size=5), paths)
+def test_a_path_is_excluded_as_trying_says(lines: list[str], path: str) -> None:
+    assert parse_ignore("\n".join(lines)).excludes(path) is model_excludes(lines, path)
