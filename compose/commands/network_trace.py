@@ -91,21 +91,23 @@ class _Words:
         if port == "icmp" and _is_port(target):
             target, port = _HOST, target
         number, protocol = _read_port(port)
+        source = begin.id if begin else _HOST
         return Question(
-            source=begin.id if begin else _HOST,
+            source=source,
             protocol=protocol,
             port=number,
             version=args.version,
-            **self._target(target),
+            **self._target(target, source),
         )
 
-    def _target(self, word: str) -> dict[str, str]:
+    def _target(self, word: str, source: str) -> dict[str, str]:
         """`target`, and `name` or `address` where it is known by these."""
         if word == _HOST:
             return {"target": _HOST}
         address = _read_address(word)
         if address:
-            return {"target": self._at(address), "address": address}
+            at = source if _is_loopback(address) else self._at(address)
+            return {"target": at, "address": address}
         found = self._container(word)
         if found is None:
             return {"target": _OUTSIDE, "name": word}
@@ -128,13 +130,17 @@ class _Words:
 
     def _at(self, address: str) -> str:
         """Whose address that is."""
-        if address in self._own or address.startswith("127.") or address == "::1":
+        if address in self._own:
             return _HOST
         for one in self._containers:
             for endpoint in one.endpoints:
                 if address in (found.partition("/")[0] for found in endpoint.addresses):
                     return one.id
         return _OUTSIDE
+
+
+def _is_loopback(address: str) -> bool:
+    return address.startswith("127.") or address == "::1"
 
 
 def _is_port(word: str) -> bool:

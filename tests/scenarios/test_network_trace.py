@@ -82,7 +82,9 @@ TRACES = [
     ("host 9090", REACHED, ["published at that address", "from: this host only"]),
     ("proxy host 8080", REACHED, ["published at all addresses", "it came to web-1"]),
     ("web host 8080", REACHED, ["by a published port from a container", "it came to web-1"]),
-    ("web 127.0.0.1 80", REACHED, ["within itself"]),
+    ("web 127.0.0.1 80", REACHED, ["within itself", "web-1 listens on [::]:80"]),
+    ("proxy ::1 80", REFUSED, ["within itself", "nobody listens on port 80 in proxy-1"]),
+    ("host 127.0.0.1 9090", REACHED, ["published at that address", "it came to web-1"]),
     ("proxy 10.1.0.1 9090", REFUSED, ["a reset came back"]),
     ("host 8080 -6", REACHED, ["a process of Buoy takes it", "web-1 listens on [::]:80"]),
     # out into the world, which hears nothing of it
@@ -229,6 +231,7 @@ def test_who_else_drops_it_is_named(buoy: Buoy, traced: Tracing) -> None:
 
     chain("inet", "mine", "watch", "output", "accept")
     run("nft", "add", "rule", "inet", "mine", "watch", "tcp", "dport", "80", "reject")
+    assert "dropped by somebody else's table" in traced("host 127.0.0.1 80", DROPPED)
     text = traced("host web 80", DROPPED)
     assert "dropped by somebody else's table, inet mine watch: meta l4proto tcp dport 80" in text
     assert "see `nft -a list chain inet mine watch`" in text

@@ -11,12 +11,13 @@ if TYPE_CHECKING:
 ALL, NOTHING, ITSELF = "●", "·", "\\"
 _HOST, _OUTSIDE = "host", "outside"
 _UNSAID = {(_HOST, _OUTSIDE), (_OUTSIDE, _HOST)}  # not for us to say
+FOR_ALL = "--format json has it all"
 TITLE = f"who reaches whom:  {ALL} every port   8080 by that port   {NOTHING} nothing"
 
 
 def matrix_lines(topology: Topology, shown: Mapping[str, str], width: int) -> list[str]:
-    """The table; columns have numbers where their names would not fit. Nothing without containers
-    that run."""
+    """The table; columns have numbers where their names would not fit, and where these would not
+    there is none. Nothing without containers that run."""
     own = [one.id for one in topology.containers if one.is_up and not one.shares]
     if not own:
         return []
@@ -31,6 +32,8 @@ def matrix_lines(topology: Topology, shown: Mapping[str, str], width: int) -> li
         numbers = [str(number) for number in range(1, len(keys) + 1)]
         sides = [f"{number:>2} {head}" for number, head in zip(numbers, heads, strict=True)]
         heads = numbers
+    if _width(sides, heads, cells) > width:
+        return [f"who reaches whom: {len(own)} containers are too many for a table ({FOR_ALL})"]
     return [TITLE, *_table(sides, heads, cells)]
 
 

@@ -54,8 +54,7 @@ class _Looking:
     def __init__(
         self, roots: Roots, host: RouteSocket, firewall: Firewall, networks: Sequence[Network]
     ) -> None:
-        self._host, self._firewall = host, firewall
-        self._networks = networks
+        self._firewall, self._networks = firewall, networks
         self._links = {link.name: link for link in host.links()}
         self._addresses = host.addresses()
         self._entries = {one.id: names.read(roots.network_run(one.id)) for one in networks}
@@ -64,7 +63,7 @@ class _Looking:
             self._published.setdefault(publication.address, []).append(publication)
 
     def topology(self, containers: Sequence[tuple[Container, ContainerSpec]]) -> Topology:
-        ids = {found.name: found.id for found, _ in containers}
+        ids = {key: found.id for found, _ in containers for key in (found.name, found.id)}
         topology = Topology(
             hostname=os.uname().nodename,
             ways=observe_ways(),
@@ -126,7 +125,7 @@ class _Looking:
             labels=found.labels,
             status=found.status,
             pid=found.pid,
-            shares=HOST if spec.network == "host" else ids.get(shared, shared),
+            shares=HOST if spec.network == "host" else ids.get(shared, ""),
             endpoints=tuple(endpoints),
             ports=tuple(self._ports(found.ports, addresses)),
             ways_out=tuple(default_route_links(found.pid)) if found.pid else (),

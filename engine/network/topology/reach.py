@@ -27,36 +27,45 @@ def find_reaches(topology: Topology) -> tuple[Reach, ...]:
 
 class _Reaching:
     def __init__(self, topology: Topology) -> None:
-        self._networks = {network.name: network for network in topology.networks}
+        known = {network.name: network for network in topology.networks}
         self._own = [one for one in topology.containers if one.is_up and not one.shares]
+        # as far as the kernel has what joins them
+        self._networks = {
+            one.id: [known[e.network] for e in one.endpoints if _is_joined(e, known[e.network])]
+            for one in self._own
+        }
+        self._outward = {one.id: [*self._leading_out(one)] for one in self._own}
 
     def all(self) -> Iterator[Reach]:
         for source in self._own:
             for target in self._own:
                 if source is not target:
                     yield from self._between(source, target)
-            for network in self._of(source):
+            for network in self._networks[source.id]:
                 if network.routed and network.gateways:
                     yield Reach(source=source.id, target=HOST, network=network.name)
-                if self._leads_out(source, network):
-                    yield Reach(source=source.id, target=OUTSIDE, network=network.name)
+            for network in self._outward[source.id]:
+                yield Reach(source=source.id, target=OUTSIDE, network=network.name)
         for target in self._own:
             yield from self._from_host(target)
             yield from self._from_outside(target)
 
     def _between(self, source: SeenContainer, target: SeenContainer) -> Iterator[Reach]:
-        shared = [one for one in self._of(target) if one.icc and one in self._of(source)]
-        leads_out = any(self._leads_out(source, one) for one in self._of(source) if one.routed)
-        if leads_out:
-            shared += [one for one in self._of(target) if one.unprotected and one not in shared]
-        for network in shared:
+        own = {network.name for network in self._networks[source.id]}
+        by_host = any(network.routed for network in self._outward[source.id])
+        usable = [
+            network
+            for network in self._networks[target.id]
+            if (network.icc and network.name in own) or (by_host and network.unprotected)
+        ]
+        for network in usable:
             yield Reach(source=source.id, target=target.id, network=network.name)
-        if leads_out and not shared:
+        if by_host and not usable:
             for port in _far_ports(target):
                 yield Reach(source=source.id, target=target.id, port=port)
 
     def _from_host(self, target: SeenContainer) -> Iterator[Reach]:
-        networks = [one for one in self._of(target) if one.routed and one.gateways]
+        networks = [one for one in self._networks[target.id] if one.routed and one.gateways]
         for network in networks:
             yield Reach(source=HOST, target=target.id, network=network.name)
         if not networks:
@@ -65,24 +74,22 @@ class _Reaching:
                     yield Reach(source=HOST, target=target.id, port=port)
 
     def _from_outside(self, target: SeenContainer) -> Iterator[Reach]:
-        for network in self._of(target):
+        for network in self._networks[target.id]:
             if network.unprotected or not (network.routed or network.internal):
                 yield Reach(source=OUTSIDE, target=target.id, network=network.name)
         for port in _far_ports(target):
             yield Reach(source=OUTSIDE, target=target.id, port=port)
 
-    def _of(self, container: SeenContainer) -> list[SeenNetwork]:
-        """Its networks, as far as the kernel has what joins it to them."""
-        found = [self._networks[one.network] for one in container.endpoints if _is_joined(one)]
-        return [network for network in found if network.state == "up"]
-
-    def _leads_out(self, source: SeenContainer, network: SeenNetwork) -> bool:
-        endpoint = next(one for one in source.endpoints if one.network == network.name)
-        return endpoint.interface in source.ways_out and not network.internal
+    def _leading_out(self, source: SeenContainer) -> Iterator[SeenNetwork]:
+        """The networks by which it has a default route."""
+        names = {one.network for one in source.endpoints if one.interface in source.ways_out}
+        for network in self._networks[source.id]:
+            if network.name in names and not network.internal:
+                yield network
 
 
-def _is_joined(endpoint: SeenEndpoint) -> bool:
-    return endpoint.state == "up" and bool(endpoint.addresses)
+def _is_joined(endpoint: SeenEndpoint, network: SeenNetwork) -> bool:
+    return endpoint.state == network.state == "up" and bool(endpoint.addresses)
 
 
 def _far_ports(container: SeenContainer) -> list[SeenPort]:

@@ -75,6 +75,9 @@ def _device(ends: Ends, evidence: Evidence) -> str:
 
 def why_lost(ends: Ends, evidence: Evidence) -> tuple[str, tuple[str, ...], str]:
     """Where no rule of nftables has dropped it: what is known, and what to look at."""
+    error = evidence.seen.error
+    if error is not None:
+        return f"{ends.source_name} could not send it ({error.strerror})", (), ""
     network = next((one for one in ends.shared() if not one.icc), None)
     if network is not None and not is_filtered():
         said = f"{network.device} keeps its ports apart: enable_icc is false on {network.name}"

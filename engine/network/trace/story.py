@@ -54,9 +54,11 @@ class _Story:
             return "no-route", f"{ends.source_name} has no way to {evidence.address}"
         if evidence.flow is None:
             return self._tell_unsent()
-        dropped = self._tell_rules_of("source", f"in {ends.source_name}")
-        if not dropped and not ends.is_one_place:
-            dropped = self._tell_passage()
+        if ends.is_one_place:
+            dropped = self._tell_rules_of(self._begin, f"in {ends.source_name}")
+        else:
+            dropped = self._tell_rules_of("source", f"in {ends.source_name}")
+            dropped = dropped or self._tell_passage()
         if dropped is not None:
             return "dropped", f"dropped by {dropped.owner}: {dropped.where}"
         ending = Ending(ends, evidence)

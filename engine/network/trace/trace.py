@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
@@ -87,8 +88,6 @@ def _ask(begin: int, name: str, versions: Sequence[int], *, by_host: bool) -> li
 
 def _ask_host(name: str, versions: Sequence[int]) -> list[str]:
     """As a program of the host would find it."""
-    import socket
-
     families = {4: socket.AF_INET, 6: socket.AF_INET6}
     found = []
     for version in versions:

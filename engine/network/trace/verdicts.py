@@ -41,7 +41,7 @@ FAMILIES = {1: "inet", 2: "ip", 7: "bridge", 10: "ip6"}
 BARRIER = "barrier"
 
 _NFT_TRACE = NFNL_SUBSYS_NFTABLES << 8 | 17
-_ADD_MEMBERSHIP, _GROUP_NFTRACE = 1, 9
+_ADD_MEMBERSHIP, _NO_ENOBUFS, _GROUP_NFTRACE = 1, 5, 9
 _TABLE, _CHAIN, _HANDLE, _KIND, _VERDICT = 1, 2, 3, 4, 5
 _ID, _NETWORK, _TRANSPORT, _POLICY = 6, 8, 9, 16
 _BY_POLICY = 1
@@ -74,6 +74,7 @@ class Verdicts:
         self._packets: dict[bytes, str | None] = {}  # what they are, by the number of the trace
         try:
             self._listening.bind((0, 0))
+            self._listening.setsockopt(SOL_NETLINK, _NO_ENOBUFS, 1)  # others may trace a lot
             self._listening.setsockopt(SOL_NETLINK, _ADD_MEMBERSHIP, _GROUP_NFTRACE)
             self._listening.setblocking(False)
             self._chains = self._netlink.chains(tuple(FAMILIES))

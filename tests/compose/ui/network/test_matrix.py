@@ -46,11 +46,17 @@ def test_cells_say_by_what() -> None:
 
 def test_what_does_not_fit_is_numbered() -> None:
     names = [f"service-with-a-name-{number}" for number in range(1, 31)]
-    lines = matrix_lines(topology(*map(container, names)), {}, 80)
+    lines = matrix_lines(topology(*map(container, names)), {}, 160)
     assert lines[1].split() == [str(number) for number in range(1, 33)]
     assert lines[2].startswith("   1 service-with-a-name-1 ")
     assert lines[-1].startswith("  32 outside ")
     assert len(lines) == 2 + 32
+
+
+def test_what_does_not_fit_even_so_is_left_out() -> None:
+    many = topology(*(container(f"web-{number}") for number in range(300)))
+    (line,) = matrix_lines(many, {}, 160)
+    assert line.startswith("who reaches whom: 300 containers are too many")
 
 
 def test_without_containers_that_run_there_is_none() -> None:
