@@ -241,7 +241,10 @@ class _Reading:
 def _ports_without_network(services: Iterable[Service], positions: Positions) -> Iterator[Notice]:
     for service in services:
         if service.ports and service.network_mode in ("host", "none"):
-            what = f"`ports` of `{service.name}` have no effect: network_mode is not a network"
+            what = (
+                f"`ports` of `{service.name}`: published ports are discarded when using "
+                f"{service.network_mode} network mode"
+            )
             where = positions.find(f"services.{service.name}.ports")
             yield Notice(code="no-effect", what=what, where=where)
 

@@ -263,9 +263,12 @@ def _ways_in(claimed: Sequence[Claimed], ways_out: Mapping[int, str]) -> dict[in
 
 def why_unpublished(name: str, claimed: Sequence[Claimed]) -> list[str]:
     """For a container with ports to publish and no way in, in plain words."""
+    if not claimed:
+        return []
     others = [one for one in claimed if not get_driver(one.network.driver).ROUTED]
     if not others:
-        return []
+        names = ", ".join(one.network.name for one in claimed)
+        return [f"the ports of {name} are not published: network {names} is internal"]
     first = others[0]
     return [
         f"the ports of {name} are not published: on network {first.network.name} "

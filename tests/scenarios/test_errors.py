@@ -15,6 +15,7 @@ from tests.marks import needs_root
 from tests.scenarios.conftest import COMMAND
 
 if TYPE_CHECKING:
+    from engine import Engine
     from tests.scenarios.conftest import Buoy
 
 pytestmark = needs_root
@@ -72,6 +73,27 @@ def test_a_port_in_use_is_named_with_its_holder(buoy: Buoy) -> None:
     assert "error: port-taken" in said
     assert str(port) in said
     assert f"process {os.getpid()}" in said
+
+
+@pytest.mark.usefixtures("busybox")
+def test_a_port_of_another_project_is_named_with_both_and_nothing_is_half_made(
+    buoy: Buoy, engine: Engine
+) -> None:
+    text = SERVICE + '    restart: always\n    ports: ["80", "127.0.0.1:{}:80"]\n'
+    buoy.write("compose.yaml", text.format(0))
+    buoy.run("-p", "first", "up", "-d")
+    port = buoy.run("-p", "first", "port", "web", "80").stdout.rpartition(":")[2].strip()
+    said = failure(buoy, text.format(port), "-p", "second", "up", "-d")
+    assert f":{port}/tcp is in use by container first-web-1 of project first" in said
+    assert "compose.yaml:6:" in said or "compose.yaml:3:" in said
+    failed = engine.containers.get("second-web-1")
+    assert (failed.status, failed.exit_code, failed.ports) == ("created", 128, ())
+    assert engine.networks.endpoints(engine.networks.get("second_default")) == []
+
+    buoy.run("-p", "first", "down", "-t", "0")
+    assert engine.containers.get("second-web-1").status == "created"  # no policy acts on it
+    buoy.run("-p", "second", "up", "-d")
+    buoy.run("-p", "second", "down", "-t", "0")
 
 
 @pytest.mark.usefixtures("busybox")

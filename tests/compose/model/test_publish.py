@@ -69,3 +69,10 @@ def test_what_cannot_be_meant_is_refused_with_its_place(
     text = f"{written}\nservices: {{web: {{image: x}}}}\n"
     (problem,) = files.problems(text)
     assert (str(problem), str(problem.where).rpartition("/")[2][:14]) == (what, "compose.yaml:1")
+
+
+@pytest.mark.parametrize("mode", ["host", "none"])
+def test_ports_without_a_network_of_their_own_are_told(files: Files, mode: str) -> None:
+    (notice,) = load(files, "", f"network_mode: {mode}").warnings
+    expected = f"published ports are discarded when using {mode} network mode"
+    assert notice.what == f"`ports` of `web`: {expected}"

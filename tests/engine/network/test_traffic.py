@@ -157,6 +157,8 @@ def test_ports_of_a_container_that_is_only_on_an_internal_network_are_left_out(
     box = world.run("secret", "closed", ports=(port(80, 8080),))
     assert box.sandbox.published == []
     assert blocked(None, "127.0.0.1", 8080)
+    said = "the ports of secret are not published: network closed is internal"
+    assert said in world.networks.notices
 
 
 def test_a_port_that_is_given_back_answers_no_more(world: World) -> None:
@@ -177,6 +179,9 @@ def test_udp_clients_follow_a_port_to_its_next_container(world: World) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.settimeout(2)
         client.connect((OUTSIDE_HOST, 8053))
+        client.send(b"?")  # before there is a port: tracked as a connection to the host itself
+        with pytest.raises(ConnectionRefusedError):
+            client.recv(100)
         first = world.run("first", "front", ports=(port(80, 8053, protocol="udp"),))
         client.send(b"?")
         assert client.recv(100).startswith(b"first ")
