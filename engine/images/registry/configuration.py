@@ -9,7 +9,8 @@
     cert = "/etc/ssl/client.cert"
     key = "/etc/ssl/client.key"
 
-What the user's file says of a registry stands instead of what the system's says of it.
+What the user's file says of a registry stands instead of what the system's says of it, and that
+instead of what docker's daemon.json says.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from engine.errors import ImageProblem
+from engine.images.reference import DEFAULT_DOMAIN
+from engine.images.registry.docker_daemon import daemon_settings
 from engine.kernel.record import Record
 
 if TYPE_CHECKING:
@@ -51,7 +54,16 @@ def registry_settings(host: str) -> RegistrySettings:
         sections = _sections(path)
         if host in sections:
             return _settings(sections[host], f"{path}: registry.{host!r}", os.path.dirname(path))
-    return RegistrySettings()
+    return _dockers(host)
+
+
+def _dockers(host: str) -> RegistrySettings:
+    """What a machine that runs dockerd, or has run it, knows of its registries."""
+    daemon = daemon_settings()
+    return RegistrySettings(
+        mirrors=daemon.mirrors if host == DEFAULT_DOMAIN else (),
+        insecure=daemon.is_insecure(host),
+    )
 
 
 def config_home() -> str:

@@ -24,6 +24,7 @@ def authority(tmp_path: Path) -> Authority:
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
     """Writes the `registries.toml` of the user; its path."""
     monkeypatch.setenv("XDG_CONFIG_HOME", f"{tmp_path}/config")
+    monkeypatch.setattr("engine.images.registry.docker_daemon.PATH", f"{tmp_path}/daemon.json")
     path = tmp_path / "config/buoy/registries.toml"
     path.parent.mkdir(parents=True)
 

@@ -82,3 +82,25 @@ def test_what_cannot_be_meant_is_refused_by_its_place(
         registry_settings("a.io")
     assert caught.value.code == "registries-file"
     assert (caught.value.where or "").startswith(str(path))
+
+
+def test_what_dockerd_is_told_counts_where_we_are_told_nothing(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "daemon.json"
+    path.write_text(
+        '{"registry-mirrors": ["https://mirror.lab/"],'
+        ' "insecure-registries": ["registry.lab:5000", "10.0.0.0/8"]}'
+    )
+    monkeypatch.setattr("engine.images.registry.docker_daemon.PATH", str(path))
+    assert registry_settings("docker.io") == RegistrySettings(mirrors=("https://mirror.lab",))
+    assert registry_settings("ghcr.io") == RegistrySettings()
+    for host in ("registry.lab:5000", "10.1.2.3:5000", "10.1.2.3"):
+        assert registry_settings(host) == RegistrySettings(insecure=True)
+    assert registry_settings("registry.lab") == RegistrySettings()
+    settings('[registry."docker.io"]\n')
+    assert registry_settings("docker.io") == RegistrySettings()
+    path.write_text("{")
+    with pytest.raises(ImageProblem) as caught:
+        registry_settings("ghcr.io")
+    assert caught.value.where == str(path)
