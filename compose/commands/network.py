@@ -102,7 +102,8 @@ def _inspect(args: argparse.Namespace, context: Context) -> int:
 
 
 def _details(engine: Engine, network: Network) -> dict[str, Any]:
-    """In Docker's words; `Observed` is ours: the bridge as the kernel has it."""
+    """In Docker's words; `Observed` and `Faults` are ours: the bridge as the kernel has it, and
+    what is not as it is on record."""
     return {
         "Name": network.name,
         "Id": network.id,
@@ -119,6 +120,7 @@ def _details(engine: Engine, network: Network) -> dict[str, Any]:
         "Options": dict(network.options),
         "Labels": dict(network.labels),
         "Observed": _observed(engine, network),
+        "Faults": _faults(engine, network),
     }
 
 
@@ -165,6 +167,12 @@ def _observed(engine: Engine, network: Network) -> dict[str, Any] | None:
         "Addresses": list(bridge.addresses),
         "Ports": [{"Link": p.link, "Up": p.up, "Hairpin": p.hairpin} for p in bridge.ports],
     }
+
+
+def _faults(engine: Engine, network: Network) -> list[str]:
+    if engine.networks.find(network.name) is None:  # host and none, and bridge before it is made
+        return []
+    return list(map(str, engine.networks.find_faults([network])))
 
 
 def _stamp(at_s: float) -> str:

@@ -84,7 +84,7 @@ async def find_faults(containers: Containers, wanted: Sequence[str]) -> list[Fin
         found += [
             Finding(network=network, container=one.name, what=what)
             for network, what in faults
-            if network in known and (network, one.name) not in told
+            if (not wanted or network in known) and (network, one.name) not in told
         ]
     return found if wanted else [*found, *networks.find_stale()]
 

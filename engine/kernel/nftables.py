@@ -47,10 +47,28 @@ NFNL_BATCH_GENID = 1
 ERESTART = 85  # include/linux/errno.h: not one of Python's
 NFPROTO_INET, NFPROTO_BRIDGE = 1, 7
 _ROUTED = (NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_INET)
+FAMILY_NAMES = dict(zip(_ROUTED, ("ip", "ip6", "inet"), strict=True))
 
-GETCHAIN, GETRULE, GETSETELEM, GETGEN = 4, 7, 13, 16
+GETTABLE, GETCHAIN, GETRULE, GETSETELEM, GETGEN = 1, 4, 7, 13, 16
 
 _SEND_BUFFER_BYTES = 8 << 20
+
+
+class Table:
+    """A table as found."""
+
+    __slots__ = ("comment", "family", "name")
+
+    def __init__(self, body: bytes) -> None:
+        given = parse_attributes(body, 4)
+        self.family = body[0]
+        self.name = _string(given.get(1, b""))
+        self.comment = _read_comment(given.get(6, b""))
+
+    @property
+    def shown(self) -> str:
+        """`ip filter`."""
+        return f"{FAMILY_NAMES[self.family]} {self.name}"
 
 
 class Chain:
@@ -149,6 +167,12 @@ class NftSocket(NetlinkSocket):
     def elements(self, table: str, name: str, family: int = NFPROTO_IPV4) -> list[Element]:
         """All elements of a set; none when there is no such set."""
         return _elements(self._ask(GETSETELEM, family, text(1, table) + text(2, name)))
+
+    def tables(self) -> list[Table]:
+        """All tables of what is routed."""
+        return [
+            table for table in map(Table, self._ask(GETTABLE, 0, b"")) if table.family in _ROUTED
+        ]
 
     def chains(self, families: tuple[int, ...] = _ROUTED) -> list[Chain]:
         """All chains of the tables of those families; by default of what is routed."""

@@ -45,6 +45,7 @@ _BYTEORDER_HOST, _BYTEORDER_BIG = 1, 2
 HOOK_PREROUTING, HOOK_INPUT, HOOK_FORWARD, HOOK_OUTPUT, HOOK_POSTROUTING = range(5)
 PRIORITY_RAW, PRIORITY_DSTNAT, PRIORITY_FILTER, PRIORITY_SRCNAT = -300, -100, 0, 100
 
+LONGEST_COMMENT = 127
 _ELEMENTS_BYTES = 60_000  # a list of elements is one attribute: under 64 KiB
 
 
@@ -57,11 +58,13 @@ class Batch:
         self.messages: list[tuple[int, int, bytes]] = []
         self._sets = 0
 
-    def add_table(self, *, owned: bool = False) -> None:
+    def add_table(self, *, owned: bool = False, comment: str = "") -> None:
         """Make the table; accepts one that is there. The kernel deletes an `owned` one when the
         socket is closed that it was made by (Linux 5.12)."""
-        flags = attribute(2, be32(_TABLE_OWNER)) if owned else b""
-        self._add(NEWTABLE, NLM_F_CREATE, text(1, self.table) + flags)
+        body = text(1, self.table) + (attribute(2, be32(_TABLE_OWNER)) if owned else b"")
+        if comment:
+            body += attribute(6, _userdata(comment))
+        self._add(NEWTABLE, NLM_F_CREATE, body)
 
     def remove_table(self) -> None:
         """Delete the table with all in it; ENOENT when it is not there."""
@@ -157,7 +160,7 @@ def _pack_element(key: Key, data: bytes, comment: str) -> Iterator[bytes]:
 
 
 def _userdata(comment: str) -> bytes:
-    """A comment as nft keeps it, of at most 127 bytes."""
+    """A comment as nft keeps it, of at most LONGEST_COMMENT bytes."""
     words = comment.encode() + b"\0"
     return bytes([0, len(words)]) + words
 

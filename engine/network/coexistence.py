@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from engine.kernel import nftexpressions as nft
 from engine.kernel.legacytables import read_forward_chain
-from engine.kernel.nftables import NFPROTO_INET
+from engine.kernel.nftables import FAMILY_NAMES, NFPROTO_INET
 from engine.kernel.nftbatch import HOOK_FORWARD, Batch
 from engine.network import firewalld
 from engine.network.foreignrules import accepted_key, ends_by_dropping, names_interface
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 _TABLE = "filter"  # of iptables-nft
 _DOCKER = "DOCKER-USER"
 _FORWARD = "FORWARD"
-_FAMILY_NAMES = {NFPROTO_INET: "inet", nft.NFPROTO_IPV4: "ip", nft.NFPROTO_IPV6: "ip6"}
 
 
 class Neighbours:
@@ -42,7 +41,7 @@ class Neighbours:
         for header in headers:
             place = self._place_for_accepts(header.family)
             if place is not None and self._missing_accepts(header.family, place, bridge):
-                family = _FAMILY_NAMES[header.family]
+                family = FAMILY_NAMES[header.family]
                 yield f"chain `{family} {_TABLE} {place}` does not let {bridge} through"
         if firewalld.is_active(self._chains):
             yield from firewalld.find_faults(bridge)
@@ -91,7 +90,7 @@ class Neighbours:
     def _unanswered_in(self, chain: Chain, bridge: str) -> Iterator[tuple[str, str]]:
         rules = self._netlink.rules(chain.table, chain.name, chain.family)
         if (chain.drops or ends_by_dropping(rules)) and not names_interface(rules, bridge):
-            place = f"{_FAMILY_NAMES[chain.family]} {chain.table} {chain.name}"
+            place = f"{FAMILY_NAMES[chain.family]} {chain.table} {chain.name}"
             yield (
                 f"nftables chain `{place}` drops what it does not know",
                 f"`nft insert rule {place} iifname {bridge} accept`, and the same with "

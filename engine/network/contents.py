@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.kernel.nftables import FAMILY_NAMES
 from engine.kernel.nftexpressions import IPV4, IPV6
 from engine.network.firewall import HEADERS, elements_of
 from engine.network.ruleset import NETWORK_SETS, PUBLICATION_SETS, RULES
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from engine.network.spec import Network
 
     Place = tuple[bytes, bool]  # the key of an element, and whether an interval ends with it
-
-_FAMILIES = {IPV4.family: "ip", IPV6.family: "ip6"}
 
 
 class Contents:
@@ -76,7 +75,7 @@ class Contents:
 class _Table:
     def __init__(self, netlink: NftSocket, table: str, header: Header) -> None:
         family = header.family
-        self.shown = f"nftables table `{_FAMILIES[family]} {table}`"
+        self.shown = f"nftables table `{FAMILY_NAMES[family]} {table}`"
         self._netlink, self._name, self._family = netlink, table, family
         counts = {chain: len(netlink.rules(table, chain, family)) for chain in RULES[family]}
         self._is_there = any(counts.values())

@@ -6,12 +6,13 @@ An accept there does not overrule a drop in somebody else's chain: that is `coex
 from __future__ import annotations
 
 import errno
+import os
 import socket
 
 from engine.kernel import conntrack
 from engine.kernel.netlink import NetlinkError
 from engine.kernel.nftables import ERESTART, NftSocket
-from engine.kernel.nftbatch import Batch
+from engine.kernel.nftbatch import LONGEST_COMMENT, Batch
 from engine.kernel.nftexpressions import IPV4, IPV6, interface_name
 from engine.network.options import UNPROTECTED as NAT_UNPROTECTED
 from engine.network.publication import Publication
@@ -45,14 +46,17 @@ _STALE_ATTEMPTS = 10
 class Firewall:
     """The tables of that name, in the network namespace of the thread that uses it first.
 
+    root   of the engine: those that are made say that they are of it
+
     It keeps its socket until `close`: closing one waits an RCU grace period (8 ms, with all of
     nf_tables locked) when something was removed before.
     """
 
-    __slots__ = ("_opened", "table")
+    __slots__ = ("_comment", "_opened", "table")
 
-    def __init__(self, table: str) -> None:
+    def __init__(self, table: str, root: str = "") -> None:
         self.table = table
+        self._comment = root if len(os.fsencode(root)) <= LONGEST_COMMENT else ""
         self._opened: NftSocket | None = None
 
     def close(self) -> None:
@@ -80,7 +84,7 @@ class Firewall:
 
     def ensure(self, header: Header) -> None:
         """The table with sets, chains and rules; elements that are there stay."""
-        self.netlink.commit(ruleset(self.table, header))
+        self.netlink.commit(ruleset(self.table, header, self._comment))
 
     def add_network(self, network: Network, headers: Iterable[Header]) -> None:
         """Let a network work in the tables of these IP versions; may be repeated."""

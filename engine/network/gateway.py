@@ -27,7 +27,7 @@ class Gateway:
     def __init__(self, roots: Roots, networks: Callable[[], list[Network]]) -> None:
         self._roots = roots
         self._networks = networks
-        self._firewall = Firewall(roots.kernel_name)
+        self._firewall = Firewall(roots.kernel_name, roots.root)
 
     def close(self) -> None:
         """Close the sockets that are kept open; may be repeated."""

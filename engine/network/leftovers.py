@@ -1,10 +1,10 @@
-"""What is left in the kernel and the run root of containers and networks that are gone."""
+"""What is left in the kernel and the run root of containers, networks and engines that are gone."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.network import names
+from engine.network import abandoned, names
 from engine.network.finding import Finding
 from engine.network.subnets import subnet_lock
 
@@ -25,7 +25,8 @@ def find(roots: Roots, gateway: Gateway, networks: list[Network]) -> list[Findin
         if entry.names and not entry.alive
     ]
     stale = gateway.find_stale(gateway.contents())
-    return [*unheld, *(Finding(network="", what=what) for what in stale)]
+    gone = [*stale, *abandoned.find()]
+    return [*unheld, *(Finding(network="", what=what) for what in gone)]
 
 
 def remove(roots: Roots, gateway: Gateway, networks: Callable[[], list[Network]]) -> None:
@@ -35,3 +36,4 @@ def remove(roots: Roots, gateway: Gateway, networks: Callable[[], list[Network]]
     gateway.withdraw_stale(())
     with subnet_lock():  # nobody creates one meanwhile
         gateway.hold_only_known()
+    abandoned.remove()

@@ -191,10 +191,10 @@ _BASE_CHAINS = {
 }
 
 
-def ruleset(table: str, header: Header) -> Batch:
+def ruleset(table: str, header: Header, comment: str = "") -> Batch:
     """Table, sets, chains and rules; may be repeated, and elements that are there stay."""
     batch = Batch(table, header.family)
-    batch.add_table()
+    batch.add_table(comment=comment)
     address = _ADDRESS_TYPES[header.family]
     for name in (BRIDGES, INTERNAL, UPLINKS, UNPROTECTED):
         batch.add_set(name, [TYPE_INTERFACE])

@@ -3,17 +3,23 @@ right. On a host of the test's own."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 import signal
+import subprocess
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from engine.state.paths import Roots
+from tests.engine.network.dns.resolver import Upstream
 from tests.engine.network.world import private_host, run
 from tests.marks import needs_program, needs_root
+from tests.scenarios.conftest import COMMAND
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
@@ -208,3 +214,85 @@ def test_a_route_in_the_way_is_told_and_another_subnet_is_chosen(place: Place) -
     (shown,) = json.loads(buoy.run("network", "inspect", "app_default").stdout)
     assert shown["IPAM"]["Config"][0]["Subnet"] == "172.19.0.0/16"
     assert eventually(place.works)
+
+
+def test_what_a_deleted_root_has_left_is_taken_away(buoy: Buoy, tmp_path: Path) -> None:
+    gone = Roots(str(tmp_path / "gone"))
+    ours = {"BUOY_ROOT": gone.root, "BUOY_RUN_ROOT": f"{gone.root}/run"}
+    buoy.run("network", "create", "--ipv6", "left", environment=ours)
+    (shown,) = json.loads(buoy.run("network", "inspect", "left", environment=ours).stdout)
+    bridge = shown["Observed"]["Bridge"]
+    assert shown["Faults"] == []
+    buoy.run("network", "create", "mine")
+    assert buoy.run("network", "repair").stdout == ""
+    shutil.rmtree(gone.root)
+    assert set(buoy.run("network", "repair").lines) == {
+        f"{what} is of {gone.root}, which is gone: put right"
+        for what in (
+            f"nftables table `ip {gone.kernel_name}`",
+            f"nftables table `ip6 {gone.kernel_name}`",
+            f"bridge {bridge}",
+        )
+    }
+    assert bridge not in run("ip", "link")
+    assert gone.kernel_name not in run("nft", "list", "ruleset")
+
+
+MACVLAN = """
+services:
+  web:
+    image: busybox
+    command: sleep 1000
+    stop_grace_period: 0s
+    networks: [lan]
+networks:
+  lan: {driver: macvlan, driver_opts: {parent: lan0}, ipam: {config: [{subnet: 10.77.0.0/24}]}}
+"""
+
+
+def test_links_on_a_parent_that_was_deleted_come_back_with_it(buoy: Buoy) -> None:
+    parent = ("ip", "link", "add", "lan0", "type", "veth", "peer", "name", "lan1")
+    run(*parent)
+    buoy.write("compose.yaml", MACVLAN)
+    buoy.run("up", "-d")
+    address = ("exec", "-T", "web", "ip", "-o", "address", "show", "dev", "eth0")
+    assert "10.77.0.2/24" in buoy.run(*address).stdout
+    run("ip", "link", "delete", "lan0")
+    failed = buoy.run("network", "repair", check=False)
+    assert failed.exit_code == 1
+    assert "app_lan: parent lan0 is gone: still so" in failed.lines
+    assert "app_lan: app-web-1: it has no eth0 any more: still so" in failed.lines
+    run(*parent)
+    assert "app_lan: app-web-1: it has no eth0 any more: put right" in (
+        buoy.run("network", "repair").lines
+    )
+    assert "10.77.0.2/24" in buoy.run(*address).stdout
+    buoy.run("down")
+    run("ip", "link", "delete", "lan0")
+
+
+def test_running_containers_follow_the_hosts_resolv_conf(buoy: Buoy, tmp_path: Path) -> None:
+    buoy.write("compose.yaml", PROJECT)
+    with _files_of_its_own() as aside:
+        for number in (61, 62):
+            servers = tmp_path / f"resolv{number}"
+            servers.write_text(f"nameserver 127.0.0.{number}\n")
+            run(*aside, "mount", "--bind", str(servers), "/etc/resolv.conf")
+            up = [*aside, str(COMMAND), "--project-directory", str(buoy.directory), "up", "-d"]
+            subprocess.run(up, env=buoy.environment, check=True, capture_output=True)
+            with Upstream(f"127.0.0.{number}") as upstream:
+                asking = ("exec", "-T", "web", "timeout", "9", "nslookup")
+                buoy.run(*asking, f"name{number}.example", check=False)
+                assert f"name{number}.example" in upstream.names
+
+
+@contextlib.contextmanager
+def _files_of_its_own() -> Iterator[list[str]]:
+    """What to begin a command with that is to see another /etc/resolv.conf."""
+    with subprocess.Popen(["unshare", "-m", "sleep", "1000"]) as holder:
+        try:
+            theirs, ours = Path(f"/proc/{holder.pid}/ns/mnt"), Path("/proc/self/ns/mnt")
+            assert eventually(lambda: theirs.readlink() != ours.readlink())
+            yield ["nsenter", "--mount", "--target", str(holder.pid)]
+        finally:
+            holder.kill()
