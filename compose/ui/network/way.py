@@ -1,8 +1,10 @@
-"""The way of a packet, hop by hop, for a terminal."""
+"""The way of a packet, hop by hop, for a terminal. Names of links and tables may be a container's
+own choice."""
 
 from __future__ import annotations
 
 from compose.ui.exposure import format_ways
+from compose.ui.printable import printable
 from engine import ways_to
 
 TYPE_CHECKING = False
@@ -25,7 +27,7 @@ def to_text(trace: Trace, ways: Iterable[Way], *, coloured: bool) -> str:
     lines = [f"{trace.source} → {trace.target}  {trace.protocol}{port}", ""]
     for hop in trace.hops:
         lines += _hop(hop, coloured=coloured)
-    lines += ["", trace.summary]
+    lines += ["", printable(trace.summary)]
     if trace.port is not None:
         others = format_ways(ways_to(trace.port.host_ip, ways))
         lines.append(f"port {trace.port.published} can be reached from: {others}")
@@ -36,8 +38,8 @@ def _hop(hop: Hop, *, coloured: bool) -> Iterator[str]:
     mark, colour = _MARKS[hop.state]
     if coloured:
         mark = f"{colour}{mark}{_RESET}"
-    yield f"  {mark} {hop.stage:<{_STAGE}} {hop.said}"
+    yield f"  {mark} {hop.stage:<{_STAGE}} {printable(hop.said)}"
     indent = " " * (_STAGE + 7)
-    yield from (f"{indent}{detail}" for detail in hop.details)
+    yield from (f"{indent}{printable(detail)}" for detail in hop.details)
     if hop.hint:
-        yield f"{indent}hint: {hop.hint}"
+        yield f"{indent}hint: {printable(hop.hint)}"

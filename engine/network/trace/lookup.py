@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import struct
@@ -28,7 +29,10 @@ _RECURSION_DESIRED = 0x0100
 
 
 def look_up(netns_fd: int, name: str, version: int) -> list[str]:
-    """Addresses of that IP version; none: there are none. Raises OSError where nobody answers."""
+    """Addresses of that IP version; none: there are none.
+
+    Raises OSError where nobody answers, or with what is no answer: it may be of the container.
+    """
     number = int.from_bytes(os.urandom(2), "big")
     query = struct.pack(">HHHHHH", number, _RECURSION_DESIRED, 1, 0, 0, 0)
     query += encode_name(name) + struct.pack(">HH", _TYPES[version], CLASS_IN)
@@ -37,13 +41,17 @@ def look_up(netns_fd: int, name: str, version: int) -> list[str]:
         asking.connect((SERVER, 53))
         asking.send(query)
         answer = asking.recv(65_535)
+    try:
+        return _read(answer, len(query), _TYPES[version])
+    except (IndexError, ValueError, struct.error):
+        raise OSError(errno.EBADMSG, "what came back is no answer") from None
+
+
+def _read(answer: bytes, place: int, wanted: int) -> list[str]:
     if rcode_of(answer):
         return []
-    return [
-        socket.inet_ntop(_FAMILIES[kind], data)
-        for kind, data in _records(answer, len(query))
-        if kind == _TYPES[version]
-    ]
+    found = [data for kind, data in _records(answer, place) if kind == wanted]
+    return [socket.inet_ntop(_FAMILIES[wanted], data) for data in found]
 
 
 def _records(answer: bytes, place: int) -> Iterator[tuple[int, bytes]]:

@@ -49,6 +49,7 @@ _ADDRESSES = {12: ("ip saddr", 4), 16: ("ip daddr", 4), 8: ("ip6 saddr", 16), 24
 _PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6", 132: "sctp"}
 _FAMILIES = {2: "ipv4", 10: "ipv6"}
 _ABSENT = 1
+_SOURCES = {"meta": 3, "ct": 4, "payload": 5}  # the register that is put there, not loaded
 
 
 def verdict_text(data: bytes) -> str:
@@ -83,8 +84,8 @@ class _Reading:
     def _word(self, name: str, given: dict[int, bytes]) -> str:
         match name:
             case "meta" | "ct" | "payload" | "fib":
-                self._load(name, given)
-                return ""
+                loaded = self._load(name, given)
+                return f"{loaded} set" if _SOURCES.get(name) in given else ""
             case "bitwise":
                 self._masks[_register(given[2])] = parse_attributes(given.get(4, b"")).get(1, b"")
                 return ""
@@ -105,7 +106,8 @@ class _Reading:
                 return name
         return f"[{name}]"
 
-    def _load(self, name: str, given: dict[int, bytes]) -> None:
+    def _load(self, name: str, given: dict[int, bytes]) -> str:
+        """What is loaded, or where a value is put."""
         if name == "payload":
             register = _register(given.get(1, b""))
             place = tuple(_number(given.get(one, b"")) for one in (2, 3, 4))
@@ -119,6 +121,7 @@ class _Reading:
             self._shown[register] = _shower(name, key)
         self._loaded[register] = loaded
         self._masks.pop(register, None)
+        return loaded
 
     def _compared(self, given: dict[int, bytes]) -> str:
         register, how = _register(given[1]), _number(given[2])

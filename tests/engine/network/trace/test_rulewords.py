@@ -29,6 +29,9 @@ OTHERWISE = [
     ("fib daddr type local accept", "fib type 2 accept"),
     ("limit rate 5/second accept", "limit accept"),
     ("reject", "reject"),
+    ("meta mark set 0x00000007", "mark set"),
+    ("ct mark set 0x00000007", "ct mark set"),
+    ("tcp dport vmap { 80 : drop, 81 : accept }", "meta l4proto tcp dport @__map2"),
     ("quota 10 mbytes accept", "[quota] accept"),
 ]
 

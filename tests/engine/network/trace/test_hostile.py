@@ -1,0 +1,74 @@
+"""What a container can send to whoever traces it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.kernel.namespaces import open_own, socket_in
+from engine.network.trace.lookup import SERVER, look_up
+from engine.network.trace.packets import parse_packet
+from tests.engine.network.world import run
+from tests.marks import needs_root
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+IPV4_ICMP_ERROR = bytes([0x45, *[0] * 8, 1, *[0] * 10, 3, *[0] * 7])
+IPV6_ICMP_ERROR = bytes([0x60, *[0] * 5, 58, *[0] * 33, 1, *[0] * 7])
+
+
+@given(
+    nesting=st.lists(st.sampled_from([IPV4_ICMP_ERROR, IPV6_ICMP_ERROR]), max_size=60),
+    rest=st.one_of(
+        st.binary(max_size=80),
+        st.builds(bytes.__add__, st.sampled_from([b"\x45", b"\x60"]), st.binary(max_size=80)),
+    ),
+)
+def test_a_packet_is_read_or_it_is_not(nesting: list[bytes], rest: bytes) -> None:
+    found = parse_packet(b"".join(nesting) + rest)
+    assert found is None or 0 <= found.port <= 65_535
+
+
+@pytest.fixture
+def server(host: None) -> Iterator[socket.socket]:
+    """In the place of the name server, in a namespace of its own."""
+    run("ip", "address", "add", f"{SERVER}/32", "dev", "lo")
+    fd = open_own("net")
+    with socket_in(fd, socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind((SERVER, 53))
+        yield server
+    os.close(fd)
+
+
+@needs_root
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"\0",
+        b"\0\0\x81\x80\0\1\0\1\0\0\0\0",
+        b"\0\0\x81\x80\0\1\xff\xff\0\0\0\0\1a\0\0\1\0\1" + b"\xff" * 40,
+        b"\0\0\x81\x80\0\1\0\1\0\0\0\0\1a\0\0\1\0\1\xc0\x0c\0\1\0\1\0\0\0\0\0\3abc",
+    ],
+)
+def test_what_is_no_answer_is_an_error(server: socket.socket, answer: bytes) -> None:
+    def reply() -> None:
+        _, asker = server.recvfrom(512)
+        server.sendto(answer, asker)
+
+    answering = threading.Thread(target=reply)
+    answering.start()
+    fd = open_own("net")
+    try:
+        with pytest.raises(OSError, match="no answer"):
+            look_up(fd, "a", 4)
+    finally:
+        os.close(fd)
+        answering.join()
