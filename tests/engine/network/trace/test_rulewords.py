@@ -31,7 +31,7 @@ OTHERWISE = [
     ("reject", "reject"),
     ("meta mark set 0x00000007", "mark set"),
     ("ct mark set 0x00000007", "ct mark set"),
-    ("tcp dport vmap { 80 : drop, 81 : accept }", "meta l4proto tcp dport @__map2"),
+    ("tcp dport vmap { 80 : drop, 81 : accept }", "meta l4proto tcp dport @__map0"),
     ("quota 10 mbytes accept", "[quota] accept"),
 ]
 
