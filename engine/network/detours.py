@@ -12,7 +12,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from engine.network.finding import Finding
-from engine.network.obstacles import SPLIT_DEFAULT
+from engine.network.obstacles import SPLIT_DEFAULT, link_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,7 +33,6 @@ class Detours:
 
     def __init__(self, host: RouteSocket, name_of: Callable[[str], str]) -> None:
         self._host, self._name_of = host, name_of
-        self._links = {link.index: link.name for link in host.links()}
         self._routes = {
             version: [
                 (ipaddress.ip_network((route.destination, route.prefix_length)), route.link)
@@ -54,14 +53,14 @@ class Detours:
                 if to not in ("", network.device):
                     yield self._cut_off(network, pool, taken, to, entries)
                 elif taken == pool.subnet and other.prefixlen > SPLIT_DEFAULT and not pool.is_given:
-                    yield _hidden(network, pool, other, self._links.get(link, "a gateway"))
+                    yield _hidden(network, pool, other, link_name(link) or "a gateway")
 
     def _others(self, network: Network, pool: Pool) -> set[tuple[Range, int]]:
         """Routes that have an address in common with the subnet, but for the bridge's own."""
         return {
             (other, link)
             for other, link in self._routes[pool.family]
-            if self._links.get(link) != network.device and other.overlaps(pool.subnet)
+            if other.overlaps(pool.subnet) and link_name(link) != network.device
         }
 
     def _leads_to(self, taken: Range, gateway: Address) -> str:
@@ -69,7 +68,7 @@ class Detours:
         candidates = (taken.network_address + number for number in (1, 2, 0))
         probe = next(one for one in candidates if one in taken and one != gateway)
         route = self._host.route_to(str(probe))
-        return self._links.get(route.link, "") if route else ""
+        return link_name(route.link) if route else ""
 
     def _cut_off(
         self, network: Network, pool: Pool, taken: Range, to: str, entries: list[Entry]

@@ -40,7 +40,7 @@ def route_obstacles(routes: Iterable[Route]) -> list[Obstacle]:
     return [
         Obstacle(
             ipaddress.ip_network((route.destination, route.prefix_length)),
-            f"a route of the host by {_link_name(route.link)}",
+            f"a route of the host by {link_name(route.link) or 'a gateway'}",
             yields=not route.on_link,
         )
         for route in routes
@@ -48,11 +48,12 @@ def route_obstacles(routes: Iterable[Route]) -> list[Obstacle]:
     ]
 
 
-def _link_name(index: int | None) -> str:
+def link_name(index: int) -> str:
+    """Of a link of the host; "" where there is none, as of a route with several next hops."""
     try:
-        return socket.if_indextoname(index or 0)
-    except OSError:  # several next hops, or a link that has just gone
-        return "a gateway"
+        return socket.if_indextoname(index)
+    except OSError:
+        return ""
 
 
 def server_obstacles(servers: Iterable[str]) -> list[Obstacle]:
