@@ -60,10 +60,9 @@ def add_save(parser: argparse.ArgumentParser) -> None:
 
 def run_save(args: argparse.Namespace, context: Context) -> int:
     """0; a file that could not be written whole is not there."""
-    for name in args.images:
-        context.engine.images.get(name)
+    wanted = context.engine.images.select_to_save(args.images)
     with output(args.output) as file:
-        context.engine.images.save(args.images, file, args.format)
+        context.engine.images.save(wanted, file, args.format)
     return 0
 
 

@@ -85,9 +85,10 @@ async def _put_out(
         with output(destination) as file:
             engine.containers.export_layers(image.lowers, file)
     elif kind == "oci" or (kind == "docker" and destination):
+        form = "oci" if kind == "oci" else "docker-archive"
+        wanted = engine.images.select_to_save(names or [image.id])
         with output(destination) as file:
-            form = "oci" if kind == "oci" else "docker-archive"
-            engine.images.save(names or [image.id], file, form)
+            engine.images.save(wanted, file, form)
 
 
 @contextlib.contextmanager

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import Any, BinaryIO
 
+    from engine.images.archives.save import Saved
     from engine.images.image import Progress
     from engine.images.registry.push import Pushed
     from engine.images.removing import PrunedImages, PruneFilter
@@ -349,16 +350,22 @@ class Images:
         with self._store.hold():
             repair(self._store, image, damage, progress)
 
-    def save(self, references: Sequence[str], out: BinaryIO, kind: str = "docker-archive") -> None:
+    def select_to_save(self, references: Sequence[str]) -> Sequence[Saved]:
+        """The images that references mean, with the names that an archive gives them: a name
+        without a tag means all its tags, an id has no name. Raises ImageProblem."""
+        from engine.images.archives.save import selected
+
+        return selected(self, references)
+
+    def save(self, wanted: Sequence[Saved], out: BinaryIO, kind: str = "docker-archive") -> None:
         """Write images as an archive.
 
-        references  of one without a tag, all tags are saved; an id is saved without a name
-        kind        docker-archive, or oci: with the blobs and digests that they came with
+        kind  docker-archive, or oci: with the blobs and digests that they came with
         """
-        from engine.images.archives.save import save, selected
+        from engine.images.archives.save import save
 
         with self._store.hold():
-            save(self._store, selected(self, references), out, kind)
+            save(self._store, wanted, out, kind)
 
     # Inside
 

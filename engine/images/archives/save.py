@@ -47,7 +47,7 @@ class Saved(Record):
 def selected(images: Images, asked: Sequence[str]) -> list[Saved]:
     """Which images are meant, each once, and the names among them. Raises ImageProblem.
 
-    `mysql` are all tags of mysql, as with `docker save`; an id has no name in the archive.
+    `mysql` are all tags of mysql, as with `docker save`.
     """
     names: dict[str, list[str]] = {}
     found: dict[str, Image] = {}
