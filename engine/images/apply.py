@@ -69,9 +69,10 @@ class Applier:
     """Applies members in their order; then `finish`, and read what is left to do.
 
     opaque    paths of directories that hide all that lies below them in lower layers
+    whiteouts what hides something of lower layers, or nothing: that is not known here
     implied   directories that no member described: their attributes are those of the same
               directory in a lower layer, if there is one
-    links     hard links to files of lower layers: (path, target)
+    links     hard links to files of lower layers: path -> target. Each is an empty file so far
     warnings  what could not be kept, in plain words
     """
 
@@ -80,11 +81,13 @@ class Applier:
         self._limits = limits
         self._parent: bytes | None = None  # path of the current directory
         self._times: dict[bytes, int] = {}
+        self._awaited: dict[int, bytes] = {}  # inodes of `links`, and their targets
         self.entries = 0
         self.bytes = 0
         self.opaque: set[bytes] = set()
+        self.whiteouts: list[bytes] = []
         self.implied: set[bytes] = set()
-        self.links: list[tuple[bytes, bytes]] = []
+        self.links: dict[bytes, bytes] = {}
         self.warnings: set[str] = set()
 
     def apply(self, entry: Entry, reader: TarReader) -> None:
@@ -206,6 +209,7 @@ class Applier:
         self._enter(entry, parent)
         try:
             os.mknod(hidden, stat.S_IFCHR, os.makedev(0, 0))
+            self.whiteouts.append(_here(hidden))
         except FileExistsError:
             if stat.S_ISDIR(os.lstat(hidden).st_mode):
                 self.opaque.add(_here(hidden))
@@ -215,7 +219,7 @@ class Applier:
             os.mkdir(name, 0o700)
         except FileExistsError:
             if not stat.S_ISDIR(os.lstat(name).st_mode):
-                os.unlink(name)
+                self._clear(name)
                 os.mkdir(name, 0o700)
                 self.opaque.add(_here(name))  # what it replaces hid all that lies below
         self.implied.discard(_here(name))
@@ -256,11 +260,20 @@ class Applier:
         if _same_file(name, found):
             return
         self._clear(name)
-        os.link(last, name, src_dir_fd=directory_fd, follow_symlinks=False)
+        try:
+            os.link(last, name, src_dir_fd=directory_fd, follow_symlinks=False)
+        except FileNotFoundError:
+            raise Refused(
+                entry, "a hard link in the place of its target", "invalid-layer"
+            ) from None
+        if found.st_ino in self._awaited:
+            self.links[_here(name)] = self._awaited[found.st_ino]
 
     def _defer(self, name: bytes, target: bytes) -> None:
         self._clear(name)
-        self.links.append((_here(name), target))
+        fd = os.open(name, _CREATE, 0o600)
+        self._awaited[os.fstat(fd).st_ino] = self.links[_here(name)] = target
+        os.close(fd)
 
     def _clear(self, name: bytes) -> None:
         """Room for a new `name`: a later member replaces an earlier one."""
@@ -270,8 +283,12 @@ class Applier:
             return
         if stat.S_ISDIR(found.st_mode):
             self._remove_tree(name)
-        else:
-            os.unlink(name)
+            return
+        os.unlink(name)
+        if found.st_ino in self._awaited:
+            del self.links[_here(name)]
+            if found.st_nlink == 1:  # another file may have this inode next
+                del self._awaited[found.st_ino]
 
     def _remove_tree(self, name: bytes) -> None:
         gone = _here(name)
@@ -281,7 +298,9 @@ class Applier:
             del self._times[path]
         for paths in (self.opaque, self.implied):
             paths -= {p for p in paths if p == gone or p.startswith(below)}
-        self.links = [(p, t) for p, t in self.links if not p.startswith(below)]
+        for path in [p for p in self.links if p.startswith(below)]:
+            del self.links[path]
+        self._awaited = {os.lstat(path).st_ino: target for path, target in self.links.items()}
 
     def _create(self, entry: Entry, name: bytes, reader: TarReader) -> None:
         if entry.type == tar.FILE:

@@ -25,7 +25,8 @@ def settle(directory: str, unpacked: Unpacked, lowers: Sequence[str], subject: s
     """Finish the layer in `directory` on top of `lowers` (top first).
 
     Directories that the archive implied take their attributes from below; hard links to files of
-    lower layers become copies of them; opaque directories get their mark.
+    lower layers become copies of them; opaque directories get their mark; whiteouts in directories
+    that nothing below has go away: overlayfs would list them.
     Raises ImageProblem where such a file is nowhere.
     """
     with contextlib.ExitStack() as stack:
@@ -36,6 +37,7 @@ def settle(directory: str, unpacked: Unpacked, lowers: Sequence[str], subject: s
                 _adopt_attributes(root, path, fds)
         for path, target in unpacked.links:
             _copy_up(root, path, target, fds, subject)
+        _remove_vain(root, unpacked, fds)
         for path in unpacked.opaque:
             with _opened_beneath(root, path, os.O_RDONLY | os.O_DIRECTORY) as fd:
                 os.setxattr(fd, OPAQUE_XATTR, b"y")
@@ -54,6 +56,39 @@ def is_opaque(path: int | bytes) -> bool:
         if error.errno not in (errno.ENODATA, errno.ENOTSUP):
             raise
         return False
+
+
+def _remove_vain(root: int, unpacked: Unpacked, lowers: Sequence[int]) -> None:
+    """overlayfs leaves whiteouts out where it merges directories, and passes on one as it is."""
+    merged: dict[bytes, bool] = {}
+    for path in unpacked.whiteouts:
+        parent, _, name = path.rpartition(b"/")
+        if parent not in merged:
+            merged[parent] = not _hidden(parent, unpacked.opaque) and _is_directory(lowers, parent)
+        if not merged[parent]:
+            _remove_whiteout(root, parent, name)
+
+
+def _is_directory(lowers: Sequence[int], path: bytes) -> bool:
+    fd = _find(lowers, path.lstrip(b"/") or b".")
+    if fd is None:
+        return False
+    try:
+        return stat.S_ISDIR(os.fstat(fd).st_mode)
+    finally:
+        os.close(fd)
+
+
+def _remove_whiteout(root: int, parent: bytes, name: bytes) -> None:
+    """Unless a later member took its place."""
+    with (
+        contextlib.suppress(FileNotFoundError, NotADirectoryError),
+        _opened_beneath(root, parent, os.O_RDONLY | os.O_DIRECTORY) as fd,
+    ):
+        if is_whiteout(os.stat(name, dir_fd=fd, follow_symlinks=False)):
+            found = os.fstat(fd)
+            os.unlink(name, dir_fd=fd)
+            os.utime(fd, ns=(found.st_atime_ns, found.st_mtime_ns))
 
 
 def _adopt_attributes(root: int, path: bytes, lowers: Sequence[int]) -> None:
@@ -80,17 +115,14 @@ def _copy_up(root: int, path: bytes, target: bytes, lowers: Sequence[int], subje
         raise ImageProblem(
             f"{subject} has a hard link to {shown!r}, which is not there", code="invalid-layer"
         )
-    parent, _, name = path.rpartition(b"/")
-    with os.fdopen(source, "rb") as data, _opened_beneath(root, parent, os.O_PATH) as parent_fd:
-        fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=parent_fd)
-        with os.fdopen(fd, "wb") as copy:
-            found = os.fstat(source)
+    with os.fdopen(source, "rb") as data, _opened_beneath(root, path, os.O_WRONLY) as fd:
+        found = os.fstat(source)
+        with os.fdopen(os.dup(fd), "wb") as copy:
             shutil.copyfileobj(data, copy)
-            copy.flush()
-            os.fchown(fd, found.st_uid, found.st_gid)
-            _copy_xattrs(source, fd)
-            os.fchmod(fd, stat.S_IMODE(found.st_mode))
-            os.utime(fd, ns=(found.st_atime_ns, found.st_mtime_ns))
+        os.fchown(fd, found.st_uid, found.st_gid)
+        _copy_xattrs(source, fd)
+        os.fchmod(fd, stat.S_IMODE(found.st_mode))
+        os.utime(fd, ns=(found.st_atime_ns, found.st_mtime_ns))
 
 
 def _find(lowers: Sequence[int], path: bytes) -> int | None:

@@ -30,6 +30,7 @@ class Unpacked:
     diff_id: str
     size_bytes: int
     opaque: tuple[bytes, ...]
+    whiteouts: tuple[bytes, ...]
     implied: tuple[bytes, ...]
     links: tuple[tuple[bytes, bytes], ...]
     warnings: tuple[str, ...]
@@ -57,6 +58,7 @@ def unpack(tar: Iterator[bytes], directory: str, subject: str) -> Unpacked:
         diff_id=f"sha256:{digest.hexdigest()}",
         size_bytes=report["bytes"],
         opaque=tuple(map(os.fsencode, report["opaque"])),
+        whiteouts=tuple(map(os.fsencode, report["whiteouts"])),
         implied=tuple(map(os.fsencode, report["implied"])),
         links=tuple((os.fsencode(path), os.fsencode(target)) for path, target in report["links"]),
         warnings=tuple(report["warnings"]),

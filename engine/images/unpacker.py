@@ -55,8 +55,9 @@ def _result(applier: Applier) -> dict[str, object]:
         "entries": applier.entries,
         "bytes": applier.bytes,
         "opaque": [os.fsdecode(path) for path in sorted(applier.opaque)],
+        "whiteouts": [os.fsdecode(path) for path in applier.whiteouts],
         "implied": [os.fsdecode(path) for path in sorted(applier.implied)],
-        "links": [[os.fsdecode(path), os.fsdecode(target)] for path, target in applier.links],
+        "links": [[os.fsdecode(word) for word in pair] for pair in applier.links.items()],
         "warnings": sorted(applier.warnings),
     }
 

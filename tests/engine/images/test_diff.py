@@ -22,7 +22,7 @@ kind = st.sampled_from(["file", "directory", "symlink", "fifo", "whiteout", "opa
 steps = st.lists(st.tuples(kind, path, path, st.integers(0, 0o7777)), max_size=12)
 
 
-def make(root: Path, step: tuple[str, str, str, int]) -> None:
+def make(root: Path, low: Path, step: tuple[str, str, str, int]) -> None:
     """One more file, unless the tree has no place for it."""
     what, where, other, number = step
     target = root / where
@@ -40,6 +40,7 @@ def make(root: Path, step: tuple[str, str, str, int]) -> None:
     elif what == "fifo":
         os.mkfifo(target)
     elif what == "whiteout":
+        (low / where).parent.mkdir(parents=True, exist_ok=True)  # else it would hide nothing
         os.mknod(target, 0o20000, 0)
         return
     elif what == "link":
@@ -61,14 +62,14 @@ def test_a_layer_unpacked_from_its_tar_has_the_same_tar(
     found: list[tuple[str, str, str, int]],
 ) -> None:
     with tempfile.TemporaryDirectory(dir="/var/tmp") as directory:
-        upper, again = Path(directory, "upper"), Path(directory, "again")
-        upper.mkdir()
-        again.mkdir()
+        upper, again, low = (Path(directory, name) for name in ("upper", "again", "low"))
+        for place in (upper, again, low):
+            place.mkdir()
         for step in found:
-            make(upper, step)
+            make(upper, low, step)
         data = b"".join(layer_tar(str(upper)))
         unpacked = unpack(iter([data]), str(again), "it")
-        settle(str(again), unpacked, (), "it")
+        settle(str(again), unpacked, [str(low)], "it")
         assert b"".join(layer_tar(str(again))) == data
         assert diff_id_of(str(upper))[0] == unpacked.diff_id
 

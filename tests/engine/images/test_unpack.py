@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import tarfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,11 +99,25 @@ def test_a_hard_link_to_nothing_is_refused(layer: Callable[..., Path]) -> None:
 
 def test_whiteouts_become_devices_and_marks(layer: Callable[..., Path]) -> None:
     root = layer(
-        file(".wh.gone", ""), directory("d"), file("d/.wh..wh..opq", ""), file(".wh..wh.plnk", "")
+        *(file(".wh.gone", ""), file(".wh..wh.plnk", "")),
+        *(directory("d"), file("d/.wh..wh..opq", "")),
+        lowers=(layer(file("gone", "")),),
     )
     assert tree(root) == ["d", "gone"]
     assert is_whiteout(root / "gone")
     assert is_opaque(root / "d")
+
+
+def test_whiteouts_where_nothing_is_merged_are_not_kept(layer: Callable[..., Path]) -> None:
+    """overlayfs would list them, and say that they are not there."""
+    low = layer(directory("d"), directory("e"), file("e/f", ""))
+    root = layer(
+        *(directory("new", mtime=5), file("new/.wh.f", ""), file("d/.wh.f", "")),
+        *(file("e/.wh..wh..opq", ""), file("e/.wh.f", "")),
+        lowers=(low,),
+    )
+    assert tree(root) == ["d", "d/f", "e", "new"]
+    assert (root / "new").stat().st_mtime == 5
 
 
 @pytest.mark.parametrize("first", ["opaque", "sibling"])
@@ -168,6 +183,7 @@ def test_a_symlinked_parent_is_followed_inside_the_layer(layer: Callable[..., Pa
         file("abs/b", "2"),
         file("up/c", "3"),
         file("abs/.wh.d", ""),
+        lowers=(layer(directory("usr/lib")),),
     )
     assert tree(root / "usr/lib") == ["a", "b", "c", "d"]
     assert is_whiteout(root / "usr/lib/d")
@@ -224,6 +240,33 @@ def test_sparse_files_are_expanded(
     root = layer(data)
     assert (root / "sparse").read_bytes() == source.read_bytes()
     assert (root / "sparse").stat().st_blocks * 512 < 1_000_000
+
+
+@pytest.mark.parametrize("form", ["gnu", "posix"])
+def test_files_of_more_than_eight_gigabytes(
+    layer: Callable[..., Path], tmp_path: Path, form: str
+) -> None:
+    """More than eleven octal digits hold: base 256, or an extended header."""
+    huge = tmp_path / "huge"
+    with huge.open("wb") as stream:
+        stream.seek(9 << 30)
+        stream.write(b"end")
+    command = ["tar", "-C", str(tmp_path), "-S", f"--format={form}", "-cf", "-", "huge"]
+    data = subprocess.run(command, check=True, capture_output=True).stdout
+    found = layer(data) / "huge"
+    assert found.stat().st_size == (9 << 30) + 3
+    assert found.stat().st_blocks * 512 < 1_000_000
+    with found.open("rb") as stream:
+        stream.seek(9 << 30)
+        assert stream.read() == b"end"
+
+
+@pytest.mark.parametrize("mtime", [2**62, -(2**62), 2**40 + 0.5])
+def test_times_that_no_file_can_have_are_the_nearest_it_can(
+    layer: Callable[..., Path], mtime: float
+) -> None:
+    found = layer(tar(file("f", "", mtime=mtime), format=tarfile.GNU_FORMAT)) / "f"
+    assert (found.stat().st_mtime > time.time()) == (mtime > 0)
 
 
 def test_odd_names_are_kept_as_bytes(layer: Callable[..., Path]) -> None:
