@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import threading
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.errors import ImageProblem
 from engine.images.digest import chain_ids
+from engine.images.side_by_side import SideBySide
 from engine.state.space import check_room
 
 if TYPE_CHECKING:
@@ -43,10 +42,6 @@ class LayerSource:
     pieces: Callable[[Waiting], Generator[bytes, None, None]]
 
 
-class _Stopped(Exception):
-    """Another layer failed."""
-
-
 def assemble(store: Store, sources: Sequence[LayerSource], progress: Progress) -> tuple[str, ...]:
     """Have every layer in the store, lowest first; their chain ids. The caller holds the store.
 
@@ -55,20 +50,11 @@ def assemble(store: Store, sources: Sequence[LayerSource], progress: Progress) -
     """
     chain = chain_ids([source.diff_id for source in sources])
     _check_room(store, sources, chain)
-    stop = threading.Event()
-    results: list[Future[None]] = []
-    with ThreadPoolExecutor(PARALLEL_LAYERS, thread_name_prefix="layer") as pool:
-        try:
-            for position, source in enumerate(sources):
-                below = results[-1] if results else None
-                layer = _Layer(store, source, chain[: position + 1], below, progress, stop)
-                results.append(pool.submit(layer.make))
-            wait(results, return_when=FIRST_EXCEPTION)
-        finally:  # also when we are interrupted: nothing is left running
-            if any(not result.done() or result.exception() for result in results):
-                stop.set()
-                pool.shutdown(cancel_futures=True)
-    _raise_cause(results)
+    with SideBySide(PARALLEL_LAYERS) as team:
+        below: Future[None] | None = None
+        for position, source in enumerate(sources):
+            layer = _Layer(store, source, chain[: position + 1], below, progress, team.check)
+            below = team.start(layer.make)
     return chain
 
 
@@ -83,14 +69,6 @@ def _check_room(store: Store, sources: Sequence[LayerSource], chain: Sequence[st
     check_room(store.temporary, needed, "the image")
 
 
-def _raise_cause(results: Sequence[Future[None]]) -> None:
-    """Raise the failure that stopped the others, if there was one."""
-    failures = [result.exception() for result in results if not result.cancelled()]
-    causes = [failure for failure in failures if failure is not None]
-    for cause in sorted(causes, key=lambda failure: isinstance(failure, _Stopped)):
-        raise cause
-
-
 @dataclass(frozen=True, slots=True)
 class _Layer:
     store: Store
@@ -98,7 +76,7 @@ class _Layer:
     chain: tuple[str, ...]  # up to and with this layer
     below: Future[None] | None
     progress: Progress
-    stop: threading.Event
+    check: Callable[[], None]  # raises where another layer has failed
 
     def make(self) -> None:
         source = self.source
@@ -129,8 +107,7 @@ class _Layer:
 
         def waiting() -> None:
             nonlocal said
-            if self.stop.is_set():
-                raise _Stopped
+            self.check()
             if not said:
                 self.progress(source.subject, WAITING, None, None)
                 said = True
@@ -181,8 +158,7 @@ class _Layer:
             given = self.store.blobs.recorded(given, found)
         with contextlib.closing(given) as pieces:
             for piece in pieces:
-                if self.stop.is_set():
-                    raise _Stopped
+                self.check()
                 done_bytes += len(piece)
                 subject, total_bytes = self.source.subject, self.source.size_bytes
                 self.progress(subject, "Downloading", done_bytes, total_bytes)

@@ -13,8 +13,9 @@ from engine.errors import ImageProblem
 from engine.images.registry.challenge import parse_challenges
 from engine.images.registry.credentials import find_credentials
 from engine.images.registry.errors import refusal
-from engine.images.registry.http import read_body
+from engine.images.registry.http import Interrupted, read_body
 from engine.images.registry.tokens import Token, known_token, parse_token, remember_token
+from engine.images.registry.waiting import WORTH_IT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -143,9 +144,9 @@ class Authenticator:
         joint = "&" if "?" in realm else "?"
         response = self._http.request("GET", realm + joint + urlencode(query), headers)
         body = read_body(response)
-        if response.status != 200:
-            raise self._refusal(realm, response, body)
-        return parse_token(body)
+        if response.status == 200:
+            return parse_token(body)
+        raise self._refusal(realm, response, body)
 
     def _grant(self, credentials: Credentials | None) -> dict[str, str]:
         """What OAuth2 is asked with: the token of an earlier login, or at a login the password."""
@@ -179,12 +180,16 @@ class Authenticator:
         raise self._refusal(realm, response, body)
 
     def _refusal(self, realm: str, response: BaseHTTPResponse, body: bytes) -> ImageProblem:
+        """Raises Interrupted instead where the same is worth another try."""
+        host = urlsplit(realm).netloc
+        if response.status in WORTH_IT:
+            raise Interrupted(f"{host} answered {response.status} when asked for a token")
         return refusal(
             response.status,
             response.headers,
             body,
             subject=f"a token for {self._domain}",
-            host=urlsplit(realm).netloc,
+            host=host,
             domain=self._domain,
         )
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+import functools
 from typing import TYPE_CHECKING
 
 from engine.errors import ImageProblem
@@ -20,6 +19,7 @@ from engine.images.registry.outgoing import (
 )
 from engine.images.registry.transport import Transport
 from engine.images.registry.upload import Upload, has_blob, start_upload
+from engine.images.side_by_side import SideBySide
 from engine.kernel.record import Record
 
 if TYPE_CHECKING:
@@ -55,10 +55,6 @@ class _Outgoing(Record):
         return cls(subject=blob.short, find=lambda: blob)
 
 
-class _Stopped(Exception):
-    """Another layer failed."""
-
-
 class _NotHere(Exception):
     """A blob of the manifest is neither here nor there."""
 
@@ -79,7 +75,7 @@ class _Push:
     ) -> None:
         self._store, self._image, self._reference = store, image, reference
         self._progress = progress
-        self._stop = threading.Event()
+        self._team: SideBySide  # while layers are on their way
         self._mountable = _mountable(store, reference)
         self._transport = Transport(
             reference.domain,
@@ -131,29 +127,19 @@ class _Push:
         subject, total = row.diff_id.partition(":")[2][:12], max(row.size_bytes, 1)
 
         def count(done_bytes: int) -> None:
-            self._check_stop()
+            self._team.check()
             self._progress(subject, "Preparing", min(done_bytes, total - 1), total)
 
         return _Outgoing(subject=subject, find=lambda: layer_blob(self._store, row, count))
 
     def _send_layers(self, layers: Sequence[_Outgoing]) -> list[Descriptor]:
         """Side by side. Raises what the first failing one raised."""
-        with ThreadPoolExecutor(PARALLEL_LAYERS, thread_name_prefix="layer") as pool:
-            results = [pool.submit(self._send_layer, layer) for layer in layers]
-            try:
-                wait(results, return_when=FIRST_EXCEPTION)
-            finally:  # also when we are interrupted: nothing is left running
-                if any(not result.done() or result.exception() for result in results):
-                    self._stop.set()
-                    pool.shutdown(cancel_futures=True)
-        failures = [result.exception() for result in results if not result.cancelled()]
-        for failure in sorted(filter(None, failures), key=lambda one: isinstance(one, _Stopped)):
-            self._stop.clear()
-            raise failure
-        return [result.result() for result in results]
+        with SideBySide(PARALLEL_LAYERS) as self._team:
+            sent = [self._team.start(functools.partial(self._send_layer, one)) for one in layers]
+        return [result.result() for result in sent]
 
     def _send_layer(self, outgoing: _Outgoing) -> Descriptor:
-        self._check_stop()
+        self._team.check()
         blob = outgoing.find()
         text = self._ensure_there(blob, self._tell(blob, outgoing.subject))
         self._progress(outgoing.subject, text, blob.size, blob.size)
@@ -185,15 +171,11 @@ class _Push:
 
     def _tell(self, blob: Descriptor, subject: str) -> Tell:
         def tell(done_bytes: int) -> None:
-            self._check_stop()
+            self._team.check()
             if done_bytes < blob.size:
                 self._progress(subject, "Pushing", done_bytes, blob.size)
 
         return tell
-
-    def _check_stop(self) -> None:
-        if self._stop.is_set():
-            raise _Stopped
 
     def _put_manifest(self, data: bytes, media_type: str) -> str:
         response = self._transport.ask(

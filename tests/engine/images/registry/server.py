@@ -148,10 +148,10 @@ class Handler(BaseHTTPRequestHandler):
     def _handle(self) -> None:
         registry = self.registry
         registry.requests.append((self.command, self.path, dict(self.headers)))
+        if any(fault(self) for fault in list(registry.faults)):
+            return
         if self.path.startswith("/token"):
             self._serve_token()
-            return
-        if any(fault(self) for fault in list(registry.faults)):
             return
         if not self._is_allowed():
             return

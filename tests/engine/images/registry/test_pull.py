@@ -662,7 +662,15 @@ def test_of_several_challenges_the_one_that_can_be_answered_is(
 
     def several(handler: Handler) -> bool:
         known = handler.headers.get("Authorization") == "Bearer secret"
-        return not known and handler.answer(401, b"", {"WWW-Authenticate": challenges})
+        open_to_all = known or handler.bare_path == "/token"
+        return not open_to_all and handler.answer(401, b"", {"WWW-Authenticate": challenges})
 
     registry.faults.append(several)
+    assert images.pull(reference).config.cmd == ("sh",)
+
+
+def test_a_token_server_that_is_busy_is_asked_again(images: Images, registry: Registry) -> None:
+    reference = registry.put("a/b", "1", two_layers())
+    registry.tokens["repository:a/b:pull"] = "secret"
+    registry.faults.append(once("/token", lambda h: h.answer(503), times=2))
     assert images.pull(reference).config.cmd == ("sh",)
