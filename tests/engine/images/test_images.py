@@ -106,11 +106,11 @@ def test_the_same_upper_directory_is_the_same_layer(
     images: Images, roots: Roots, tmp_path: Path
 ) -> None:
     base = imported(images, tmp_path, "app:1")
-    uppers = [upper(roots, "u1", "same"), upper(roots, "u2", "same")]
-    for path in uppers:
-        for found in (Path(path, "etc/upper"), Path(path, "etc")):
-            os.utime(found, (1, 1))
-    with images.hold():
+    with images.hold():  # without, what lies there is a leftover
+        uppers = [upper(roots, "u1", "same"), upper(roots, "u2", "same")]
+        for path in uppers:
+            for found in (Path(path, "etc/upper"), Path(path, "etc")):
+                os.utime(found, (1, 1))
         first, second = (images.add_layer(path, base.chain_ids) for path in uppers)
     assert first == second
     assert not Path(uppers[1]).exists()
