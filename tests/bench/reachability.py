@@ -7,9 +7,13 @@ has after the `!`, and the reasons.
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from tests.comparison import allowed
 from tests.reachability import matrix, scene
-from tests.reachability.comparison import allowed
 from tests.reachability.parties import dockers, ours
+
+LIST = Path(scene.__file__).with_name("differences.toml")
 
 
 def main() -> None:
@@ -20,9 +24,8 @@ def main() -> None:
     with scene.host() as neighbour, dockers() as party:
         docker = scene.look(neighbour, party)
     print("\nDocker\n" + matrix.table(buoy.seen, docker.seen))
-    for entry in allowed():
-        places = f"{', '.join(entry.sources)} -> {', '.join(entry.targets)}"
-        print(f"{places}: {entry.docker} here, {entry.buoy} there: {entry.reason}")
+    for entry in allowed(LIST):
+        print(f"{', '.join(entry.facts)}: {entry.docker} here, {entry.buoy} there: {entry.reason}")
 
 
 if __name__ == "__main__":

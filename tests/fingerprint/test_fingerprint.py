@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine import Mount
-from tests.fingerprint.comparison import allowed, differences, lines, normalised
+from tests.comparison import allowed, differences, lines
+from tests.fingerprint.normal import normalised
 from tests.fingerprint.variants import VARIANTS, Variant
 from tests.marks import needs_root
 from tests.peer import DockerPeer, NoPeer, docker_peer
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from engine.images.image import Image
     from tests.engine.containers.dock import Dock
 
+LIST = Path(__file__).with_name("differences.toml")
 PYTHON = Path(sys.executable).resolve()
 CALL = "import sys; sys.path.insert(0, '/probe'); from tests.fingerprint.inside import gather"
 PROBE = (str(PYTHON), "-IBc", f"{CALL}; gather.main()")
@@ -73,7 +75,7 @@ def test_a_container_is_as_dockers_but_for_what_is_written(
 ) -> None:
     dock.image = busybox.id
     found = differences(_dockers(peer, variant, mounts), _ours(dock, variant, mounts))
-    entries = allowed(variant.name)
+    entries = allowed(LIST, variant.name)
     unexplained = [each for each in found if not any(entry.explains(each) for entry in entries)]
     assert unexplained == [], lines(unexplained)
     untrue = [entry for entry in entries if not any(entry.explains(each) for each in found)]

@@ -179,6 +179,11 @@ def _cell(want: frozenset[str], have: frozenset[str] | None) -> str:
     return letters(have) if have == want else f"{letters(have)}!{letters(want)}"
 
 
+def facts(observed: Matrix) -> dict[str, str]:
+    """As `source -> target`, and the letters of its cell."""
+    return {f"{source} -> {target}": letters(have) for (source, target), have in observed.items()}
+
+
 def letters(protocols: frozenset[str]) -> str:
     """As a cell of the table."""
     return "".join(p[0].upper() for p in (TCP, UDP, ICMP) if p in protocols) or "."

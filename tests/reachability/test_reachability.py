@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from tests.comparison import allowed, differences, lines
 from tests.marks import needs_root
 from tests.peer import NoPeer
 from tests.reachability import matrix, scene
-from tests.reachability.comparison import allowed, differences
 from tests.reachability.parties import dockers, ours
+
+LIST = Path(__file__).with_name("differences.toml")
 
 pytestmark = [needs_root, pytest.mark.timeout(180)]
 
@@ -30,6 +34,9 @@ def test_dockers_differs_in_what_is_written_alone(seen: scene.Result) -> None:
             docker = scene.look(neighbour, party)
     except NoPeer as reason:
         pytest.skip(str(reason))
-    found, entries = differences(docker.seen, seen.seen), allowed()
-    assert [each for each in found if not any(one.explains(each) for one in entries)] == []
-    assert [one for one in entries if not any(one.explains(each) for each in found)] == []
+    found = differences(matrix.facts(docker.seen), matrix.facts(seen.seen))
+    entries = allowed(LIST)
+    unexplained = [each for each in found if not any(one.explains(each) for one in entries)]
+    assert unexplained == [], lines(unexplained)
+    untrue = [one for one in entries if not any(one.explains(each) for each in found)]
+    assert untrue == [], lines(untrue)
