@@ -12,7 +12,7 @@ from engine.images.config import parse_config
 from engine.images.image import Image, silent
 from engine.images.layout import lower_directories
 from engine.images.records import Records
-from engine.images.reference import parse_reference, repository_tag
+from engine.images.reference import parse_reference, parse_tag, repository_tag
 from engine.images.rootfs import rootfs_image
 from engine.images.source import parse_source
 
@@ -223,7 +223,7 @@ class Images:
         """
         from engine.images.archives.load import import_tar
 
-        name = () if reference is None else (str(parse_reference(reference)),)
+        name = () if reference is None else (parse_tag(reference),)
         with self._store.hold():
             return self._exactly(
                 import_tar(self._store, path, name, config or {}, message, progress)
@@ -274,7 +274,7 @@ class Images:
 
         platform = host_platform()
         whole = {"architecture": platform.architecture, "os": platform.os, **config}
-        names = [str(parse_reference(reference)) for reference in references]
+        names = list(map(parse_tag, references))
         with self._store.hold():
             missing = [chain for chain in chain_ids if not self._store.layers.has(chain)]
             if missing:
@@ -285,7 +285,7 @@ class Images:
 
     def tag(self, image_id: str, reference: str) -> None:
         """`reference` means this image from now on."""
-        name = str(parse_reference(reference))
+        name = parse_tag(reference)
         self._records.add_reference(name, self.get(image_id).id)
 
     def in_use(self, image_id: str) -> Sequence[str]:

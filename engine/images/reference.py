@@ -82,6 +82,17 @@ def parse_reference(text: str) -> Reference:
     return Reference(domain=domain, path=path, tag=tag or None, digest=digest or None)
 
 
+def parse_tag(text: str) -> str:
+    """The complete name of an image that is given one: with a tag, and no digest.
+
+    Raises ImageProblem: what a digest means is not for anybody to say.
+    """
+    reference = parse_reference(text)
+    if reference.digest is not None:
+        raise _invalid(text, "an image is given a tag, not a digest")
+    return str(reference)
+
+
 def find_reference(text: str) -> Reference | None:
     """As `parse_reference`; None for an id, and for what is no reference."""
     try:

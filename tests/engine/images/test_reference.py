@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import ImageProblem
-from engine.images.reference import familiar, parse_reference
+from engine.images.reference import familiar, parse_reference, parse_tag
 from engine.images.source import parse_source
 
 DIGEST = "sha256:" + "ab" * 32
@@ -85,6 +85,12 @@ def test_any_text_is_a_reference_or_a_problem(text: str) -> None:
     except ImageProblem:
         return
     assert parse_reference(str(reference)) == reference
+
+
+def test_a_digest_is_not_given_to_an_image() -> None:
+    assert parse_tag("mysql") == "docker.io/library/mysql:latest"
+    with pytest.raises(ImageProblem, match="not a digest"):
+        parse_tag(f"mysql:8@{DIGEST}")
 
 
 def test_the_familiar_form_is_the_short_one() -> None:
