@@ -34,7 +34,7 @@ def imported(images: Images, tmp_path: Path, name: str, text: str = "x") -> Imag
 
 
 def upper(roots: Roots, name: str, text: str) -> str:
-    path = Path(roots.temporary, name)
+    path = Path(roots.root, "uppers", name)  # on the filesystem of the layers
     (path / "etc").mkdir(parents=True)
     (path / "etc/upper").write_text(text)
     return str(path)
