@@ -1,0 +1,45 @@
+"""Beside Docker's daemon, the real one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.engine.network.test_coexistence import everything_works, rules
+from tests.engine.network.world import NEIGHBOUR, blocked, reached, run
+from tests.marks import needs_program, needs_root
+from tests.peer import NoPeer, docker_peer
+
+if TYPE_CHECKING:
+    from tests.engine.network.world import World
+
+pytestmark = [needs_root, pytest.mark.peer, needs_program("iptables-nft"), pytest.mark.timeout(180)]
+
+
+def test_beside_a_daemon_that_drops_what_it_does_not_know(world: World) -> None:
+    Path("/proc/sys/net/ipv4/ip_forward").write_text("0")  # else it leaves the policy alone
+    try:
+        with docker_peer(networks=True):
+            _traffic_passes(world)
+    except NoPeer as reason:
+        pytest.skip(str(reason))
+
+
+def _traffic_passes(world: World) -> None:
+    assert "-P FORWARD DROP" in rules("FORWARD")
+    network = world.network("front")
+    everything_works(world)
+    web = world.boxes[0].sandbox.netns_fd
+
+    run("iptables-nft", "-F", "DOCKER-USER")
+    assert blocked(web, NEIGHBOUR, 80)
+    (fault,) = world.networks.find_faults([network])
+    assert fault.what == f"chain `ip filter DOCKER-USER` does not let {network.device} through"
+    world.networks.restore(network)
+    assert reached(web, NEIGHBOUR, 80).startswith("neighbour ")
+
+    world.stop(world.boxes[0])
+    world.networks.remove("front")
+    assert network.device not in run("nft", "list", "ruleset")
