@@ -500,14 +500,19 @@ class Containers:
         the containers that run. Changes nothing. Raises NetworkProblem `no-such-network`."""
         from engine.containers.repairing import find_faults
 
-        return await find_faults(self, names)
+        return await find_faults(self, names, inside=True)
 
-    async def repair_networks(self, *names: str) -> builtins.list[Repaired]:
+    async def repair_networks(self, *names: str, inside: bool = True) -> builtins.list[Repaired]:
         """Put it right, as far as it can be; without names, also what is left of networks and
-        containers that are gone. Raises NetworkProblem `no-such-network`."""
+        containers that are gone.
+
+        inside  also what a container with the right to do so may have changed itself
+
+        Raises NetworkProblem `no-such-network`.
+        """
         from engine.containers.repairing import repair
 
-        return await repair(self, names)
+        return await repair(self, names, inside=inside)
 
     async def resume(self) -> builtins.list[Container]:
         """Start what was running when the host went down, as the restart policies say.

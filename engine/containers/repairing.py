@@ -17,17 +17,16 @@ from engine.containers.stopping import ask
 from engine.errors import Problem
 from engine.kernel.process import start_time
 from engine.kernel.record import Record
-from engine.network import inside, names
+from engine.network import inside as within
+from engine.network import names
 from engine.network.finding import Finding
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from engine.containers.containers import Containers
     from engine.network.spec import Network
-
-    Faults = list[tuple[str, str]]  # (network, what is wrong, in plain words)
 
 
 class Repaired(Record):
@@ -52,20 +51,25 @@ class _Inmate(Record):
     attachments: list[dict[str, Any]]
 
 
-async def repair(containers: Containers, wanted: Sequence[str]) -> list[Repaired]:
+async def repair(containers: Containers, wanted: Sequence[str], *, inside: bool) -> list[Repaired]:
     """Put these networks right; without names all, and what is left of those that are gone.
+
+    inside  also what a container with the right to do so may have changed itself; else, of
+            containers, what is seen from the host
 
     Raises NetworkProblem `no-such-network`.
     """
-    before = await find_faults(containers, wanted)
+    before = await find_faults(containers, wanted, inside=inside)
     if not before:
         return []
     mend(containers)
     failures = _restore(containers, _chosen(containers, wanted))
-    await _mend_inside(containers)
+    faults = await find_faults(containers, wanted, inside=inside)
+    await _have_mended(containers, {one.container for one in faults})
     if not wanted:
         containers.parts.networks.remove_stale()
-    left = {(one.network, str(one)): one for one in await find_faults(containers, wanted)}
+    faults = await find_faults(containers, wanted, inside=inside)
+    left = {(one.network, str(one)): one for one in faults}
     left |= {(one.network, str(one)): one for one in failures}  # which say what can be done
     mended = [one for one in before if (one.network, str(one)) not in left]
     return [
@@ -74,17 +78,19 @@ async def repair(containers: Containers, wanted: Sequence[str]) -> list[Repaired
     ]
 
 
-async def find_faults(containers: Containers, wanted: Sequence[str]) -> list[Finding]:
+async def find_faults(
+    containers: Containers, wanted: Sequence[str], *, inside: bool
+) -> list[Finding]:
     """What of these networks, or of all, is not as it is on record. Changes nothing."""
     networks, chosen = containers.parts.networks, _chosen(containers, wanted)
     found = networks.find_faults(chosen)
-    known = {network.name for network in chosen}
-    told = {(one.network, one.container) for one in found if one.container}
-    for one, faults in await _look_inside(containers):
+    if inside:
+        known = {network.name for network in chosen}
+        told = {(one.network, one.container) for one in found if one.container}
         found += [
-            Finding(network=network, container=one.name, what=what)
-            for network, what in faults
-            if (not wanted or network in known) and (network, one.name) not in told
+            one
+            for one in await _look_inside(containers)
+            if (not wanted or one.network in known) and (one.network, one.container) not in told
         ]
     return found if wanted else [*found, *networks.find_stale()]
 
@@ -106,20 +112,22 @@ def _restore(containers: Containers, networks: list[Network]) -> list[Finding]:
     return failures
 
 
-async def _mend_inside(containers: Containers) -> None:
+async def _have_mended(containers: Containers, names: set[str]) -> None:
     """Each monitor is asked to be on the networks that it is on."""
-    for one, faults in await _look_inside(containers):
-        if faults:
-            request = {"do": "networks", "network": one.network, "attachments": one.attachments}
-            await ask(containers.roots, one.id, request)
+    for one in filter(lambda inmate: inmate.name in names, _inmates(containers)):
+        request = {"do": "networks", "network": one.network, "attachments": one.attachments}
+        await ask(containers.roots, one.id, request)
 
 
-async def _look_inside(containers: Containers) -> list[tuple[_Inmate, Faults]]:
-    """Running containers with their faults."""
-    rows = containers.db.execute("SELECT id, name, started_at FROM containers").fetchall()
-    inmates = [one for row in rows if (one := _find_inmate(containers, row)) is not None]
+async def _look_inside(containers: Containers) -> list[Finding]:
+    inmates = _inmates(containers)
     # in a thread of its own, which joins their namespaces
-    return await asyncio.to_thread(lambda: [(one, _faults(one)) for one in inmates])
+    return await asyncio.to_thread(lambda: [fault for one in inmates for fault in _faults(one)])
+
+
+def _inmates(containers: Containers) -> list[_Inmate]:
+    rows = containers.db.execute("SELECT id, name, started_at FROM containers").fetchall()
+    return [one for row in rows if (one := _find_inmate(containers, row)) is not None]
 
 
 def _find_inmate(containers: Containers, row: sqlite3.Row) -> _Inmate | None:
@@ -138,7 +146,7 @@ def _find_inmate(containers: Containers, row: sqlite3.Row) -> _Inmate | None:
     )
 
 
-def _faults(one: _Inmate) -> Faults:
+def _faults(one: _Inmate) -> list[Finding]:
     try:
         netns_fd = os.open(f"/proc/{one.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -146,18 +154,17 @@ def _faults(one: _Inmate) -> Faults:
     try:
         if start_time(one.pid) != one.started:  # the pid was used again while we looked
             return []
-        return [*inside.find_faults(netns_fd, one.network), *_unnamed(one)]
+        found = [*within.find_faults(netns_fd, one.network), *_unnamed(one)]
     finally:
         os.close(netns_fd)
+    return [Finding(network=network, container=one.name, what=what) for network, what in found]
 
 
-def _unnamed(one: _Inmate) -> Faults:
+def _unnamed(one: _Inmate) -> Iterator[tuple[str, str]]:
     """Networks on which nobody finds it by its names."""
-    return [
-        (endpoint["network"], "it is not found by its names any more")
-        for endpoint in one.network["endpoints"]
+    for endpoint in one.network["endpoints"]:
         if not any(
             entry.container_id == one.id and entry.alive and entry.names
             for entry in names.read(endpoint["directory"])
-        )
-    ]
+        ):
+            yield endpoint["network"], "it is not found by its names any more"

@@ -221,7 +221,25 @@ def attachment_of(endpoint: Mapping[str, Any]) -> Attachment:
     )
 
 
-def claimed_attachment(rows: Sequence[sqlite3.Row], network: Network) -> Attachment:
+def claimed_attachments(
+    database: sqlite3.Connection, container_id: str, network_of: Callable[[str], Network]
+) -> tuple[Attachment, ...]:
+    """Those of a container, in connect order, from its rows of `addresses`.
+
+    network_of   a network by its id
+    """
+    rows = database.execute(
+        "SELECT * FROM addresses WHERE container_id = ?"
+        " ORDER BY length(interface), interface, network_id, family",
+        (container_id,),
+    )
+    return tuple(
+        _claimed(list(found), network_of(network_id))
+        for network_id, found in itertools.groupby(rows, lambda row: row["network_id"])
+    )
+
+
+def _claimed(rows: Sequence[sqlite3.Row], network: Network) -> Attachment:
     """An attachment from the rows of `addresses` of one container on one network."""
     found = [(row["address"], network.pool(row["family"])) for row in rows]
     places = [(address, pool) for address, pool in found if pool is not None]

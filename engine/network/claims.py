@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from engine.errors import NetworkProblem
+from engine.network import records
 from engine.network.ipam import is_host_address
 
 if TYPE_CHECKING:
@@ -178,10 +179,7 @@ class Claims:
         return row
 
     def _name_of(self, container_id: str) -> str:
-        row = self._database.execute(
-            "SELECT name FROM containers WHERE id = ?", (container_id,)
-        ).fetchone()
-        return str(row["name"]) if row else container_id[:12]
+        return records.container_name(self._database, container_id)
 
 
 def release(

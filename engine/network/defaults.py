@@ -46,6 +46,13 @@ def default_network(kernel_name: str, name: str) -> Network:
     )
 
 
+def with_defaults(networks: Sequence[Network], kernel_name: str) -> list[Network]:
+    """These and the default ones, by name."""
+    found = {name: default_network(kernel_name, name) for name in DRIVERS}
+    found |= {network.name: network for network in networks}
+    return [found[name] for name in sorted(found)]
+
+
 def default_candidates() -> Iterator[IPv4Network]:
     """The subnets of `bridge`, best first."""
     yield _SUBNET

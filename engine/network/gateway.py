@@ -71,10 +71,12 @@ class Gateway:
         return said
 
     def ensure_tables(self) -> None:
-        """Put back a table that was lost, with all that belongs into it."""
-        for network in self._routed():
-            if not all(map(self._firewall.exists, headers_of(network))):
-                self._restore(network, [])
+        """Put back a table that was lost, with all that belongs into it, while somebody is up."""
+        networks = self._routed()
+        headers = {header for network in networks for header in headers_of(network)}
+        for header in headers:
+            if not self._firewall.exists(header) and any(map(self._is_used, networks)):
+                self._restore(next(one for one in networks if header in headers_of(one)), [])
 
     def forget(self, network: Network) -> None:
         """Pass its traffic on no more; accepts absence."""
@@ -116,6 +118,9 @@ class Gateway:
             self._firewall.publish(restored)
             # a container may have ended since its names were read
             self._firewall.withdraw_stale(lambda holder: not _is_held(holder, ()))
+
+    def _is_used(self, network: Network) -> bool:
+        return any(entry.alive for entry in names.read(self._roots.network_run(network.id)))
 
     def _neighbours(self) -> Neighbours:
         return Neighbours(self._firewall.netlink, self._firewall.table)

@@ -9,7 +9,7 @@ from engine.network.finding import Finding
 from engine.network.subnets import subnet_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from engine.network.gateway import Gateway
     from engine.network.spec import Network
@@ -29,11 +29,21 @@ def find(roots: Roots, gateway: Gateway, networks: list[Network]) -> list[Findin
     return [*unheld, *(Finding(network="", what=what) for what in gone)]
 
 
+def drop_unheld(
+    roots: Roots, gateway: Gateway, networks: list[Network], live: Collection[str] = ()
+) -> None:
+    """Names and firewall elements of monitors that were killed.
+
+    live   ids of containers that have a monitor for sure
+    """
+    for network in networks:
+        names.keep(roots.network_run(network.id), lambda e: e.container_id in live or e.alive)
+    gateway.withdraw_stale({container_id[:12] for container_id in live})
+
+
 def remove(roots: Roots, gateway: Gateway, networks: Callable[[], list[Network]]) -> None:
     """Take it away; accepts absence."""
-    for network in networks():
-        names.keep(roots.network_run(network.id), lambda entry: entry.alive)
-    gateway.withdraw_stale(())
+    drop_unheld(roots, gateway, networks())
     with subnet_lock():  # nobody creates one meanwhile
         gateway.hold_only_known()
     abandoned.remove()

@@ -129,12 +129,9 @@ class Networks:
 
     def list_all(self) -> builtins.list[Network]:
         """As `list`, and bridge, host and none, which are there without being on record."""
-        from engine.network.defaults import DRIVERS, default_network
+        from engine.network.defaults import with_defaults
 
-        found = {network.name: network for network in self.list()}
-        for name in DRIVERS:
-            found.setdefault(name, default_network(self._roots.kernel_name, name))
-        return [found[name] for name in sorted(found)]
+        return with_defaults(self.list(), self._roots.kernel_name)
 
     def remove(self, name_or_id: str, *, must_exist: bool = False) -> None:
         """Remove a network with its kernel objects and claims; accepts absence unless it must be
@@ -252,19 +249,9 @@ class Networks:
 
     def attachments(self, container_id: str) -> tuple[Attachment, ...]:
         """Its places on networks, in connect order."""
-        from itertools import groupby
+        from engine.network.attachment import claimed_attachments
 
-        from engine.network.attachment import claimed_attachment
-
-        rows = self._database.execute(
-            "SELECT * FROM addresses WHERE container_id = ?"
-            " ORDER BY length(interface), interface, network_id, family",
-            (container_id,),
-        )
-        return tuple(
-            claimed_attachment(list(found), self.get(network_id))
-            for network_id, found in groupby(rows, lambda row: row["network_id"])
-        )
+        return claimed_attachments(self._database, container_id, self.get)
 
     def endpoints(self, network: Network) -> builtins.list[names.Entry]:
         """Who is up on a network now."""
@@ -294,12 +281,9 @@ class Networks:
         live   ids of containers whose monitor runs. Another command may have started one since
                they were counted, so nothing is dropped whose own monitor is still there.
         """
-        from engine.network import claims
+        from engine.network import claims, leftovers
 
-        for network in self.list():
-            directory = self._roots.network_run(network.id)
-            names.keep(directory, lambda e: e.container_id in live or e.alive)
-        self._gateway.withdraw_stale({container_id[:12] for container_id in live})
+        leftovers.drop_unheld(self._roots, self._gateway, self.list(), live)
         with transaction(self._database):
             claims.release_of_gone(self._database)
 
@@ -337,10 +321,7 @@ class Networks:
         names.remove(self._roots.network_run(network.id))
 
     def _container_name(self, container_id: str) -> str:
-        row = self._database.execute(
-            "SELECT name FROM containers WHERE id = ?", (container_id,)
-        ).fetchone()
-        return str(row["name"]) if row else container_id[:12]
+        return records.container_name(self._database, container_id)
 
     def _notice(self, *said: str) -> None:
         self.notices += [text for text in said if text not in self.notices]

@@ -80,6 +80,12 @@ def delete(database: sqlite3.Connection, network_id: str) -> None:
     database.execute("DELETE FROM networks WHERE id = ?", (network_id,))
 
 
+def container_name(database: sqlite3.Connection, container_id: str) -> str:
+    """The name of a container; of one that is gone, 12 of its id."""
+    row = database.execute("SELECT name FROM containers WHERE id = ?", (container_id,)).fetchone()
+    return str(row["name"]) if row else container_id[:12]
+
+
 def is_claimed(database: sqlite3.Connection, network_id: str) -> bool:
     """Whether a container has an address of a network, running or not."""
     found = database.execute(

@@ -6,18 +6,9 @@ import contextlib
 import os
 import socket
 
-from engine.kernel import rtnetlink
 from engine.kernel.child import call_in_child
-from engine.kernel.namespaces import (
-    CLONE_NEWNET,
-    joined_network,
-    new_network_in,
-    open_own,
-    setns,
-    unshare,
-)
+from engine.kernel.namespaces import joined_network
 from engine.kernel.rtnetlink import RouteSocket
-from engine.kernel.settings import write_setting
 from engine.network import names, ports
 from engine.network.dns.forward import Forwarder
 from engine.network.dns.listeners import Listeners
@@ -25,6 +16,7 @@ from engine.network.dns.server import Server
 from engine.network.dns.zone import Zone
 from engine.network.endpoint import plug
 from engine.network.firewall import Firewall
+from engine.network.namespace import make_namespace
 from engine.network.published import described, is_way_in, publications, relayed
 from engine.network.relaying import Relaying
 from engine.network.revision import Revision
@@ -39,17 +31,6 @@ if TYPE_CHECKING:
     from engine.network.dhcp.clients import Clients
     from engine.network.ports import Reservation
     from engine.network.publication import Publication
-
-# (engine.md A7.2, B1.3, E16) those of `default` are copied by each link that comes in
-_SYSCTLS = (
-    ("ipv4/ping_group_range", "0 2147483647"),
-    ("ipv4/ip_unprivileged_port_start", "0"),
-    ("ipv4/conf/default/arp_notify", "1"),
-    ("ipv6/conf/all/accept_ra", "0"),
-    ("ipv6/conf/default/accept_ra", "0"),
-    ("ipv6/conf/default/accept_dad", "0"),  # or the first second is lost
-    ("ipv6/conf/default/disable_ipv6", "1"),
-)
 
 
 class Sandbox:
@@ -102,7 +83,8 @@ class Sandbox:
 
         Raises drivers.driver.DeviceMissing, OSError; then `close` undoes what was made.
         """
-        inside = self._make_namespace(userns_fd)
+        has_dns = self._record["mode"] == "sandbox" and self._record["dns"]["embedded"]
+        self.netns_fd, inside, self._listeners = make_namespace(userns_fd, dns=has_dns)
         try:
             self._plug(inside)
         finally:
@@ -216,28 +198,6 @@ class Sandbox:
             firewall.publish(new.values())
             firewall.withdraw(one for one in old if one.shown not in new)
 
-    def _make_namespace(self, userns_fd: int | None) -> RouteSocket:
-        """The namespace with loopback and DNS sockets; rtnetlink of it, for the links."""
-        home = open_own("net")
-        try:
-            if userns_fd is None:
-                unshare(CLONE_NEWNET)
-                self.netns_fd = open_own("net")
-            else:
-                self.netns_fd = new_network_in(userns_fd)
-                setns(self.netns_fd, CLONE_NEWNET)
-            try:
-                _write_sysctls()
-                inside = RouteSocket()
-                inside.send([rtnetlink.link_up(rtnetlink.LOOPBACK_INDEX)])
-                if self._record["mode"] == "sandbox" and self._record["dns"]["embedded"]:
-                    self._listeners = Listeners.open()
-                return inside
-            finally:
-                setns(home, CLONE_NEWNET)
-        finally:
-            os.close(home)
-
     def _plug(self, inside: RouteSocket) -> None:
         with RouteSocket() as host:
             for endpoint in _wired(self._record):
@@ -330,9 +290,3 @@ def _attempt(step: Callable[[], None], failures: list[Exception]) -> None:
         step()
     except Exception as error:  # noqa: BLE001 - raised by the caller once all is done
         failures.append(error)
-
-
-def _write_sysctls() -> None:
-    for name, value in _SYSCTLS:
-        with contextlib.suppress(FileNotFoundError):  # a kernel without IPv6
-            write_setting(f"/proc/sys/net/{name}", value)
