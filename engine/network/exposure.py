@@ -56,7 +56,7 @@ def ways_of(
     links: list[Link], addresses: Iterable[Address], routes: dict[int, list[Route]]
 ) -> tuple[Way, ...]:
     """The same, of what the kernel has said; `routes` by IP version."""
-    names = {link.index: link.name for link in _leading_away(links)}
+    names = {link.index: link.name for link in leading_away(links)}
     found = [
         Way(
             scope=_scope(address, routes[6 if ":" in address.text else 4]),
@@ -83,7 +83,7 @@ def ways_to(host_ip: str, ways: Iterable[Way]) -> tuple[Way, ...]:
     return tuple(found.values())
 
 
-def _leading_away(links: list[Link]) -> Iterator[Link]:
+def leading_away(links: list[Link]) -> Iterator[Link]:
     """Neither loopback nor the bridges that only containers and virtual machines are on."""
     ports: dict[int, list[str]] = {}
     for link in links:

@@ -50,7 +50,7 @@ SUMMARIES = {
     REACHED: r"^\S+ reaches \S+( at \S+)?$",
     REFUSED: r"^\S+ reaches \S+, and is refused there$",
     DROPPED: r"^(dropped|the answer was dropped) by ",
-    LOST: r"last seen on|keeps its ports apart|would leave this host",
+    LOST: r"last seen on|keeps its ports apart|about to leave this host",
     LEAVES: r"^\S+ reaches the outside: ",
     UNROUTED: r"^\S+ has no (way to|address)",
     UNTOLD: r"^nothing was sent$",
@@ -193,6 +193,14 @@ def test_networks_of_other_kinds(buoy: Buoy, traced: Tracing) -> None:
     assert "it is on no network" in traced("bare web", UNROUTED)
     assert "bare-1 has no address" in traced("peer bare", UNROUTED)
 
+    for container, address in (("app-six-1", "10.9.0.2/24"), ("app-old-1", "10.9.0.3/24")):
+        buoy.run("network", "plug", container, "--bridge", "lab", "--address", address)
+    drawn = buoy.run("network", "graph").stdout
+    assert "host:lab  lab  (plugged by hand)  (internal: no way in or out)" in drawn
+    assert "six-1  10.9.0.2  eth1  8081→80  also on app_six" in drawn
+    assert "missing" not in drawn
+    assert "it came to old-1" in traced("six 10.9.0.3", REACHED)
+
 
 FRONT = f"""
 services:
@@ -217,6 +225,7 @@ def test_who_else_drops_it_is_named(buoy: Buoy, traced: Tracing) -> None:
     text = traced("web 203.0.113.77 443", DROPPED)
     assert "dropped by iptables-nft, ip filter FORWARD: its policy" in text
     assert "hint: iptables -I FORWARD -i br-" in text
+    assert "but chain `ip filter FORWARD` does not let br-" in traced("host 8080", REACHED)
     run("nft", "add", "chain", "ip", "filter", "DOCKER-USER")
     assert "iptables-nft (Docker)" in traced("web 203.0.113.77 443", DROPPED)
     run("nft", "delete", "table", "ip", "filter")
@@ -271,7 +280,7 @@ def test_what_no_rule_has_dropped_is_told_as_far_as_known(buoy: Buoy, traced: Tr
     run("iptables-legacy", "-P", "FORWARD", "DROP")
     text = traced("web 203.0.113.77 443", LOST)
     assert "passes it to the host" in text
-    assert "iptables-legacy has a filter table, whose rules cannot be traced" in text
+    assert "chain FORWARD of iptables-legacy drops what it does not know" in text
     run("iptables-legacy", "-P", "FORWARD", "ACCEPT")
 
     run("sysctl", "-qw", "net.bridge.bridge-nf-call-iptables=0")

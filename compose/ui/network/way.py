@@ -31,6 +31,7 @@ def to_text(trace: Trace, ways: Iterable[Way], *, coloured: bool) -> str:
     if trace.port is not None:
         others = format_ways(ways_to(trace.port.host_ip, ways))
         lines.append(f"port {trace.port.published} can be reached from: {others}")
+        lines += [f"  but {printable(one)}" for one in trace.obstacles]
     return "\n".join(lines)
 
 

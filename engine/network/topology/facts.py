@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Passing = Literal["translated", "relayed", "opened", "missing"]
 
 HOST, OUTSIDE = "host", "outside"
+PLUGGED = "plugged by hand"
 
 
 class SeenEndpoint(Record):
@@ -77,6 +78,7 @@ class SeenContainer(Record):
 class SeenNetwork(Record):
     """A network.
 
+    driver       PLUGGED: a link of the host that containers were plugged into, no network of ours
     routed       the host is the router there
     gateways     the host's addresses on it, as its device has them
     icc          whether its containers reach each other

@@ -11,11 +11,12 @@ from engine.network import names
 from engine.network.drivers.bridge import is_filtered
 from engine.network.drivers.driver import get_driver
 from engine.network.drivers.macvlan import OPTION_MODE
-from engine.network.exposure import observe_ways
+from engine.network.exposure import leading_away, observe_ways
 from engine.network.firewall import Firewall, headers_of
 from engine.network.ruleset import OPENED, PAIRS, UNPROTECTED
 from engine.network.topology.facts import (
     HOST,
+    PLUGGED,
     SeenContainer,
     SeenEndpoint,
     SeenNetwork,
@@ -23,10 +24,10 @@ from engine.network.topology.facts import (
     Topology,
 )
 from engine.network.topology.reach import find_reaches
-from engine.network.topology.routes import default_route_links
+from engine.network.topology.routes import default_routes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from engine.containers.spec import Container, ContainerSpec, PublishedPort
     from engine.kernel.rtnetlink import Link
@@ -63,11 +64,12 @@ class _Looking:
             self._published.setdefault(publication.address, []).append(publication)
 
     def topology(self, containers: Sequence[tuple[Container, ContainerSpec]]) -> Topology:
+        plugs = {one.device for found, _ in containers for one in found.plugged if found.pid}
         ids = {key: found.id for found, _ in containers for key in (found.name, found.id)}
         topology = Topology(
             hostname=os.uname().nodename,
             ways=observe_ways(),
-            networks=tuple(map(self._network, self._networks)),
+            networks=(*map(self._network, self._networks), *map(self._plugged_into, sorted(plugs))),
             containers=tuple(self._container(found, spec, ids) for found, spec in containers),
         )
         return topology.replace(reaches=find_reaches(topology))
@@ -89,6 +91,24 @@ class _Looking:
             icc=self._has_icc(network, is_routed=is_routed),
             unprotected=is_routed and self._holds(network, UNPROTECTED),
             known=not is_routed or self._firewall.has_network(network),
+        )
+
+    def _plugged_into(self, device: str) -> SeenNetwork:
+        """What somebody plugged containers into, by hand: a network that we know nothing of."""
+        return SeenNetwork(
+            id="",
+            name=_plug_name(device),
+            driver=PLUGGED,
+            device=device,
+            state=_state_of(self._links.get(device)),
+            labels={},
+            subnets=(),
+            gateways=(),
+            routed=False,
+            internal=device not in {link.name for link in leading_away([*self._links.values()])},
+            icc=True,
+            unprotected=False,
+            known=True,
         )
 
     def _gateways(self, bridge: Link) -> Iterable[str]:
@@ -117,7 +137,8 @@ class _Looking:
         self, found: Container, spec: ContainerSpec, ids: Mapping[str, str]
     ) -> SeenContainer:
         endpoints = self._endpoints(found, spec)
-        addresses = [one.partition("/")[0] for e in endpoints for one in e.addresses]
+        routes = default_routes(found.pid) if found.pid else {}
+        ways_in = [*self._ways_in(endpoints, routes)]
         shared = spec.network.partition("container:")[2]
         return SeenContainer(
             id=found.id,
@@ -127,9 +148,19 @@ class _Looking:
             pid=found.pid,
             shares=HOST if spec.network == "host" else ids.get(shared, ""),
             endpoints=tuple(endpoints),
-            ports=tuple(self._ports(found.ports, addresses)),
-            ways_out=tuple(default_route_links(found.pid)) if found.pid else (),
+            ports=tuple(self._ports(found.ports, ways_in)),
+            ways_out=tuple(dict.fromkeys(link for links in routes.values() for link in links)),
         )
+
+    def _ways_in(
+        self, endpoints: Iterable[SeenEndpoint], routes: Mapping[int, Collection[str]]
+    ) -> Iterable[str]:
+        """The addresses that published ports lead to: where the host routes, by default routes."""
+        routed = {one.name for one in self._networks if get_driver(one.driver).ROUTED}
+        for endpoint in endpoints:
+            for address in endpoint.addresses if endpoint.network in routed else ():
+                if endpoint.interface in routes[6 if ":" in address else 4]:
+                    yield address.partition("/")[0]
 
     def _endpoints(self, found: Container, spec: ContainerSpec) -> list[SeenEndpoint]:
         """Those that it has, or where it is not up those that it would have."""
@@ -152,7 +183,13 @@ class _Looking:
                         state=self._state(link, network),
                     )
                 )
-        return endpoints
+        plugged = [
+            SeenEndpoint(
+                network=_plug_name(plug.device), interface=plug.interface, addresses=plug.addresses
+            )
+            for plug in found.plugged
+        ]
+        return endpoints + plugged
 
     def _link_of(self, container_id: str, network: Network) -> str:
         entries = self._entries[network.id]
@@ -167,16 +204,14 @@ class _Looking:
             return "unplugged"
         return state
 
-    def _ports(
-        self, bound: Iterable[PublishedPort], addresses: Sequence[str]
-    ) -> Iterable[SeenPort]:
-        found = [one for address in addresses for one in self._published.get(address, ())]
+    def _ports(self, bound: Iterable[PublishedPort], ways_in: Sequence[str]) -> Iterable[SeenPort]:
+        found = [one for address in ways_in for one in self._published.get(address, ())]
         translated = {(one.protocol, one.host_ip, one.published) for one in found}
         for port in bound:
             way: Passing = "missing"
             if (port.protocol, port.host_ip, port.published) in translated:
                 way = "translated"
-            elif _is_relayed(port, addresses):
+            elif _is_relayed(port, ways_in):
                 way = "relayed"
             yield SeenPort(**port.values(), way=way)
         for one in found:
@@ -190,14 +225,18 @@ class _Looking:
                 )
 
 
+def _plug_name(device: str) -> str:
+    return f"host:{device}"
+
+
 def _state_of(link: Link | None) -> State:
     if link is None:
         return "missing"
     return "up" if link.up else "down"
 
 
-def _is_relayed(port: PublishedPort, addresses: Iterable[str]) -> bool:
+def _is_relayed(port: PublishedPort, ways_in: Iterable[str]) -> bool:
     """What the kernel does not translate: [::1], and from one IP version to the other."""
     header = IPV6 if ":" in port.host_ip else IPV4
-    families = {IPV6 if ":" in address else IPV4 for address in addresses}
+    families = {IPV6 if ":" in address else IPV4 for address in ways_in}
     return port.host_ip == "::1" or header not in families

@@ -6,32 +6,37 @@ import contextlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _ANY4, _ANY6 = "00000000", "0" * 32
 _REJECT = 0x200  # RTF_REJECT: the kernel's own IPv6 entry for what has no route
 
 
-def default_route_links(pid: int) -> list[str]:
-    """The interfaces that have a default route in the network namespace of a process."""
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        return list(dict.fromkeys(_default_routes(f"/proc/{pid}/net")))
-    return []
+def default_routes(pid: int) -> dict[int, set[str]]:
+    """By IP version, the interfaces with a default route where a process is; none: it has ended."""
+    directory = f"/proc/{pid}/net"
+    return {
+        version: set(_links(f"{directory}/{name}", read))
+        for version, name, read in ((4, "route", _read4), (6, "ipv6_route", _read6))
+    }
 
 
-def _default_routes(directory: str) -> Iterator[str]:
-    with open(f"{directory}/route", encoding="ascii") as file:
-        for line in list(file)[1:]:
-            link, destination, _, _, _, _, _, mask, *_ = line.split()
-            if destination == mask == _ANY4:
-                yield link
+def _links(path: str, read: Callable[[str], str]) -> Iterator[str]:
+    # a kernel without IPv6; a process that has ended
     with (
-        contextlib.suppress(FileNotFoundError),
-        open(  # a kernel without IPv6
-            f"{directory}/ipv6_route", encoding="ascii"
-        ) as file,
+        contextlib.suppress(FileNotFoundError, ProcessLookupError),
+        open(path, encoding="ascii") as file,
     ):
-        for line in file:
-            destination, length, *_, flags, link = line.split()
-            if (destination, length) == (_ANY6, "00") and not int(flags, 16) & _REJECT:
-                yield link
+        yield from filter(None, map(read, file))
+
+
+def _read4(line: str) -> str:
+    """The interface, if the line is about a default route."""
+    link, destination, _, _, _, _, _, mask, *_ = line.split()
+    return link if destination == mask == _ANY4 else ""
+
+
+def _read6(line: str) -> str:
+    destination, length, *_, flags, link = line.split()
+    is_default = (destination, length) == (_ANY6, "00") and not int(flags, 16) & _REJECT
+    return link if is_default else ""

@@ -71,7 +71,7 @@ class Ending:
         return "leaves", f"{self._ends.source_name} reaches the outside: {said}"
 
     def _astray(self) -> tuple[Outcome, str]:
-        said = f"it would leave this host, where {self._ends.target_name} is not"
+        said = "it was about to leave this host, and was held back"
         self._failed("link", said, "", *wrong_routes(self._ends, self._evidence))
         return "lost", said
 

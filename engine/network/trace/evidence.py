@@ -26,6 +26,7 @@ class Evidence(Record):
     route         of the source to `address`
     host_route    of the host to `behind`; back_route: to the source
     flow          the packet; None: none was sent
+    obstacles     what may keep others from the published port, in plain words
     listening     addresses that sockets of the target listen on at the port; None: not looked at
     """
 
@@ -37,6 +38,7 @@ class Evidence(Record):
     host_route: FoundRoute | OSError | None = None
     back_route: FoundRoute | OSError | None = None
     flow: Flow | None = None
+    obstacles: tuple[str, ...] = ()
     listening: tuple[str, ...] | None = None
     seen: Seen = Seen()
 

@@ -136,6 +136,7 @@ class Trace(Record):
     """The way, and where it ended.
 
     sent_port   that the packet is sent to; port: the published one that this is
+    obstacles   what may keep others from that, in plain words
     """
 
     source: str
@@ -144,6 +145,7 @@ class Trace(Record):
     sent_port: int
     flow: Flow | None
     port: SeenPort | None
+    obstacles: tuple[str, ...]
     hops: tuple[Hop, ...]
     outcome: Outcome
     summary: str

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from engine.errors import NetworkProblem
 from engine.kernel.namespaces import open_own
 from engine.network.publication import ANY_ADDRESS, ANY_ADDRESS6
-from engine.network.topology.facts import HOST, OUTSIDE
+from engine.network.topology.facts import HOST, OUTSIDE, PLUGGED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -77,8 +77,15 @@ class Ends:
         return "source" if self.target is self.source else "target"
 
     def inner_links(self) -> list[str]:
-        """The links of the host that lead to no other host: loopback, and the bridges."""
-        return ["lo", *(one.device for one in self._topology.networks if one.routed)]
+        """The links of the host that lead to no other host: loopback, and bridges."""
+        return [
+            "lo",
+            *(
+                network.device
+                for network in self._topology.networks
+                if network.routed or (network.driver == PLUGGED and network.internal)
+            ),
+        ]
 
     def shared(self) -> list[SeenNetwork]:
         """The networks that both are on."""
@@ -106,6 +113,14 @@ class Ends:
         endpoints = self.target.endpoints if self.target is not None else ()
         for endpoint in sorted(endpoints, key=lambda one: one.network not in shared):
             yield from map(_bare, endpoint.addresses)
+
+    def way_in(self) -> SeenNetwork | None:
+        """The network of the target that published ports lead to."""
+        for endpoint in self.target.endpoints if self.target is not None else ():
+            network = self.networks[endpoint.network]
+            if network.routed and self.target and endpoint.interface in self.target.ways_out:
+                return network
+        return None
 
     def endpoint_at(self, address: str) -> SeenEndpoint | None:
         """The target's place that has that address."""

@@ -6,7 +6,11 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
+from engine.kernel.legacytables import read_forward_chain
+from engine.kernel.nftables import NftSocket
+from engine.kernel.nftexpressions import IPV4, IPV6
 from engine.kernel.settings import read_setting
+from engine.network.coexistence import Neighbours
 from engine.network.drivers.bridge import is_filtered
 from engine.network.ruleset import (
     BETWEEN_UPLINKS,
@@ -24,7 +28,6 @@ if TYPE_CHECKING:
     from engine.network.trace.facts import Verdict
     from engine.network.trace.places import Ends
 
-_LEGACY_TABLES = "/proc/net/ip_tables_names"
 _HINTS = {
     FROM_INTERNAL: "nothing leaves an internal network: put {source} on another one as well",
     INTO_INTERNAL: "nothing enters an internal network: put {source} on it, too",
@@ -71,6 +74,18 @@ def _device(ends: Ends, evidence: Evidence) -> str:
     names = [one.network for one in endpoints if one.interface == used]
     network = ends.networks[names[0]] if names else ends.network_of(evidence.behind)
     return network.device if network is not None else "LINK"
+
+
+def obstacles(ends: Ends, own_table: str) -> list[str]:
+    """What may keep others from a published port, though the host itself reaches it."""
+    network = ends.way_in() if ends.port is not None else None
+    if network is None or ends.port is None or ends.port.is_local:
+        return []
+    header = IPV6 if ":" in ends.port.host_ip else IPV4
+    with NftSocket() as netlink:
+        neighbours = Neighbours(netlink, own_table)
+        told = [what for what, _ in neighbours.unanswered(network.device, [header])]
+        return [*neighbours.faults(network.device, [header]), *told]
 
 
 def why_lost(ends: Ends, evidence: Evidence) -> tuple[str, tuple[str, ...], str]:
@@ -125,9 +140,10 @@ def _suspects(link: str) -> list[str]:
         found.append(f"rp_filter is strict: {link} takes only what would be answered by it")
     if _setting("ipv4/ip_forward") == "0":
         found.append("net.ipv4.ip_forward is 0: the host forwards nothing")
-    with contextlib.suppress(FileNotFoundError), open(_LEGACY_TABLES, encoding="ascii") as file:
-        if "filter" in file.read().split():
-            found.append("iptables-legacy has a filter table, whose rules cannot be traced")
+    legacy = read_forward_chain()
+    if legacy is not None:
+        drops = "drops what it does not know" if legacy.drops else "may drop it"
+        found.append(f"chain FORWARD of iptables-legacy {drops}: that cannot be traced")
     return found
 
 

@@ -39,6 +39,7 @@ class _Story:
             protocol=self._ends.question.protocol,
             sent_port=self._ends.question.port,
             port=self._ends.port,
+            obstacles=self._evidence.obstacles,
             hops=tuple(self._hops),
             outcome=outcome,
             summary=summary,

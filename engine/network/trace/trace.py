@@ -12,6 +12,7 @@ from engine.network.trace.listening import listening_addresses
 from engine.network.trace.lookup import look_up
 from engine.network.trace.packets import Sender
 from engine.network.trace.places import Ends, opened_places
+from engine.network.trace.reasons import obstacles
 from engine.network.trace.route import FoundRoute, find_route
 from engine.network.trace.story import tell
 from engine.network.trace.watch import watch
@@ -52,6 +53,7 @@ def _gather(own_table: str, question: Question, ends: Ends, places: Mapping[str,
         return evidence
     if question.protocol != "icmp" and not ends.is_outside:
         evidence = evidence.replace(listening=_listening(question, ends))
+    evidence = evidence.replace(obstacles=tuple(obstacles(ends, own_table)))
     if not _is_safe(ends, evidence.address, route):
         return evidence
     sender = Sender(

@@ -19,7 +19,13 @@ from engine.kernel.netlink import (
     parse_attributes,
     split_messages,
 )
-from engine.kernel.nftables import NFNL_SUBSYS_NFTABLES, NFPROTO_BRIDGE, NFPROTO_INET, NftSocket
+from engine.kernel.nftables import (
+    FAMILY_NAMES,
+    NFNL_SUBSYS_NFTABLES,
+    NFPROTO_BRIDGE,
+    NFPROTO_INET,
+    NftSocket,
+)
 from engine.kernel.nftbatch import (
     HOOK_OUTPUT,
     HOOK_POSTROUTING,
@@ -37,7 +43,7 @@ if TYPE_CHECKING:
     from engine.kernel.nftables import Chain, Rule
     from engine.network.trace.facts import Flow
 
-FAMILIES = {1: "inet", 2: "ip", 7: "bridge", 10: "ip6"}
+FAMILIES = {**FAMILY_NAMES, NFPROTO_BRIDGE: "bridge"}
 BARRIER = "barrier"
 
 _NFT_TRACE = NFNL_SUBSYS_NFTABLES << 8 | 17
