@@ -41,7 +41,8 @@ def _progress(
     def show(subject: str, text: str, done_bytes: int | None, total_bytes: int | None) -> None:
         quiet = args.quiet or context.console.progress in ("quiet", "none")
         if not quiet and done_bytes == total_bytes and text != "Downloading":
-            context.console.status(f" {subject}  {text}")
+            shown = "Loaded" if text == "Pull complete" else text
+            context.console.status(f" {subject}  {shown}")
 
     return show
 

@@ -73,6 +73,7 @@ def verbose_tables(usage: DiskUsage, cached: Sequence[CacheEntry]) -> str:
         (
             "Images space usage:",
             format_table(_IMAGE, [row for image in usage.images for row in _image(usage, image)]),
+            f"Of that, layers as they came, kept to be pushed and saved: {_kept(usage)}",
             "Containers space usage:",
             format_table(_CONTAINER, [_container(*one) for one in usage.containers]),
             "Local Volumes space usage:",
@@ -87,6 +88,12 @@ def verbose_tables(usage: DiskUsage, cached: Sequence[CacheEntry]) -> str:
             format_table(_CACHE, [_entry(one) for one in cached]),
         )
     )
+
+
+def _kept(usage: DiskUsage) -> str:
+    pieces = usage.pieces
+    blobs = [path for path in pieces.of(pieces.images) if path.startswith(f"{pieces.blobs}/")]
+    return format_size(pieces.total(blobs))
 
 
 _IMAGE = (

@@ -27,13 +27,13 @@ class BlobStore:
     """Content that is what its name says. A blob is complete or not there."""
 
     def __init__(self, roots: Roots) -> None:
-        self._directory = roots.blobs
+        self.directory = roots.blobs
         self._temporary = roots.temporary
 
     def path(self, digest: str) -> str:
         """Where the blob is, or would be. Raises ImageProblem on what is not a digest."""
         algorithm, _, hexadecimal = parse_digest(digest).partition(":")
-        return f"{self._directory}/{algorithm}/{hexadecimal}"
+        return f"{self.directory}/{algorithm}/{hexadecimal}"
 
     def has(self, digest: str) -> bool:
         """Whether the blob is here."""
@@ -130,7 +130,7 @@ class BlobStore:
                 yield from self.pieces(digest)
                 return
             try:
-                with writing(self._directory, f"blob {digest}"):
+                with writing(self.directory, f"blob {digest}"):
                     yield from self._fetched(digest, partial, fetch)
             except DiskFull:  # what there is of it would be in the way of all else
                 with contextlib.suppress(FileNotFoundError):
@@ -145,7 +145,7 @@ class BlobStore:
             return 0
 
     def _partial(self, digest: str) -> str:
-        return f"{self._directory}/ingest/{parse_digest(digest).partition(':')[2]}"
+        return f"{self.directory}/ingest/{parse_digest(digest).partition(':')[2]}"
 
     def _fetched(
         self, digest: str, partial: str, fetch: Callable[[int], Iterator[bytes]]
@@ -173,7 +173,7 @@ class BlobStore:
         hashed = hashlib.sha256()
         fd, path = tempfile.mkstemp(prefix="blob-", dir=self._temporary)
         try:
-            with writing(self._directory, "a blob"), os.fdopen(fd, "wb") as file:
+            with writing(self.directory, "a blob"), os.fdopen(fd, "wb") as file:
                 for piece in pieces:
                     hashed.update(piece)
                     file.write(piece)
@@ -191,13 +191,13 @@ class BlobStore:
 
     def digests(self) -> list[str]:
         """Every blob that is here."""
-        if not os.path.isdir(self._directory):
+        if not os.path.isdir(self.directory):
             return []
         return [
             f"{algorithm}:{name}"
-            for algorithm in os.listdir(self._directory)
+            for algorithm in os.listdir(self.directory)
             if algorithm != "ingest"
-            for name in os.listdir(f"{self._directory}/{algorithm}")
+            for name in os.listdir(f"{self.directory}/{algorithm}")
         ]
 
     def sweep(self, used: set[str], *, half_fetched: bool = False) -> None:
@@ -208,7 +208,7 @@ class BlobStore:
         for digest in self.digests():
             if digest not in used:
                 self.remove(digest)
-        ingest = f"{self._directory}/ingest"
+        ingest = f"{self.directory}/ingest"
         for name in os.listdir(ingest) if os.path.isdir(ingest) else []:
             age_s = time.time() - os.stat(f"{ingest}/{name}").st_mtime
             if half_fetched or age_s > _ABANDONED_S:

@@ -20,11 +20,13 @@ class ImagesUsage(Record):
     pieces   bytes on the disk of each
     images   image id -> the pieces it consists of
     cached   pieces that the build cache needs, those of images among them
+    blobs    the directory that all blobs are below
     """
 
     pieces: Mapping[str, int]
     images: Mapping[str, frozenset[str]]
     cached: frozenset[str]
+    blobs: str
 
     def total(self, pieces: Collection[str]) -> int:
         """Bytes of some pieces together."""
@@ -66,4 +68,5 @@ def observe_images_usage(store: Store) -> ImagesUsage:
         pieces={path: disk_bytes(path) for path in paths},
         images=images,
         cached=pieces_of(records.cached_chain_ids()),
+        blobs=store.blobs.directory,
     )
