@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
@@ -171,12 +172,14 @@ def titled(name: str, step: str) -> str:
 
 
 def build_report(console: Console) -> BuildReport:
-    """The report that suits the console."""
-    if console.progress in ("quiet", "none"):
+    """The report that suits the console; where that is left open, BUILDKIT_PROGRESS decides."""
+    asked = os.environ.get("BUILDKIT_PROGRESS") if console.progress == "auto" else None
+    progress = asked or console.progress
+    if progress in ("quiet", "none"):
         return QuietBuilds()
-    if console.progress == "json":
+    if progress in ("json", "rawjson"):
         return JsonBuilds(console)
-    if not console.live:
+    if progress == "plain" or not console.live:
         return PlainBuilds(console)
     from compose.ui.build_live import LiveBuilds
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from typing import TYPE_CHECKING
 
 from engine.build.cache import Cached, StepCache, key_of
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from engine.build.state import StageState
     from engine.engine import Engine
     from engine.images.image import Image
+
+_STEPS_PER_PROCESSOR = 2  # half of them wait for a network or a disk
 
 
 def silent(event: BuildEvent) -> None:
@@ -167,6 +170,7 @@ class _Build:
             stage=self._stage,
             debugger=self._debugger,
             epoch_s=parse_epoch(spec.args),
+            slots=asyncio.Semaphore(_STEPS_PER_PROCESSOR * (os.cpu_count() or 1)),
         )
 
     async def _stage(self, number: int) -> StageState:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from engine.kernel.record import Record
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Awaitable, Callable, Mapping
 
     from engine.build.cache import StepCache
@@ -35,6 +36,7 @@ class Job(Record):
     stage      the state at the end of an earlier stage, once it is there
     debugger   looks at what failed; None: nobody does
     epoch_s    when all is said to have been made, and nothing is newer; None: as it comes
+    slots      of which a step holds one while it is made: each may fill a processor
     """
 
     engine: Engine
@@ -50,6 +52,7 @@ class Job(Record):
     stage: Callable[[int], Awaitable[StageState]]
     debugger: Debugger | None
     epoch_s: int | None
+    slots: asyncio.Semaphore
 
     @property
     def scratch_root(self) -> str:

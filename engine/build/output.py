@@ -21,7 +21,11 @@ async def export_tree(engine: Engine, image: Image, directory: str) -> None:
     """
     os.makedirs(directory, exist_ok=True)
     temporary = engine.roots.temporary
-    with scratch(temporary, image.lowers) as source, scratch(temporary, ()) as place:
+    with (
+        engine.images.hold(),
+        scratch(temporary, image.lowers) as source,
+        scratch(temporary, ()) as place,
+    ):
         request = {
             "do": "copy",
             "target": {**place.layers(), "upper": directory},

@@ -190,7 +190,8 @@ class StageBuilder:
         if reason:
             report.note(f"run again: {reason}")
         try:
-            chain_id = await step.make(report)
+            async with self._job.slots:
+                chain_id = await step.make(report)
         except Problem as problem:
             report.failed(problem.what.partition("\n")[0])
             problem.where = problem.where or instruction.where
