@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from compose.commands.debugging import check_debug
 from compose.commands.parsing import parse_variables
 from compose.commands.target import check_services
 from compose.reconcile.bases import bases_of, with_bases
@@ -51,12 +52,12 @@ async def run(args: argparse.Namespace, context: Context) -> int:
     import asyncio
 
     from compose.commands.applying import apply, parallel_limit
-    from compose.commands.build_shell import BuildShell, check_debug
     from compose.reconcile.build_spec import build_spec
     from compose.ui.build_progress import QuietBuilds, build_report
     from engine import build_image
 
-    check_debug(args.debug)
+    if args.debug is not None:
+        check_debug(args.debug)
     project = context.load_project(args)
     services = _wanted(project, args)
     if not services:
@@ -85,7 +86,11 @@ async def run(args: argparse.Namespace, context: Context) -> int:
         built[spec.tags[0]].set()  # on success alone: a failure ends the others, too
 
     report = QuietBuilds() if args.quiet else build_report(context.console)
-    look = None if args.debug is None else BuildShell(context, args.debug, report)
+    look = None
+    if args.debug is not None:
+        from compose.commands.build_shell import BuildShell
+
+        look = BuildShell(context, args.debug, report)
     with report:
         async with asyncio.TaskGroup() as group:
             for name, spec in _different(specs).items():

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
+from compose.commands.debugging import SHELL
 from compose.commands.docker_config import detach_keys
-from compose.commands.parsing import UsageProblem
 from compose.ui.problems import format_problem
 from engine import AttachSpec
 
@@ -14,17 +13,6 @@ if TYPE_CHECKING:
     from compose.commands.context import Context
     from compose.ui.build_progress import BuildReport
     from engine import FailedStep
-
-SHELL = "true"  # what --debug without a command comes to
-
-
-def check_debug(command: str | None) -> None:
-    """Raise UsageProblem where a shell is wanted and nobody could type into it."""
-    if command == SHELL and not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageProblem(
-            "buoy build: --debug opens a shell, and this is no terminal",
-            hint="--debug='id; ls -la' runs a command in place of it",
-        )
 
 
 class BuildShell:

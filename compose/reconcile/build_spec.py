@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from compose import __version__
 from compose.reconcile import names
 from compose.reconcile.built import check_build_built
-from compose.source.values import parse_size
 from engine import BuildSecret, BuildSpec
 from engine.errors import Problem
 
@@ -85,6 +84,8 @@ def cache_limit_bytes() -> int | None:
     text = os.environ.get("BUOY_BUILD_CACHE")
     if not text:
         return None
+    from compose.source.values import parse_size
+
     try:
         return parse_size(text, unit=1000)
     except ValueError as error:

@@ -21,7 +21,7 @@ from engine.build.platforms import check_native
 from engine.build.progress import Reporter
 from engine.build.pruning import default_limit_bytes, prune_cache
 from engine.build.run import check_entitled
-from engine.build.sandbox import remove_abandoned
+from engine.build.sandbox import drop_network, remove_abandoned
 from engine.build.settings import Scope
 from engine.build.stage import StageBuilder
 from engine.build.stages import check_sources, find_target, needed_stages
@@ -29,7 +29,6 @@ from engine.build.times import VARIABLE, made_at, parse_epoch
 from engine.errors import Problem
 from engine.images.platform import host_platform
 from engine.images.reference import parse_reference
-from engine.network.transient import BUILD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -67,7 +66,7 @@ async def build_image(
         except Problem as problem:
             raise build.shown(problem) from None
         finally:
-            engine.networks.drop_idle(BUILD)
+            drop_network(engine)
     build.keep_cache_small()
     return image
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from engine.build.job import Job
     from engine.build.provide import Provided
     from engine.build.state import StageState
+    from engine.engine import Engine
 
 HOSTNAME = "buildkitsandbox"
 OWNER_LABEL = "buoy.build.owner"  # "pid start-time" of the command that runs the build
@@ -62,6 +63,13 @@ def container_spec(
         ulimits=spec.ulimits,
         shm_size_bytes=spec.shm_size_bytes,
     )
+
+
+def drop_network(engine: Engine) -> None:
+    """The network of RUN goes when no build is on it; where there is none, none is looked for: all
+    that networks import takes as long as a build in which nothing is new."""
+    if engine.db.execute("SELECT 1 FROM networks WHERE name = ?", (BUILD,)).fetchone():
+        engine.networks.drop_idle(BUILD)
 
 
 async def remove_abandoned(job: Job) -> None:

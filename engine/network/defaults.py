@@ -14,6 +14,7 @@ from engine.errors import NetworkProblem
 from engine.network import names
 from engine.network.ipam import ipv4_candidates
 from engine.network.spec import Network
+from engine.network.transient import BRIDGE as BRIDGE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from engine.network.names import Entry
 
-BRIDGE = "bridge"
 DRIVERS = {BRIDGE: "bridge", "host": "host", "none": "null"}
 _SUBNET = IPv4Network("172.17.0.0/16")
 

@@ -10,7 +10,6 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
-from engine.network.defaults import BRIDGE
 from engine.state.locks import locked
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     from engine.state.paths import Roots
 
-BUILD = "buoy_build"
+BRIDGE, BUILD = "bridge", "buoy_build"
 TRANSIENT = (BRIDGE, BUILD)
 _LOCK = "transient.lock"  # in the run root
 
