@@ -25,6 +25,7 @@ _PACKET_BYTES = 2048
 # include/uapi/linux/bpf_common.h
 _LOAD_BYTE, _LOAD_HALF, _LOAD_HALF_AFTER = 0x30, 0x28, 0x48
 _HEADER_LENGTH, _AND, _EQUAL, _RETURN = 0xB1, 0x54, 0x15, 0x06
+_TAKE, _REFUSE = 254, 255  # where to jump, until it is known how far that is
 
 _Instruction = tuple[int, int, int, int]
 
@@ -99,6 +100,3 @@ def _filter(flow: Flow) -> list[_Instruction]:
         for place, (code, *where, value) in enumerate(tests)
     ]
     return [*jumps, (_RETURN, 0, 0, _PACKET_BYTES), (_RETURN, 0, 0, 0)]  # type: ignore[list-item]
-
-
-_TAKE, _REFUSE = 254, 255

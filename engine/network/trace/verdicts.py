@@ -85,7 +85,8 @@ class Verdicts:
             self._listening.setblocking(False)
             self._chains = self._netlink.chains(tuple(FAMILIES))
             families = {chain.family for chain in self._chains}
-            batches = [self._batch(inner)] if families - {NFPROTO_BRIDGE} else []
+            asked = families - {NFPROTO_BRIDGE} or inner is not None
+            batches = [self._batch(inner)] if asked else []
             if NFPROTO_BRIDGE in families:
                 batches.append(self._bridge_batch())
             self._netlink.commit(*batches)
@@ -151,7 +152,7 @@ class Verdicts:
         kind = self._packets.get(number)
         if kind is None:  # somebody else traces, too
             return
-        table, chain = (given.get(one, b"").rstrip(b"\0").decode() for one in (_TABLE, _CHAIN))
+        table, chain = _text(given.get(_TABLE, b"")), _text(given.get(_CHAIN, b""))
         if table == self._table and chain != BARRIER:
             return
         said, rule, comment = "", "", ""
@@ -185,7 +186,7 @@ class Verdicts:
 def _kind_of(flow: Flow, network: bytes, transport: bytes) -> str | None:
     """Whether a packet, by its headers, is the one that was `sent` or an `answer`; else None."""
     place = 6 if network[0] >> 4 == 6 else 9
-    if network[place] != flow.number:
+    if len(network) <= place or network[place] != flow.number:
         return None
     own = struct.pack(">H", flow.source_port)
     if flow.protocol == "icmp":
@@ -195,6 +196,10 @@ def _kind_of(flow: Flow, network: bytes, transport: bytes) -> str | None:
     if transport[:2] == own:
         return "sent"
     return "answer" if transport[2:4] == own else None
+
+
+def _text(data: bytes) -> str:
+    return data.rstrip(b"\0").decode(errors="replace")
 
 
 def _netfilter(netns_fd: int) -> socket.socket:
