@@ -41,6 +41,10 @@ class Contents:
                 if any(table.lacks(name, place, data) for place in _places(key)):
                     yield f"set `{name}` of {table.shown} does not have it"
 
+    def is_complete(self, header: Header) -> bool:
+        """Whether the table of that IP version is there, with its rules."""
+        return self._of(header).is_complete
+
     def missing(self, publications: Iterable[Publication]) -> list[Publication]:
         """Those that a table which is there does not hold."""
         found = []

@@ -114,6 +114,15 @@ class Firewall:
                 batch.remove_elements(name, [key])
                 self._commit_accepting_absence(batch)
 
+    def unguarded(self, links: Iterable[str], header: Header) -> list[str]:
+        """Those that `guard_uplinks` has to guard, while the table is there."""
+        netlink, family = self.netlink, header.family
+        return [
+            link
+            for link in links
+            if not netlink.has_element(self.table, UPLINKS, interface_name(link), family)
+        ]
+
     def guard_uplinks(self, links: Iterable[str], header: Header = IPV4) -> None:
         """Forward nothing between these: the host was no router before we made it one."""
         batch = Batch(self.table, header.family)

@@ -38,6 +38,12 @@ def find_faults(header: Header) -> list[str]:
     return [f"{_shown(name)} is 0"] if _read(name) == "0" else []
 
 
+def find_unguarded(roots: Roots, firewall: Firewall, header: Header) -> list[str]:
+    """Whether it keeps its own links apart, in plain words. Changes nothing."""
+    links = firewall.unguarded(_guarded(roots, header) or (), header)
+    return [f"{link} is not kept apart from the host's other links any more" for link in links]
+
+
 def ensure_forwarding(
     roots: Roots, host: RouteSocket, firewall: Firewall, header: Header
 ) -> list[str]:
@@ -66,8 +72,8 @@ def ensure_forwarding(
 
 
 def restore_guard(roots: Roots, firewall: Firewall, header: Header) -> None:
-    """Guard the links again that were guarded before the firewall table was lost."""
-    uplinks = _guarded(roots, header)
+    """Guard the links again that were guarded before somebody changed the firewall."""
+    uplinks = firewall.unguarded(_guarded(roots, header) or (), header)
     if uplinks:
         firewall.guard_uplinks(uplinks, header)
 

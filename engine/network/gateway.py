@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+
+from engine.kernel.netlink import NetlinkError
 from engine.network import forwarding, names
 from engine.network.coexistence import Neighbours
 from engine.network.contents import Contents
@@ -44,6 +47,8 @@ class Gateway:
             yield f"the firewall does not lead {one.shown} to its container"
         for header in headers_of(network):
             yield from forwarding.find_faults(header)
+            if contents.is_complete(header):  # else what follows from it would be told
+                yield from forwarding.find_unguarded(self._roots, self._firewall, header)
         yield from self._neighbours().faults(network.device, headers_of(network))
 
     def find_obstacles(self, network: Network) -> Iterator[tuple[str, str]]:
@@ -66,6 +71,7 @@ class Gateway:
             self._restore(network, unpublished)
         said: list[str] = []
         for header in headers_of(network):
+            forwarding.restore_guard(self._roots, self._firewall, header)
             said += forwarding.ensure_forwarding(self._roots, host, self._firewall, header)
         self._neighbours().answer(network.device, headers_of(network))
         return said
@@ -77,6 +83,7 @@ class Gateway:
         for header in headers:
             if not self._firewall.exists(header) and any(map(self._is_used, networks)):
                 self._restore(next(one for one in networks if header in headers_of(one)), [])
+                forwarding.restore_guard(self._roots, self._firewall, header)
 
     def forget(self, network: Network) -> None:
         """Pass its traffic on no more; accepts absence."""
@@ -97,21 +104,22 @@ class Gateway:
         self._firewall.withdraw_stale(lambda holder: not _is_held(holder, live))
 
     def hold_only_known(self) -> None:
-        """Take out what the tables hold of networks that there are not. Nobody may create or
-        remove one meanwhile."""
+        """Take out what the tables hold of networks that there are not."""
         self._firewall.hold_only(self._routed())
 
     def _restore(self, network: Network, unpublished: list[Publication]) -> None:
-        """Add the network and its ports; after a lost table also all others, their ports and the
-        guard."""
+        """Add the network and its ports; after a lost table also all others and their ports."""
         lost = [header for header in headers_of(network) if not self._firewall.exists(header)]
         for header in lost:
             self._firewall.ensure(header)
-        self._firewall.add_network(network, headers_of(network))
+        try:
+            self._firewall.add_network(network, headers_of(network))
+        except NetlinkError as error:
+            if error.errno != errno.EEXIST:
+                raise
+            self.hold_only_known()  # an element of somebody else's is in the way
         for known in self._routed() if lost else ():
             self._firewall.add_network(known, lost)
-        for header in lost:
-            forwarding.restore_guard(self._roots, self._firewall, header)
         published = self._published(*self._routed()) if lost else []
         restored = [*unpublished, *(one for one in published if one.header in lost)]
         if restored:

@@ -58,6 +58,11 @@ def test_the_hosts_own_links_stay_apart_also_after_the_table_was_lost(
     assert reached(other_side, NEIGHBOUR, 80).startswith("neighbour ")  # as it would be
     world.networks.ensure_up(network)
     assert ask(other_side, "tcp", NEIGHBOUR, 80, patience_s=0.3) == NOTHING
+    run("nft", "delete", "element", "ip", world.roots.kernel_name, "uplinks", "{ second }")
+    (fault,) = world.networks.find_faults([network])
+    assert fault.what == "second is not kept apart from the host's other links any more"
+    world.networks.ensure_up(network)
+    assert ask(other_side, "tcp", NEIGHBOUR, 80, patience_s=0.3) == NOTHING
 
 
 def test_it_is_turned_off_with_the_last_network(world: World, other_side: int) -> None:

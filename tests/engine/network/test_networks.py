@@ -292,6 +292,16 @@ def test_what_was_changed_is_told_and_put_back(world: World, fault: str, told: s
     assert eventually(lambda: _works(world))  # who asked for its MAC meanwhile gives up first
 
 
+@needs_program("nft")
+def test_elements_of_others_in_our_sets_are_not_in_the_way(world: World) -> None:
+    world.network("first")
+    table = world.roots.kernel_name
+    run("nft", "add", "element", "ip", table, "subnets", "{ 10.0.0.0/8 }")
+    second = world.network("second", pools=(PoolSpec(subnet="10.5.0.0/24"),))
+    assert world.networks.find_faults([second]) == []
+    assert "10.0.0.0/8" not in run("nft", "list", "set", "ip", table, "subnets")
+
+
 def test_routes_in_the_way_of_a_network_are_told(world: World) -> None:
     chosen = world.network("chosen")
     given = world.network("given", pools=(PoolSpec(subnet="10.5.0.0/24"),))
