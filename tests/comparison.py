@@ -45,13 +45,20 @@ class Difference:
 
 
 def allowed(file: Path, variant: str = "") -> list[Allowed]:
-    """The entries of a list that hold for a variant: all of them must be needed."""
+    """The entries of a list that hold for a variant: those with a pattern for it `in` theirs, or
+    without any, and none in `not_in`. All of them must be needed."""
     tables = tomllib.loads(file.read_text())["difference"]
     return [_entry(table) for table in tables if _holds(table, variant)]
 
 
 def _holds(table: Mapping[str, Any], variant: str) -> bool:
-    return variant in table.get("in", [variant]) and variant not in table.get("not_in", [])
+    return _matches(variant, table.get("in", ["*"])) and not _matches(
+        variant, table.get("not_in", [])
+    )
+
+
+def _matches(variant: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(variant, pattern) for pattern in patterns)
 
 
 def _entry(table: Mapping[str, Any]) -> Allowed:

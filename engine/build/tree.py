@@ -211,16 +211,41 @@ def _path_of(fd: int, root: int) -> str:
 
 
 def _matching(root: int, pattern: str, ignore: Ignore) -> list[str]:
-    """Paths that a pattern matches, component by component; symlinks on the way are followed
-    inside the root where the component has no wildcard."""
-    paths = [""]
-    for part in pattern.split("/"):
+    """Paths that a pattern matches, component by component. Directories that are symlinks count
+    before the first wildcard alone."""
+    paths, parts, wild = [""], pattern.split("/"), False
+    for part in parts:
+        if wild:
+            paths = [path for path in paths if _is_directory(root, path)]
+        wild = wild or has_wildcard(part)
         paths = [
             f"{path}/{name}" if path else name
             for path in paths
             for name in (_names_like(root, path, part) if has_wildcard(part) else [part])
         ]
-    return [path for path in paths if not ignore.excludes(path) and _exists(root, path)]
+    return [path for path in paths if _exists(root, path) and _counts(root, path, ignore)]
+
+
+def _counts(root: int, path: str, ignore: Ignore) -> bool:
+    """Whether it is not excluded, or something in it is not."""
+    if not ignore.excludes(path):
+        return True
+    if not ignore.may_keep_below(path) or not _is_directory(root, path):
+        return False
+    entries = _walk(root, _found(root, path), ignore)
+    return any(entry.relative for entry in entries)
+
+
+def _is_directory(root: int, path: str) -> bool:
+    """Whether it is one itself, and no symlink to one."""
+    try:
+        fd = open_in_root(root, os.fsencode(path), os.O_PATH | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        return stat.S_ISDIR(os.fstat(fd).st_mode)
+    finally:
+        os.close(fd)
 
 
 def _names_like(root: int, directory: str, part: str) -> list[str]:

@@ -12,9 +12,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from engine import BuildSpec, build_image
+from tests.engine.build.archives import archive
+from tests.engine.build.servers import DATA, serving_files, serving_repositories
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from engine import BuildEvent, Engine, Image
+    from tests.engine.build.servers import Repository, Server
 
 
 @dataclass
@@ -62,6 +67,19 @@ class Workshop:
 @pytest.fixture
 def workshop(engine: Engine, tmp_path: Path) -> Workshop:
     return Workshop(engine=engine, context=tmp_path)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    files = {"/file.txt": DATA, "/": DATA, "/a.tar.gz": archive({"f": "f"}, "w:gz")}
+    with serving_files(files) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
+    with serving_repositories(tmp_path_factory.mktemp("repositories")) as repository:
+        yield repository
 
 
 def layer_tree(image: Image) -> dict[str, str]:

@@ -11,11 +11,8 @@ import pytest
 
 from engine import BuildSpec, build_image
 from engine.errors import BuildProblem
+from tests.engine.build.archives import archive
 from tests.engine.build.conftest import find_in, layer_tree
-from tests.engine.build.test_copy import archive
-
-# pytest finds fixtures by name
-from tests.engine.build.test_remote import Repository, Server, repository, server
 from tests.images import busybox_archive
 from tests.marks import needs_root
 
@@ -25,8 +22,7 @@ if TYPE_CHECKING:
 
     from engine import Engine, Image
     from tests.engine.build.conftest import Workshop
-
-__all__ = ["repository", "server"]
+    from tests.engine.build.servers import Repository, Server
 
 pytestmark = needs_root
 

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import gzip
-import io
 import lzma
 import os
 import random
 import stat
-import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
 import zstandard
 
 from engine.errors import BuildProblem
+from tests.engine.build.archives import archive
 from tests.engine.build.conftest import find_in, layer_tree
 from tests.marks import needs_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-    from typing import Literal
 
     from engine import Image
+    from tests.engine.build.archives import ArchiveMode
     from tests.engine.build.conftest import Workshop
 
-    ArchiveMode = Literal["w", "w:gz", "w:bz2", "w:xz"]
 
 pytestmark = needs_root
 
@@ -150,6 +148,20 @@ def test_what_add_unpacks_may_be_said(workshop: Workshop) -> None:
     (workshop.context / "a.tar").write_bytes(archive({"f": "f"}, "w"))
     assert layer_tree(workshop.build("FROM scratch\nADD --unpack a.tar /x/"))["/x/f"] == "f"
     assert "/x/a.tar" in layer_tree(workshop.build("FROM scratch\nADD --unpack=false a.tar /x/"))
+
+
+def test_a_wildcard_matches_what_is_brought_back_in_what_is_ignored(workshop: Workshop) -> None:
+    workshop.write({**CONTEXT, ".dockerignore": "dir\n!dir/c\nother\n", "other/x": "x"})
+    image = workshop.build("FROM scratch\nCOPY d*r o* /x/")
+    assert layer_tree(image) == {"/x": "/", "/x/c": "c"}
+
+
+def test_a_wildcard_leads_through_no_symlink(workshop: Workshop) -> None:
+    workshop.write(CONTEXT)
+    (workshop.context / "dirlink").symlink_to("dir")
+    image = workshop.build("FROM scratch\nCOPY dir*/c /x\nCOPY dirlink/d*p/d /y")
+    assert find_in(image, "/x") is not None
+    assert layer_tree(image) == {"/y": "d"}
 
 
 def test_a_source_nearly_right_gets_a_suggestion(workshop: Workshop) -> None:
@@ -328,21 +340,6 @@ def test_copy_from_an_image_and_from_a_named_context(
 
 
 # ADD
-
-
-def archive(members: dict[str, str], mode: ArchiveMode) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode=mode) as tar:
-        for name, text in members.items():
-            entry = tarfile.TarInfo(name)
-            entry.mode, entry.uid, entry.mtime = 0o640, 77, 1_000_000_000
-            if text.startswith("->"):
-                entry.type, entry.linkname = tarfile.SYMTYPE, text[2:]
-                tar.addfile(entry)
-            else:
-                entry.size = len(text)
-                tar.addfile(entry, io.BytesIO(text.encode()))
-    return buffer.getvalue()
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])

@@ -2,86 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import http.server
-import os
-import signal
-import socket
 import stat
-import subprocess
-import threading
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from engine.build.git import GitSource, parse_git
 from engine.errors import BuildProblem
 from tests.engine.build.conftest import find_in, layer_tree
-from tests.engine.build.test_copy import archive
+from tests.engine.build.servers import AT_S, DATA, DIGEST
 from tests.marks import needs_root
-from tests.waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.engine.build.conftest import Workshop
-
-AT = "Wed, 21 Oct 2015 07:28:00 GMT"
-AT_S = 1445412480
-DATA = b"what there is"
-DIGEST = f"sha256:{hashlib.sha256(DATA).hexdigest()}"
-
-
-class Server(http.server.ThreadingHTTPServer):
-    """Serves `files`; `asked` are the requests, with what was answered."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.files = {"/file.txt": DATA, "/": DATA, "/a.tar.gz": archive({"f": "f"}, "w:gz")}
-        self.asked: list[tuple[str, int]] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class _Handler(http.server.BaseHTTPRequestHandler):
-    server: Server
-
-    def do_GET(self) -> None:
-        data = self.server.files.get(self.path)
-        tag = f'"{hashlib.sha256(data or b"").hexdigest()}"'
-        if self.path.startswith("/moved/"):
-            status, headers = 302, {"Location": self.path.removeprefix("/moved")}
-        elif data is None:
-            status, headers = 404, {}
-        elif self.headers.get("If-None-Match") == tag:
-            status, headers = 304, {}
-        else:
-            status, headers = 200, {"ETag": tag, "Last-Modified": AT}
-        self.server.asked.append((self.path, status))
-        body = data or b"" if status == 200 else b""
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as it is overridden
-        pass
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
-
+    from tests.engine.build.servers import Repository, Server
 
 # URLs
 
@@ -144,68 +78,6 @@ def test_a_url_that_cannot_be_had_is_a_problem_of_its_word(
 
 
 # Git
-
-
-class Repository:
-    """A repository with a branch, a tag and a submodule, served by git's own daemon."""
-
-    def __init__(self, directory: Path, port: int) -> None:
-        self.directory, self._port = directory, port
-        self.make("inner.git", {"inside": "inside"})
-        self.make("outer.git", {"a": "a", "dir/b": "b", "dir/out": "-> ../../.."})
-        (directory / "outer.git/a").chmod(0o700)
-        self.git("outer.git", "submodule", "add", self.url("inner.git"), "below")
-        self.git("outer.git", "commit", "-qam", "second")
-        self.git("outer.git", "tag", "-a", "-m", "tagged", "v1")
-        self.git("outer.git", "checkout", "-q", "-b", "next")
-        self.make("outer.git", {"a": "next"})
-        self.git("outer.git", "checkout", "-q", "main")
-
-    def url(self, name: str) -> str:
-        return f"git://127.0.0.1:{self._port}/{name}"
-
-    def make(self, name: str, files: dict[str, str]) -> None:
-        place = self.directory / name
-        if not place.exists():
-            place.mkdir()
-            self.git(name, "init", "-q", "-b", "main")
-        for path, text in files.items():
-            (place / path).parent.mkdir(exist_ok=True)
-            if text.startswith("-> "):
-                (place / path).symlink_to(text[3:])
-            else:
-                (place / path).write_text(text)
-        self.git(name, "add", "-A")
-        self.git(name, "commit", "-qm", "first")
-
-    def git(self, name: str, *words: str) -> str:
-        who = ("-c", "user.name=n", "-c", "user.email=e@example.org")
-        command = ["git", "-C", str(self.directory / name), *who, *words]
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
-        return done.stdout.strip()
-
-
-@pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]:
-    directory = tmp_path_factory.mktemp("repositories")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    where = ["--listen=127.0.0.1", f"--port={port}", f"--base-path={directory}"]
-    daemon = subprocess.Popen(["git", "daemon", "--export-all", "--reuseaddr", *where, directory])
-    try:
-        assert eventually(lambda: _answers(port))
-        yield Repository(directory, port)
-    finally:
-        children = Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children")
-        for pid in children.read_text().split():  # `git` starts `git-daemon`
-            os.kill(int(pid), signal.SIGTERM)
-        daemon.wait()
-
-
-def _answers(port: int) -> bool:
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 @needs_root

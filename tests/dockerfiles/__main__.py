@@ -1,0 +1,25 @@
+"""`python -m tests.dockerfiles [CASE...]`: what each builder makes of each Dockerfile, a table."""
+
+from __future__ import annotations
+
+import sys
+
+from tests.dockerfiles.comparing import comparisons
+
+
+def main(only: list[str]) -> int:
+    """1 where something differs without a reason."""
+    unexplained = 0
+    for variant, found in comparisons(only):
+        words = {entry.reason if entry else "NOT EXPLAINED" for _, entry in found}
+        verdict = "same" if not found else f"{len(found)} different: {'; '.join(sorted(words))}"
+        print(f"{variant:38} {verdict}", flush=True)  # noqa: T201
+        for difference, entry in found:
+            if entry is None:
+                unexplained += 1
+                print(f"    {difference}", flush=True)  # noqa: T201
+    return 1 if unexplained else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

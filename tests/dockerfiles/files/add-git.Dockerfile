@@ -1,0 +1,5 @@
+# build: --build-arg REPOSITORY
+FROM scratch
+ARG REPOSITORY
+ADD $REPOSITORY#v1 /tag
+ADD $REPOSITORY#main:dir /dir

@@ -1,0 +1,3 @@
+FROM busybox
+ARG a=1 b="2 2" c
+RUN echo "$a $b ${c-none}" > /out

@@ -1,0 +1,3 @@
+FROM busybox
+ENTRYPOINT ["/entry", "a b"]
+CMD  [ "one" , "two" ]

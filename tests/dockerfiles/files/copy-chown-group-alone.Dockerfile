@@ -1,0 +1,2 @@
+FROM busybox
+COPY --chown=:50 a.txt /group

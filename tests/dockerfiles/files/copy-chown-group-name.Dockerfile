@@ -1,0 +1,2 @@
+FROM busybox
+COPY --chown=7:staff a.txt /x

@@ -1,0 +1,13 @@
+FROM busybox
+ENV v=value
+COPY <<one <<"two" /x/
+content $v
+one
+content $v
+two
+COPY --chmod=700 --chown=5:6 <<-script /bin/script
+	#!/bin/sh
+	echo
+	script
+ADD <<file /added
+file

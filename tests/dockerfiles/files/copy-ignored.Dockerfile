@@ -1,0 +1,3 @@
+FROM scratch
+COPY ignored* /x/
+COPY logs /logs

@@ -1,0 +1,4 @@
+FROM busybox
+COPY --link a.txt /linked/
+COPY --link --chown=5:6 dir /etc/dir
+COPY --link --from=busybox /etc/group /linked/

@@ -1,0 +1,3 @@
+FROM busybox
+RUN ln -s /nowhere /dangling
+COPY a.txt /dangling/made

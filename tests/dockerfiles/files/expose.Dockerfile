@@ -1,0 +1,4 @@
+FROM busybox
+ARG p=7000-7002
+EXPOSE 80/tcp 80/udp 9000-9002 443/TCP
+EXPOSE $p

@@ -1,0 +1,3 @@
+FROM busybox
+RUN --network=none ls /sys/class/net > /none
+RUN --network=default true

@@ -1,0 +1,5 @@
+FROM busybox
+SHELL ["/bin/sh", "-e", "-c"]
+RUN false || echo fine > /out
+SHELL ["/bin/sh", "-c", "-x"]
+CMD something

@@ -1,0 +1,7 @@
+FROM busybox
+WORKDIR a
+WORKDIR b/../c
+WORKDIR ./d/
+RUN pwd > /out
+WORKDIR /
+WORKDIR /tmp
