@@ -35,6 +35,7 @@ def delete_doomed(temporary: str, wait_s: float | None = PATIENCE_S) -> bool:
     """Start deleting; whether it is done after `wait_s` seconds (None: however long it takes)."""
     if not any(map(is_doomed, os.listdir(temporary))):
         return True
+    import select
     import subprocess
 
     from engine.kernel.interpreter import command_line
@@ -42,15 +43,16 @@ def delete_doomed(temporary: str, wait_s: float | None = PATIENCE_S) -> bool:
     deleting = subprocess.Popen(
         command_line("engine.images.deleting", temporary),
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,  # it says nothing there: the end is told at once by its end
         stderr=subprocess.DEVNULL,
         start_new_session=True,  # Ctrl-C is not for it
     )
-    try:
-        deleting.wait(wait_s)
-    except subprocess.TimeoutExpired:
-        deleting.returncode = 0  # it is left to itself, and that is no reason for a warning
-        return False
+    assert deleting.stdout is not None
+    with deleting.stdout as end:
+        if not select.select([end], [], [], wait_s)[0]:
+            deleting.returncode = 0  # it is left to itself, and that is no reason for a warning
+            return False
+    deleting.wait()
     return True
 
 
