@@ -16,6 +16,7 @@ _WORDS = {"everywhere": "everywhere", "routed": "this LAN", "lan": "this LAN"}
 _ROUTED = "and where that is routed"
 _LOCAL = ("0.0.0.0", "::", "127.0.0.1", "::1")
 _SCHEMES = {80: "http", 8080: "http", 443: "https", 8443: "https"}
+_LINK_LOCAL = "fe80:"  # named where a link has no other address
 _MOST_PORTS = 4  # of a service on one line
 
 
@@ -23,8 +24,11 @@ def format_ways(ways: Sequence[Way]) -> str:
     """`this LAN (eth0 192.168.1.5), and where that is routed`; without a way, the host alone."""
     if not ways:
         return HOST
+    named = {way.link for way in ways if not way.address.startswith(_LINK_LOCAL)}
     groups: dict[str, list[str]] = {}
     for way in ways:
+        if way.link in named and way.address.startswith(_LINK_LOCAL):
+            continue
         groups.setdefault(_WORDS[way.scope], []).append(f"{way.link} {way.address}")
     words = [f"{scope} ({', '.join(found)})" for scope, found in groups.items()]
     if ways[0].scope == "routed":

@@ -20,6 +20,7 @@ from engine.kernel.record import Record
 from engine.network import inside as within
 from engine.network import names
 from engine.network.finding import Finding
+from engine.network.plugs.devices import PREFIX
 
 if TYPE_CHECKING:
     import sqlite3
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
     from engine.containers.containers import Containers
     from engine.network.spec import Network
+
+
+_OWN = ("sandbox", "none")  # what may be plugged into
 
 
 class Repaired(Record):
@@ -64,8 +68,12 @@ async def repair(containers: Containers, wanted: Sequence[str], *, inside: bool)
         return []
     mend(containers)
     failures = _restore(containers, _chosen(containers, wanted))
+    lost = set()
+    if not wanted:
+        failures += containers.parts.networks.restore_plugs()
+        lost = {one.container for one in before if one.network.startswith(PREFIX)}
     faults = await find_faults(containers, wanted, inside=inside)
-    await _have_mended(containers, {one.container for one in faults})
+    await _have_mended(containers, {*lost, *(one.container for one in faults)})
     if not wanted:
         containers.parts.networks.remove_stale()
     faults = await find_faults(containers, wanted, inside=inside)
@@ -84,6 +92,8 @@ async def find_faults(
     """What of these networks, or of all, is not as it is on record. Changes nothing."""
     networks, chosen = containers.parts.networks, _chosen(containers, wanted)
     found = networks.find_faults(chosen)
+    if not wanted:
+        found += networks.find_lost_plugs()
     if inside:
         known = {network.name for network in chosen}
         told = {(one.network, one.container) for one in found if one.container}
@@ -134,7 +144,7 @@ def _find_inmate(containers: Containers, row: sqlite3.Row) -> _Inmate | None:
     state = observe_state(containers.roots, row["id"], row["started_at"])
     target = state.get("target")
     config = read_json(f"{containers.roots.container_run(row['id'])}/{CONFIG_NAME}")
-    if not target or config is None or config["buoy"]["network"]["mode"] != "sandbox":
+    if not target or config is None or config["buoy"]["network"]["mode"] not in _OWN:
         return None
     return _Inmate(
         id=row["id"],

@@ -33,7 +33,8 @@ def find_faults(netns_fd: int, record: Mapping[str, Any]) -> list[tuple[str, str
             for endpoint in (*record["endpoints"], *record.get("plugs", ()))
             for what in _faults(inside, endpoint)
         ]
-        if record["dns"]["embedded"] and not listeners.is_redirected(netlink):
+        has_server = record["mode"] == "sandbox" and record["dns"]["embedded"]
+        if has_server and not listeners.is_redirected(netlink):
             name = next((endpoint["network"] for endpoint in record["endpoints"]), "")
             found.append((name, "its name server is cut off"))
     return found

@@ -220,6 +220,18 @@ class Networks:
         with RouteSocket() as host:
             return described_plugs(host, spec.plugs, owner, run_directory, hostname)
 
+    def find_lost_plugs(self) -> builtins.list[Finding]:
+        """What interfaces were plugged into, and is not there. Changes nothing."""
+        from engine.network.plugs.devices import find_lost
+
+        return find_lost(self._database)
+
+    def restore_plugs(self) -> builtins.list[Finding]:
+        """Make that again; what could not be."""
+        from engine.network.plugs.devices import restore_lost
+
+        return restore_lost(self._database, self._roots.kernel_name)
+
     def sweep_plugs(self) -> None:
         """Remove the bridges and VLANs that were made for interfaces which no container has now."""
         from engine.network.plugs.devices import sweep_unused

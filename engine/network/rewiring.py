@@ -13,6 +13,7 @@ from engine.kernel import rtnetlink
 from engine.kernel.namespaces import joined_network
 from engine.kernel.netlink import NetlinkError
 from engine.kernel.rtnetlink import RouteSocket
+from engine.network.drivers.bridge import rejoin
 from engine.network.drivers.driver import load_driver
 from engine.network.endpoint import configure, ways_out
 
@@ -100,6 +101,8 @@ class _Change:
             self.unplug(endpoint)  # whatever of it is at the host
             link = load_driver(endpoint).plug(self._host, self._netns_fd, endpoint)
             self.links[endpoint["network_id"]] = link
+        elif not endpoint.get("hairpin", True):
+            rejoin(self._host, self.links[endpoint["network_id"]], endpoint["device"])
         configure(self._inside, self._netns_fd, endpoint, routes=False)
 
     def unplug(self, endpoint: Endpoint) -> None:

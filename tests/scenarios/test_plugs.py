@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -87,6 +88,13 @@ def test_containers_on_a_bridge_that_is_made_for_them(up: Buoy, lan: Lan) -> Non
     ]
     assert "all ports: by wire (10.9.0.3, fd09::3)" in up.run("ps", "--exposure").stdout
     assert up.run("plan").stdout == "nothing to do\n"
+    drawn = up.run("network", "graph").stdout
+    assert re.search("host:wire +wire ", drawn)
+    assert re.search("web-1 +10.9.0.3 fd09::3 +eth1 +8080→80 +also on app_default", drawn)
+
+    run("ip", "link", "delete", "wire")
+    assert "plug eth1: app-web-1: wire is gone: put right" in up.run("network", "repair").lines
+    assert eventually(lambda: inside(up, "lone", "sh", "-c", FETCH.format("10.9.0.3")))
 
     up.run("restart", "web")
     assert "default via 10.9.0.2 dev eth1" in inside(up, "web", "ip", "route")
@@ -259,7 +267,7 @@ def test_dhclient_will_do_where_there_is_no_udhcpc(
         (only / name).symlink_to(str(shutil.which(name)))
     words = ("network", "plug", "app-web-1", "--parent", "uplink", "--dhcp")
     up.run(*words, environment={"PATH": str(only)})
-    assert has_lease(up, "web", "eth1")
+    assert eventually(lambda: has_lease(up, "web", "eth1"))
     assert len(clients(roots)) == 1
     up.run("network", "unplug", "app-web-1")
     assert clients(roots) == []

@@ -128,6 +128,14 @@ def replug(host: RouteSocket, link: str, network: Network) -> None:
         host.send([rtnetlink.join_bridge(link, bridge.index), port])
 
 
+def rejoin(host: RouteSocket, link: str, device: str) -> None:
+    """The same for one that was plugged into a bridge by hand; accepts absence."""
+    found, bridge = host.find_link(link), host.find_link(device)
+    if found is not None and bridge is not None and found.master != bridge.index:
+        port = rtnetlink.port_up(link, hairpin=False)
+        host.send([rtnetlink.join_bridge(link, bridge.index), port])
+
+
 def unplug(host: RouteSocket, link: str) -> None:
     """Both ends go with the near one."""
     found = host.find_link(link)

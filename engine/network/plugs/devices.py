@@ -11,6 +11,7 @@ from engine.kernel import rtnetlink
 from engine.kernel.rtnetlink import RouteSocket
 from engine.network.drivers import bridge, ipvlan
 from engine.network.drivers.parents import create_vlan, missing
+from engine.network.finding import Finding
 from engine.network.options import DEFAULT_MTU
 
 TYPE_CHECKING = False  # `typing` takes 3 ms
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from engine.kernel.rtnetlink import Link
 
+PREFIX = "plug "
 _ALIAS = "buoy plugs "
 
 
@@ -51,13 +53,49 @@ def ensure_device(host: RouteSocket, wish: PlugSpec, owner: str) -> Link:
 
 def sweep_unused(database: sqlite3.Connection, owner: str) -> None:
     """Remove what was made for this owner, and that no container on record has a plug in."""
-    rows = database.execute("SELECT spec FROM containers WHERE spec LIKE '%\"plugs\": [{%'")
-    plugs = (PlugSpec(**plug) for row in rows for plug in json.loads(row["spec"])["plugs"])
-    used = {plug.device for plug in plugs}
+    used = {plug.device for _, plug in plugs_on_record(database)}
     with RouteSocket() as host:
         for link in host.links():
             if link.alias == _ALIAS + owner and link.name not in used:
                 bridge.remove_link(host, link)
+
+
+def find_lost(database: sqlite3.Connection) -> list[Finding]:
+    """Devices that plugs are on record for and that are not there, or are down."""
+    found = []
+    with RouteSocket() as host:
+        for container, plug in plugs_on_record(database):
+            link = host.find_link(plug.device)
+            if link is None or not link.up:
+                what = f"{plug.device} is {'gone' if link is None else 'down'}"
+                found.append(Finding(network=name_of(plug), container=container, what=what))
+    return found
+
+
+def restore_lost(database: sqlite3.Connection, owner: str) -> list[Finding]:
+    """Make them again; those that could not be."""
+    failures = []
+    with RouteSocket() as host:
+        for container, plug in plugs_on_record(database):
+            try:
+                ensure_device(host, plug, owner)
+            except NetworkProblem as problem:
+                place = {"network": name_of(plug), "container": container}
+                failures.append(Finding(**place, what=str(problem), hint=problem.hint))
+    return failures
+
+
+def name_of(plug: PlugSpec) -> str:
+    """What it is called where networks are: those have no blanks in their names."""
+    return f"{PREFIX}{plug.interface}"
+
+
+def plugs_on_record(database: sqlite3.Connection) -> list[tuple[str, PlugSpec]]:
+    """All, with the name of their container."""
+    rows = database.execute("SELECT name, spec FROM containers WHERE spec LIKE '%\"plugs\": [{%'")
+    return [
+        (row["name"], PlugSpec(**plug)) for row in rows for plug in json.loads(row["spec"])["plugs"]
+    ]
 
 
 def _create(host: RouteSocket, wish: PlugSpec, name: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.network.plugs.devices import ensure_device
+from engine.network.plugs.devices import ensure_device, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -64,8 +64,8 @@ def _described(wish: PlugSpec, mtu: int, later: Sequence[PlugSpec]) -> dict[str,
             }
         )
     return {
-        "network_id": f"plug {wish.interface}",
-        "network": f"plug {wish.interface}",
+        "network_id": name_of(wish),
+        "network": name_of(wish),
         "driver": "bridge" if wish.bridge else wish.driver,
         "driver_file": None,
         "device": wish.device,

@@ -155,12 +155,14 @@ class _Looking:
     def _ways_in(
         self, endpoints: Iterable[SeenEndpoint], routes: Mapping[int, Collection[str]]
     ) -> Iterable[str]:
-        """The addresses that published ports lead to: where the host routes, by default routes."""
+        """The addresses that published ports lead to: where the host routes, by default routes,
+        and where the firewall leads (what was plugged in may have the default route)."""
         routed = {one.name for one in self._networks if get_driver(one.driver).ROUTED}
         for endpoint in endpoints:
-            for address in endpoint.addresses if endpoint.network in routed else ():
-                if endpoint.interface in routes[6 if ":" in address else 4]:
-                    yield address.partition("/")[0]
+            for text in endpoint.addresses if endpoint.network in routed else ():
+                address, version = text.partition("/")[0], 6 if ":" in text else 4
+                if endpoint.interface in routes[version] or address in self._published:
+                    yield address
 
     def _endpoints(self, found: Container, spec: ContainerSpec) -> list[SeenEndpoint]:
         """Those that it has, or where it is not up those that it would have."""

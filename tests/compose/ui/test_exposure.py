@@ -10,6 +10,7 @@ from tests.compose.ui.test_containers import container
 
 LAN = Way(scope="routed", link="eth0", address="192.168.1.5")
 LAN6 = Way(scope="lan", link="eth0", address="fd00::5")
+LINK = Way(scope="lan", link="eth2", address="fe80::2")
 PUBLIC = Way(scope="everywhere", link="eth1", address="1.2.3.4")
 
 
@@ -32,6 +33,11 @@ def published(
             (LAN, LAN6),
             "http://localhost:8080 — this LAN (eth0 192.168.1.5, eth0 fd00::5), "
             "and where that is routed",
+        ),
+        (
+            published(80, "::", target=81),
+            (LAN6, Way(scope="lan", link="eth0", address="fe80::1"), LINK),
+            "localhost:80 — this LAN (eth0 fd00::5, eth2 fe80::2)",
         ),
         (
             published(53, "0.0.0.0", protocol="udp", target=53),
