@@ -176,7 +176,7 @@ def test_what_cannot_be_is_refused_by_name_and_leaves_nothing(
 
 SETTINGS = """
 start 192.168.1.50
-end 192.168.1.60
+end 192.168.1.59
 interface eth0
 lease_file {0}/leases
 pidfile {0}/pid
