@@ -5,10 +5,10 @@ from __future__ import annotations
 import ipaddress
 import socket
 from bisect import bisect_right
-from typing import TYPE_CHECKING
 
 from engine.errors import NetworkProblem
 
+TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
