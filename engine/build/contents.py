@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -130,6 +131,7 @@ def size_of(directory: str) -> int:
     sizes: dict[tuple[int, int], int] = {}
     for path, _, names in os.walk(directory):
         for name in names:
-            found = os.lstat(f"{path}/{name}")
-            sizes[found.st_dev, found.st_ino] = found.st_size
+            with contextlib.suppress(FileNotFoundError):  # a step that runs has removed it
+                found = os.lstat(f"{path}/{name}")
+                sizes[found.st_dev, found.st_ino] = found.st_size
     return sum(sizes.values())
