@@ -266,6 +266,12 @@ def test_who_else_drops_it_is_named(buoy: Buoy, traced: Tracing) -> None:
     run("nft", "delete", "table", "inet", "mine")
     traced("host 8080", REACHED)
 
+    run("ip", "link", "add", "foreign0", "type", "bridge")  # of another engine, with a guest
+    run("ip", "address", "add", "10.8.0.1/24", "dev", "foreign0")
+    run("ip", "link", "set", "foreign0", "up")
+    assert "passes it to the host" in traced("web 10.8.0.1", REACHED)
+    assert "it left web-1" in traced("web 10.8.0.9", LOST)
+
 
 @needs_program("iptables-legacy")
 def test_what_no_rule_has_dropped_is_told_as_far_as_known(buoy: Buoy, traced: Tracing) -> None:

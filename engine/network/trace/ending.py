@@ -78,7 +78,7 @@ class Ending:
     def _listening(self) -> bool:
         """Whether the target takes what is sent there, as far as is known."""
         listening, ends = self._evidence.listening, self._ends
-        if listening is None or self._evidence.flow is None:
+        if listening is None or self._evidence.flow is None or self._is_led_elsewhere():
             return True
         port = ends.port.target if ends.port is not None else self._evidence.flow.port
         shown = ", ".join(at_port(one, port) for one in listening)
@@ -92,6 +92,12 @@ class Ending:
             self._failed("port", f"nobody listens on port {port} in {ends.target_name}")
         return False
 
+    def _is_led_elsewhere(self) -> bool:
+        """Whether somebody else's rule has translated what was sent to the host: to whom is not
+        known here."""
+        rules = (one.rule.lower() for one in self._evidence.verdicts("host"))
+        return self._ends.target is None and any("dnat" in rule for rule in rules)
+
     def _arrived_at(self) -> list[str]:
         """The address that it has come to; a relay takes the one that it finds."""
         if self._relayed:
@@ -102,7 +108,9 @@ class Ending:
     def _answer(self, packet: Packet) -> tuple[Outcome, str]:
         if packet.what in _ANSWERED:
             self._passed("answer", _ANSWERED[packet.what])
-            return "reached", f"{self._names} at {self._evidence.address}"
+            address = self._evidence.address
+            at = f" at {address}" if address != self._ends.target_name else ""
+            return "reached", self._names + at
         said = "a reset came back from" if packet.what == "RST" else "unreachable, says"
         self._failed("answer", f"refused: {said} {packet.source}")
         return "refused", f"{self._names}, and is refused there"

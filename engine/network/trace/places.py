@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from engine.errors import NetworkProblem
 from engine.kernel.namespaces import open_own
+from engine.kernel.rtnetlink import RouteSocket
+from engine.network.exposure import leading_away
 from engine.network.publication import ANY_ADDRESS, ANY_ADDRESS6
-from engine.network.topology.facts import HOST, OUTSIDE, PLUGGED
+from engine.network.topology.facts import HOST, OUTSIDE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -77,15 +79,13 @@ class Ends:
         return "source" if self.target is self.source else "target"
 
     def inner_links(self) -> list[str]:
-        """The links of the host that lead to no other host: loopback, and bridges."""
-        return [
-            "lo",
-            *(
-                network.device
-                for network in self._topology.networks
-                if network.routed or (network.driver == PLUGGED and network.internal)
-            ),
-        ]
+        """The links of the host that lead to no other host: loopback, our bridges, and those of
+        others that have only guests of this host."""
+        with RouteSocket() as host:
+            links = host.links()
+        away = {link.name for link in leading_away(links)}
+        inner = [link.name for link in links if link.kind == "bridge" and link.name not in away]
+        return ["lo", *inner, *(one.device for one in self._topology.networks if one.routed)]
 
     def shared(self) -> list[SeenNetwork]:
         """The networks that both are on."""
