@@ -142,6 +142,7 @@ class Performer:
         create_network(self._engine, self._known_project(), step.name)
 
     async def _restore_network(self, step: Step) -> None:
+        self._engine.networks.restore(self._engine.networks.get(step.name))
         for one in await self._engine.containers.repair_networks(step.name, inside=False):
             if not one.mended and not one.finding.hint:
                 self.warnings.append(f"network {step.name}: {one.finding}, still")

@@ -171,6 +171,14 @@ def test_what_a_killed_monitor_and_strangers_left_is_cleaned_away(place: Place) 
     assert eventually(place.works)
 
 
+EXTERNAL = """
+services:
+  web: {image: busybox, command: sleep 1000, networks: [mine]}
+networks:
+  mine: {external: true}
+"""
+
+
 def test_what_cannot_be_put_right_is_told_with_what_helps(buoy: Buoy) -> None:
     name = ("-o", "com.docker.network.bridge.name=br0")
     buoy.run("network", "create", *name, "mine")
@@ -184,6 +192,11 @@ def test_what_cannot_be_put_right_is_told_with_what_helps(buoy: Buoy) -> None:
             "  hint: see `ip -details link show br0`",
         ],
     )
+    buoy.write("compose.yaml", EXTERNAL)
+    failed = buoy.run("up", "-d", check=False)
+    assert failed.exit_code == 1
+    assert "device-exists" in failed.stderr
+    buoy.run("down")
     run("ip", "link", "delete", "br0")
     assert buoy.run("network", "repair", "mine").lines == ["mine: bridge br0 is gone: put right"]
     assert "network nobody not found" in buoy.run("network", "repair", "nobody", check=False).stderr
