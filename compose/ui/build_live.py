@@ -50,7 +50,7 @@ class _Step:
         """Its line, and what it says while it runs."""
         mark = {"cached": "CACHED ", "failed": "ERROR "}.get(self.kind, "")
         title = Text(f" => {mark}{self.title}", style=_STYLES.get(self.kind, ""))
-        if self.note and self.running:
+        if self.note:
             title.append(f"  {self.note}", style="dim")
         said = self.said if self.running else ()
         lines = [(Text(f" => => # {text}", style="dim"), Text("")) for text in said]

@@ -8,6 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from engine.build.contents import directories, layers
+from engine.build.contexts import DIGESTS
 from engine.kernel.record import Record
 from engine.kernel.removal import remove_tree
 from engine.state.db import transaction
@@ -48,6 +49,8 @@ def prune_cache(
     shelf = _Shelf(known)
     with engine.images.alone() as alone:
         beside = directories(engine) if alone else []
+        if alone:
+            _forget_digests(engine, 0.0 if shared else _OLD_S)
         held = shelf.held_bytes + sum(entry.size_bytes for entry in beside)
         gone = []
         freed = 0
@@ -135,6 +138,16 @@ def _forget_steps(engine: Engine, chains: Sequence[str]) -> None:
             " OR chain_id NOT IN (SELECT chain_id FROM layers)",
             (time.time() - _OLD_S,),
         )
+
+
+def _forget_digests(engine: Engine, unused_s: float) -> None:
+    """What is known of the files of contexts, which are read again for it; and what of that killed
+    commands have half written."""
+    directory = f"{engine.roots.cache}/{DIGESTS}"
+    for name in os.listdir(directory) if os.path.isdir(directory) else ():
+        found = os.stat(f"{directory}/{name}")
+        if max(found.st_atime, found.st_mtime) <= time.time() - unused_s:
+            os.unlink(f"{directory}/{name}")
 
 
 def default_limit_bytes(engine: Engine) -> int:

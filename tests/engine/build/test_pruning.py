@@ -141,3 +141,14 @@ def test_one_step_wanted_by_two_commands_at_once_is_done_once(
     assert [command.returncode for command in commands] == [0, 0]
     assert sum(text.count(" once\n") for text in said) == 1
     assert sum(text.count("CACHED") for text in said) == 1
+
+
+def test_what_is_known_of_files_goes_with_all(built: Workshop, engine: Engine) -> None:
+    known = Path(f"{engine.roots.cache}/context-files")
+    time.sleep(0.05)  # files younger than a tick of the clock are not remembered
+    built.build(TWO)
+    assert list(known.iterdir())
+    prune_cache(engine)
+    assert list(known.iterdir())
+    prune_cache(engine, shared=True)
+    assert not list(known.iterdir())
