@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import base64
 import json
+import random
+import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from engine.images.manifest import OCI_MANIFEST
-from tests.engine.images.registry import Registry
-from tests.engine.images.tars import ARCHITECTURE, build, file, tar
+from tests.engine.images.registry import Registry, once
+from tests.engine.images.tars import ARCHITECTURE, build, digest, file, tar
 from tests.marks import needs_root
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.engine.images.registry.server import Handler
     from tests.scenarios.conftest import Buoy
 
 pytestmark = needs_root
@@ -103,6 +108,34 @@ def test_an_image_is_pulled_and_pushed_with_dockers_words(buoy: Buoy, registry: 
         f"2: digest: {built.digest} size: {len(built.manifest)}",
     ]
     assert buoy.run("image", "pull", "-q", reference).stderr == ""
+
+
+def test_what_a_killed_command_had_is_used_by_the_one_that_waits(
+    buoy: Buoy, registry: Registry
+) -> None:
+    noise = random.Random(1).randbytes(3_000_000)
+    built = build([tar(file("noise", noise))])
+    reference = registry.put("a", "1", built)
+    large = max(built.blobs.values(), key=len)
+    killed = threading.Event()
+
+    def stall(handler: Handler) -> bool:
+        handler.answer_short(large, 2_000_000)
+        return killed.wait(20)
+
+    registry.faults.append(once(digest(large), stall))
+    first = buoy.start("image", "pull", reference)
+    here = Path(buoy.roots.blobs, "ingest", digest(large)[7:])
+    assert eventually(lambda: here.exists() and here.stat().st_size >= 1_000_000)
+    second = buoy.start("image", "pull", reference)
+    assert second.stdout is not None
+    assert any("Waiting for another command" in line for line in second.stdout)
+    first.kill()
+    first.communicate()
+    assert second.communicate()[0].endswith(f"{reference}\n")
+    killed.set()
+    (resumed,) = (sent["Range"] for _, _, sent in registry.requests if "Range" in sent)
+    assert int(resumed[6:-1]) >= 1_000_000
 
 
 def test_all_tags_are_pulled_and_pushed(buoy: Buoy, registry: Registry) -> None:
