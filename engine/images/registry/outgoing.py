@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import zlib
 from typing import TYPE_CHECKING
 
+from engine.images.compress import gzipped
 from engine.images.content import uncompressed
 from engine.images.decompress import GZIP, is_zstd
 from engine.images.digest import sha256
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     Count = Callable[[int], None]
 
-_GZIP_FORMAT = 16 + zlib.MAX_WBITS  # without a time: the same bytes for the same content
-_LEVEL = 6
 _FOREIGN = ("nondistributable", "foreign")  # layers that stay where their publisher has them
 
 
@@ -74,7 +72,7 @@ def layer_blob(store: Store, layer: LayerRow, count: Count) -> Descriptor:
         if suffix:
             return _described(store, digest, suffix)
     found: list[str] = []
-    for piece in store.blobs.recorded(_compressed(uncompressed(store, layer), count), found):
+    for piece in store.blobs.recorded(gzipped(_counted(uncompressed(store, layer), count)), found):
         del piece  # written on its way
     store.records.set_layer_blob(layer.chain_id, found[0])
     return _described(store, found[0], "+gzip")
@@ -115,12 +113,9 @@ def _suffix(path: str) -> str:
     return "+zstd" if is_zstd(magic) else ""
 
 
-def _compressed(pieces: Iterator[bytes], count: Count) -> Iterator[bytes]:
-    stream = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP_FORMAT)
+def _counted(pieces: Iterator[bytes], count: Count) -> Iterator[bytes]:
     done_bytes = 0
     for piece in pieces:
         done_bytes += len(piece)
         count(done_bytes)
-        if data := stream.compress(piece):
-            yield data
-    yield stream.flush()
+        yield piece
