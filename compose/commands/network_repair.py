@@ -32,7 +32,8 @@ async def repair(args: argparse.Namespace, context: Context) -> int:
         return 0
     repaired = await containers.repair_networks(*args.names)
     for one in repaired:
-        _show(context, one.finding, ": put right" if one.mended else ": still so")
+        why = f": {one.why}" if one.why else ""
+        _show(context, one.finding, ": put right" if one.mended else f": still so{why}")
     return 0 if all(one.mended for one in repaired) else 1
 
 

@@ -34,10 +34,14 @@ _OWN = ("sandbox", "none")  # what may be plugged into
 
 
 class Repaired(Record):
-    """Something that was found, and whether it is right now."""
+    """Something that was found, and whether it is right now.
+
+    why  it is not, as far as the container's monitor says so
+    """
 
     finding: Finding
     mended: bool
+    why: str = ""
 
 
 class _Inmate(Record):
@@ -73,7 +77,7 @@ async def repair(containers: Containers, wanted: Sequence[str], *, inside: bool)
         failures += containers.parts.networks.restore_plugs()
         lost = {one.container for one in before if one.network.startswith(PREFIX)}
     faults = await find_faults(containers, wanted, inside=inside)
-    await _have_mended(containers, {*lost, *(one.container for one in faults)})
+    errors = await _have_mended(containers, {*lost, *(one.container for one in faults)})
     if not wanted:
         containers.parts.networks.remove_stale()
     faults = await find_faults(containers, wanted, inside=inside)
@@ -82,7 +86,10 @@ async def repair(containers: Containers, wanted: Sequence[str], *, inside: bool)
     mended = [one for one in before if (one.network, str(one)) not in left]
     return [
         *(Repaired(finding=one, mended=True) for one in mended),
-        *(Repaired(finding=one, mended=False) for one in left.values()),
+        *(
+            Repaired(finding=one, mended=False, why=errors.get(one.container, ""))
+            for one in left.values()
+        ),
     ]
 
 
@@ -122,11 +129,15 @@ def _restore(containers: Containers, networks: list[Network]) -> list[Finding]:
     return failures
 
 
-async def _have_mended(containers: Containers, names: set[str]) -> None:
-    """Each monitor is asked to be on the networks that it is on."""
+async def _have_mended(containers: Containers, names: set[str]) -> dict[str, str]:
+    """Each monitor is asked to be on the networks that it is on; by container, why it cannot."""
+    errors = {}
     for one in filter(lambda inmate: inmate.name in names, _inmates(containers)):
         request = {"do": "networks", "network": one.network, "attachments": one.attachments}
-        await ask(containers.roots, one.id, request)
+        answer = await ask(containers.roots, one.id, request)
+        if answer is not None and answer.get("error"):
+            errors[one.name] = answer["error"]
+    return errors
 
 
 async def _look_inside(containers: Containers) -> list[Finding]:

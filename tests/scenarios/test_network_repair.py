@@ -274,7 +274,10 @@ def test_links_on_a_parent_that_was_deleted_come_back_with_it(buoy: Buoy) -> Non
     failed = buoy.run("network", "repair", check=False)
     assert failed.exit_code == 1
     assert "app_lan: parent lan0 is gone: still so" in failed.lines
-    assert "app_lan: app-web-1: it has no eth0 any more: still so" in failed.lines
+    assert (
+        "app_lan: app-web-1: it has no eth0 any more: still so: "
+        "network app_lan: its device lan0 is not there"
+    ) in failed.lines
     run(*parent)
     assert "app_lan: app-web-1: it has no eth0 any more: put right" in (
         buoy.run("network", "repair").lines

@@ -315,6 +315,7 @@ def test_networks_are_a_bridge_none_or_the_hosts(workshop: Workshop) -> None:
     assert workshop.output() == ["lo"]
     workshop.build(f"FROM busybox\nRUN {show}", network="none")
     assert workshop.steps("cached") == [f"RUN {show}"]  # the same as --network=none
+    assert workshop.engine.networks.list() == []  # the bridge has gone with the build
 
 
 def test_extra_hosts_are_known(workshop: Workshop) -> None:
