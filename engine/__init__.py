@@ -10,6 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from engine.build.build import build_image as build_image
     from engine.build.changes import changed_config as changed_config
+    from engine.build.checking import check_build as check_build
     from engine.build.commit import CommitSpec as CommitSpec
     from engine.build.commit import commit as commit
     from engine.build.contents import CacheEntry as CacheEntry
@@ -157,6 +158,7 @@ _HOME = {
     "build_image": "engine.build.build",
     "cache_entries": "engine.build.contents",
     "changed_config": "engine.build.changes",
+    "check_build": "engine.build.checking",
     "commit": "engine.build.commit",
     "export_tree": "engine.build.output",
     "fetch_artifact": "engine.images.registry.artifact",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from typing import TYPE_CHECKING
 
 from compose.commands.debugging import check_debug
@@ -12,7 +13,6 @@ from compose.reconcile.plan import selected_services
 from compose.reconcile.plan_push import check_pushable, plan_push
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Mapping
 
     from compose.commands.context import Context
@@ -44,7 +44,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="COMMAND",
         help="where a step fails, open a shell in the state before it; --debug=COMMAND runs that",
     )
+    add("--ssh", action="append", default=[], metavar="default|ID=PATH", help="agent or keys")
+    add("--check", action="store_true", help="build nothing, say what is doubtful in Dockerfiles")
+    add("--print", action="store_true", help="build nothing, print what would be, as JSON")
     add("-q", "--quiet", action="store_true", help="print nothing but what went wrong")
+    for name in ("-m --memory", "--builder", "--provenance", "--sbom"):
+        add(*name.split(), metavar="VALUE", help="has no effect: there is no such thing here")
+    for name in ("--compress", "--force-rm", "--no-rm", "--parallel"):
+        add(name, action="store_true", help=argparse.SUPPRESS)
 
 
 async def run(args: argparse.Namespace, context: Context) -> int:
@@ -52,6 +59,8 @@ async def run(args: argparse.Namespace, context: Context) -> int:
     import asyncio
 
     from compose.commands.applying import apply, parallel_limit
+    from compose.commands.build_looking import check_builds, print_builds
+    from compose.commands.build_values import parse_ssh
     from compose.reconcile.build_spec import build_spec
     from compose.ui.build_progress import QuietBuilds, build_report
     from engine import build_image
@@ -65,13 +74,17 @@ async def run(args: argparse.Namespace, context: Context) -> int:
         return 0
     if args.push:
         check_pushable(project, services)
-    given = parse_variables(args.build_args)
+    given, agents = parse_variables(args.build_args), parse_ssh(args.ssh)
     specs = {
         service.name: build_spec(
-            project, service, args=given, no_cache=args.no_cache, pull=args.pull
+            project, service, args=given, no_cache=args.no_cache, pull=args.pull, ssh=agents
         )
         for service in services
     }
+    if args.print:
+        return print_builds(context, specs)
+    if args.check:
+        return check_builds(context, specs)
     engine = context.engine
     slots = asyncio.Semaphore(parallel_limit(context.options.parallel))
 

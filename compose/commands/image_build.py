@@ -50,6 +50,7 @@ def add_build(parser: argparse.ArgumentParser) -> None:
     add("--shm-size", metavar="SIZE", help="of /dev/shm in RUN")
     text = "DIRECTORY, - (a tar), or type=local|tar|oci|docker,dest=PATH"
     add("-o", "--output", metavar="OUTPUT", default="type=image", help=text)
+    add("--check", action="store_true", help="build nothing, say what is doubtful")
     add("--iidfile", metavar="FILE", help="where to write the id of the image")
     add("-q", "--quiet", action="store_true", help="print the id alone")
 
@@ -62,6 +63,11 @@ async def run_build(args: argparse.Namespace, context: Context) -> int:
 
     kind, destination = parse_output(args.output)
     report = QuietBuilds() if args.quiet else build_report(context.console)
+    if args.check:
+        from compose.commands.build_looking import check_builds
+
+        with _asked(args) as spec:
+            return check_builds(context, {"": spec})
     with _asked(args) as spec, report:
         image = await build_image(context.engine, spec, report.build(""))
     if args.iidfile:

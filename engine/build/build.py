@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from engine.build.cache import Cached, StepCache, key_of
+from engine.build.checking import remarks
 from engine.build.context import read_dockerfile
 from engine.build.contexts import Contexts
 from engine.build.debugging import Debugger
@@ -17,7 +18,7 @@ from engine.build.excerpt import Source
 from engine.build.expander import Expander
 from engine.build.instructions import Run
 from engine.build.job import PREDEFINED_ARGUMENTS, Job
-from engine.build.platforms import check_native
+from engine.build.platforms import automatic_arguments, check_native
 from engine.build.progress import Reporter
 from engine.build.pruning import default_limit_bytes, prune_cache
 from engine.build.run import check_entitled
@@ -149,9 +150,10 @@ class _Build:
         dockerfile = self._source.dockerfile = parse_dockerfile(text, name)
         check_sources(dockerfile)
         platform = host_platform()
-        automatic = _automatic_arguments(str(platform), spec.target or "")
+        automatic = automatic_arguments(spec.target or "")
         arguments = _global_arguments(dockerfile, spec.args, automatic)
-        for warning in (*dockerfile.warnings, *_unused_arguments(dockerfile, spec.args)):
+        warnings = *dockerfile.warnings, *remarks(dockerfile, spec)
+        for warning in (*warnings, *_unused_arguments(dockerfile, spec.args)):
             report.note(warning)
         context = contexts.open(spec.context, path)
         report.done()
@@ -204,14 +206,6 @@ class _Build:
             report.note(f"naming to {parse_reference(tag)}")
         report.done()
         return image
-
-
-def _automatic_arguments(platform: str, target: str) -> dict[str, str]:
-    """Source: Dockerfile reference, "Automatic platform ARGs in the global scope"."""
-    system, architecture, variant = [*platform.split("/"), "", ""][:3]
-    parts = {"PLATFORM": platform, "OS": system, "ARCH": architecture, "VARIANT": variant}
-    sides = {f"{side}{key}": text for side in ("TARGET", "BUILD") for key, text in parts.items()}
-    return {**sides, "TARGETSTAGE": target or "default"}
 
 
 def _global_arguments(

@@ -42,6 +42,7 @@ def parse_dockerfile(text: str, name: str = "Dockerfile") -> ins.Dockerfile:
             for number, (start, body) in enumerate(starts)
         ),
         warnings=lines.warnings,
+        check=lines.directives.get("check", ""),
     )
 
 

@@ -175,10 +175,11 @@ class StageSource(Record):
 
 
 class Dockerfile(Record):
-    """A whole file. `arguments` are the ARGs before the first FROM."""
+    """A whole file. `arguments` are the ARGs before the first FROM, `check` is that directive."""
 
     name: str
     escape: str
     arguments: tuple[Arg, ...]
     stages: tuple[StageSource, ...]
     warnings: tuple[str, ...]
+    check: str = ""

@@ -21,3 +21,16 @@ def check_native(text: str, where: str | None = None) -> None:
             where=where,
             code="not-built-yet",
         )
+
+
+def automatic_arguments(target: str) -> dict[str, str]:
+    """Source: Dockerfile reference, "Automatic platform ARGs in the global scope"."""
+    platform = host_platform()
+    parts = {
+        "PLATFORM": str(platform),
+        "OS": platform.os,
+        "ARCH": platform.architecture,
+        "VARIANT": platform.variant,
+    }
+    sides = {f"{side}{key}": text for side in ("TARGET", "BUILD") for key, text in parts.items()}
+    return {**sides, "TARGETSTAGE": target or "default"}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _SPECIAL = "@*#?-$!0"
 _END = ""
 
@@ -42,6 +43,11 @@ class Lexer:
         scan = _Scan(text, self._variables, self._escape, self._raw)
         scan.until(_END)
         return scan.split()
+
+
+def variables_in(text: str) -> set[str]:
+    """Names that a text takes a value from and gives no default for."""
+    return {match[1] or match[2] for match in _VARIABLE.finditer(text)}
 
 
 class _Scan:

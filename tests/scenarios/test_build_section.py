@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from typing import TYPE_CHECKING
@@ -95,3 +96,21 @@ def test_what_cannot_be_had_is_refused(buoy: Buoy, before: str, after: str, code
     done = buoy.run("build", environment={"SECRET": "x"}, check=False)
     assert done.exit_code != 0
     assert f"error: {code}" in done.stderr
+
+
+def test_what_would_be_built_is_looked_at(buoy: Buoy) -> None:
+    buoy.write("compose.yaml", TEXT.replace("PLATFORM", PLATFORM))
+    buoy.write("secret", "")
+    done = buoy.run("build", "--print", "--ssh", "default", environment={"SECRET": "x"})
+    target = json.loads(done.stdout)["target"]["app"]
+    assert target["secret"] == [
+        f"id=file,type=file,src={buoy.directory}/secret",
+        "id=named,type=env,env=named",
+    ]
+    assert (target["ssh"], target["target"], target["networkmode"]) == (["default"], "last", "none")
+    checked = buoy.run("build", "--check", environment={"SECRET": "x"})
+    assert checked.lines == ["Check complete, no warnings found."]
+    buoy.write("Dockerfile", "FROM busybox\nCMD x\n")
+    found = buoy.run("image", "build", "--check", ".", check=False)
+    assert (found.exit_code, found.lines[0]) == (1, "WARNING: JSONArgsRecommended")
+    assert found.lines[-1] == "Check complete, 1 warning has been found!"

@@ -382,3 +382,13 @@ def layer_tree_names(image: Image) -> set[str]:
 
     top = Path(image.lowers[0])
     return {f"/{path.relative_to(top)}" for path in top.rglob("*")}
+
+
+def test_checks_may_end_a_build_before_it_begins(workshop: Workshop) -> None:
+    text = "FROM busybox\nRUN echo made\nCMD x"
+    workshop.build(text)
+    assert any(event.text.startswith("JSONArgsRecommended: ") for event in workshop.events)
+    with pytest.raises(BuildProblem) as caught:
+        workshop.build(f"# check=error=true\n{text}")
+    assert (caught.value.code, caught.value.where) == ("build-checks", "dockerfile_inline:4:1")
+    assert workshop.output() == []
