@@ -6,7 +6,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from compose.commands.parsing import UsageProblem
-from compose.commands.writing import output
 
 if TYPE_CHECKING:
     import argparse
@@ -61,6 +60,8 @@ def add_save(parser: argparse.ArgumentParser) -> None:
 
 def run_save(args: argparse.Namespace, context: Context) -> int:
     """0; a file that could not be written whole is not there."""
+    from compose.commands.writing import output
+
     wanted = context.engine.images.select_to_save(args.images)
     with output(args.output) as file:
         context.engine.images.save(wanted, file, args.format)
@@ -96,6 +97,8 @@ def add_export(parser: argparse.ArgumentParser) -> None:
 
 def run_export(args: argparse.Namespace, context: Context) -> int:
     """0; a file that could not be written whole is not there."""
+    from compose.commands.writing import output
+
     image = context.engine.images.get(args.image)
     with output(args.output) as file:
         context.engine.containers.export_layers(image.lowers, file)

@@ -188,11 +188,13 @@ class Containers:
         volumes  its anonymous volumes go with it
         """
         from engine.containers.removing import remove
+        from engine.state.reserve import making_room
 
-        self.mend()
-        row = find_row(self.db, name_or_id)
-        if row is not None:
-            self._deleting.append(remove(self, row, volumes=volumes))
+        with making_room(self.roots.root):
+            self.mend()
+            row = find_row(self.db, name_or_id)
+            if row is not None:
+                self._deleting.append(remove(self, row, volumes=volumes))
 
     # --- running
 
@@ -239,9 +241,11 @@ class Containers:
         """
         from engine.containers import stopping
         from engine.containers.unmounting import unmount_volumes
+        from engine.state.reserve import making_room
 
         row = self.row(name_or_id)
-        self._note_manual_stop(row["id"])
+        with making_room(self.roots.root):
+            self._note_manual_stop(row["id"])
         was_running = await stopping.stop(self.roots, row, grace_s, signal)
         self.mend()
         unmount_volumes(self, row)

@@ -15,6 +15,7 @@ from engine.images.records import Records
 from engine.images.reference import parse_reference, parse_tag, repository_tag
 from engine.images.rootfs import rootfs_image
 from engine.images.source import parse_source
+from engine.state.reserve import making_room
 
 TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
@@ -303,14 +304,16 @@ class Images:
         from engine.images.removing import remove
 
         name = self._own_name(reference)
-        return remove(self._store, self.get(reference), reference, name, force=force)
+        with making_room(self._roots.root):
+            return remove(self._store, self.get(reference), reference, name, force=force)
 
     def prune(self, wanted: PruneFilter, *, every: bool) -> PrunedImages:
         """Remove the images without a name that no container was made from; with `every`, those
         that have one, too."""
         from engine.images.removing import prune
 
-        return prune(self._store, self.list(), wanted, every=every)
+        with making_room(self._roots.root):
+            return prune(self._store, self.list(), wanted, every=every)
 
     # Looking into
 

@@ -11,6 +11,7 @@ from engine.kernel.record import Record
 from engine.kernel.removal import remove_tree
 from engine.state.db import transaction
 from engine.state.paths import ensure_directory
+from engine.state.reserve import making_room
 
 TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
@@ -145,7 +146,8 @@ class Volumes:
         os.makedirs(self._roots.temporary, mode=0o700, exist_ok=True)
         if os.path.isdir(directory):
             os.rename(directory, doomed)
-        self._db.execute("DELETE FROM volumes WHERE name = ?", (name,))
+        with making_room(self._roots.root):
+            self._db.execute("DELETE FROM volumes WHERE name = ?", (name,))
         with contextlib.suppress(OSError):
             remove_tree(doomed)
 

@@ -7,6 +7,7 @@ import os
 import sqlite3
 
 from engine.errors import Problem
+from engine.state.reserve import keep_reserve, release_reserve
 
 TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
@@ -36,7 +37,12 @@ def open_database(roots: Roots, *, any_thread: bool = False) -> sqlite3.Connecti
         check_same_thread=not any_thread,
     )
     connection.row_factory = sqlite3.Row
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    try:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+    except sqlite3.OperationalError:  # its index takes 32 KiB, which a full disk has not got
+        if not release_reserve(roots.root):
+            raise
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")
     if version < SCHEMA_VERSION:
@@ -47,6 +53,7 @@ def open_database(roots: Roots, *, any_thread: bool = False) -> sqlite3.Connecti
             hint="upgrade Buoy, or give another --root",
             code="newer-state",
         )
+    keep_reserve(roots.root)
     return connection
 
 

@@ -13,8 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_SQLITE_READONLY, _SQLITE_FULL = 8, 13  # sqlite.org/rescode.html; primary codes are the low byte
+_SQLITE_READONLY, _SQLITE_IOERR, _SQLITE_FULL = (
+    8,
+    10,
+    13,
+)  # sqlite.org/rescode.html; primary codes are the low byte
 _HINT = "`buoy system df` shows what takes space, `buoy system prune` frees what nothing uses"
+_INDEX_BYTES = 64 * 1024  # SQLite's file of shared memory, which it extends by writing
 _FEW_INODES = 16
 
 
@@ -64,7 +69,8 @@ def find_disk_problem(error: Exception, path: str, what: str = "") -> Problem | 
     subject = f"{what}: " if what else ""
     if isinstance(error, OSError) and isinstance(error.filename, str):
         path = error.filename
-    if code in _FULL or primary == _SQLITE_FULL:
+    without_room = primary == _SQLITE_IOERR and _free_bytes(path) < _INDEX_BYTES
+    if code in _FULL or primary == _SQLITE_FULL or without_room:
         return full(path, subject)
     if code == errno.EROFS or primary == _SQLITE_READONLY:
         return DiskReadOnly(

@@ -107,6 +107,21 @@ def test_a_build_and_a_commit_that_fill_the_disk_leave_nothing(small: Buoy) -> N
     small.run("up", "-d", "b")
 
 
+def test_of_a_disk_without_any_room_things_can_be_removed(small: Buoy) -> None:
+    small.write("compose.yaml", "services: {a: {image: busybox, command: sleep 60, init: true}}")
+    small.run("up", "-d")
+    fill = Path(small.roots.root, "fill")
+    with contextlib.suppress(OSError), fill.open("wb") as file:
+        while True:
+            file.write(bytes(4096))
+            file.flush()
+    assert free_bytes(small) == 0
+    small.run("down", "-t", "0")
+    small.run("image", "rm", "busybox")
+    assert small.run("image", "ls", "-q").lines == []
+    fill.unlink()
+
+
 def test_a_root_that_can_only_be_read_is_named(small: Buoy) -> None:
     mounts.mount("", small.roots.root, flags=mounts.MS_REMOUNT | mounts.MS_RDONLY)
     try:
