@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import copy
 import fcntl
 import json
 import os
@@ -38,7 +39,7 @@ def store_credentials(domain: str, credentials: Credentials) -> str:
     """
     key = keys_of(domain)[0]
     with _edited() as (path, config):
-        entries = config.setdefault("auths", {})
+        entries = config["auths"] = config.get("auths") or {}
         helper = helper_of(config, key)
         if helper:
             user = TOKEN_USER if credentials.identity_token else credentials.user
@@ -53,6 +54,8 @@ def store_credentials(domain: str, credentials: Credentials) -> str:
 def erase_credentials(domain: str) -> bool:
     """Forget those for `domain`, under whatever key; False where there were none."""
     found = False
+    if not os.path.exists(docker_config_path()):
+        return False
     with _edited() as (_, config):
         for key in keys_of(domain):
             helper = helper_of(config, key)
@@ -74,19 +77,19 @@ def _encoded(credentials: Credentials) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _edited() -> Iterator[tuple[str, dict[str, Any]]]:
-    """The file as JSON, written back whole when the block ends well; one writer at a time."""
+    """The file as JSON, written back whole if the block has changed it; one writer at a time."""
     path = os.path.realpath(docker_config_path())
     directory = os.path.dirname(path)
     os.makedirs(directory, mode=0o700, exist_ok=True)
     lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        before = _read(path)
-        config = parse_config(before, path) if before.strip() else {}
+        text = _read(path)
+        config = parse_config(text, path) if text.strip() else {}
+        before = copy.deepcopy(config)
         yield path, config
-        text = json.dumps(config, indent="\t") + "\n"
-        if text != before:
-            _replace(path, text)
+        if config != before:
+            _replace(path, json.dumps(config, indent="\t") + "\n")
     except OSError as error:
         raise ImageProblem(
             f"credentials cannot be kept: {error.strerror}", where=path, code="credentials"

@@ -82,6 +82,15 @@ def test_all_else_in_the_file_stays(registry: Registry, config: Path) -> None:
     assert json.loads(config.read_text()) == other
 
 
+def test_a_logout_that_changes_nothing_writes_nothing(registry: Registry, config: Path) -> None:
+    assert not log_out(registry.host)
+    assert not config.parent.exists()
+    config.parent.mkdir()
+    config.write_text('{"detachKeys": "ctrl-x"}')
+    assert not log_out(registry.host)
+    assert config.read_text() == '{"detachKeys": "ctrl-x"}'
+
+
 def test_a_broken_file_is_not_written_over(registry: Registry, config: Path) -> None:
     config.parent.mkdir()
     config.write_text("{")

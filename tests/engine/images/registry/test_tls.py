@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from engine.images.images import Images
+    from tests.engine.images.registry.server import Handler
 
     Settings = Callable[[str], Path]
 
@@ -111,3 +112,41 @@ def test_what_is_insecure_is_believed_and_may_speak_plain_http(
     assert images.pull(f"{secure.host}/a:1").config.cmd == ("sh",)
     settings(f'[registry."{registry.host}"]\ninsecure = true\n')
     assert images.pull(registry.put("b", "1", IMAGE)).config.cmd == ("sh",)
+
+
+@pytest.fixture
+def trusted(secure: Registry, settings: Settings, authority: Authority) -> Registry:
+    """`secure`, with its authority known."""
+    settings(f'[registry."{secure.host}"]\nca = "{authority.cert}"\n')
+    return secure
+
+
+def test_passwords_are_not_sent_to_a_token_server_without_tls(
+    images: Images, trusted: Registry
+) -> None:
+    trusted.tokens["repository:a:pull"] = "secret"  # its realm is http://
+    with pytest.raises(ImageProblem, match="not secure"):
+        images.pull(f"{trusted.host}/a:1")
+    assert trusted.token_requests == []
+
+
+def test_no_redirect_leaves_tls(images: Images, registry: Registry, trusted: Registry) -> None:
+    registry.put("a", "1", IMAGE)
+    target = {"Location": f"http://{registry.host}/v2/a/manifests/1"}
+    trusted.faults.append(lambda h: h.answer(307, b"", target))
+    with pytest.raises(ImageProblem, match="not secure"):
+        images.pull(f"{trusted.host}/a:1")
+    assert registry.requests == []
+
+
+def test_a_registry_behind_a_proxy_that_ends_tls_is_understood(
+    images: Images, trusted: Registry
+) -> None:
+    """It takes its own address for one of plain http."""
+
+    def redirect(handler: Handler) -> bool:
+        target = f"http://{trusted.host}{handler.path}?again"
+        return "again" not in handler.path and handler.answer(307, b"", {"Location": target})
+
+    trusted.faults.append(redirect)
+    assert images.pull(f"{trusted.host}/a:1").config.cmd == ("sh",)
