@@ -74,8 +74,8 @@ class Neighbours:
         """What drops the bridge's traffic and is not for us to change; what to do about it."""
         families = [NFPROTO_INET, *(header.family for header in headers)]
         for chain in self._chains:
-            known = chain.table in (self._own_table, _TABLE) or firewalld.is_active([chain])
-            if chain.hook == HOOK_FORWARD and chain.family in families and not known:
+            met = chain.hook == HOOK_FORWARD and chain.family in families
+            if met and not self._is_known(chain):
                 yield from self._unanswered_in(chain, bridge)
         if firewalld.is_active(self._chains):
             yield from firewalld.unanswered(bridge)
@@ -86,6 +86,12 @@ class Neighbours:
                 f"`iptables-legacy -I FORWARD -i {bridge} -j ACCEPT`, and the same with `-o`, let "
                 "its traffic through",
             )
+
+    def _is_known(self, chain: Chain) -> bool:
+        """Whether it is ours, or one that we answer."""
+        of_iptables = (chain.table, chain.name) == (_TABLE, _FORWARD)
+        answered = of_iptables and chain.family != NFPROTO_INET
+        return answered or chain.table == self._own_table or firewalld.is_active([chain])
 
     def _unanswered_in(self, chain: Chain, bridge: str) -> Iterator[tuple[str, str]]:
         rules = self._netlink.rules(chain.table, chain.name, chain.family)
