@@ -132,13 +132,13 @@ def _write(path: str, text: str, mode: int) -> None:
 
 def _confine(directory: str) -> None:
     """It writes to its own directory alone, not to the host's resolv.conf, and has no power but
-    over networks."""
+    over networks. Its script is there, and /run is mounted noexec on many hosts."""
     unshare(CLONE_NEWNS)
     mounts.mount("", "/", flags=mounts.MS_PRIVATE | mounts.MS_REC)
     mounts.mount(directory, directory, flags=mounts.MS_BIND)
     for path, recursive in (("/", True), (directory, False)):
         fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
-        unwanted = 0 if recursive else mounts.MOUNT_ATTR_RDONLY
+        unwanted = 0 if recursive else mounts.MOUNT_ATTR_RDONLY | mounts.MOUNT_ATTR_NOEXEC
         mounts.set_attributes(fd, read_only=recursive, unwanted=unwanted, recursive=recursive)
         os.close(fd)
     set_no_new_privileges()
