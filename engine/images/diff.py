@@ -45,17 +45,21 @@ def diff_id_of(upper: str) -> tuple[str, int]:
 def layer_tar(
     upper: str, sizes: dict[tuple[int, int], int] | None = None
 ) -> Generator[bytes, None, None]:
-    """The layer as an uncompressed tar, in pieces.
+    """The layer as an uncompressed tar, in pieces. What goes meanwhile, as in the tree of a
+    container that runs, is left out.
 
     sizes  gets the size of each file, by device and inode
     """
     root = os.fsencode(upper)
     links: dict[tuple[int, int], bytes] = {}
     for path in _walk(root):
-        found = os.lstat(path)
+        try:
+            found = os.lstat(path)
+            yield from _member(path, path[len(root) + 1 :], found, links)
+        except (FileNotFoundError, NotADirectoryError):  # before anything of it has been given
+            continue
         if sizes is not None and stat.S_ISREG(found.st_mode):
             sizes[found.st_dev, found.st_ino] = found.st_size
-        yield from _member(path, path[len(root) + 1 :], found, links)
     yield bytes(2 * BLOCK)
 
 
@@ -71,8 +75,11 @@ def _walk(directory: bytes) -> Iterator[bytes]:
 
 def _children(directory: bytes) -> list[os.DirEntry[bytes]]:
     """The last name first."""
-    with os.scandir(directory) as entries:
-        return sorted(entries, key=lambda entry: entry.name, reverse=True)
+    try:
+        with os.scandir(directory) as entries:
+            return sorted(entries, key=lambda entry: entry.name, reverse=True)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _member(
@@ -95,8 +102,9 @@ def _member(
         header = _header(path, name, FILE, found, size=found.st_size)
         yield from _with_data(header, path, found.st_size)
     elif stat.S_ISDIR(mode):
+        opaque = is_opaque(path)
         yield _header(path, name + b"/", DIRECTORY, found)
-        if is_opaque(path):
+        if opaque:
             yield tar_header(name + b"/" + OPAQUE, FILE, mode=0o600)
     elif stat.S_ISLNK(mode):
         yield _header(path, name, SYMLINK, found, link=os.readlink(path))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
+import shutil
+import tarfile
 import tempfile
 from pathlib import Path
 
@@ -87,3 +90,15 @@ def test_the_size_counts_linked_files_once(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"12345")
     (tmp_path / "b").hardlink_to(tmp_path / "a")
     assert diff_id_of(str(tmp_path))[1] == 5
+
+
+def test_what_goes_while_the_tar_is_made_is_left_out(tmp_path: Path) -> None:
+    for name in ("a", "b", "d/c", "z"):
+        Path(tmp_path, name).parent.mkdir(exist_ok=True)
+        Path(tmp_path, name).write_text(name)
+    pieces = layer_tar(str(tmp_path))
+    first = next(pieces)
+    Path(tmp_path, "b").unlink()
+    shutil.rmtree(tmp_path / "d")
+    with tarfile.open(fileobj=io.BytesIO(first + b"".join(pieces))) as tar:
+        assert tar.getnames() == ["a", "z"]
