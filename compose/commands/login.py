@@ -36,11 +36,11 @@ def run(args: argparse.Namespace, context: Context) -> int:
     if _is_known(args, context):
         context.console.out("Login Succeeded")
         return 0
-    user, password = _user(args), ""
+    user = _user(args)
     password = _password(args, context)
     place = log_in(args.server, user, password)
     if place.endswith(".json"):
-        context.console.warn(f"the password is in {place}, which only its owner can read")
+        context.console.warn(f"the login is kept in {place}, which only its owner can read")
     context.console.out("Login Succeeded")
     return 0
 

@@ -69,7 +69,7 @@ def refusal(
     login = f"buoy login {login_name(domain or host)}".strip()
     if status in (401, 403):
         return ImageProblem(
-            f"{host} does not give {subject} to us: {said or 'authentication required'}",
+            f"{host} refuses {subject}: {said or 'authentication required'}",
             hint=f"it may not exist, or need `{login}`",
             code="unauthorized",
         )

@@ -9,6 +9,7 @@ from engine.images.image import silent
 from engine.images.reference import DEFAULT_DOMAIN
 from engine.images.registry.credential_file import erase_credentials, store_credentials
 from engine.images.registry.credentials import HUB_HOSTS, Credentials, find_credentials
+from engine.images.registry.errors import wrong_answer
 from engine.images.registry.http import read_some
 from engine.images.registry.transport import Transport
 
@@ -63,11 +64,17 @@ def _try_out(domain: str, credentials: Credentials, progress: Progress) -> str:
     try:
         read_some(transport.ask("", {}, subject="a login"))
     except ImageProblem as problem:
-        if problem.code == "unauthorized":
-            raise ImageProblem(
-                f"{transport.host} does not take this user and password",
-                hint="some registries want a token with the right to read packages as password",
-                code="unauthorized",
-            ) from None
-        raise
+        raise _of_a_login(problem, transport.host) from None
     return transport.connection.identity_token
+
+
+def _of_a_login(problem: ImageProblem, host: str) -> ImageProblem:
+    if problem.code == "image-not-found":
+        return wrong_answer(host, "it is no registry")
+    if problem.code != "unauthorized":
+        return problem
+    return ImageProblem(
+        f"{host} does not take this user and password",
+        hint="some registries want a token with the right to read packages as password",
+        code="unauthorized",
+    )

@@ -66,6 +66,13 @@ def test_what_the_registry_refuses_is_not_kept(registry: Registry, config: Path)
     assert not config.exists()
 
 
+def test_what_is_no_registry_is_called_so(registry: Registry, config: Path) -> None:
+    registry.content.clear()
+    with pytest.raises(ImageProblem, match="it is no registry"):
+        log_in(registry.host, "me", PASSWORD)
+    assert not config.exists()
+
+
 def test_all_else_in_the_file_stays(registry: Registry, config: Path) -> None:
     other = {"auths": {"ghcr.io": {"auth": "bTpw"}}, "detachKeys": "ctrl-x", "ünknown": [1]}
     target = config.with_name("real.json")
