@@ -91,6 +91,13 @@ class StepCache:
         ).fetchone()
         return None if row is None else dict(json.loads(row["record"]))
 
+    def is_another(self, place: str, key: str) -> bool:
+        """Whether something else was built at a place the last time."""
+        row = self._database.execute(
+            "SELECT key FROM build_steps WHERE place = ?", (place,)
+        ).fetchone()
+        return row is not None and row["key"] != key
+
     def note_use(self, places: Mapping[str, str]) -> None:
         """Remember which keys were used, and which of them at which place. A build that is as it
         was writes nothing: a commit waits for the disk, and one row may hold thousands of names."""

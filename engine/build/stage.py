@@ -50,7 +50,7 @@ class StageBuilder:
         self._escape = job.dockerfile.escape
         self._steps = 1 + sum(map(makes_layer, stage.instructions))
         self._step = 1
-        self._changed = ""  # the first step that was run again
+        self._changed = ""  # the first step that is not what it was
         self.places: dict[str, str] = {}
 
     @property
@@ -175,6 +175,8 @@ class StageBuilder:
                     key, place, instruction, step, report
                 )
         self.places[place] = key
+        if job.cache.is_another(place, key):
+            self._changed = self._changed or f"step {self._step}"
         return state.with_layer(cached.chain_id, step.created_by, cached.created)
 
     def _find(self, key: str, report: StepReport) -> Cached | None:
@@ -206,8 +208,7 @@ class StageBuilder:
             return "--no-cache"
         reason = why(self._job.cache.previous(place), record)
         if reason == PARENT_CHANGED:
-            return f"{reason}: {self._changed or 'the base image'}"
-        self._changed = self._changed or f"step {self._step}"
+            return f"{reason}: {self._changed or self._stage.start.text}"
         return reason
 
     def _label(self, text: str) -> str:

@@ -146,6 +146,22 @@ def test_a_step_says_what_of_the_dockerfile_invalidated_it(
     assert len(built.steps("cached")) == cached
 
 
+def test_what_a_step_is_built_on_is_named(
+    workshop: Workshop, engine: Engine, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Also where that was in the cache, for somebody else has built it, and where it is FROM."""
+    text = "FROM busybox AS base\nRUN echo {one} > /1\nFROM base\nRUN echo {two} > /2\n"
+    workshop.build(text.format(one=1, two=2) + "RUN true")
+    other = Workshop(engine=engine, context=tmp_path_factory.mktemp("other"))
+    other.build(text.format(one=1, two=3))
+    workshop.build(text.format(one=1, two=3) + "RUN true")
+    assert workshop.steps("cached")[-1] == "RUN echo 3 > /2"
+    assert workshop.notes() == ["what it is built on changed: step 2"]
+    workshop.build(text.format(one=4, two=3) + "RUN true")
+    changed = "what it is built on changed"
+    assert workshop.notes()[1:] == [f"{changed}: FROM base", f"{changed}: step 2"]
+
+
 def test_no_cache_runs_everything_and_says_so(built: Workshop) -> None:
     built.build(DOCKERFILE, no_cache=True)
     assert built.notes() == ["--no-cache"] * 3
