@@ -27,6 +27,8 @@ _REPEATED = {
     "--add-host": ("NAME:ADDRESS", "line of /etc/hosts in RUN"),
     "--ulimit": ("NAME=SOFT[:HARD]", "limit in RUN"),
     "--allow": ("ENTITLEMENT", "what RUN may ask for: network.host, security.insecure"),
+    "--cache-from": ("type=local,src=DIRECTORY", "steps that others have run"),
+    "--cache-to": ("type=local,dest=DIRECTORY", "where to write those of this build; mode=max"),
     "--no-cache-filter": ("STAGE", "stage of which every step is run again"),
     "--platform": ("OS/ARCHITECTURE", "this machine's, or it is refused"),
 }
@@ -101,7 +103,12 @@ async def _put_out(
 def _asked(args: argparse.Namespace) -> Iterator[BuildSpec]:
     """The build that the command line asks for; what standard input brings is there so long."""
     from compose.commands import build_values as values
-    from compose.reconcile.build_spec import MIB, cache_limit_bytes
+    from compose.reconcile.build_spec import (
+        MIB,
+        cache_limit_bytes,
+        cache_sources,
+        cache_targets,
+    )
     from compose.source.values import parse_size
     from engine import BuildSpec
 
@@ -139,6 +146,8 @@ def _asked(args: argparse.Namespace) -> Iterator[BuildSpec]:
             entitlements=tuple(args.allow),
             platforms=tuple(one for entry in args.platform for one in entry.split(",")),
             no_cache_stages=tuple(args.no_cache_filter),
+            cache_from=cache_sources(args.cache_from),
+            cache_to=cache_targets(args.cache_to),
             cache_limit_bytes=cache_limit_bytes(),
         )
 

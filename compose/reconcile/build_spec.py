@@ -12,7 +12,7 @@ from engine import BuildSecret, BuildSpec
 from engine.errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from compose.model import Project, Service
     from compose.model.build import Build
@@ -63,6 +63,8 @@ def build_spec(
         entitlements=(*build.entitlements, *(("security.insecure",) if build.privileged else ())),
         platforms=build.platforms or ((service.platform,) if service.platform else ()),
         no_cache_stages=build.no_cache_filter,
+        cache_from=cache_sources(build.others.get("cache_from") or ()),
+        cache_to=cache_targets(build.others.get("cache_to") or ()),
         cache_limit_bytes=cache_limit_bytes(),
     )
 
@@ -77,6 +79,22 @@ def epoch_argument() -> dict[str, str]:
     """What makes a build reproducible is taken from the environment, as `docker build` does."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     return {"SOURCE_DATE_EPOCH": epoch} if epoch else {}
+
+
+def cache_sources(entries: Iterable[str]) -> tuple[str, ...]:
+    """Directories of `type=local,src=DIRECTORY`; caches elsewhere are left out."""
+    return tuple(os.path.abspath(one["src"]) for one in _local(entries) if one.get("src"))  # noqa: PTH100
+
+
+def cache_targets(entries: Iterable[str]) -> dict[str, bool]:
+    """Directories of `type=local,dest=DIRECTORY[,mode=max]`, and whether for all stages."""
+    found = (one for one in _local(entries) if one.get("dest"))
+    return {os.path.abspath(one["dest"]): one.get("mode") == "max" for one in found}  # noqa: PTH100
+
+
+def _local(entries: Iterable[str]) -> list[dict[str, str]]:
+    read = [dict(part.partition("=")[::2] for part in entry.split(",")) for entry in entries]
+    return [fields for fields in read if fields.get("type") == "local"]
 
 
 def cache_limit_bytes() -> int | None:

@@ -35,7 +35,7 @@ _WITHOUT_EFFECT: PathTable[str] = PathTable(
         **each(below(_SERVICE, "isolation cpu_count cpu_percent credential_spec"), "is of Windows"),
         **each(below(_SERVICE, "pull_refresh_after"), "is not used"),
         **each(below(_BUILD, "isolation"), "is of Windows"),
-        **each(below(_BUILD, "cache_from cache_to provenance sbom"), "is not used"),
+        **each(below(_BUILD, "provenance sbom"), "is not used"),
         **each(
             [
                 *below(_DEPLOY, "mode endpoint_mode labels placement update_config"),
@@ -59,7 +59,9 @@ def not_built(tree: Map) -> Iterator[NotBuilt]:
 def without_effect(tree: Map) -> Iterator[tuple[Mark, str]]:
     """The keys of `tree` that change nothing here: where each is, and a sentence about it."""
     for path, mark in _keys(tree, ()):
-        reason = _WITHOUT_EFFECT.find(path) or _of_another_type(tree, path)
+        reason = (
+            _WITHOUT_EFFECT.find(path) or _of_another_type(tree, path) or _elsewhere(tree, path)
+        )
         if reason is not None:
             yield mark, f"`{dotted(path)}` {reason}: it has no effect"
 
@@ -70,6 +72,16 @@ def _of_another_type(tree: Map, path: Path) -> str | None:
         return None
     kind = find(tree, (*path[:-1], "type"))
     return None if kind == path[4] else f"is not for a mount of type `{kind}`"
+
+
+def _elsewhere(tree: Map, path: Path) -> str | None:
+    """Why a cache of a build does not count: it is no directory."""
+    if len(path) != 4 or path[-1] not in ("cache_from", "cache_to"):
+        return None
+    entries = find(tree, path)
+    listed = entries if isinstance(entries, Seq) else []
+    others = [str(entry) for entry in listed if not str(entry).startswith("type=local,")]
+    return f"is for directories here (type=local), not for `{others[0]}`" if others else None
 
 
 def _keys(value: Value, path: Path) -> Iterator[tuple[Path, Mark]]:

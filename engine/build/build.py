@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from engine.build.cache import Cached, StepCache, key_of
+from engine.build.cache_transfer import export_cache, import_cache
 from engine.build.checking import remarks
 from engine.build.context import read_dockerfile
 from engine.build.contexts import Contexts
@@ -111,12 +112,29 @@ class _Build:
             for instruction in job.dockerfile.stages[number].instructions:
                 if isinstance(instruction, Run):
                     check_entitled(job, instruction)
+        await self._import_cache()
         async with asyncio.TaskGroup() as group:
             for number in needed:
                 self._tasks[number] = group.create_task(self._build_stage(number))
         image = await self._export(self._tasks[target.number].result())
+        await self._export_cache(target.number)
         self._cache.note_use(self._places)
         return image
+
+    async def _import_cache(self) -> None:
+        for directory in self._spec.cache_from:
+            report = self._reporter.start(f"importing cache from {directory}")
+            count = await import_cache(self._engine, self._cache, directory)
+            report.note(f"{count} steps")
+            report.done()
+
+    async def _export_cache(self, target: int) -> None:
+        for directory, whole in self._spec.cache_to.items():
+            report = self._reporter.start(f"exporting cache to {directory}")
+            numbers = self._tasks if whole else (target,)
+            chains = [self._tasks[number].result().chain_ids for number in numbers]
+            await export_cache(self._engine, self._cache, directory, chains)
+            report.done()
 
     def shown(self, error: BaseException) -> BaseException:
         """The error, with the lines of the Dockerfile that it is about."""

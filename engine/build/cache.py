@@ -20,6 +20,7 @@ from engine.state.db import transaction
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
     Facts = Mapping[str, object]
 
@@ -60,6 +61,7 @@ class StepCache:
     def add(self, key: str, record: Facts, result: Cached) -> None:
         """Remember a step."""
         self.grown = self.grown or result.chain_id is not None
+        self._used.add(key)
         text = json.dumps(record, sort_keys=True)
         with transaction(self._database) as database:
             database.execute(
@@ -81,6 +83,17 @@ class StepCache:
     def add_record(self, key: str, record: Facts) -> None:
         """Remember something that is no step."""
         self.add(key, record, Cached(chain_id=None, created=""))
+
+    def used(self) -> list[dict[str, Any]]:
+        """What this build has found or added: key, chain_id, created and record of each step."""
+        found = []
+        for key in sorted(self._used):
+            row = self._database.execute(
+                "SELECT key, chain_id, created, record FROM build_cache WHERE key = ?", (key,)
+            ).fetchone()
+            if row is not None:
+                found.append({**dict(row), "record": json.loads(row["record"])})
+        return found
 
     def previous(self, place: str) -> Facts | None:
         """The record of what was built at a place the last time; empty where it was removed."""

@@ -38,6 +38,9 @@ class BuildSpec(Record):
     ssh                  id -> an agent's socket, or private keys, for RUN --mount=type=ssh; (): the
                          agent of SSH_AUTH_SOCK
     entitlements         what RUN may ask for: network.host, security.insecure
+    cache_from           directories with steps that others have run
+    cache_to             directories to write those of this build to; whether with all of its
+                         stages, or (false) with what the image is made of alone
     platforms            that the image is wanted for; (): this machine's
     no_cache_stages      names of stages of which every step is run again
     cache_limit_bytes    what the build cache may have when the build is done; None: the default
@@ -61,5 +64,7 @@ class BuildSpec(Record):
     ssh: Mapping[str, tuple[str, ...]] = {}
     entitlements: tuple[str, ...] = ()
     platforms: tuple[str, ...] = ()
+    cache_from: tuple[str, ...] = ()
+    cache_to: Mapping[str, bool] = {}
     no_cache_stages: tuple[str, ...] = ()
     cache_limit_bytes: int | None = None
