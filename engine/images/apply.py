@@ -39,7 +39,7 @@ OPAQUE = b".wh..wh..opq"
 _RESERVED = b".wh..wh."  # aufs leftovers, such as .wh..wh.plnk
 _LONGEST_PATH = 4096
 _LARGEST_XATTR = 64 * 1024
-_MOST_LINKS = 40  # symlinks followed in one path, as in the kernel
+MOST_LINKS = 40  # symlinks followed in one path, as in the kernel
 _LAST_TIME_NS = (1 << 40) * 1_000_000_000
 _DIRECTORY_FLAGS = os.O_PATH | os.O_DIRECTORY
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -156,10 +156,10 @@ class Applier:
                 here += name + b"/"
                 continue
             links += 1
-            if links > _MOST_LINKS:
+            if links > MOST_LINKS:
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
             target = link if link.startswith(b"/") else _here(link)
-            here, left = b"", [*_components(target), *left]
+            here, left = b"", [*components(target), *left]
             os.fchdir(self._root)
         return os.open(".", _DIRECTORY_FLAGS | os.O_CLOEXEC)
 
@@ -388,7 +388,7 @@ def clean_name(entry: Entry, name: bytes) -> bytes:
     return cleaned
 
 
-def _components(path: bytes) -> list[bytes]:
+def components(path: bytes) -> list[bytes]:
     """Like `clean_name` for the target of a symlink: above the root is the root."""
     parts: list[bytes] = []
     for part in path.split(b"/"):

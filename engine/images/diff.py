@@ -23,7 +23,7 @@ from engine.images.header import (
     SYMLINK,
     tar_header,
 )
-from engine.images.settle import is_opaque, is_whiteout
+from engine.images.lowers import is_opaque, is_whiteout
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

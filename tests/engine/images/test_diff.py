@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.images.diff import diff_id_of, layer_tar
-from engine.images.settle import OPAQUE_XATTR, settle
+from engine.images.lowers import OPAQUE_XATTR
+from engine.images.settle import settle
 from engine.images.unpack import unpack
 from tests.marks import needs_root
 

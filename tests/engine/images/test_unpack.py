@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.errors import ImageProblem
-from engine.images.settle import OPAQUE_XATTR
+from engine.images.lowers import OPAQUE_XATTR
 from tests.engine.images.tars import directory, entry, file, hard_link, symlink, tar
 from tests.marks import needs_root
 
@@ -293,3 +293,51 @@ def test_times_before_the_epoch_are_kept(layer: Callable[..., Path]) -> None:
 def test_an_empty_layer_is_a_layer(layer: Callable[..., Path]) -> None:
     assert tree(layer(bytes(1024))) == []
     assert tree(layer(b"")) == []
+
+
+def test_what_is_put_behind_a_link_of_a_lower_layer_goes_where_it_leads(
+    layer: Callable[..., Path],
+) -> None:
+    low = layer(
+        *(directory("usr", mode=0o711), directory("usr/lib"), file("usr/lib/old", "")),
+        *(symlink("lib", "usr/lib"), symlink("abs", "/lib"), symlink("new", "usr/new")),
+    )
+    root = layer(
+        *(
+            file("lib/a", "lib"),
+            file("usr/lib/a", "named"),
+            directory("abs/d"),
+            file("abs/d/b", ""),
+        ),
+        *(
+            file("lib/d/c", ""),
+            file("lib/.wh.old", ""),
+            file("new/e", ""),
+            hard_link("abs/h", "abs/d/b"),
+        ),
+        lowers=(low,),
+    )
+    assert [path.name for path in sorted(root.iterdir())] == ["usr"]
+    assert tree(root / "usr/lib") == ["a", "d", "d/b", "d/c", "h", "old"]
+    assert (root / "usr/lib/a").read_text() == "named"
+    assert (root / "usr/lib/h").stat().st_ino == (root / "usr/lib/d/b").stat().st_ino
+    assert is_whiteout(root / "usr/lib/old")
+    assert (root / "usr/new/e").exists()
+    assert (root / "usr").stat().st_mode == 0o40711
+
+
+def test_a_directory_that_a_member_describes_replaces_a_link(layer: Callable[..., Path]) -> None:
+    low = layer(directory("usr/lib"), symlink("lib", "usr/lib"))
+    root = layer(directory("lib"), file("lib/a", ""), lowers=(low,))
+    assert tree(root) == ["lib", "lib/a"]
+
+
+@pytest.mark.parametrize(
+    ("target", "why"), [("loop/x", "leads in circles"), ("file", "is no directory")]
+)
+def test_links_that_lead_nowhere_are_refused(
+    layer: Callable[..., Path], target: str, why: str
+) -> None:
+    low = layer(symlink("loop", target), directory("d"))
+    with pytest.raises(ImageProblem, match=why):
+        layer(file("loop/a", ""), file("file", ""), lowers=(low,))
