@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from engine.images.lowers import Lowers
     from engine.images.unpack import Unpacked
 
+_DEEPEST = 200  # directories that are merged hold two descriptors each
+
 
 def redirect(root: int, unpacked: Unpacked, lowers: Lowers, subject: str) -> Unpacked:
     """Move what goes elsewhere, in the layer at `root`; what came of the layer then.
@@ -118,6 +120,8 @@ class _Layer:
 
     def _merge(self, old: bytes, new: bytes) -> None:
         """All of one directory into another. What a member put there by its own name stays."""
+        if len(components(new)) > _DEEPEST:
+            raise self._problem(old, "which leads too deep")
         self.implied.discard(old)
         with opened_beneath(self._root, old) as source, opened_beneath(self._root, new) as target:
             times = os.fstat(target)
@@ -130,15 +134,19 @@ class _Layer:
 
     def _move(self, name: bytes, old: bytes, new: bytes, source: int, target: int) -> None:
         was, becomes = old + b"/" + name, new.rstrip(b"/") + b"/" + name
-        there = mode_of(target, name)
+        there, is_directory = mode_of(target, name), stat.S_ISDIR(mode_of(source, name))
         if not there:
             os.rename(name, name, src_dir_fd=source, dst_dir_fd=target)
-            below = was + b"/"
-            for path in [p for p in self.implied if p == was or p.startswith(below)]:
-                self.implied.remove(path)
-                self.implied.add(becomes + path[len(was) :])
-        elif stat.S_ISDIR(there) and stat.S_ISDIR(mode_of(source, name)):
+            if is_directory:
+                self._rename_implied(was, becomes)
+        elif stat.S_ISDIR(there) and is_directory:
             self._merge(was, becomes)
+
+    def _rename_implied(self, old: bytes, new: bytes) -> None:
+        below = old + b"/"
+        for path in [p for p in self.implied if p == old or p.startswith(below)]:
+            self.implied.remove(path)
+            self.implied.add(new + path[len(old) :])
 
     def _problem(self, path: bytes, why: str) -> ImageProblem:
         shown = path.decode(errors="backslashreplace")
