@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from compose.commands.parsing import UsageProblem
@@ -34,13 +35,14 @@ def add_push(parser: argparse.ArgumentParser) -> None:
 def run_pull(args: argparse.Namespace, context: Context) -> int:
     """Say the digest and what has become of it, and print the complete name: 0."""
     images = context.engine.images
+    platform = args.platform or os.environ.get("DOCKER_DEFAULT_PLATFORM") or None
     references: Sequence[str] = (args.name,)
     if args.all_tags:
         _check_untagged(args.name)
         references = images.tags(args.name)
     for reference in references:
         with layer_report(context.console, "Pulling fs layer", quiet=args.quiet) as report:
-            image = images.pull(reference, report, args.platform)
+            image = images.pull(reference, report, platform)
         context.console.out(_complete(reference, image.references))
     return 0
 
