@@ -1,4 +1,4 @@
-"""Certificates of an authority of the tests' own, and settings that are not the user's."""
+"""A second store, certificates of the tests' own, and settings that are not the user's."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from engine.images.images import Images
+from engine.state.paths import Roots
 from tests.engine.images.registry.certificates import Authority
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -18,6 +20,14 @@ def authority(tmp_path: Path) -> Authority:
     """One that no system trusts."""
     (tmp_path / "authority").mkdir()
     return Authority.create(tmp_path / "authority")
+
+
+@pytest.fixture
+def others(tmp_path: Path) -> Iterator[Images]:
+    """A second store, for what was pushed to be pulled into."""
+    images = Images(Roots(f"{tmp_path}/others"))
+    yield images
+    images.close()
 
 
 @pytest.fixture

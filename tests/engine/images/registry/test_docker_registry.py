@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.errors import ImageProblem
-from engine.images.images import Images
 from engine.images.registry.login import log_in
-from engine.state.paths import Roots
 from tests.bench.registry_peer import docker_registry
 from tests.engine.images.registry.relay import Relay
 from tests.engine.images.tars import build, file, tar
@@ -24,6 +22,7 @@ from tests.peer import NoPeer, docker_peer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from engine.images.images import Images
     from tests.bench.registry_peer import DockerRegistry
     from tests.engine.images.registry.certificates import Authority
     from tests.engine.images.registry.server import Registry
@@ -38,14 +37,6 @@ def server(tmp_path: Path) -> Iterator[DockerRegistry]:
     (tmp_path / "server").mkdir()
     with docker_registry(tmp_path / "server") as server:
         yield server
-
-
-@pytest.fixture
-def others(tmp_path: Path) -> Iterator[Images]:
-    """A second store, with nothing in it."""
-    images = Images(Roots(f"{tmp_path}/others"))
-    yield images
-    images.close()
 
 
 def skopeo(*words: str) -> str:

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.errors import ImageProblem
-from engine.images.images import Images
 from engine.images.manifest import DOCKER_MANIFEST, OCI_MANIFEST
-from engine.state.paths import Roots
 from tests.engine.images.registry import Registry, once
 from tests.engine.images.tars import build, digest, directory, file, tar
 from tests.marks import needs_root
@@ -21,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from engine.images.image import Image
+    from engine.images.images import Images
+    from engine.state.paths import Roots
     from tests.engine.images.registry.server import Handler
     from tests.engine.images.tars import Built
 
@@ -33,14 +33,6 @@ def source() -> Iterator[Registry]:
     """Where what is pushed was pulled from."""
     with Registry() as source:
         yield source
-
-
-@pytest.fixture
-def others(tmp_path: Path) -> Iterator[Images]:
-    """A second store, for what was pushed to be pulled into."""
-    images = Images(Roots(f"{tmp_path}/others"))
-    yield images
-    images.close()
 
 
 @pytest.fixture
