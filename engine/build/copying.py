@@ -16,7 +16,7 @@ from engine.kernel.removal import remove_tree
 from engine.state.space import full
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
 
@@ -61,6 +61,31 @@ def scratch(temporary: str, lowers: Sequence[str]) -> Iterator[Scratch]:
         yield Scratch(lowers=tuple(lowers), directory=directory)
     finally:
         remove_tree(directory)
+
+
+def copy_request(
+    target: Mapping[str, object],
+    source: object,
+    sources: Sequence[str],
+    to: str,
+    owner: str | None,
+    **others: object,
+) -> dict[str, Any]:
+    """The job of copying, as the process takes it.
+
+    target, source   layers of a Scratch; the source also a directory
+    owner            of the copies; None keeps that of the sources
+    others           what is not as usual: mode, unpack, ignore, exclude, parents, archives
+    """
+    usual: dict[str, object] = {
+        "mode": None,
+        "unpack": False,
+        "ignore": [],
+        "exclude": [],
+        "parents": False,
+    }
+    job = {"do": "copy", "target": target, "source": source, "sources": list(sources)}
+    return {**job, "to": to, "owner": owner, **usual, **others}
 
 
 async def perform(job: dict[str, Any]) -> Any:

@@ -10,7 +10,7 @@ import posixpath
 from typing import TYPE_CHECKING
 
 from engine.build.cache import content_of, digest, merged_content
-from engine.build.copying import CopyFailed, SourceMissing, perform, scratch
+from engine.build.copying import CopyFailed, SourceMissing, copy_request, perform, scratch
 from engine.build.job import LayerStep
 from engine.build.modes import parse_mode
 from engine.build.sources import find_parts
@@ -20,7 +20,7 @@ from engine.errors import BuildProblem
 from engine.state.space import DiskFull
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from engine.build.context import Context
     from engine.build.copying import Scratch
@@ -164,56 +164,46 @@ class _CopyPlan:
             return await keep_layer(job, place.upper, self._state.chain_ids)
 
     async def _copy_part(self, part: Part, place: Scratch, report: StepReport) -> None:
-        context = part.origin.context
-        request = self._request(place, _ROOT_OWNER if context else None, part.sources)
-        request |= {
-            "unpack": part.unpack,
-            "exclude": self._excludes,
-            "parents": self._instruction.parents,
-        }
-        if context is not None:
-            found = await self._copy_from_context(context, part, request)
+        look = {"exclude": self._excludes, "parents": self._instruction.parents}
+        if part.origin.context is not None:
+            found = await self._copy_from_context(part.origin.context, part, place, look)
         else:
             with scratch(self._job.scratch_root, part.origin.lowers) as source:
-                found = await perform({**request, "source": source.layers()})
+                files = source.layers()
+                found = await self._copy(place, files, part.sources, self._chown, **look)
         if not found:
             report.note(f"no file matches {' '.join(part.sources)}: nothing was copied")
 
     async def _copy_from_context(
-        self, context: Context, part: Part, request: dict[str, object]
+        self, context: Context, part: Part, place: Scratch, look: Mapping[str, object]
     ) -> object:
-        request |= {"source": context.directory, "ignore": context.ignore.patterns}
-        if not part.unpack:
-            return await perform(request)
+        owner = self._chown or _ROOT_OWNER
+        look = {**look, "ignore": context.ignore.patterns, "unpack": part.unpack}
         with contextlib.ExitStack() as stack:
-            sources = decompressed_sources(context, part.sources, self._job.scratch_root)
-            request["archives"] = await asyncio.to_thread(stack.enter_context, sources)
-            return await perform(request)
+            if part.unpack:
+                sources = decompressed_sources(context, part.sources, self._job.scratch_root)
+                archives = await asyncio.to_thread(stack.enter_context, sources)
+                look = {**look, "archives": archives}
+            return await self._copy(place, context.directory, part.sources, owner, **look)
 
     async def _copy_heredocs(self, place: Scratch) -> None:
         with scratch(self._job.scratch_root, ()) as written:
             for name, body in self._heredocs.items():
                 _write(os.path.join(written.upper, os.path.basename(name)), body)
             names = [os.path.basename(name) for name in self._heredocs]
-            request = self._request(place, _ROOT_OWNER, names)
-            await perform({**request, "source": written.upper})
+            await self._copy(place, written.upper, names, self._chown or _ROOT_OWNER)
 
-    def _request(
-        self, place: Scratch, owner: str | None, sources: Sequence[str]
-    ) -> dict[str, object]:
-        """`owner`: of the copies where --chown does not say; None keeps that of the sources."""
-        return {
-            "do": "copy",
-            "target": place.layers(),
-            "sources": list(sources),
-            "to": self._to,
-            "owner": self._chown or owner,
-            "mode": self._mode,
-            "unpack": False,
-            "ignore": [],
-            "exclude": [],
-            "parents": False,
-        }
+    async def _copy(
+        self,
+        place: Scratch,
+        source: object,
+        sources: Sequence[str],
+        owner: str | None,
+        **look: object,
+    ) -> object:
+        target = place.layers()
+        look = {**look, "mode": self._mode}
+        return await perform(copy_request(target, source, sources, self._to, owner, **look))
 
 
 def _write(path: str, body: str) -> None:

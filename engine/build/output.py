@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from engine.build.copying import CopyFailed, perform, scratch
+from engine.build.copying import CopyFailed, copy_request, perform, scratch
 from engine.errors import BuildProblem
 
 if TYPE_CHECKING:
@@ -26,19 +26,9 @@ async def export_tree(engine: Engine, image: Image, directory: str) -> None:
         scratch(temporary, image.lowers) as source,
         scratch(temporary, ()) as place,
     ):
-        request = {
-            "do": "copy",
-            "target": {**place.layers(), "upper": directory},
-            "source": source.layers(),
-            "sources": ["."],
-            "to": "/",
-            "owner": f"{os.getuid()}:{os.getgid()}",
-            "mode": None,
-            "unpack": False,
-            "ignore": [],
-            "exclude": [],
-            "parents": False,
-        }
+        target = {**place.layers(), "upper": directory}
+        owner = f"{os.getuid()}:{os.getgid()}"
+        request = copy_request(target, source.layers(), ["."], "/", owner)
         try:
             await perform(request)
         except CopyFailed as error:

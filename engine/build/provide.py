@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from engine.build.cache_mounts import claimed, ensure_directory, ensure_seeded
-from engine.build.copying import SourceMissing, perform, scratch
+from engine.build.copying import SourceMissing, copy_request, perform, scratch
 from engine.build.mounts import SSH_SOCKET, parse_mount
 from engine.build.origin import find_origin
 from engine.build.ssh import forwarded
@@ -203,19 +203,9 @@ class RunMounts:
         source: object = origin.context.directory if origin.context else None
         if source is None:
             source = held.enter_context(scratch(temporary, origin.lowers)).layers()
-        request = {
-            "do": "copy",
-            "target": target,
-            "source": source,
-            "sources": [mount.source],
-            "to": "/content",
-            "owner": "0:0" if origin.context else None,
-            "mode": None,
-            "unpack": False,
-            "ignore": origin.ignore.patterns,
-            "exclude": [],
-            "parents": False,
-        }
+        owner = "0:0" if origin.context else None
+        ignore = origin.ignore.patterns
+        request = copy_request(target, source, [mount.source], "/content", owner, ignore=ignore)
         try:
             await perform(request)
         except SourceMissing as error:
