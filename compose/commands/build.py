@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from compose.commands.debugging import check_debug
+from compose.commands.debugging import shell_of
 from compose.commands.parsing import parse_variables
 from compose.commands.target import check_services
 from compose.reconcile.bases import bases_of, with_bases
@@ -65,8 +65,8 @@ async def run(args: argparse.Namespace, context: Context) -> int:
     from compose.ui.build_progress import QuietBuilds, build_report
     from engine import build_image
 
-    if args.debug is not None:
-        check_debug(args.debug)
+    report = QuietBuilds() if args.quiet else build_report(context.console)
+    look = shell_of(context, args.debug, report)
     project = context.load_project(args)
     services = _wanted(project, args)
     if not services:
@@ -98,12 +98,6 @@ async def run(args: argparse.Namespace, context: Context) -> int:
             await build_image(engine, spec, show, look)
         built[spec.tags[0]].set()  # on success alone: a failure ends the others, too
 
-    report = QuietBuilds() if args.quiet else build_report(context.console)
-    look = None
-    if args.debug is not None:
-        from compose.commands.build_shell import BuildShell
-
-        look = BuildShell(context, args.debug, report)
     with report:
         async with asyncio.TaskGroup() as group:
             for name, spec in _different(specs).items():

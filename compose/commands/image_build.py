@@ -7,6 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from compose.commands.debugging import SHELL, shell_of
 from compose.commands.parsing import UsageProblem, parse_variables
 from compose.commands.writing import output
 
@@ -54,6 +55,7 @@ def add_build(parser: argparse.ArgumentParser) -> None:
     add("-o", "--output", metavar="OUTPUT", default="type=image", help=text)
     add("--check", action="store_true", help="build nothing, say what is doubtful")
     add("--iidfile", metavar="FILE", help="where to write the id of the image")
+    add("--debug", action="store_true", help="where a step fails, a shell in the state before it")
     add("-q", "--quiet", action="store_true", help="print the id alone")
 
 
@@ -70,8 +72,9 @@ async def run_build(args: argparse.Namespace, context: Context) -> int:
 
         with _asked(args) as spec:
             return check_builds(context, {"": spec})
+    look = shell_of(context, SHELL if args.debug else None, report)
     with _asked(args) as spec, report:
-        image = await build_image(context.engine, spec, report.build(""))
+        image = await build_image(context.engine, spec, report.build(""), look)
     if args.iidfile:
         with output(args.iidfile) as file:
             file.write(image.id.encode())
@@ -108,6 +111,7 @@ def _asked(args: argparse.Namespace) -> Iterator[BuildSpec]:
         cache_limit_bytes,
         cache_sources,
         cache_targets,
+        epoch_argument,
     )
     from compose.source.values import parse_size
     from engine import BuildSpec
@@ -128,7 +132,7 @@ def _asked(args: argparse.Namespace) -> Iterator[BuildSpec]:
             context=place,
             dockerfile=os.path.abspath(file) if local and args.file else file,  # noqa: PTH100
             dockerfile_inline=inline,
-            args=parse_variables(args.build_arg),
+            args={**epoch_argument(), **parse_variables(args.build_arg)},
             target=args.target,
             labels=values.parse_pairs(args.label, "--label"),
             tags=tuple(args.tag),

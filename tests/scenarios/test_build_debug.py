@@ -11,6 +11,8 @@ from tests.scenarios.conftest import COMMAND
 from tests.terminals import Terminal
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from engine.images.image import Image
     from tests.scenarios.conftest import Buoy
 
@@ -43,12 +45,12 @@ def test_a_step_without_a_command_is_looked_at_too(buoy: Buoy) -> None:
     assert buoy.run("build", "--debug=ls /here", check=False).lines == ["/here"]
 
 
-def test_a_shell_is_opened_on_a_terminal(buoy: Buoy) -> None:
+@pytest.mark.parametrize("words", ["build --debug", "image build --debug ."])
+def test_a_shell_is_opened_on_a_terminal(buoy: Buoy, words: str) -> None:
     buoy.write("Dockerfile", DOCKERFILE)
     buoy.write("compose.yaml", PROJECT)
-    terminal = Terminal(
-        [COMMAND, "build", "--debug"], cwd=buoy.directory, environment=buoy.environment
-    )
+    command: list[str | Path] = [COMMAND, *words.split()]
+    terminal = Terminal(command, cwd=buoy.directory, environment=buoy.environment)
     terminal.expect(b"in the state before the step that failed")
     terminal.expect(b"/srv")  # its prompt
     terminal.send(b"echo user-$(id -un)\n")
