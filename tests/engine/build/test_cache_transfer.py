@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from engine import Engine
 from engine.errors import BuildProblem
 from engine.state.paths import Roots
+from tests.conftest import empty
 from tests.engine.build.conftest import Workshop
 from tests.images import busybox_archive
 from tests.marks import needs_root
@@ -36,8 +38,7 @@ def elsewhere(workshop: Workshop, engine: Engine) -> Iterator[Workshop]:
     other = Engine(roots)
     other.images.load(str(busybox_archive()))
     yield Workshop(engine=other, context=workshop.context)
-    for network in other.networks.list():
-        other.networks.remove(network.name)
+    asyncio.run(empty(other))
 
 
 def cached(workshop: Workshop) -> list[str]:
