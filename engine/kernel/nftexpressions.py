@@ -18,7 +18,7 @@ REG_2 = 2
 REG_ADDRESS = 8  # REG32_00
 
 META_PROTOCOL, META_IIFNAME, META_OIFNAME = 1, 6, 7
-META_NFTRACE, META_NFPROTO, META_L4PROTO = 12, 15, 16
+META_NFTRACE, META_NFPROTO, META_L4PROTO, META_OIFKIND = 12, 15, 16, 27
 CT_STATE, CT_DIRECTION, CT_STATUS, CT_PROTO_SRC = 0, 1, 2, 11
 STATE_ESTABLISHED, STATE_RELATED = 2, 4
 STATUS_DST_NAT = 1 << 5
@@ -190,6 +190,11 @@ def oif_in(name: str, *, absent: bool = False) -> bytes:
     return load_meta(META_OIFNAME) + lookup(name, absent=absent)
 
 
+def oif_is_bridge() -> bytes:
+    """`oifkind "bridge"`."""
+    return load_meta(META_OIFKIND) + compare(interface_name("bridge"))
+
+
 def load_destination(header: Header, register: int = REG_1) -> bytes:
     """The destination address."""
     return load_payload(NETWORK_HEADER, header.destination, header.size, register)
@@ -240,6 +245,7 @@ def ct_state(bits: int) -> bytes:
     return load_ct(CT_STATE) + mask(struct.pack("=I", bits)) + compare(bytes(4), UNEQUAL)
 
 
-def ct_dnat() -> bytes:
+def ct_dnat(*, absent: bool = False) -> bytes:
     """`ct status dnat`: the destination was changed, by us or by somebody else."""
-    return load_ct(CT_STATUS) + mask(struct.pack("=I", STATUS_DST_NAT)) + compare(bytes(4), UNEQUAL)
+    loaded = load_ct(CT_STATUS) + mask(struct.pack("=I", STATUS_DST_NAT))
+    return loaded + compare(bytes(4), EQUAL if absent else UNEQUAL)

@@ -12,6 +12,7 @@ from engine.kernel.legacytables import read_forward_chain
 from engine.kernel.nftables import FAMILY_NAMES, NFPROTO_INET
 from engine.kernel.nftbatch import HOOK_FORWARD, Batch
 from engine.network import firewalld
+from engine.network.apart import DOCKER_USER, IPTABLES_TABLE, DockersNetworks
 from engine.network.foreignrules import accepted_key, ends_by_dropping, names_interface
 
 TYPE_CHECKING = False  # `typing` takes 3 ms
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
     from engine.kernel.nftables import Chain, NftSocket
     from engine.kernel.nftexpressions import Header
 
-_TABLE = "filter"  # of iptables-nft
-_DOCKER = "DOCKER-USER"
+_TABLE, _DOCKER = IPTABLES_TABLE, DOCKER_USER
 _FORWARD = "FORWARD"
 
 
@@ -32,6 +32,7 @@ class Neighbours:
     def __init__(self, netlink: NftSocket, own_table: str) -> None:
         self._netlink, self._own_table = netlink, own_table
         self._chains = netlink.chains()
+        self.dockers = DockersNetworks(netlink, own_table, self._chains)
 
     def faults(self, bridge: str, headers: Sequence[Header]) -> Iterator[str]:
         """Where the bridge's traffic should be let through, and is not. Changes nothing.
@@ -52,6 +53,7 @@ class Neighbours:
         Changes nothing where no other firewall drops what it does not know.
         """
         for header in headers:
+            self.dockers.keep_apart(header)  # before ours are let through
             place = self._place_for_accepts(header.family)
             if place is not None:
                 self._ensure_accepts(header.family, place, bridge)

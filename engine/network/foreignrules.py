@@ -33,8 +33,17 @@ def accepted_key(rule: Rule, bridge: str) -> int | None:
 def names_interface(rules: Iterable[Rule], interface: str) -> bool:
     """Whether one of them is about an interface, or about what begins as its name does."""
     return any(
-        interface.encode().startswith(wanted) for rule in rules for wanted in _interfaces(rule)
+        interface.encode().startswith(wanted) for rule in rules for wanted in interfaces(rule)
     )
+
+
+def interfaces(rule: Rule) -> Iterator[bytes]:
+    """Names of interfaces, or what they begin with, that it compares with."""
+    for (name, given), (after, compared) in itertools.pairwise(_expressions(rule)):
+        if name == "meta" and after == "cmp" and _key(given) in _INTERFACE_KEYS:
+            wanted = _compared(compared).rstrip(b"\0")
+            if wanted:
+                yield wanted
 
 
 def ends_by_dropping(rules: Sequence[Rule]) -> bool:
@@ -49,15 +58,6 @@ def ends_by_dropping(rules: Sequence[Rule]) -> bool:
         return _verdict(given) == nft.NF_DROP
     target = given.get(1, b"").rstrip(b"\0").decode() if name == "target" else ""
     return name == "reject" or target in ("REJECT", "DROP")
-
-
-def _interfaces(rule: Rule) -> Iterator[bytes]:
-    """Names of interfaces, or what they begin with, that it compares with."""
-    for (name, given), (after, compared) in itertools.pairwise(_expressions(rule)):
-        if name == "meta" and after == "cmp" and _key(given) in _INTERFACE_KEYS:
-            wanted = _compared(compared).rstrip(b"\0")
-            if wanted:
-                yield wanted
 
 
 def _expressions(rule: Rule) -> Expressions:

@@ -45,11 +45,13 @@ class Gateway:
         yield from contents.faults(network)
         for one in contents.missing(self._published(network)):
             yield f"the firewall does not lead {one.shown} to its container"
+        neighbours = self._neighbours()
         for header in headers_of(network):
             yield from forwarding.find_faults(header)
             if contents.is_complete(header):  # else what follows from it would be told
                 yield from forwarding.find_unguarded(self._roots, self._firewall, header)
-        yield from self._neighbours().faults(network.device, headers_of(network))
+                yield from neighbours.dockers.find_faults(header)
+        yield from neighbours.faults(network.device, headers_of(network))
 
     def find_obstacles(self, network: Network) -> Iterator[tuple[str, str]]:
         """What of others keeps it from being passed on; what to do about it. Changes nothing."""
@@ -84,6 +86,7 @@ class Gateway:
             if not self._firewall.exists(header) and any(map(self._is_used, networks)):
                 self._restore(next(one for one in networks if header in headers_of(one)), [])
                 forwarding.restore_guard(self._roots, self._firewall, header)
+                self._neighbours().dockers.keep_apart(header)
 
     def forget(self, network: Network) -> None:
         """Pass its traffic on no more; accepts absence."""

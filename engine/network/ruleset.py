@@ -10,6 +10,7 @@ table for IPv4, and one of the same name for IPv6 as soon as a network has that.
     set masqueraded   those of `subnets` that appear outside under the host's address
     map sources       those that appear under a certain one, which the host has too
     set unprotected   bridges whose addresses are open to whoever has a route to them
+    set passable      bridges of others that ours may lead to, beside Docker (engine.network.apart)
     set opened        container address . protocol . port that is open so
     map published     protocol . port -> container address . port
     map published_at  host address . protocol . port -> container address . port
@@ -48,6 +49,8 @@ PAIRS, SUBNETS = "pairs", "subnets"
 PUBLISHED, PUBLISHED_AT = "published", "published_at"
 MASQUERADED, SOURCES = "masqueraded", "sources"
 UNPROTECTED, OPENED = "unprotected", "opened"
+PASSABLE = "passable"
+APART = "apart"  # a chain that has a rule while Docker is there
 PUBLICATION_SETS = (PUBLISHED, PUBLISHED_AT, OPENED)
 NETWORK_SETS = (BRIDGES, INTERNAL, PAIRS, SUBNETS, MASQUERADED, SOURCES, UNPROTECTED)
 
@@ -107,11 +110,13 @@ def _forward(header: Header) -> tuple[Rule, ...]:
     answers = nft.ct_state(nft.STATE_ESTABLISHED | nft.STATE_RELATED)
     between = nft.iif_in(UPLINKS) + nft.oif_in(UPLINKS)
     dropped = nft.counter() + nft.DROP
+    to_others = nft.iif_in(BRIDGES) + nft.oif_in(BRIDGES, absent=True)
     return (
         ("answers", answers + nft.ACCEPT),
         ("within a network", _PAIR + nft.lookup(PAIRS) + nft.ACCEPT),
         (FROM_INTERNAL, nft.iif_in(INTERNAL) + dropped),
         (INTO_INTERNAL, nft.oif_in(INTERNAL) + dropped),
+        ("to what is not ours", to_others + nft.verdict(nft.NFT_JUMP, APART)),
         ("by a published port", nft.oif_in(BRIDGES) + nft.ct_dnat() + nft.ACCEPT),
         ("into a network that is open", nft.oif_in(UNPROTECTED) + nft.ACCEPT),
         ("to a port that is open", opened + nft.ACCEPT),
@@ -196,7 +201,7 @@ def ruleset(table: str, header: Header, comment: str = "") -> Batch:
     batch = Batch(table, header.family)
     batch.add_table(comment=comment)
     address = _ADDRESS_TYPES[header.family]
-    for name in (BRIDGES, INTERNAL, UPLINKS, UNPROTECTED):
+    for name in (BRIDGES, INTERNAL, UPLINKS, UNPROTECTED, PASSABLE):
         batch.add_set(name, [TYPE_INTERFACE])
     batch.add_set(PAIRS, [TYPE_INTERFACE, TYPE_INTERFACE])
     for name in (SUBNETS, MASQUERADED):
@@ -207,7 +212,7 @@ def ruleset(table: str, header: Header, comment: str = "") -> Batch:
     batch.add_set(PUBLISHED, [TYPE_PROTOCOL, TYPE_PORT], target)
     batch.add_set(PUBLISHED_AT, [address, TYPE_PROTOCOL, TYPE_PORT], target)
     rules = RULES[header.family]
-    for chain in rules:
+    for chain in (APART, *rules):
         batch.add_chain(chain, *_BASE_CHAINS.get(chain, ()))
     for chain, found in rules.items():
         batch.flush_chain(chain)  # another command may be at the same

@@ -10,6 +10,7 @@ from engine.kernel.legacytables import read_forward_chain
 from engine.kernel.nftables import NftSocket
 from engine.kernel.nftexpressions import IPV4, IPV6
 from engine.kernel.settings import read_setting
+from engine.network.apart import INTO_DOCKERS
 from engine.network.coexistence import Neighbours
 from engine.network.drivers.bridge import is_filtered
 from engine.network.ruleset import (
@@ -32,6 +33,7 @@ _HINTS = {
     FROM_INTERNAL: "nothing leaves an internal network: put {source} on another one as well",
     INTO_INTERNAL: "nothing enters an internal network: put {source} on it, too",
     UNPUBLISHED: "put both on one network, or publish the port and ask an address of the host",
+    INTO_DOCKERS: "publish the port with Docker, and ask an address of the host",
     BETWEEN_UPLINKS: "the host forwards for containers alone, as it was no router before",
     LOOPBACK_FROM_AFAR: "127.0.0.1 is for this host alone: publish the port without it",
 }

@@ -35,8 +35,9 @@ _META = {
     15: "meta nfproto",
     16: "meta l4proto",
     19: "meta pkttype",
+    27: "oifkind",
 }
-_NAMES = (6, 7)
+_NAMES = (6, 7, 27)
 _CT = {0: "ct state", 1: "ct direction", 2: "ct status", 3: "ct mark"}
 _STATES = {1: "invalid", 2: "established", 4: "related", 8: "new", 64: "untracked"}
 _COMPARE = ("", "!= ", "< ", "<= ", "> ", ">= ")

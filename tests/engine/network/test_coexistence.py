@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.engine.network.world import NEIGHBOUR, OUTSIDE_HOST, port, reached, run
+from tests.engine.network.world import (
+    NEIGHBOUR,
+    OUTSIDE_HOST,
+    blocked,
+    port,
+    reached,
+    run,
+)
 from tests.marks import needs_program, needs_root
 
 if TYPE_CHECKING:
@@ -47,6 +54,43 @@ def test_beside_docker(world: World) -> None:
     world.stop(world.boxes[0])
     world.networks.remove("front")
     assert rules("DOCKER-USER") == ["-N DOCKER-USER", "-A DOCKER-USER -j RETURN"]
+
+
+def test_dockers_containers_are_reached_by_what_they_publish_alone(world: World) -> None:
+    """The rules are those of Docker 20.10, for one container with 8090 published."""
+    network = world.network("front")
+    world.network("back")
+    web = world.run("web", "front", ports=(port(80, 8080),)).sandbox.netns_fd
+    world.run("db", "back", ports=(port(80, 8081),))
+    theirs, lab = world.guest("docker0", "198.18.1"), world.guest("br-lab", "198.18.2")
+    for words in (
+        "-P FORWARD DROP",
+        "-N DOCKER-USER",
+        "-N DOCKER",
+        "-A FORWARD -j DOCKER-USER",
+        "-A FORWARD -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+        "-A FORWARD -o docker0 -j DOCKER",
+        "-A FORWARD -i docker0 ! -o docker0 -j ACCEPT",
+        f"-A DOCKER -d {theirs}/32 ! -i docker0 -o docker0 -p tcp --dport 80 -j ACCEPT",
+        f"-t nat -A PREROUTING -p tcp --dport 8090 -j DNAT --to-destination {theirs}:80",
+    ):
+        run("iptables-nft", *words.split())
+    (fault,) = {one.what for one in world.networks.find_faults([network]) if "Docker" in one.what}
+    assert fault.startswith("Docker's containers are not kept apart")
+    world.networks.ensure_up(network)
+    gateway = str(network.pools[0].gateway)
+    assert blocked(web, theirs, 80)
+    assert reached(web, gateway, 8090).startswith("docker0 ")
+    assert reached(web, gateway, 8081).startswith("db ")
+    assert reached(web, lab, 80).startswith("br-lab ")
+    later = world.guest("br-later", "198.18.3")
+    assert blocked(web, later, 80)
+    world.networks.ensure_up(network)
+    assert reached(web, later, 80).startswith("br-later ")
+    run("nft", "delete", "table", world.roots.kernel_name)
+    world.networks.ensure_tables()
+    assert blocked(web, theirs, 80)
+    assert reached(web, later, 80).startswith("br-later ")
 
 
 def test_beside_a_forward_chain_that_drops(world: World) -> None:

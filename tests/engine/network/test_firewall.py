@@ -56,6 +56,7 @@ ct state established,related accept
 iifname . oifname @pairs accept
 iifname @internal counter drop
 oifname @internal counter drop
+iifname @bridges oifname != @bridges jump apart
 oifname @bridges ct status dnat accept
 oifname @unprotected accept
 oifname @bridges ip daddr . meta l4proto . th dport @opened accept

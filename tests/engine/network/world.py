@@ -153,6 +153,25 @@ class World:
         self._servers.serve("neighbour", fd, 80)
         return fd
 
+    def guest(self, bridge: str, subnet: str) -> str:
+        """The address of somebody else's container, on a bridge of theirs that is made.
+
+        subnet   its first three numbers
+        """
+        fd = namespaces.new_network()
+        self._servers.owned.append(fd)
+        run("ip", "link", "add", bridge, "type", "bridge")
+        run("ip", "address", "add", f"{subnet}.1/24", "dev", bridge)
+        run("ip", "link", "set", bridge, "up")
+        near = ("ip", "link", "add", f"of-{bridge}"[:15], "master", bridge, "up", "type", "veth")
+        run(*near, "peer", "name", "eth0", "netns", f"/proc/{os.getpid()}/fd/{fd}")
+        with namespaces.joined_network(fd):
+            run("ip", "address", "add", f"{subnet}.2/24", "dev", "eth0")
+            run("ip", "link", "set", "eth0", "up")
+            run("ip", "route", "add", "default", "via", f"{subnet}.1")
+        self._servers.serve(bridge, fd, 80)
+        return f"{subnet}.2"
+
 
 def new_neighbour() -> int:
     """The namespace of another machine, linked to the caller's by `uplink` there and `eth0` here.
