@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 LARGEST_DOCUMENT_BYTES = 4 * 1024 * 1024  # configs, manifests and indexes (engine.md D2.2)
 _NANOSECONDS = 1_000_000_000
+_TEXTS = ("created", "author", "architecture", "os", "variant")
+_STEP_TEXTS = ("created", "created_by", "author", "comment")
 
 
 class HealthcheckConfig(Record):
@@ -67,10 +69,25 @@ def parse_object(data: bytes, invalid: Callable[[str], ImageProblem]) -> dict[st
 
 
 def parse_config_document(data: bytes) -> dict[str, object]:
-    """The JSON of an image config, with its rootfs checked. Raises ImageProblem."""
+    """The JSON of an image config, in which all that is read later is of the right type.
+
+    Raises ImageProblem.
+    """
     document = parse_object(data, _invalid)
     diff_ids(document)
+    parse_config(document)
+    for key in _TEXTS:
+        _text(document, key)
+    _check_history(document.get("history") or [])
     return document
+
+
+def _check_history(history: object) -> None:
+    if not isinstance(history, list) or not all(isinstance(step, dict) for step in history):
+        raise _invalid("its history is not a list of objects")
+    for step in history:
+        for key in _STEP_TEXTS:
+            _text(step, key)
 
 
 def diff_ids(document: Mapping[str, object]) -> tuple[str, ...]:
@@ -159,7 +176,7 @@ def _healthcheck(value: object) -> HealthcheckConfig | None:
         timeout_s=_seconds(value.get("Timeout")),
         start_period_s=_seconds(value.get("StartPeriod")),
         start_interval_s=_seconds(value.get("StartInterval")),
-        retries=value.get("Retries") or None,
+        retries=_count(value.get("Retries")),
     )
 
 
@@ -167,6 +184,10 @@ def _seconds(nanoseconds: object) -> float | None:
     if isinstance(nanoseconds, int) and nanoseconds > 0:
         return nanoseconds / _NANOSECONDS
     return None
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and value > 0 else None
 
 
 def _invalid(why: str) -> ImageProblem:

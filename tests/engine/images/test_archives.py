@@ -226,3 +226,20 @@ def test_a_compressed_layer_of_an_archive_is_kept_as_it_was(
     )
     images.load(str(path))
     assert Path(roots.blobs, digest(compressed).replace(":", "/")).read_bytes() == compressed
+
+
+def test_an_image_that_cannot_be_used_is_not_kept(images: Images, tmp_path: Path) -> None:
+    """Else every list of images would fail from then on."""
+    config = json.loads(build([LAYER], compress=False).config)
+    config["config"] = {"Labels": ["a"]}
+    manifest = [{"Config": "c.json", "RepoTags": ["odd:1"], "Layers": ["l.tar"]}]
+    path = tmp_path / "odd.tar"
+    path.write_bytes(
+        tar(
+            *(file("c.json", json.dumps(config)), file("l.tar", LAYER)),
+            file("manifest.json", json.dumps(manifest)),
+        )
+    )
+    with pytest.raises(ImageProblem, match="Labels"):
+        images.load(str(path))
+    assert images.list() == []

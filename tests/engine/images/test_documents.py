@@ -213,3 +213,24 @@ def test_chain_ids_are_those_of_the_specification() -> None:
 def test_only_known_digests_in_lower_case_are_digests(text: object) -> None:
     with pytest.raises(ImageProblem):
         parse_digest(text)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("config", "x"),
+        ("config", {"Labels": ["a"]}),
+        ("config", {"Env": [5]}),
+        ("created", 5),
+        ("author", ["me"]),
+        ("history", {"created_by": "x"}),
+        ("history", ["x"]),
+        ("history", [{"created_by": 7}]),
+        ("history", [{"comment": {"a": 1}}]),
+    ],
+)
+def test_a_config_is_refused_for_whatever_could_not_be_read_later(key: str, value: object) -> None:
+    document = {"rootfs": {"type": "layers", "diff_ids": []}, key: value}
+    with pytest.raises(ImageProblem) as caught:
+        parse_config_document(json.dumps(document).encode())
+    assert caught.value.code == "invalid-image"
