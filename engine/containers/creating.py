@@ -18,7 +18,12 @@ from engine.network.ports import require_sctp
 from engine.state.db import transaction
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from engine.containers.containers import Containers
+    from engine.images.image import Image
+
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 
 
@@ -32,6 +37,8 @@ def create(containers: Containers, spec: ContainerSpec) -> str:
     container_id = _new_id()
     described = _with_volumes(containers, spec, image.config.volumes if image else ())
     with transaction(containers.db) as db:
+        for image_id in _images(image, described):  # nobody can remove them from now on
+            containers.parts.images.get(image_id)
         try:
             db.execute(
                 "INSERT INTO containers (id, name, image_id, labels, spec, created_at)"
@@ -65,6 +72,12 @@ def rename(containers: Containers, container_id: str, name: str) -> None:
     note_event(containers.db, "rename", container_id, {"name": name})
 
 
+def _images(image: Image | None, described: Mapping[str, Any]) -> list[str]:
+    """Ids of the images that a container needs: its own, and those that it mounts."""
+    mounted = [mount["source"] for mount in described["mounts"] if mount["type"] == "image"]
+    return mounted if image is None else [image.id, *mounted]
+
+
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise ContainerProblem(
@@ -92,7 +105,7 @@ def _name_taken(name: str, hint: str | None) -> ContainerProblem:
 
 def _with_volumes(
     containers: Containers, spec: ContainerSpec, image_volumes: tuple[str, ...]
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """The spec as JSON, each volume made and named, each image found; the volumes of its image
     that are not mounted over become anonymous ones."""
     described = spec.plain()

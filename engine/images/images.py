@@ -287,7 +287,11 @@ class Images:
     def tag(self, image_id: str, reference: str) -> None:
         """`reference` means this image from now on."""
         name = parse_tag(reference)
-        self._records.add_reference(name, self.get(image_id).id)
+        if not self._records.add_reference(name, self.get(image_id).id):
+            raise ImageProblem(
+                f"the image {image_id} is not in the store: it cannot be named",
+                code="no-such-image",
+            )
 
     def in_use(self, image_id: str) -> Sequence[str]:
         """Names of the containers made from the image."""
@@ -414,7 +418,10 @@ class Images:
 
     def _exactly(self, image_id: str) -> Image:
         image = self._by_exact_id(image_id)
-        assert image is not None  # it was recorded under the lock that is held
+        if image is None:
+            raise ImageProblem(
+                f"the image {image_id} was removed by another command", code="no-such-image"
+            )
         return image
 
     def _image(self, row: sqlite3.Row) -> Image:

@@ -155,10 +155,25 @@ class Records:
                 "UPDATE images SET manifest_digest = ? WHERE id = ?", (digest, image_id)
             )
 
-    def add_reference(self, reference: str, image_id: str, digest: str | None = None) -> None:
-        """`reference` means `image_id` from now on; `digest` as for `add_image`."""
+    def add_reference(self, reference: str, image_id: str, digest: str | None = None) -> bool:
+        """`reference` means `image_id` from now on; `digest` as for `add_image`. False where the
+        image is gone."""
+        query = "SELECT 1 FROM images WHERE id = ?"
         with self.writing() as connection:
-            self._point(connection, reference, image_id, digest)
+            here = connection.execute(query, (image_id,)).fetchone() is not None
+            if here:
+                self._point(connection, reference, image_id, digest)
+        return here
+
+    def confirm_reference(self, reference: str, image_id: str, digest: str) -> None:
+        """A registry has `digest` under this name now, which is what `image_id` is there. Nothing
+        changes where the name means another image meanwhile, or none."""
+        with self.writing() as connection:
+            connection.execute(
+                "UPDATE image_references SET digest = ?, updated_at = ?"
+                " WHERE reference = ? AND image_id = ?",
+                (digest, time.time(), reference, image_id),
+            )
 
     def _point(
         self, connection: sqlite3.Connection, reference: str, image_id: str, digest: str | None
@@ -222,11 +237,15 @@ class Records:
         with self.writing() as connection:
             connection.execute("DELETE FROM image_references WHERE reference = ?", (reference,))
 
-    def remove_image(self, image_id: str) -> None:
-        """Forget an image and its names; accepts absence."""
+    def remove_image(self, image_id: str, names: Sequence[str]) -> bool:
+        """Forget an image and its names. False, and nothing is done, where it has others than
+        `names` by now, or a container."""
         with self.writing() as connection:
+            if not set(self.references(image_id)) <= set(names) or self.containers_of(image_id):
+                return False
             connection.execute("DELETE FROM image_references WHERE image_id = ?", (image_id,))
             connection.execute("DELETE FROM images WHERE id = ?", (image_id,))
+        return True
 
     def containers_of(self, image_id: str) -> list[str]:
         """Names of the containers that were made from an image, or mount it."""

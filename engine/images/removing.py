@@ -58,6 +58,9 @@ def remove(store: Store, image: Image, asked: str, name: str | None, *, force: b
     going = (name,) if name is not None else image.references
     if set(going) != set(image.references):
         return _untag(store, going)
+    if store.records.remove_image(image.id, going):
+        store.sweep()
+        return _removed(image)
     users = store.records.containers_of(image.id)
     if users and not force:
         raise ImageProblem(
@@ -65,11 +68,7 @@ def remove(store: Store, image: Image, asked: str, name: str | None, *, force: b
             hint="remove the containers first, or use --force to take its name alone",
             code="image-in-use",
         )
-    if users:
-        return _untag(store, going)
-    lines = _forget(store, image)
-    store.sweep()
-    return lines
+    return _untag(store, going)
 
 
 def prune(
@@ -85,8 +84,8 @@ def prune(
         needed = image.references and not every
         if needed or not wanted.takes(image.config.labels, _created_s(image)):
             continue
-        if not store.records.containers_of(image.id):
-            lines += _forget(store, image)
+        if store.records.remove_image(image.id, image.references):
+            lines += _removed(image)
     store.sweep(wait_s=None, half_fetched=True)
     gone = (path for path in before if not os.path.lexists(path))
     return PrunedImages(lines=tuple(lines), freed_bytes=sum(before[path] for path in gone))
@@ -98,8 +97,7 @@ def _untag(store: Store, references: Sequence[str]) -> list[str]:
     return [f"Untagged: {familiar(reference)}" for reference in references]
 
 
-def _forget(store: Store, image: Image) -> list[str]:
-    store.records.remove_image(image.id)
+def _removed(image: Image) -> list[str]:
     return [*(f"Untagged: {familiar(one)}" for one in image.references), f"Deleted: {image.id}"]
 
 

@@ -101,7 +101,7 @@ class _Pull:
             if tag_digest(self._transport, self._reference) != digest:
                 return None
             self._say(f"Digest: {digest}")
-        self._store.records.add_reference(str(self._reference), row["image_id"], digest=digest)
+        self._store.records.confirm_reference(str(self._reference), row["image_id"], digest)
         return str(row["image_id"])
 
     def _suits(self, row: sqlite3.Row) -> bool:

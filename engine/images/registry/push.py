@@ -90,7 +90,7 @@ class _Push:
         self._transport.voice.say(f"The push refers to repository [{self._reference.name}]")
         data, media_type = self._send()
         digest = self._put_manifest(data, media_type)
-        self._store.records.add_reference(str(self._reference), self._image.id, digest)
+        self._store.records.confirm_reference(str(self._reference), self._image.id, digest)
         self._transport.voice.say(f"{self._reference.tag}: digest: {digest} size: {len(data)}")
         return Pushed(reference=str(self._reference), digest=digest, size_bytes=len(data))
 

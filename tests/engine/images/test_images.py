@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.errors import ImageProblem
+from engine.images.removing import remove
 from engine.state.db import open_database
 from tests.engine.images.tars import directory, file, tar
 from tests.marks import needs_root
@@ -188,6 +189,24 @@ def test_an_image_of_a_container_is_not_removed(
     assert caught.value.code == "image-in-use"
     assert images.remove("app:1", force=True) == ["Untagged: app:1"]
     assert images.get(image.id).references == ()
+
+
+def test_what_is_used_or_named_meanwhile_is_not_removed(images: Images, tmp_path: Path) -> None:
+    """Another command has done it since this one looked."""
+    seen = imported(images, tmp_path, "app:1")
+    images.tag(seen.id, "app:2")
+    removed = remove(images._store, seen, "app:1", *seen.references, force=False)
+    assert removed == ["Untagged: app:1"]
+    assert images.get("app:2").references == ("docker.io/library/app:2",)
+
+
+def test_an_image_that_is_gone_meanwhile_gets_no_name(images: Images, tmp_path: Path) -> None:
+    image = imported(images, tmp_path, "app:1")
+    images.remove("app:1")
+    assert not images._records.add_reference("docker.io/library/app:2", image.id)
+    with pytest.raises(ImageProblem, match="not in the store"):
+        images.tag("rootfs:/", "app:2")
+    assert images.find("app:2") is None
 
 
 def test_nothing_is_swept_while_somebody_adds(images: Images, roots: Roots, tmp_path: Path) -> None:

@@ -336,3 +336,16 @@ def test_a_blob_that_is_damaged_here_is_named(
         images.push(target)
     assert caught.value.code == "wrong-digest"
     assert str(path) in str(caught.value)
+
+
+def test_a_name_that_means_another_image_meanwhile_keeps_it(
+    images: Images, registry: Registry, source: Registry, target: str
+) -> None:
+    """A push takes its time: the name may have been built anew."""
+    newer = images.pull(source.put("a/b", "2", build([tar(file("newer", "x"))])))
+
+    def progress(*_: object) -> None:
+        images.tag(newer.id, target)
+
+    images.push(target, progress)
+    assert images.get(target).id == newer.id
