@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from compose.commands.parsing import UsageProblem
@@ -26,27 +25,42 @@ def output(path: str) -> Iterator[BinaryIO]:
             raise UsageProblem("standard output is a terminal", hint="name a file with -o")
         yield sys.stdout.buffer
         return
-    target = Path(path)
-    special = target.exists() and not target.is_file()
-    with _opened(target) if special else _replacing(target) as file:
+    special = os.path.exists(path) and not os.path.isfile(path)
+    with _naming_the_disk(path), _opened(path) if special else _replacing(path) as file:
         yield file
 
 
 @contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
+def _replacing(path: str) -> Iterator[BinaryIO]:
     """A new file beside it, which takes its place in the end."""
-    half = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
-    with _opened(half) as file:
-        try:
-            yield file
-            half.rename(path)
-        except BaseException:
-            half.unlink()
-            raise
-
-
-def _opened(path: Path) -> BinaryIO:
+    directory, name = os.path.split(path)
+    half = os.path.join(directory, f".{name}.{os.urandom(4).hex()}")
+    file = _opened(half)
     try:
-        return path.open("wb")
+        with file:
+            yield file
+        os.rename(half, path)  # what was buffered is written by now
+    except BaseException:
+        os.unlink(half)
+        raise
+
+
+@contextlib.contextmanager
+def _naming_the_disk(path: str) -> Iterator[None]:
+    """Which is not always that of the engine."""
+    try:
+        yield
+    except OSError as error:
+        from engine import with_disk_problems
+
+        told = with_disk_problems(error, path)
+        if told is error:
+            raise
+        raise told from None
+
+
+def _opened(path: str) -> BinaryIO:
+    try:
+        return open(path, "wb")
     except OSError as error:
         raise Problem(f"{path} cannot be written: {error.strerror}", code="output") from None

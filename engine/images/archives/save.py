@@ -23,6 +23,7 @@ from engine.images.manifest import OCI_INDEX, OCI_LAYER, OCI_MANIFEST, Descripto
 from engine.images.reference import find_reference, parse_reference
 from engine.images.registry.outgoing import kept_manifest, layer_blob, made_manifest
 from engine.kernel.record import Record
+from engine.state.space import writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -172,10 +173,11 @@ def _sized(store: Store, layer: LayerRow) -> Iterator[tuple[int, Iterator[bytes]
         yield os.path.getsize(store.blobs.path(layer.diff_id)), pieces
         return
     with tempfile.TemporaryFile(dir=store.temporary) as file:
-        for piece in uncompressed(store, layer):
-            file.write(piece)
-        size = file.tell()
-        file.seek(0)
+        with writing(store.temporary, "an uncompressed layer"):
+            for piece in uncompressed(store, layer):
+                file.write(piece)
+            size = file.tell()
+            file.seek(0)
         yield size, iter(lambda: file.read(_PIECE_BYTES), b"")
 
 
