@@ -44,8 +44,9 @@ def make(root: Path, low: Path, step: tuple[str, str, str, int]) -> None:
     elif what == "fifo":
         os.mkfifo(target)
     elif what == "whiteout":
-        (low / where).parent.mkdir(parents=True, exist_ok=True)  # else it would hide nothing
-        os.mknod(target, 0o20000, 0)
+        if not any(is_opaque(one) for one in target.parents if one.is_relative_to(root)):
+            (low / where).parent.mkdir(parents=True, exist_ok=True)  # else it would hide nothing
+            os.mknod(target, 0o20000, 0)
         return
     elif what == "link":
         if (root / other).is_file() and not (root / other).is_symlink():
@@ -58,6 +59,11 @@ def make(root: Path, low: Path, step: tuple[str, str, str, int]) -> None:
     os.chown(target, number, number % 7)
     target.chmod(number)
     os.utime(target, (number, number))
+
+
+def is_opaque(directory: Path) -> bool:
+    """Whether it hides all that is below it: a whiteout in it would hide nothing."""
+    return OPAQUE_XATTR in os.listxattr(directory)
 
 
 @settings(max_examples=40, deadline=None)
