@@ -103,6 +103,9 @@ def connect(args: argparse.Namespace, context: Context) -> int:
     """0 once the container has its place on the network."""
     from engine import EndpointSpec
 
+    for text in args.link_local_ip:
+        if not _is_link_local(text):
+            raise UsageProblem(f"`{text}` is no link-local address", hint="as 169.254.8.9, fe80::9")
     links = [(text.partition(":")[2] or text, text.partition(":")[0]) for text in args.link]
     wish = EndpointSpec(
         network=args.network,
@@ -189,6 +192,8 @@ def _pools(args: argparse.Namespace) -> tuple[PoolSpec, ...]:
     from engine import PoolSpec
 
     reserved = _pairs(args.aux_address)
+    if "" in reserved.values():
+        raise UsageProblem("--aux-address needs a name and an address", hint="as nas=10.1.2.3")
     pools = tuple(
         PoolSpec(
             subnet=subnet,
@@ -223,6 +228,15 @@ def _is_in(text: str, subnet: str) -> bool:
     except ValueError:
         return False
     return inner.version == outer.version and inner.subnet_of(outer)  # type: ignore[arg-type]
+
+
+def _is_link_local(text: str) -> bool:
+    import ipaddress
+
+    try:
+        return "%" not in text and ipaddress.ip_address(text).is_link_local
+    except ValueError:
+        return False
 
 
 def _pairs(texts: list[str]) -> dict[str, str]:

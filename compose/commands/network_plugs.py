@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from engine import PlugSpec
 
 _MAC = re.compile(r"[0-9a-fA-F][02468aceACE](:[0-9a-fA-F]{2}){5}")
-_INTERFACE = re.compile(r"[^\s/:]{1,15}")
 _HIGHEST_VLAN = 4094
 PLUG = """Give a container an interface of the host's networks: a port of a bridge, which is made
 where there is none, or a link on top of an interface (macvlan).
@@ -84,6 +83,8 @@ def _wish(args: argparse.Namespace) -> PlugSpec:
 
 def _objections(args: argparse.Namespace) -> list[str]:
     """What does not go together, or is not of its kind."""
+    from engine import is_interface_name
+
     rules = {
         "--ipvlan is for a --parent": args.ipvlan and args.bridge,
         "--vlan is for a --parent": args.vlan is not None and args.bridge,
@@ -91,21 +92,20 @@ def _objections(args: argparse.Namespace) -> list[str]:
         and (args.mac or args.dhcp),
         f"--vlan is from 1 to {_HIGHEST_VLAN}": args.vlan is not None
         and not 0 < args.vlan <= _HIGHEST_VLAN,
+        "nothing leads on from lo": args.parent == "lo",
         f"`{args.mac}` is not a MAC address of one machine": args.mac
         and not _MAC.fullmatch(args.mac),
     }
-    names = (args.name, args.bridge, args.parent)
-    found = [f"`{name}` cannot be the name of an interface" for name in names if not _is_name(name)]
+    device = f"{args.parent}.{args.vlan}" if args.parent and args.vlan is not None else args.parent
+    names = filter(None, (args.name, args.bridge, device))
+    wrong = [name for name in names if not is_interface_name(name)]
+    found = [f"`{name}` cannot be the name of an interface" for name in wrong]
     return found + [what for what, broken in rules.items() if broken]
-
-
-def _is_name(text: str) -> bool:
-    return not text or (bool(_INTERFACE.fullmatch(text)) and text not in (".", ".."))
 
 
 def _address_objections(address: str, gateway: str) -> list[str]:
     try:
-        found = ipaddress.ip_interface(address)
+        found = ipaddress.ip_interface(address.replace("%", "%%"))  # no scope
     except ValueError:
         return [f"`{address}` is not an address with a prefix length, as 10.1.2.3/24"]
     if "/" not in address:
@@ -113,7 +113,7 @@ def _address_objections(address: str, gateway: str) -> list[str]:
     if not gateway:
         return []
     try:
-        inside = ipaddress.ip_address(gateway) in found.network
+        inside = ipaddress.ip_address(gateway.replace("%", "%%")) in found.network
     except ValueError:
         return [f"`{gateway}` is not an address"]
     return [] if inside else [f"the gateway {gateway} is not in {found.network}"]

@@ -84,11 +84,12 @@ def _network_of(config: Fields, key: str) -> ipaddress.IPv4Network | ipaddress.I
 
 
 def _is_address(text: str) -> bool:
+    """Without a scope (`%eth0`)."""
     try:
         ipaddress.ip_address(text)
     except ValueError:
         return False
-    return True
+    return "%" not in text
 
 
 def _check_address(fields: Fields, key: str, text: str) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from engine.errors import NetworkProblem
 from engine.network import records
-from engine.network.ipam import is_host_address
+from engine.network.ipam import is_host_address, parse_address
 
 if TYPE_CHECKING:
     import sqlite3
@@ -221,10 +221,7 @@ def derive_mac(network_id: str, address: str) -> str:
 
 
 def _parse_address(wanted: str, network: Network, pool: Pool) -> str:
-    try:
-        address = ipaddress.ip_address(wanted)
-    except ValueError:
-        address = None
+    address = parse_address(wanted)
     if address is None or not is_host_address(address, pool.subnet):
         raise NetworkProblem(
             f"network {network.name}: `{wanted}` is not an address of {pool.subnet}",

@@ -155,7 +155,7 @@ def check_subnet(wanted: str, obstacles: Iterable[Obstacle], *, name: str) -> Ra
 def parse_range(text: str, *, what: str, name: str) -> Range:
     """A range as the user wrote it; host bits may be set. Raises NetworkProblem."""
     try:
-        return ipaddress.ip_network(text, strict=False)
+        return ipaddress.ip_network(text.replace("%", "%%"), strict=False)  # no scope
     except ValueError as error:
         raise NetworkProblem(
             f"network {name}: {what} `{text}` is not a range of addresses: {error}",
@@ -174,16 +174,21 @@ def choose_gateway(
 
 
 def _address_in(text: str, subnet: Range, *, what: str, name: str) -> Address:
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        address = None
+    address = parse_address(text)
     if address is None or not is_host_address(address, subnet):
         raise NetworkProblem(
             f"network {name}: {what} `{text}` is not an address of {subnet}",
             code=f"{what.split()[0]}-invalid",
         )
     return address
+
+
+def parse_address(text: str) -> Address | None:
+    """An address without a scope (`%eth0`), which those of containers do not have."""
+    try:
+        return None if "%" in text else ipaddress.ip_address(text)
+    except ValueError:
+        return None
 
 
 def is_host_address(address: Address, subnet: Range) -> bool:

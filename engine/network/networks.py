@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from engine.errors import NetworkProblem
 from engine.kernel.rtnetlink import RouteSocket
 from engine.network import names, records
@@ -77,7 +79,8 @@ class Networks:
                     *self._obstacles(network),
                 )
             except BaseException:
-                self._remove_objects(network)
+                with suppress(OSError):  # what has failed is told
+                    self._remove_objects(network)
                 records.delete(self._database, network.id)
                 raise
         return network

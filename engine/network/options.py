@@ -26,6 +26,7 @@ MTU = "com.docker.network.driver.mtu"
 NAT, UNPROTECTED, ROUTED, ISOLATED = "nat", "nat-unprotected", "routed", "isolated"
 DEFAULT_MTU = 1500
 _LONGEST_NAME = 15
+_NAMED = f"the name of an interface: up to {_LONGEST_NAME} bytes, no blank, none of `/:%`"
 _LONGEST_PREFIX = 12  # with the number after it, within an interface name
 _LEAST_MTU, _LARGEST_MTU = 68, 65_535
 _TRUE, _FALSE = ("1", "t", "true"), ("0", "f", "false")
@@ -122,14 +123,14 @@ def read_bridge_options(
         inhibited.add(4)
     addresses = {family: read.address(key, family) for family, key in HOST_ADDRESSES.items()}
     return BridgeOptions(
-        name=read.checked(NAME, _is_name, f"up to {_LONGEST_NAME} characters, no blank, no `/`"),
+        name=read.checked(NAME, is_interface_name, _NAMED),
         mtu=int(read.checked(MTU, _is_mtu, f"from {_LEAST_MTU} to {_LARGEST_MTU}") or DEFAULT_MTU),
         icc=read.flag(ICC, default=True),
         masquerade={family: masquerade and mode != ROUTED for family, mode in modes.items()},
         host_binding=read.address(HOST_BINDING, 4),
         inhibited=tuple(sorted(inhibited)),
         modes=modes,
-        trusted=tuple(filter(None, options.get(TRUSTED, "").split(":"))),
+        trusted=_trusted(read, options.get(TRUSTED, "")),
         host_address={family: text for family, text in addresses.items() if text is not None},
         interface_prefix=read.checked(INTERFACE_PREFIX, _is_prefix, "letters, as `eth`") or "eth",
     )
@@ -141,7 +142,7 @@ def read_endpoint_options(network: str, options: Mapping[str, str]) -> EndpointO
     Sysctls are separated by commas: `net.ipv4.conf.IFNAME.forwarding=1`.
     """
     read = _Reader(network, options)
-    interface = read.checked(ENDPOINT_INTERFACE, _is_name, "the name of an interface")
+    interface = read.checked(ENDPOINT_INTERFACE, is_interface_name, _NAMED)
     sysctls = {}
     for setting in filter(None, options.get(ENDPOINT_SYSCTLS, "").split(",")):
         name, equals, value = setting.strip().partition("=")
@@ -165,8 +166,19 @@ def _mode(read: _Reader, key: str, *, internal: bool) -> str:
     return mode
 
 
-def _is_name(text: str) -> bool:
-    return 0 < len(text) <= _LONGEST_NAME and "/" not in text and " " not in text
+def is_interface_name(text: str) -> bool:
+    """Whether the kernel gives a link that name. It counts for a `%d`, and the settings of all
+    links are where those of one called `all` would be."""
+    if not text.isprintable() or text in ("", ".", "..", "all", "default"):
+        return False
+    return len(text.encode()) <= _LONGEST_NAME and not set(text) & set(" /:%")
+
+
+def _trusted(read: _Reader, text: str) -> tuple[str, ...]:
+    names = tuple(filter(None, text.split(":")))
+    if not all(map(is_interface_name, names)):
+        raise read.wrong(TRUSTED, "names of interfaces, with `:` between them")
+    return names
 
 
 def _is_prefix(text: str) -> bool:
@@ -174,7 +186,7 @@ def _is_prefix(text: str) -> bool:
 
 
 def _is_mtu(text: str) -> bool:
-    return text.isdigit() and _LEAST_MTU <= int(text) <= _LARGEST_MTU
+    return text.isdecimal() and _LEAST_MTU <= int(text) <= _LARGEST_MTU
 
 
 def _is_sysctl(name: str) -> bool:

@@ -43,8 +43,14 @@ def record_network(database: sqlite3.Connection, kernel_name: str, spec: Network
 
     kernel_name   of the engine (state.paths.Roots)
 
-    Raises NetworkProblem: network-exists, and those of `ipam.choose_pools`.
+    Raises NetworkProblem: name-invalid, network-exists, and those of `ipam.choose_pools`.
     """
+    if not spec.name or " " in spec.name or not spec.name.isprintable():
+        raise NetworkProblem(
+            f"`{spec.name}` cannot be the name of a network",
+            hint="it has no blanks, and at least one character",
+            code="name-invalid",
+        )
     is_default = spec.name == BRIDGE
     network_id = default_id(kernel_name, BRIDGE) if is_default else records.new_id()
     device = get_driver(spec.driver).device_of(network_id, spec)

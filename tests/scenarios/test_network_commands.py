@@ -169,6 +169,13 @@ def test_what_cannot_be_is_said_and_changes_nothing(buoy: Buoy) -> None:
         (("disconnect", "extra", "app-web-1"), "is not on network extra"),
         (("create", "--subnet", "10.79.0.0/24", "again"), "used by network extra"),
         (("create", "--gateway", "10.81.0.1", "again"), "is in none of its subnets"),
+        (("create", ""), "cannot be the name of a network"),
+        (("create", "a b"), "cannot be the name of a network"),
+        (("create", "--ipv6", "--subnet", "fd00:79::%lo/64", "again"), "not a range of addresses"),
+        (("create", "--aux-address", "nas", "again"), "needs a name and an address"),
+        (("create", "-d", "macvlan", "-o", "parent=lo", "again"), "parent cannot be `lo`"),
+        (("create", "-d", "macvlan", "-o", f"parent={'é' * 9}", "again"), "parent cannot be"),
+        (("connect", "--link-local-ip", "fe80::1%eth0", "extra", "app-web-1"), "no link-local"),
     ):
         failed = buoy.run("network", *args, check=False)
         assert failed.exit_code != 0, args

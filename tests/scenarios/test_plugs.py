@@ -148,6 +148,11 @@ ADDRESS = ("--address", "10.9.0.2/24")
         (("web", "--parent", "uplink", "--ipvlan", *ADDRESS), ("this kernel has no ipvlan",)),
         (("web", "--bridge", "uplink", *ADDRESS), ("no-bridge", "--parent uplink")),
         (("web", "--bridge", "wire", "--name", "eth0", *ADDRESS), ("interface-taken",)),
+        (("web", "--bridge", "é" * 9, *ADDRESS), (f"`{'é' * 9}` cannot be the name",)),
+        (("web", "--bridge", "wire", "--name", "all", *ADDRESS), ("`all` cannot be the name",)),
+        (("web", "--bridge", "wire", "--name", "a%d", *ADDRESS), ("`a%d` cannot be the name",)),
+        (("web", "--parent", "lo", *ADDRESS), ("nothing leads on from lo",)),
+        (("web", "--bridge", "wire", "--address", "fe80::1%eth0/64"), ("is not an address with",)),
         (("on_host", "--bridge", "wire", *ADDRESS), ("network-mode",)),
         (
             ("web", "--bridge", "wire", "--vlan", "9", "--mac", "01:2", "--name", "a/b",

@@ -12,7 +12,7 @@ from engine.errors import NetworkProblem
 from engine.kernel import rtnetlink
 from engine.kernel.netlink import NetlinkError
 from engine.network.drivers import bridge
-from engine.network.options import read_bridge_options
+from engine.network.options import is_interface_name, read_bridge_options
 
 TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
@@ -29,6 +29,13 @@ HIGHEST_VLAN = 4094
 def validate(spec: NetworkSpec) -> None:
     """MTU and names are as of bridges; the parent is looked for when the network is made."""
     read_bridge_options(spec.name, spec.options, internal=is_internal(spec))
+    parent = spec.options.get(OPTION_PARENT) or "eth0"
+    if parent == "lo" or not is_interface_name(parent):
+        raise NetworkProblem(
+            f"network {spec.name}: parent cannot be `{parent}`",
+            hint="it is the name of an interface that leads somewhere, as eth0",
+            code="option-invalid",
+        )
 
 
 def is_given(options: Mapping[str, str]) -> bool:
@@ -119,7 +126,7 @@ def _create_parent(host: RouteSocket, network: Network) -> None:
 
 def is_vlan(text: str) -> bool:
     """Whether that is the number of a VLAN."""
-    return text.isdigit() and 0 < int(text) <= HIGHEST_VLAN
+    return text.isdecimal() and 0 < int(text) <= HIGHEST_VLAN
 
 
 def missing(parent: str, user: str) -> NetworkProblem:
