@@ -5,16 +5,19 @@ Source: the D-Bus specification, "Message Protocol" and "Authentication Protocol
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import struct
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ADDRESS = "unix:path=/run/dbus/system_bus_socket"
-_TIMEOUT_S = 10.0
+_TIMEOUT_S = 10.0  # for all that is asked in one go
+_PAUSE_S = 60.0  # after nobody has answered: a command asks of each network, and more than once
 _CALL, _RETURN, _ERROR = 1, 2, 3
 _PATH, _INTERFACE, _MEMBER, _REPLY_SERIAL, _DESTINATION, _SIGNATURE = 1, 2, 3, 5, 6, 8
 _START_BYTES = 16  # of a message, the length of the list of fields included
@@ -23,9 +26,15 @@ _DAEMON = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBu
 
 
 class Bus:
-    """The system bus of this machine. Raises OSError where there is none that answers."""
+    """The system bus of this machine. Raises OSError where there is none that answers, and for a
+    while after that at once."""
+
+    _silent_until_s = 0.0
 
     def __init__(self) -> None:
+        if time.monotonic() < Bus._silent_until_s:
+            raise TimeoutError("timed out")
+        self._until_s = time.monotonic() + _TIMEOUT_S
         address = os.environ.get("DBUS_SYSTEM_BUS_ADDRESS", _ADDRESS)
         self._serial = 0
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
@@ -50,7 +59,12 @@ class Bus:
         """The first value that a method returns, if that is a string, path, number or boolean;
         else "". Raises OSError with what the other side objects to."""
         self._serial += 1
-        self._socket.sendall(_message(self._serial, destination, path, interface, method, given))
+        with self._in_time():
+            message = _message(self._serial, destination, path, interface, method, given)
+            self._socket.sendall(message)
+            return self._answer(method)
+
+    def _answer(self, method: str) -> str | int:
         while True:
             kind, order, fields, body = self._receive()
             if fields.get(_REPLY_SERIAL) != self._serial:
@@ -65,10 +79,19 @@ class Bus:
     def _authenticate(self) -> None:
         user = str(os.geteuid()).encode().hex()
         self._socket.sendall(f"\0AUTH EXTERNAL {user}\r\n".encode())
-        answer = self._socket.recv(512)
+        with self._in_time():
+            answer = self._socket.recv(512)
         if not answer.startswith(b"OK"):
             raise OSError(f"the system bus refuses us: {answer.decode(errors='replace').strip()}")
         self._socket.sendall(b"BEGIN\r\n")
+
+    @contextlib.contextmanager
+    def _in_time(self) -> Iterator[None]:
+        try:
+            yield
+        except TimeoutError:
+            Bus._silent_until_s = time.monotonic() + _PAUSE_S
+            raise
 
     def _receive(self) -> tuple[int, str, dict[int, str | int], bytes]:
         """Kind, byte order, header fields and body of the next message."""
@@ -83,6 +106,11 @@ class Bus:
     def _read(self, size: int) -> bytes:
         found = b""
         while len(found) < size:
+            # what others tell everybody comes by, too, and takes of the time
+            left_s = self._until_s - time.monotonic()
+            if left_s <= 0:
+                raise TimeoutError("timed out")
+            self._socket.settimeout(left_s)
             part = self._socket.recv(size - len(found))
             if not part:
                 raise OSError("the system bus has hung up")

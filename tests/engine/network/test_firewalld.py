@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
+from engine.network import bus as system_bus
 from engine.network.bus import Bus
 from tests.engine.network.test_coexistence import everything_works
 from tests.engine.network.world import NEIGHBOUR, blocked, reached, run
@@ -72,6 +74,24 @@ def _answers() -> bool:
     except OSError:
         return False
     return zone == "public" and "filter_FORWARD" in run("nft", "list", "ruleset")
+
+
+def test_a_bus_that_is_silent_is_waited_for_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(system_bus, "_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(Bus, "_silent_until_s", 0.0)
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path}/bus")
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(f"{tmp_path}/bus")
+        silent.listen()
+        for _ in range(2):
+            with pytest.raises(TimeoutError):
+                Bus()
+        silent.setblocking(False)
+        silent.accept()[0].close()
+        with pytest.raises(BlockingIOError):  # there was no second client
+            silent.accept()
 
 
 @needs_program("dbus-daemon")
