@@ -90,6 +90,8 @@ class _Words:
         target, port = args.target, args.port
         if port == "icmp" and _is_port(target):
             target, port = _HOST, target
+        if not target:
+            raise UsageProblem("there is nothing to trace to", hint="`host`, or whom you mean")
         number, protocol = _read_port(port)
         source = begin.id if begin else _HOST
         return Question(
@@ -97,15 +99,17 @@ class _Words:
             protocol=protocol,
             port=number,
             version=args.version,
-            **self._target(target, source),
+            **self._target(target, source, args.version),
         )
 
-    def _target(self, word: str, source: str) -> dict[str, str]:
+    def _target(self, word: str, source: str, version: int | None) -> dict[str, str]:
         """`target`, and `name` or `address` where it is known by these."""
         if word == _HOST:
             return {"target": _HOST}
         address = _read_address(word)
         if address:
+            if version not in (None, 6 if ":" in address else 4):
+                raise UsageProblem(f"{address} is no IPv{version} address")
             at = source if _is_loopback(address) else self._at(address)
             return {"target": at, "address": address}
         found = self._container(word)
@@ -145,7 +149,7 @@ def _is_loopback(address: str) -> bool:
 
 def _is_port(word: str) -> bool:
     number, _, protocol = word.partition("/")
-    return number.isdigit() and protocol in ("", *_PORTED)
+    return number.isdecimal() and protocol in ("", *_PORTED)
 
 
 def _read_port(word: str) -> tuple[int, Protocol]:
@@ -161,6 +165,11 @@ def _read_address(word: str) -> str:
     """The address that it is, written as the kernel writes it; "": it is none."""
     import ipaddress
 
-    with contextlib.suppress(ValueError):
-        return str(ipaddress.ip_address(word.strip("[]")))
-    return ""
+    try:
+        address = ipaddress.ip_address(word.strip("[]"))
+    except ValueError:
+        return ""
+    if "%" in word or address.is_multicast or address.is_unspecified:
+        hint = "one of a single machine, without `%`"
+        raise UsageProblem(f"no trace leads to the address {address}", hint=hint)
+    return str(address)

@@ -157,7 +157,15 @@ def test_ways_are_told_hop_by_hop(buoy: Buoy, traced: Tracing) -> None:
     ]
 
     assert "there is no container or service `nobody`" in rejected(buoy, "nobody web")
-    assert "`http` is no port" in rejected(buoy, "web proxy http")
+    for words, refusal in (
+        ("web proxy http", "`http` is no port"),
+        ("host ² ²", "`²` is no port"),
+        ("web ff02::1", "no trace leads to the address ff02::1"),
+        ("web fe80::1%eth0", "no trace leads to the address fe80::1%eth0"),
+        ("web 127.0.0.1 80 -6", "127.0.0.1 is no IPv6 address"),
+    ):
+        assert refusal in rejected(buoy, words)
+    traced("host a..b 80", UNROUTED)
     buoy.run("stop", "-t", "0", "apart")
     assert "apart-1 does not run (exited)" in rejected(buoy, "web apart")
     buoy.run("-p", "other", "-f", "other.yaml", "down")

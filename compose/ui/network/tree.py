@@ -80,7 +80,8 @@ class _Tree:
         if not container.is_up:
             return [name, f"({container.status})"]
         addresses = " ".join(one.partition("/")[0] for one in endpoint.addresses)
-        others = [one.network for one in container.endpoints if one is not endpoint]
+        others = dict.fromkeys(one.network for one in container.endpoints)
+        others.pop(endpoint.network)
         more = port_texts(container.ports)
         more += [f"also on {', '.join(others)}"] if others else []
         return [name, addresses, link_text(endpoint), "  ".join(more)]

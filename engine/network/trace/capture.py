@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _ETH_P_ALL, _SO_ATTACH_FILTER, _PACKET_OUTGOING = 0x0003, 26, 4
 _PACKET_BYTES = 2048
+_AT_ONCE = 1000
 # include/uapi/linux/bpf_common.h
 _LOAD_BYTE, _LOAD_HALF, _LOAD_HALF_AFTER = 0x30, 0x28, 0x48
 _HEADER_LENGTH, _AND, _EQUAL, _RETURN = 0xB1, 0x54, 0x15, 0x06
@@ -34,7 +35,7 @@ class Capture:
     """What of a flow comes by in a namespace from now on."""
 
     def __init__(self, place: str, netns_fd: int, flow: Flow) -> None:
-        self._place = place
+        self._place, self._port = place, flow.source_port
         every = socket.htons(_ETH_P_ALL)
         self._socket = socket_in(netns_fd, socket.AF_PACKET, socket.SOCK_DGRAM, every)
         self._socket.setblocking(False)
@@ -51,14 +52,15 @@ class Capture:
         self._socket.close()
 
     def sightings(self) -> Iterator[Sighting]:
-        """Those that have come by since it was last asked."""
-        while True:
+        """Those that have come by since it was last asked: of as many packets as are read in one
+        go, or one who pings without end would have it read without end."""
+        for _ in range(_AT_ONCE):
             try:
                 data, (link, _, kind, *_) = self._socket.recvfrom(_PACKET_BYTES)
             except BlockingIOError:
                 return
             packet = parse_packet(data)
-            if packet is not None:
+            if packet is not None and self._port in (packet.source_port, packet.port):
                 yield Sighting(
                     place=self._place, link=link, outgoing=kind == _PACKET_OUTGOING, packet=packet
                 )

@@ -95,7 +95,7 @@ def _ask_host(name: str, versions: Sequence[int]) -> list[str]:
     for version in versions:
         try:
             infos = socket.getaddrinfo(name, None, families[version], socket.SOCK_STREAM)
-        except socket.gaierror:
+        except (socket.gaierror, UnicodeError):  # the second: it can be no name at all
             continue
         found += [str(info[4][0]) for info in infos]
     return found

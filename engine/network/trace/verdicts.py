@@ -51,6 +51,7 @@ _ADD_MEMBERSHIP, _NO_ENOBUFS, _GROUP_NFTRACE = 1, 5, 9
 _TABLE, _CHAIN, _HANDLE, _KIND, _VERDICT = 1, 2, 3, 4, 5
 _ID, _NETWORK, _TRANSPORT, _POLICY = 6, 8, 9, 16
 _BY_POLICY = 1
+_AT_ONCE = 1000
 _FLAGS_AT = 13  # in the header of TCP
 _ETH_P_IP, _ETH_P_IPV6 = 0x0800, 0x86DD
 _FIRST, _TRACKED, _LAST = -450, -150, 2**31 - 2  # before all; known to conntrack; before it is sent
@@ -104,8 +105,9 @@ class Verdicts:
         self._netlink.close()
 
     def read(self) -> Iterator[Verdict]:
-        """What has been said since it was last asked; of our own table only the barrier's."""
-        while True:
+        """What has been said since it was last asked, as far as it is read in one go; of our own
+        table only the barrier's."""
+        for _ in range(_AT_ONCE):
             try:
                 data = self._listening.recv(1 << 16)
             except BlockingIOError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,13 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.kernel.namespaces import open_own, socket_in
+from engine.network.trace.capture import Capture
 from engine.network.trace.lookup import SERVER, look_up
-from engine.network.trace.packets import parse_packet
+from engine.network.trace.packets import Sender, parse_packet
 from tests.engine.network.world import run
 from tests.marks import needs_root
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from engine.network.trace.facts import Packet
 
 IPV4_ICMP_ERROR = bytes([0x45, *[0] * 8, 1, *[0] * 10, 3, *[0] * 7])
 IPV6_ICMP_ERROR = bytes([0x60, *[0] * 5, 58, *[0] * 33, 1, *[0] * 7])
@@ -34,6 +39,31 @@ IPV6_ICMP_ERROR = bytes([0x60, *[0] * 5, 58, *[0] * 33, 1, *[0] * 7])
 def test_a_packet_is_read_or_it_is_not(nesting: list[bytes], rest: bytes) -> None:
     found = parse_packet(b"".join(nesting) + rest)
     assert found is None or 0 <= found.port <= 65_535
+
+
+@needs_root
+def test_echoes_of_others_are_not_taken_for_ours(host: None) -> None:
+    fd = open_own("net")
+    with (
+        closing(sender(fd)) as ours,
+        closing(sender(fd)) as theirs,
+        closing(Capture("here", fd, ours.flow)) as capture,
+    ):
+        for one in (theirs, ours, theirs):
+            assert one.send() is None
+        seen: list[Packet] = []
+
+        def has_both() -> bool:
+            seen.extend(sighting.packet for sighting in capture.sightings())
+            return {packet.what for packet in seen} == {"echo", "echo reply"}
+
+        assert eventually(has_both)
+    os.close(fd)
+    assert {packet.port for packet in seen} == {ours.flow.source_port}
+
+
+def sender(fd: int) -> Sender:
+    return Sender(fd, "icmp", "127.0.0.1", "127.0.0.1", 0)
 
 
 @pytest.fixture
