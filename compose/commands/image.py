@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
 
+from compose.commands.parsing import Parser
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Sequence
 
     from compose.commands.context import Context
 
@@ -30,13 +32,26 @@ _VERBS = {  # verb -> module with its `add_VERB` and its function
 }
 
 
+class _VerbParser(Parser):
+    """Of one verb: described when it is asked, which spares the modules of all others."""
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str], namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        verb = self.prog.rpartition(" ")[2]
+        describe = getattr(_module(_VERBS[verb]), f"add_{verb}")
+        self.description = describe.__doc__
+        describe(self)
+        return super().parse_known_args(args, namespace)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The verbs of `buoy image`."""
-    verbs = parser.add_subparsers(dest="action", required=True, metavar=" | ".join(_VERBS))
-    for name, module in _VERBS.items():
-        describe = getattr(_module(module), f"add_{name}")
-        one = verbs.add_parser(name, description=describe.__doc__, prog=f"buoy image {name}")
-        describe(one)
+    verbs = parser.add_subparsers(
+        dest="action", required=True, metavar=" | ".join(_VERBS), parser_class=_VerbParser
+    )
+    for name in _VERBS:
+        verbs.add_parser(name, prog=f"buoy image {name}")
 
 
 def run(args: argparse.Namespace, context: Context) -> int | Coroutine[None, None, int]:

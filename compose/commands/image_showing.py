@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,6 @@ from compose.ui.tables import format_size, format_table
 from engine.errors import Problem
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterator
 
     from compose.commands.context import Context
@@ -97,12 +97,21 @@ def _filter(text: str) -> tuple[str, str]:
     kind, equals, value = text.partition("=")
     if not equals or kind not in ("dangling", "label", "before", "since", "reference"):
         raise UsageProblem(f"there is no filter `{text}`", hint=_FILTERS)
+    if kind == "dangling":
+        _is_true(value)
     return kind, value
+
+
+def _is_true(value: str) -> bool:
+    try:
+        return switch(value)
+    except argparse.ArgumentTypeError as error:
+        raise UsageProblem(f"filter dangling: {error}") from None
 
 
 def _takes(context: Context, image: Image, names: tuple[str, str], kind: str, value: str) -> bool:
     if kind == "dangling":
-        return switch(value) == (not image.references)
+        return _is_true(value) == (not image.references)
     if kind == "label":
         key, equals, wanted = value.partition("=")
         labels = image.config.labels

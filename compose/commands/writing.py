@@ -35,7 +35,7 @@ def _replacing(path: str) -> Iterator[BinaryIO]:
     """A new file beside it, which takes its place in the end."""
     directory, name = os.path.split(path)
     half = os.path.join(directory, f".{name}.{os.urandom(4).hex()}")
-    file = _opened(half)
+    file = _opened(half, shown=path)
     try:
         with file:
             yield file
@@ -59,8 +59,9 @@ def _naming_the_disk(path: str) -> Iterator[None]:
         raise told from None
 
 
-def _opened(path: str) -> BinaryIO:
+def _opened(path: str, shown: str = "") -> BinaryIO:
     try:
         return open(path, "wb")
     except OSError as error:
-        raise Problem(f"{path} cannot be written: {error.strerror}", code="output") from None
+        what = f"{shown or path} cannot be written: {error.strerror}"
+        raise Problem(what, code="output") from None

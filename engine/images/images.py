@@ -288,10 +288,7 @@ class Images:
         """`reference` means this image from now on."""
         name = parse_tag(reference)
         if not self._records.add_reference(name, self.get(image_id).id):
-            raise ImageProblem(
-                f"the image {image_id} is not in the store: it cannot be named",
-                code="no-such-image",
-            )
+            raise _not_kept(image_id)
 
     def in_use(self, image_id: str) -> Sequence[str]:
         """Names of the containers made from the image."""
@@ -308,8 +305,11 @@ class Images:
         from engine.images.removing import remove
 
         name = self._own_name(reference)
+        image = self.get(reference)
+        if self._records.image_row(image.id) is None:
+            raise _not_kept(reference)
         with making_room(self._roots.root):
-            return remove(self._store, self.get(reference), reference, name, force=force)
+            return remove(self._store, image, reference, name, force=force)
 
     def prune(self, wanted: PruneFilter, *, every: bool) -> PrunedImages:
         """Remove the images without a name that no container was made from; with `every`, those
@@ -454,3 +454,8 @@ class Images:
     def _updated_at(self, reference: str) -> float:
         row = self._records.find_reference(parse_source(reference).name)
         return time.time() if row is None else float(row["updated_at"])
+
+
+def _not_kept(reference: str) -> ImageProblem:
+    """Of a `rootfs:` directory, and of what has just been removed."""
+    return ImageProblem(f"the image {reference} is not in the store", code="no-such-image")

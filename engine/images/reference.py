@@ -12,11 +12,12 @@ DEFAULT_DOMAIN = "docker.io"
 OFFICIAL = "library/"
 DEFAULT_TAG = "latest"
 _LONGEST_NAME = 255
+_LARGEST_PORT = 65535
 
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
-_DOMAIN = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?")
+_DOMAIN = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::([0-9]+))?")
 _TAG = re.compile(r"[\w][\w.-]{0,127}", re.ASCII)
 _ID = re.compile(r"[0-9a-f]{64}")
 
@@ -116,6 +117,12 @@ def repository_tag(reference: str) -> tuple[str, str]:
     return (reference, "") if parsed is None else (parsed.familiar_name, parsed.tag or "")
 
 
+def is_registry(domain: str) -> bool:
+    """Whether it can be one: HOST[:PORT]."""
+    match = _DOMAIN.fullmatch(domain)
+    return match is not None and int(match[1] or 0) <= _LARGEST_PORT
+
+
 def _split_tag(text: str) -> tuple[str, str | None]:
     name, colon, tag = text.rpartition(":")
     if not colon or "/" in tag:  # no colon, or the one before a port
@@ -141,7 +148,7 @@ def _is_domain(first: str) -> bool:
 def _check(text: str, domain: str, path: str, tag: str | None) -> None:
     if not path.removeprefix(OFFICIAL):
         raise _invalid(text, "the name is missing")
-    if not _DOMAIN.fullmatch(domain):
+    if not is_registry(domain):
         raise _invalid(text, f"{domain!r} is not the name of a registry")
     if path.lower() != path:
         raise _invalid(text, f"the repository name ({path}) must be in lower case")

@@ -60,3 +60,23 @@ services:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_verb_of_images_loads_none_of_the_others(buoy: Buoy) -> None:
+    program = """
+import sys
+from compose.__main__ import main
+main()
+print(*sys.modules, sep="\\n")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, "image", "ls"],
+        env=buoy.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = set(done.stdout.splitlines())
+    assert "compose.commands.image_showing" in loaded
+    assert not loaded & (HEAVY - {"typing"})
+    assert not loaded & {"compose.commands.image_build", "compose.commands.image_archives"}

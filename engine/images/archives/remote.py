@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import urllib3
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, MaxRetryError
 
 from engine.errors import ImageProblem
+from engine.images.registry.http import reason_of, split_url
 from engine.images.registry.proxies import find_proxy
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def is_url(path: str) -> bool:
 @contextlib.contextmanager
 def remote_pieces(url: str) -> Iterator[Iterator[bytes]]:
     """The content. Raises ImageProblem (`download-failed`), in the midst of it as well."""
-    parts = urlsplit(url)
+    parts = split_url(url)
     proxy = find_proxy(parts.scheme, parts.netloc)
     try:
         with urllib3.ProxyManager(proxy) if proxy else urllib3.PoolManager() as pool:
@@ -37,8 +37,8 @@ def remote_pieces(url: str) -> Iterator[Iterator[bytes]]:
                     raise _failed(url, f"the server answers {response.status}")
                 yield response.stream(_PIECE_BYTES, decode_content=False)
     except HTTPError as error:
-        reason = str(getattr(error, "reason", None) or error)
-        raise _failed(url, reason.rpartition(">: ")[2]) from None
+        cause = error.reason if isinstance(error, MaxRetryError) else None
+        raise _failed(url, reason_of(cause or error)) from None
 
 
 def _failed(url: str, why: str) -> ImageProblem:

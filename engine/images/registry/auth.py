@@ -13,7 +13,7 @@ from engine.errors import ImageProblem
 from engine.images.registry.challenge import parse_challenges
 from engine.images.registry.credentials import find_credentials
 from engine.images.registry.errors import refusal
-from engine.images.registry.http import Interrupted, read_body
+from engine.images.registry.http import Interrupted, read_body, split_url
 from engine.images.registry.tokens import Token, known_token, parse_token, remember_token
 from engine.images.registry.waiting import WORTH_IT
 
@@ -197,7 +197,7 @@ class Authenticator:
         """Credentials go to it: it must be as secure as the registry is."""
         realm = challenge.parameters.get("realm", "")
         allowed = ("https", "http") if self._plain else ("https",)
-        if urlsplit(realm).scheme not in allowed:
+        if split_url(realm).scheme not in allowed:
             raise ImageProblem(
                 f"{self._domain} sends us for a token to {realm!r}, which is not secure",
                 code="registry-error",

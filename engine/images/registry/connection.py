@@ -8,7 +8,7 @@ from urllib.parse import urljoin, urlsplit
 from engine.errors import ImageProblem
 from engine.images.registry.credentials import meta_headers
 from engine.images.registry.errors import RegistryUnreachable, refusal
-from engine.images.registry.http import Interrupted, read_some
+from engine.images.registry.http import Interrupted, read_some, split_url
 from engine.images.registry.notices import warnings_of
 from engine.images.registry.waiting import (
     ATTEMPTS,
@@ -100,8 +100,12 @@ class Connection:
             narrow = response.status == 403 and any("insufficient_scope" in c for c in challenges)
             if response.status != 401 and not narrow:
                 return response
-            if not self._authenticator.answer(challenges, authorization):
-                return response
+            try:
+                if not self._authenticator.answer(challenges, authorization):
+                    return response
+            except BaseException:
+                response.close()
+                raise
             read_some(response)
         return self._redirected(method, url, headers, self._authenticator.header(), body)
 
@@ -135,8 +139,9 @@ class Connection:
         A registry behind a proxy that ends TLS takes its own address for plain http: what it
         means is itself. Raises ImageProblem where we would go from TLS to none.
         """
+        split_url(location)
         target = urljoin(url, location)
-        parts, asked = urlsplit(target), urlsplit(url)
+        parts, asked = split_url(target), urlsplit(url)
         if parts.scheme == "http" and asked.scheme == "https" and parts.netloc == asked.netloc:
             return parts._replace(scheme="https").geturl()
         downgraded = parts.scheme == "http" and asked.scheme == "https"

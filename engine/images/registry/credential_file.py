@@ -22,7 +22,7 @@ from engine.images.registry.credentials import (
     docker_config_path,
     is_key_of,
     keys_of,
-    parse_config,
+    read_config,
 )
 
 if TYPE_CHECKING:
@@ -84,8 +84,7 @@ def _edited() -> Iterator[tuple[str, dict[str, Any]]]:
     lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        text = _read(path)
-        config = parse_config(text, path) if text.strip() else {}
+        config = read_config(path)
         before = copy.deepcopy(config)
         yield path, config
         if config != before:
@@ -96,14 +95,6 @@ def _edited() -> Iterator[tuple[str, dict[str, Any]]]:
         ) from None
     finally:
         os.close(lock)
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8") as file:
-            return file.read()
-    except FileNotFoundError:
-        return ""
 
 
 def _replace(path: str, text: str) -> None:

@@ -64,8 +64,8 @@ def is_key_of(key: str, domain: str) -> bool:
 
 def _configs() -> Iterator[Mapping[str, Any]]:
     if text := os.environ.get("DOCKER_AUTH_CONFIG"):
-        yield parse_config(text, "DOCKER_AUTH_CONFIG")
-    yield from map(_read, _paths())
+        yield _parse(text, "DOCKER_AUTH_CONFIG")
+    yield from map(read_config, _paths())
 
 
 def docker_config_path() -> str:
@@ -77,7 +77,7 @@ def docker_config_path() -> str:
 def meta_headers() -> dict[str, str]:
     """Of the `HttpHeaders` of docker's config.json those that registries are sent, as the daemon
     hands them on: X-Meta-*."""
-    headers = _read(docker_config_path()).get("HttpHeaders")
+    headers = read_config(docker_config_path()).get("HttpHeaders")
     if not isinstance(headers, dict):
         return {}
     return {
@@ -97,23 +97,37 @@ def _paths() -> Iterator[str]:
     )
 
 
-def _read(path: str) -> Mapping[str, Any]:
+def read_config(path: str) -> dict[str, Any]:
+    """The JSON object of a file of credentials; empty where that is not there, or empty.
+
+    Raises ImageProblem.
+    """
     try:
-        with open(path, encoding="utf-8") as file:
-            return parse_config(file.read(), path)
+        with open(path, "rb") as file:
+            data = file.read()
     except (FileNotFoundError, NotADirectoryError):
         return {}
+    except OSError as error:
+        raise _unreadable(str(error.strerror), path) from None
+    return _parse(data, path) if data.strip() else {}
 
 
-def parse_config(text: str, where: str) -> dict[str, Any]:
-    """The JSON object of a file of credentials. Raises ImageProblem."""
+def _parse(data: bytes | str, where: str) -> dict[str, Any]:
     try:
-        config = json.loads(text)
+        config = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise ImageProblem(
-            f"registry credentials cannot be read: {error}", where=where, code="credentials"
-        ) from None
-    return config if isinstance(config, dict) else {}
+        raise _unreadable(str(error), where) from None
+    if not isinstance(config, dict):
+        return {}
+    for key in ("auths", "credHelpers"):
+        if not isinstance(config.get(key) or {}, dict):
+            raise _unreadable(f"`{key}` is not an object", where)
+    return config
+
+
+def _unreadable(why: str, where: str) -> ImageProblem:
+    what = f"registry credentials cannot be read: {why}"
+    return ImageProblem(what, where=where, code="credentials")
 
 
 def _from_file(config: Mapping[str, Any], domain: str, path: str) -> Credentials | None:
@@ -131,11 +145,11 @@ def _from_file(config: Mapping[str, Any], domain: str, path: str) -> Credentials
 def _decoded(entry: object) -> Credentials | None:
     if not isinstance(entry, dict):
         return None
-    user, password = entry.get("username") or "", entry.get("password") or ""
+    user, password = _text(entry, "username"), _text(entry, "password")
     if entry.get("auth"):
         try:
             text = base64.b64decode(entry["auth"]).decode()
-        except ValueError:
+        except (ValueError, TypeError):
             raise ImageProblem(
                 "an `auth` of the registry credentials is not base64", code="credentials"
             ) from None
@@ -143,10 +157,14 @@ def _decoded(entry: object) -> Credentials | None:
     found = Credentials(
         user=user,
         password=password.rstrip("\0"),
-        identity_token=entry.get("identitytoken") or "",
-        registry_token=entry.get("registrytoken") or "",
+        identity_token=_text(entry, "identitytoken"),
+        registry_token=_text(entry, "registrytoken"),
     )
     return found if found != Credentials() else None
+
+
+def _text(entry: Mapping[str, Any], key: str) -> str:
+    return str(entry.get(key) or "")
 
 
 def _from_helper(config: Mapping[str, Any], domain: str) -> Credentials | None:

@@ -26,6 +26,7 @@ from engine.images.registry.trust import find_trust, tls_context
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from urllib.parse import SplitResult
 
     from urllib3 import BaseHTTPResponse
 
@@ -65,8 +66,9 @@ class Http:
 
         Raises RegistryUnreachable, ImageProblem (`registry-tls`, `proxy`) or Interrupted.
         """
-        parts = urlsplit(url)
+        parts = split_url(url)
         host = parts.netloc.rpartition("@")[2]
+        _check_headers(headers, host)
         pool = self._pool(parts.scheme, host, parts.hostname or "")
         try:
             return pool.request(
@@ -80,11 +82,11 @@ class Http:
                 timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
             )
         except SSLError as error:
-            raise tls_problem(host, _reason(error)) from None
+            raise tls_problem(host, reason_of(error)) from None
         except (NameResolutionError, NewConnectionError, ConnectTimeoutError, ProxyError) as error:
-            raise RegistryUnreachable(host, _reason(error)) from None
+            raise RegistryUnreachable(host, reason_of(error)) from None
         except HTTPError as error:
-            raise Interrupted(_reason(error)) from None
+            raise Interrupted(reason_of(error)) from None
 
     def _pool(self, scheme: str, host: str, name: str) -> urllib3.PoolManager:
         proxy = find_proxy(scheme, host)
@@ -102,15 +104,35 @@ class Http:
         """The resolver's own patience is tens of seconds; ours is that of a connection."""
         if name in self._resolved:
             return
-        failures: list[OSError] = []
+        failures: list[str] = []
         thread = threading.Thread(target=_look_up, args=(name, failures), daemon=True)
         thread.start()
         thread.join(CONNECT_TIMEOUT_S)
         if thread.is_alive():
             raise RegistryUnreachable(host, "its name is not resolved in time")
         if failures:
-            raise RegistryUnreachable(host, f"its name is not known ({failures[0].strerror})")
+            raise RegistryUnreachable(host, f"its name is not known ({failures[0]})")
         self._resolved.add(name)
+
+
+def split_url(url: str) -> SplitResult:
+    """Its parts. Raises ImageProblem (`invalid-url`) on what servers and users make up."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # looked at only when it is asked for
+    except ValueError as error:
+        raise ImageProblem(f"{url!r} is no address: {error}", code="invalid-url") from None
+    return parts
+
+
+def _check_headers(headers: Mapping[str, str], host: str) -> None:
+    """They hold what token servers and config.json say, which may be secret."""
+    for name, value in headers.items():
+        if not (f"{name}{value}".isascii() and f"{name}{value}".isprintable()):
+            raise ImageProblem(
+                f"{host} cannot be sent what there is for the header {name!r}: it is no plain text",
+                code="registry-error",
+            )
 
 
 def read_body(response: BaseHTTPResponse, limit_bytes: int = LARGEST_ANSWER_BYTES) -> bytes:
@@ -121,7 +143,7 @@ def read_body(response: BaseHTTPResponse, limit_bytes: int = LARGEST_ANSWER_BYTE
             response.drain_conn()
             return data
     except HTTPError as error:
-        raise Interrupted(_reason(error)) from None
+        raise Interrupted(reason_of(error)) from None
     finally:
         response.release_conn()
     raise ImageProblem(f"an answer has more than {limit_bytes} bytes", code="registry-error")
@@ -151,14 +173,16 @@ def _new_pool(proxy: str | None, trust: Trust | None) -> urllib3.PoolManager:
     )
 
 
-def _look_up(name: str, failures: list[OSError]) -> None:
+def _look_up(name: str, failures: list[str]) -> None:
     try:
         socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     except OSError as error:
-        failures.append(error)
+        failures.append(str(error.strerror))
+    except UnicodeError as error:  # what can never be a name: `a..b`
+        failures.append(str(error))
 
 
-def _reason(error: HTTPError) -> str:
+def reason_of(error: Exception) -> str:
     """The cause in a few words: urllib3 wraps it, with the object's repr in front."""
     text = str(error.__cause__ or error.args[-1] if error.args else error)
     return _ERRNO.sub("", text.rpartition(">: ")[2]).strip()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from engine.errors import ImageProblem
 from engine.images.image import silent
-from engine.images.reference import DEFAULT_DOMAIN
+from engine.images.reference import DEFAULT_DOMAIN, is_registry
 from engine.images.registry.credential_file import erase_credentials, store_credentials
 from engine.images.registry.credentials import HUB_HOSTS, Credentials, find_credentials
 from engine.images.registry.errors import wrong_answer
@@ -53,9 +53,20 @@ def log_out(server: str) -> bool:
 
 
 def registry_domain(server: str) -> str:
-    """`https://ghcr.io/v2/` -> ghcr.io; Docker Hub, by any of its names, is docker.io."""
+    """`https://ghcr.io/v2/` -> ghcr.io; Docker Hub, by any of its names, is docker.io.
+
+    Raises ImageProblem (`invalid-registry`).
+    """
     host = (server.partition("://")[2] or server).partition("/")[0]
-    return DEFAULT_DOMAIN if not host or host in HUB_HOSTS else host
+    if not server or host in HUB_HOSTS:
+        return DEFAULT_DOMAIN
+    if not is_registry(host):
+        raise ImageProblem(
+            f"{server!r} is not the name of a registry",
+            hint="it is HOST[:PORT], as in the names of its images",
+            code="invalid-registry",
+        )
+    return host
 
 
 def _try_out(domain: str, credentials: Credentials, progress: Progress) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode
 
 from engine.images.config import parse_object
 from engine.images.registry.errors import wrong_answer
-from engine.images.registry.http import read_body
+from engine.images.registry.http import read_body, split_url
 from engine.images.registry.transport import Transport
 
 if TYPE_CHECKING:
@@ -31,7 +31,10 @@ def list_tags(reference: Reference, progress: Progress) -> tuple[str, ...]:
     for _ in range(_MOST_PAGES):
         response = transport.ask(f"tags/list?{urlencode(query)}", {}, subject=name)
         document = parse_object(read_body(response), lambda why: wrong_answer(transport.host, why))
-        found |= dict.fromkeys(map(str, document.get("tags") or ()))
+        tags = document.get("tags") or []
+        if not isinstance(tags, list):
+            raise wrong_answer(transport.host, "its list of tags is none")
+        found |= dict.fromkeys(map(str, tags))
         query = _next(response)
         if not query:
             break
@@ -41,4 +44,4 @@ def list_tags(reference: Reference, progress: Progress) -> tuple[str, ...]:
 def _next(response: BaseHTTPResponse) -> dict[str, str]:
     """The query of the page that follows, from a Link header; empty after the last."""
     match = _NEXT.search(response.headers.get("Link") or "")
-    return dict(parse_qsl(urlsplit(match[1]).query)) if match else {}
+    return dict(parse_qsl(split_url(match[1]).query)) if match else {}

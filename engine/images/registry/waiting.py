@@ -53,7 +53,7 @@ def parse_retry_after(value: str | None) -> float:
     """Seconds from now, of a Retry-After header: a number of them, or a date."""
     if not value:
         return 0.0
-    if value.strip().isdigit():
+    if value.strip().isdecimal():
         return float(value)
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())

@@ -206,6 +206,8 @@ def test_an_image_that_is_gone_meanwhile_gets_no_name(images: Images, tmp_path: 
     assert not images._records.add_reference("docker.io/library/app:2", image.id)
     with pytest.raises(ImageProblem, match="not in the store"):
         images.tag("rootfs:/", "app:2")
+    with pytest.raises(ImageProblem, match="not in the store"):
+        images.remove("rootfs:/")
     assert images.find("app:2") is None
 
 

@@ -140,3 +140,23 @@ def test_several_challenges_are_told_apart() -> None:
     assert [c.scheme for c in parse_challenges(["Negotiate", "BASIC realm=x"])] == [
         *("negotiate", "basic")
     ]
+
+
+@pytest.mark.parametrize(
+    "document", [{"auths": "x"}, {"credHelpers": ["x"]}, {"auths": {"ghcr.io": {"auth": 5}}}]
+)
+def test_a_file_of_another_shape_is_told(
+    config: Callable[[object], None], document: object
+) -> None:
+    config(document)
+    with pytest.raises(ImageProblem) as caught:
+        find_credentials("ghcr.io")
+    assert caught.value.code == "credentials"
+
+
+def test_a_file_in_no_encoding_that_is_known_is_told(
+    config: Callable[[object], None], tmp_path: Path
+) -> None:
+    (tmp_path / "config.json").write_bytes(b'{"auths": {"\xff": {}}}')
+    with pytest.raises(ImageProblem, match="cannot be read"):
+        find_credentials("ghcr.io")

@@ -45,6 +45,15 @@ def test_a_registry_is_named_in_many_ways(server: str, domain: str) -> None:
     assert registry_domain(server) == domain
 
 
+@pytest.mark.parametrize(
+    "server", ["[::1", "http://", "localhost:99999", "me:secret@localhost", "a b", "../x"]
+)
+def test_what_can_be_no_registry_is_not_asked(server: str) -> None:
+    with pytest.raises(ImageProblem) as caught:
+        log_in(server, "me", PASSWORD)
+    assert caught.value.code == "invalid-registry"
+
+
 def test_what_the_registry_takes_is_kept_for_its_owner_alone(
     registry: Registry, config: Path
 ) -> None:

@@ -674,3 +674,41 @@ def test_a_token_server_that_is_busy_is_asked_again(images: Images, registry: Re
     registry.tokens["repository:a/b:pull"] = "secret"
     registry.faults.append(once("/token", lambda h: h.answer(503), times=2))
     assert images.pull(reference).config.cmd == ("sh",)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "code"),
+    [
+        (302, {"Location": "http://[x/"}, b"", "invalid-url"),
+        (302, {"Location": "http://localhost:99999/"}, b"", "invalid-url"),
+        (401, {"WWW-Authenticate": 'Bearer realm="https://[x/"'}, b"", "invalid-url"),
+        (200, {}, b'{"tags": 5}', "registry-error"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(
+    images: Images,
+    registry: Registry,
+    status: int,
+    headers: dict[str, str],
+    body: bytes,
+    code: str,
+) -> None:
+    registry.faults.append(lambda handler: handler.answer(status, body, headers))
+    with pytest.raises(ImageProblem) as caught:
+        images.tags(f"{registry.host}/a/b")
+    assert caught.value.code == code
+
+
+def test_a_token_that_would_be_a_header_of_its_own_is_not_sent(
+    images: Images, registry: Registry
+) -> None:
+    def forging(handler: Handler) -> bool:
+        if handler.bare_path == "/auth":
+            return handler.answer(200, b'{"token": "a\\r\\nX-Forged: b"}')
+        realm = f'Bearer realm="http://{registry.host}/auth"'
+        return handler.answer(401, b"", {"WWW-Authenticate": realm})
+
+    registry.faults.append(forging)
+    with pytest.raises(ImageProblem, match="no plain text") as caught:
+        images.tags(f"{registry.host}/a/b")
+    assert "Forged" not in str(caught.value)
