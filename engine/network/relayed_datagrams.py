@@ -40,7 +40,11 @@ def receiving(relay: Relay, listener: Listener) -> Callable[[], None]:
                 if not relay.enter():
                     continue
                 info = [one for one in ancillary if one[1] == _IPV6_PKTINFO]
-                session = _Session(relay, listener, client, info, sessions)
+                try:
+                    session = _Session(relay, listener, client, info, sessions)
+                except OSError:  # there is no way to the container now: it is lost
+                    relay.left()
+                    continue
                 sessions[client] = session
             session.send(_room[:size])
 
@@ -63,7 +67,11 @@ class _Session:
         self._relay, self._reserved, self._client = relay, listener.reserved, client
         self._info, self._sessions = info, sessions
         self._inside = listener.connection()
-        self._inside.connect(listener.target)
+        try:
+            self._inside.connect(listener.target)
+        except OSError:
+            self._inside.close()
+            raise
         relay.loop.add_reader(self._inside.fileno(), self._answer)
         self._used_s = time.monotonic()
         relay.loop.call_later(UDP_IDLE_S, self._check)

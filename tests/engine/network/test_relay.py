@@ -20,11 +20,13 @@ from tests.engine.network.world import (
     NEIGHBOUR6,
     NOTHING,
     OUTSIDE_HOST6,
+    PATIENCE_S,
     Box,
     World,
     ask,
     port,
     reached,
+    run,
 )
 from tests.marks import needs_root
 from tests.waiting import eventually
@@ -209,3 +211,16 @@ def test_a_container_that_goes_takes_its_relay_along(world: World, web: Box) -> 
         return ask(None, "tcp", "::1", 8080, patience_s=0.3) == NOTHING
 
     assert eventually(refused)
+
+
+def test_datagrams_without_a_way_are_lost_alone(world: World, web: Box) -> None:
+    """Their relay stays, for the sake of those that have one."""
+    asked = None, "udp", "::1", 8053
+    assert ask(*asked, patience_s=PATIENCE_S).startswith("web ")
+    relay, bridge = relay_pid(), web.record["endpoints"][0]["device"]
+    run("ip", "link", "set", bridge, "down")
+    for _ in range(3):
+        assert ask(*asked, patience_s=0.2) == NOTHING
+    run("ip", "link", "set", bridge, "up")
+    assert eventually(lambda: ask(*asked, patience_s=0.3).startswith("web "))
+    assert relay_pid() == relay
