@@ -12,6 +12,7 @@ from compose.commands import (
     network_repair,
     network_trace,
 )
+from compose.ui.containers import plugged_fields
 from compose.ui.tables import format_table
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from compose.commands.context import Context
     from engine import Engine, Network
 
+_OF_HOST = "host:"
 HELP = "Networks of all projects: list, show, draw, create, connect, disconnect, remove."
 
 
@@ -36,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listing.add_argument("--no-trunc", action="store_true", help="whole ids")
     listing.add_argument("--format", choices=("table", "json"), default="table")
     text = "Show networks as JSON: what is recorded, who is on them, and the bridge as it is."
+    text += f" {_OF_HOST}DEVICE: what was plugged into a device of the host by hand."
     showing = verbs.add_parser("inspect", description=text, prog="buoy network inspect")
     showing.add_argument("names", nargs="+", metavar="NETWORK")
     network_graph.add_arguments(verbs)
@@ -96,14 +99,24 @@ def _fields(network: Network, shown_id: str) -> dict[str, str]:
 def _inspect(args: argparse.Namespace, context: Context) -> int:
     engine = context.engine
     known = {network.name: network for network in engine.networks.list_all()}
-    shown = [_details(engine, known.get(name) or engine.networks.get(name)) for name in args.names]
+    shown = [
+        _of_host(engine, name) or _details(engine, known.get(name) or engine.networks.get(name))
+        for name in args.names
+    ]
     context.console.out(json.dumps(shown, indent=4))
     return 0
 
 
+def _of_host(engine: Engine, name: str) -> dict[str, Any] | None:
+    """What the graph shows as `host:DEVICE`; None where nothing is plugged into that."""
+    device = name.removeprefix(_OF_HOST)
+    plugged = _plugged(engine, device) if device != name else []
+    return {"Name": name, "Device": device, "Plugged": plugged} if plugged else None
+
+
 def _details(engine: Engine, network: Network) -> dict[str, Any]:
-    """In Docker's words; `Observed` and `Faults` are ours: the bridge as the kernel has it, and
-    what is not as it is on record."""
+    """In Docker's words; `Plugged`, `Observed` and `Faults` are ours: interfaces that were plugged
+    into its device by hand, the bridge as the kernel has it, and what is not as it is on record."""
     return {
         "Name": network.name,
         "Id": network.id,
@@ -117,6 +130,7 @@ def _details(engine: Engine, network: Network) -> dict[str, Any]:
         "Attachable": network.attachable,
         "Ingress": False,
         "Containers": _containers(engine, network),
+        "Plugged": _plugged(engine, network.device),
         "Options": dict(network.options),
         "Labels": dict(network.labels),
         "Observed": _observed(engine, network),
@@ -153,6 +167,15 @@ def _containers(engine: Engine, network: Network) -> dict[str, Any]:
             "Published": list(entry.published),
         }
     return found
+
+
+def _plugged(engine: Engine, device: str) -> list[dict[str, Any]]:
+    return [
+        {"Container": container.id, "Name": container.name} | plugged_fields(one)
+        for container in engine.containers.list()
+        for one in container.plugged
+        if device and one.device == device
+    ]
 
 
 def _observed(engine: Engine, network: Network) -> dict[str, Any] | None:

@@ -14,11 +14,10 @@ from compose.ui.tables import format_table
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from typing import Any
 
     from compose.commands.context import Context
     from compose.commands.target import Target
-    from engine import Container, Plugged
+    from engine import Container
 
 HELP = "List containers of the project: those that are up, with -a all."
 STATES = ("paused", "restarting", "removing", "running", "dead", "created", "exited")
@@ -88,21 +87,10 @@ def _json_lines(shown: list[Container], *, full: bool) -> list[str]:
             now_s,
             full=full,
             Exposure=exposure_fields(one, ways),
-            Plugged=[_plugged(plugged) for plugged in one.plugged],
+            Plugged=list(map(format_.plugged_fields, one.plugged)),
         )
         for one in shown
     ]
-
-
-def _plugged(plugged: Plugged) -> dict[str, Any]:
-    return {
-        "Interface": plugged.interface,
-        "Device": plugged.device,
-        "Addresses": list(plugged.addresses),
-        "Gateways": list(plugged.gateways),
-        "MacAddress": plugged.mac_address or "",
-        "DHCP": plugged.dhcp,
-    }
 
 
 def _table(shown: list[Container], *, full: bool, exposure: bool) -> str:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from engine import Container, PublishedPort
+    from engine import Container, Plugged, PublishedPort
 
 COMMAND_WIDTH = 20
 SHORT_ID = 12
@@ -72,6 +72,18 @@ def json_line(container: Container, now_s: float, *, full: bool = False, **furth
 
     fields = _json_fields(container, now_s, full=full) | further
     return json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
+
+
+def plugged_fields(plugged: Plugged) -> dict[str, Any]:
+    """Of an interface that was plugged in by hand, for programs."""
+    return {
+        "Interface": plugged.interface,
+        "Device": plugged.device,
+        "Addresses": list(plugged.addresses),
+        "Gateways": list(plugged.gateways),
+        "MacAddress": plugged.mac_address or "",
+        "DHCP": plugged.dhcp,
+    }
 
 
 def _unpublished(container: Container) -> list[tuple[int, str]]:

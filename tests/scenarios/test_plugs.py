@@ -92,6 +92,12 @@ def test_containers_on_a_bridge_that_is_made_for_them(up: Buoy, lan: Lan) -> Non
     assert re.search("host:wire +wire ", drawn)
     assert re.search("web-1 +10.9.0.3 fd09::3 +eth1 +8080→80 +also on app_default", drawn)
 
+    (shown,) = json.loads(up.run("network", "inspect", "host:wire").stdout)
+    found = {one["Name"]: (one["Interface"], one["Addresses"]) for one in shown["Plugged"]}
+    assert found == {
+        "app-lone-1": ("eth0", ["10.9.0.2/24"]),
+        "app-web-1": ("eth1", ["10.9.0.3/24", "fd09::3/64"]),
+    }
     run("ip", "link", "delete", "wire")
     assert "plug eth1: app-web-1: wire is gone: put right" in up.run("network", "repair").lines
     assert eventually(lambda: inside(up, "lone", "sh", "-c", FETCH.format("10.9.0.3")))
@@ -119,9 +125,8 @@ def test_a_link_on_a_parent_is_a_machine_on_the_lan(up: Buoy, lan: Lan) -> None:
     web = up.run("ps", "-q", "web").stdout.strip()
     state = json.loads(Path(f"{up.roots.run_root}/containers/{web}/state.json").read_text())
     os.kill(state["pid"], signal.SIGKILL)  # the policy restarts it, in the same namespace
-    eventually(lambda: json.loads(up.run("ps", "--format", "json", "web").stdout)["Plugged"])
     with lan.there():
-        eventually(lambda: fetched("192.168.1.77"))
+        assert eventually(lambda: fetched("192.168.1.77"))
     up.run("up", "-d", "--force-recreate", "web")
     assert "office" not in inside(up, "web", "ip", "link")
 
