@@ -26,7 +26,11 @@ _LISTED = {
     "CreatedSince": "CREATED",
     "CreatedAt": "CREATED AT",
     "Size": "SIZE",
+    "Containers": "CONTAINERS",
+    "SharedSize": "SHARED SIZE",
+    "UniqueSize": "UNIQUE SIZE",
 }
+_COUNTED = ("Containers", "SharedSize", "UniqueSize")  # by `system df` alone, as with docker
 _COLUMNS = ("Repository", "Tag", "ID", "CreatedSince", "Size")
 _STEPS = {
     "ID": "IMAGE",
@@ -75,7 +79,7 @@ def _formatted(
     if template == "table":
         lines = [[str(row[column]) for column in columns] for row in rows]
         return format_table([titles[column] for column in columns], lines)
-    from compose.ui.templates import format_rows
+    from compose.ui.templates.rows import format_rows
 
     return format_rows(template, titles, rows)
 
@@ -148,6 +152,7 @@ def _fields(
         "CreatedSince": format_.format_created(image),
         "CreatedAt": image.created,
         "Size": format_size(image.size_bytes),
+        **dict.fromkeys(_COUNTED, "N/A"),
     }
 
 
@@ -166,7 +171,7 @@ def run_inspect(args: argparse.Namespace, context: Context) -> int:
         except Problem as problem:
             problems.append(problem)
     if args.format and args.format != "json":
-        from compose.ui.templates import render
+        from compose.ui.templates.blocks import render
 
         for one in found:
             context.console.out(render(args.format, one))

@@ -53,7 +53,7 @@ def _show(args: argparse.Namespace, context: Context) -> int:
         lines = [list(row.values()) for row in rows(usage, cached)]
         text = format_table(list(_TITLES.values()), lines)
     else:
-        from compose.ui.templates import format_rows
+        from compose.ui.templates.rows import format_rows
 
         text = format_rows(args.format, _TITLES, rows(usage, cached))
     context.console.out(text)

@@ -144,7 +144,7 @@ def test_images_without_use_are_pruned(buoy: Buoy, busybox: Image) -> None:
     buoy.write("compose.yaml", SLEEPER)
     buoy.run("create")
     buoy.run("image", "import", str(busybox_rootfs()), "other:1")
-    buoy.run("image", "import", str(busybox_rootfs()))
+    buoy.run("image", "import", "-m", "another", str(busybox_rootfs()))
     assert buoy.run("image", "prune", check=False, input="n\n").exit_code == 1
     done = buoy.run("image", "prune", "-f")
     assert [line.split(":")[0] for line in done.lines if line] == [
