@@ -8,9 +8,11 @@ from compose.commands.image_changes import parse_filter, say_pruned
 from compose.commands.network_changes import unused_networks
 from compose.ui.asking import agreed
 from compose.ui.tables import format_size
+from engine.errors import Problem
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable, Iterable
 
     from compose.commands.context import Context
     from engine import DiskUsage, PruneFilter
@@ -29,23 +31,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, context: Context) -> int:
-    """0; 1 where the user does not agree."""
+    """0; 1 where the user does not agree. Raises an ExceptionGroup of what could not be removed,
+    after all else is."""
     from engine import observe_disk_usage, prune_cache
 
     wanted = parse_filter(args.filter)
     if not args.force and not agreed(_warning(args)):
         return 1
     usage = observe_disk_usage(context.engine)
-    freed_bytes = _prune_containers(context, usage, wanted)
+    pruning = Pruning(context, wanted)
+    freed_bytes = pruning.containers(usage)
     if args.volumes:
-        freed_bytes += _prune_volumes(context, usage, wanted)
-    _prune_networks(context, wanted)
+        freed_bytes += pruning.volumes(usage)
+    pruning.networks()
     images = context.engine.images.prune(wanted, every=args.all)
     say_pruned(context, images)
     cache = prune_cache(context.engine, unused_since=wanted.until_s)
     _say(context, "Deleted build cache objects:", [one.id[-64:] for one in cache.entries])
     freed_bytes += images.freed_bytes + cache.freed_bytes
     context.console.out(f"Total reclaimed space: {format_size(freed_bytes)}")
+    if pruning.problems:
+        raise ExceptionGroup("what is still there", pruning.problems)
     return 0
 
 
@@ -61,38 +67,59 @@ def _warning(args: argparse.Namespace) -> str:
     return "WARNING! This will remove:\n" + "".join(f"  - {line}\n" for line in lines)
 
 
-def _prune_containers(context: Context, usage: DiskUsage, wanted: PruneFilter) -> int:
-    idle = [
-        (one, size)
-        for one, size in usage.containers
-        if one.status in _IDLE and wanted.takes(one.labels, one.created_at)
-    ]
-    for one, _ in idle:
-        context.engine.containers.remove(one.id)
-    _say(context, "Deleted Containers:", [one.id for one, _ in idle])
-    return sum(size for _, size in idle)
+class Pruning:
+    """Removes one kind after the other. What somebody has begun to use meanwhile is no reason to
+    leave the rest."""
 
+    def __init__(self, context: Context, wanted: PruneFilter) -> None:
+        self._context, self._wanted = context, wanted
+        self.problems: list[Problem] = []
 
-def _prune_volumes(context: Context, usage: DiskUsage, wanted: PruneFilter) -> int:
-    """Those of the containers that have just gone are unused by now."""
-    unused = [
-        (one, size)
-        for one, size in usage.volumes
-        if one.anonymous
-        and not context.engine.containers.users_of_volume(one.name)
-        and wanted.takes(one.labels, one.created_at)
-    ]
-    for one, _ in unused:
-        context.engine.volumes.remove(one.name)
-    _say(context, "Deleted Volumes:", [one.name for one, _ in unused])
-    return sum(size for _, size in unused)
+    def containers(self, usage: DiskUsage) -> int:
+        """Bytes that are free now."""
+        idle = {
+            one.id: size
+            for one, size in usage.containers
+            if one.status in _IDLE and self._wanted.takes(one.labels, one.created_at)
+        }
+        gone = self._removed(idle, self._context.engine.containers.remove)
+        _say(self._context, "Deleted Containers:", gone)
+        return sum(idle[one] for one in gone)
 
+    def volumes(self, usage: DiskUsage) -> int:
+        """The same. Those of the containers that have just gone are unused by now."""
+        engine = self._context.engine
+        unused = {
+            one.name: size
+            for one, size in usage.volumes
+            if one.anonymous
+            and not engine.containers.users_of_volume(one.name)
+            and self._wanted.takes(one.labels, one.created_at)
+        }
+        gone = self._removed(unused, engine.volumes.remove)
+        _say(self._context, "Deleted Volumes:", gone)
+        return sum(unused[one] for one in gone)
 
-def _prune_networks(context: Context, wanted: PruneFilter) -> None:
-    unused = [one for one in unused_networks(context) if wanted.takes(one.labels, one.created_at)]
-    for one in unused:
-        context.engine.networks.remove(one.name, must_exist=False)
-    _say(context, "Deleted Networks:", [one.name for one in unused])
+    def networks(self) -> None:
+        """They take no space."""
+        unused = [
+            one.name
+            for one in unused_networks(self._context)
+            if self._wanted.takes(one.labels, one.created_at)
+        ]
+        gone = self._removed(unused, self._context.engine.networks.remove)
+        _say(self._context, "Deleted Networks:", gone)
+
+    def _removed(self, names: Iterable[str], remove: Callable[[str], None]) -> list[str]:
+        gone = []
+        for name in names:
+            try:
+                remove(name)
+            except Problem as problem:
+                self.problems.append(problem)
+            else:
+                gone.append(name)
+        return gone
 
 
 def _say(context: Context, title: str, names: list[str]) -> None:

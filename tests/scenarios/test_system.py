@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
+from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine import observe_disk_usage
+from compose.commands.context import Context
+from compose.commands.system_prune import Pruning
+from engine import PruneFilter, observe_disk_usage
 from tests.marks import needs_root
 
 if TYPE_CHECKING:
@@ -83,3 +86,19 @@ def test_of_containers_only_those_that_the_filter_takes_are_pruned(
     )
     buoy.run("system", "prune", "-f", "--filter", "label=keep")
     assert buoy.run("ps", "-aq").lines == []
+
+
+def test_what_has_begun_to_run_meanwhile_is_told_after_all_else_is_gone(
+    buoy: Buoy, engine: Engine, busybox: Image
+) -> None:
+    service = "{image: busybox, command: sleep 60, init: true, networks: []}"
+    buoy.write("compose.yaml", f"services: {{other: {service}, web: {service}}}")
+    buoy.run("create")
+    usage = observe_disk_usage(engine)
+    buoy.run("start", "other")
+    roots = {"root": buoy.roots.root, "run_root": buoy.roots.run_root}
+    pruning = Pruning(Context(Namespace(**roots, ansi=None, progress=None)), PruneFilter())
+    pruning.containers(usage)
+    assert [problem.code for problem in pruning.problems] == ["container-running"]
+    assert [one.name for one in engine.containers.list()] == ["app-other-1"]
+    buoy.run("down", "-t", "0")
