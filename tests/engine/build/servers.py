@@ -121,7 +121,7 @@ def serving_repositories(directory: Path) -> Iterator[Repository]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     where = ["--listen=127.0.0.1", f"--port={port}", f"--base-path={directory}"]
-    command = ["git", "daemon", "--export-all", "--reuseaddr", *where, directory]
+    command = ["git", "daemon", "--export-all", "--reuseaddr", *where, str(directory)]
     daemon = subprocess.Popen(command, stderr=subprocess.DEVNULL)  # it tells how it ended
     try:
         assert eventually(lambda: _answers(port))
