@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from engine.build.pruning import prune_cache as prune_cache
     from engine.build.spec import BuildSecret as BuildSecret
     from engine.build.spec import BuildSpec as BuildSpec
+    from engine.build.spec import CacheTarget as CacheTarget
     from engine.containers.containers import Containers as Containers
     from engine.containers.events import Event as Event
     from engine.containers.exec import ExecSpec as ExecSpec
@@ -102,6 +103,7 @@ _HOME = {
     "BuildProblem": "engine.errors",
     "BuildSecret": "engine.build.spec",
     "BuildSpec": "engine.build.spec",
+    "CacheTarget": "engine.build.spec",
     "CacheEntry": "engine.build.contents",
     "CommitSpec": "engine.build.commit",
     "Container": "engine.containers.spec",

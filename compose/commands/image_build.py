@@ -28,8 +28,11 @@ _REPEATED = {
     "--add-host": ("NAME:ADDRESS", "line of /etc/hosts in RUN"),
     "--ulimit": ("NAME=SOFT[:HARD]", "limit in RUN"),
     "--allow": ("ENTITLEMENT", "what RUN may ask for: network.host, security.insecure"),
-    "--cache-from": ("type=local,src=DIRECTORY", "steps that others have run"),
-    "--cache-to": ("type=local,dest=DIRECTORY", "where to write those of this build; mode=max"),
+    "--cache-from": ("REFERENCE|type=local,src=DIRECTORY", "steps that others have run"),
+    "--cache-to": (
+        "REFERENCE|type=inline|type=local,dest=DIRECTORY",
+        "where to write those of this build; mode=max, ignore-error=true",
+    ),
     "--no-cache-filter": ("STAGE", "stage of which every step is run again"),
     "--platform": ("OS/ARCHITECTURE", "this machine's, or it is refused"),
 }
@@ -112,6 +115,7 @@ def _asked(args: argparse.Namespace) -> Iterator[BuildSpec]:
         cache_sources,
         cache_targets,
         epoch_argument,
+        has_inline_cache,
     )
     from compose.source.values import parse_size
     from engine import BuildSpec
@@ -152,6 +156,7 @@ def _asked(args: argparse.Namespace) -> Iterator[BuildSpec]:
             no_cache_stages=tuple(args.no_cache_filter),
             cache_from=cache_sources(args.cache_from),
             cache_to=cache_targets(args.cache_to),
+            inline_cache=has_inline_cache(args.cache_to),
             cache_limit_bytes=cache_limit_bytes(),
         )
 

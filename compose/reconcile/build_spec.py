@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from compose import __version__
 from compose.reconcile import names
 from compose.reconcile.built import check_build_built
-from engine import BuildSecret, BuildSpec
+from compose.source.cache_entries import parse_cache_entry
+from engine import BuildSecret, BuildSpec, CacheTarget
 from engine.errors import Problem
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def build_spec(
         no_cache_stages=build.no_cache_filter,
         cache_from=cache_sources(build.others.get("cache_from") or ()),
         cache_to=cache_targets(build.others.get("cache_to") or ()),
+        inline_cache=has_inline_cache(build.others.get("cache_to") or ()),
         cache_limit_bytes=cache_limit_bytes(),
     )
 
@@ -82,19 +84,33 @@ def epoch_argument() -> dict[str, str]:
 
 
 def cache_sources(entries: Iterable[str]) -> tuple[str, ...]:
-    """Directories of `type=local,src=DIRECTORY`; caches elsewhere are left out."""
-    return tuple(os.path.abspath(one["src"]) for one in _local(entries) if one.get("src"))  # noqa: PTH100
+    """`type=local,src=DIRECTORY` as absolute paths, `[type=registry,ref=]REFERENCE` as references;
+    caches elsewhere are left out."""
+    read = map(parse_cache_entry, entries)
+    return tuple(place for fields in read if (place := _cache_place(fields, "src")))
 
 
-def cache_targets(entries: Iterable[str]) -> dict[str, bool]:
-    """Directories of `type=local,dest=DIRECTORY[,mode=max]`, and whether for all stages."""
-    found = (one for one in _local(entries) if one.get("dest"))
-    return {os.path.abspath(one["dest"]): one.get("mode") == "max" for one in found}  # noqa: PTH100
+def cache_targets(entries: Iterable[str]) -> dict[str, CacheTarget]:
+    """The same for `type=local,dest=DIRECTORY`, with `mode=max` and `ignore-error=true`."""
+    read = map(parse_cache_entry, entries)
+    return {
+        place: CacheTarget(
+            whole=fields.get("mode") == "max", may_fail=fields.get("ignore-error") == "true"
+        )
+        for fields in read
+        if (place := _cache_place(fields, "dest"))
+    }
 
 
-def _local(entries: Iterable[str]) -> list[dict[str, str]]:
-    read = [dict(part.partition("=")[::2] for part in entry.split(",")) for entry in entries]
-    return [fields for fields in read if fields.get("type") == "local"]
+def has_inline_cache(entries: Iterable[str]) -> bool:
+    """Whether one of them is `type=inline`."""
+    return any(parse_cache_entry(entry).get("type") == "inline" for entry in entries)
+
+
+def _cache_place(fields: Mapping[str, str], path: str) -> str | None:
+    if fields.get("type") == "local":
+        return os.path.abspath(fields[path]) if fields.get(path) else None  # noqa: PTH100
+    return fields.get("ref") if fields.get("type") == "registry" else None
 
 
 def cache_limit_bytes() -> int | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compose.errors import NotBuilt
+from compose.source.cache_entries import is_used
 from compose.source.paths import PathTable, below, each
 from compose.source.tree import Map, Mark, Path, Seq, Value, dotted, find
 
@@ -75,13 +76,13 @@ def _of_another_type(tree: Map, path: Path) -> str | None:
 
 
 def _elsewhere(tree: Map, path: Path) -> str | None:
-    """Why a cache of a build does not count: it is no directory."""
+    """Why a cache of a build does not count: it is kept by another service."""
     if len(path) != 4 or path[-1] not in ("cache_from", "cache_to"):
         return None
     entries = find(tree, path)
     listed = entries if isinstance(entries, Seq) else []
-    others = [str(entry) for entry in listed if not str(entry).startswith("type=local,")]
-    return f"is for directories here (type=local), not for `{others[0]}`" if others else None
+    others = [str(entry) for entry in listed if not is_used(str(entry), str(path[-1]))]
+    return f"is not for `{others[0]}`" if others else None
 
 
 def _keys(value: Value, path: Path) -> Iterator[tuple[Path, Mark]]:

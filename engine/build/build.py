@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from engine.build.cache import Cached, StepCache, key_of
-from engine.build.cache_transfer import export_cache, import_cache
+from engine.build.cache_transfer import brief_steps, export_cache, import_cache, push_cache
 from engine.build.checking import remarks
 from engine.build.context import read_dockerfile
 from engine.build.contexts import Contexts
@@ -19,6 +19,7 @@ from engine.build.excerpt import Source
 from engine.build.expander import Expander
 from engine.build.instructions import Run
 from engine.build.job import PREDEFINED_ARGUMENTS, Job
+from engine.build.offers import Offers
 from engine.build.platforms import automatic_arguments, check_native
 from engine.build.progress import Reporter
 from engine.build.pruning import default_limit_bytes, prune_cache
@@ -29,6 +30,7 @@ from engine.build.stage import StageBuilder
 from engine.build.stages import check_sources, find_target, needed_stages
 from engine.build.times import VARIABLE, made_at, parse_epoch
 from engine.errors import Problem
+from engine.images.config import INLINE_CACHE
 from engine.images.platform import host_platform
 from engine.images.reference import parse_reference
 
@@ -93,6 +95,7 @@ class _Build:
         self._debugger = Debugger(look) if look else None
         self._reporter = Reporter(report)
         self._cache = StepCache(engine.db)
+        self._offers = Offers(engine, self._cache)
         self._tasks: dict[int, asyncio.Task[StageState]] = {}
         self._places: dict[str, str] = {}
         self._source: Source | None = None
@@ -122,19 +125,31 @@ class _Build:
         return image
 
     async def _import_cache(self) -> None:
-        for directory in self._spec.cache_from:
-            report = self._reporter.start(f"importing cache from {directory}")
-            count = await import_cache(self._engine, self._cache, directory)
-            report.note(f"{count} steps")
+        for place in self._spec.cache_from:
+            report = self._reporter.start(f"importing cache from {place}")
+            if place.startswith("/"):
+                count = await import_cache(self._engine, self._cache, place)
+                report.note(f"{count} steps")
+            else:
+                await self._offers.open(place, report)
             report.done()
 
     async def _export_cache(self, target: int) -> None:
-        for directory, whole in self._spec.cache_to.items():
-            report = self._reporter.start(f"exporting cache to {directory}")
-            numbers = self._tasks if whole else (target,)
+        for place, how in self._spec.cache_to.items():
+            report = self._reporter.start(f"exporting cache to {place}")
+            numbers = self._tasks if how.whole else (target,)
             chains = [self._tasks[number].result().chain_ids for number in numbers]
-            await export_cache(self._engine, self._cache, directory, chains)
-            report.done()
+            try:
+                if place.startswith("/"):
+                    await export_cache(self._engine, self._cache, place, chains)
+                else:
+                    await push_cache(self._engine, self._cache, place, chains, report)
+            except (Problem, OSError) as error:
+                report.failed(str(error).partition("\n")[0])
+                if not how.may_fail:
+                    raise
+            else:
+                report.done()
 
     def shown(self, error: BaseException) -> BaseException:
         """The error, with the lines of the Dockerfile that it is about."""
@@ -183,6 +198,7 @@ class _Build:
             context=context,
             contexts=contexts,
             cache=self._cache,
+            offers=self._offers,
             reporter=self._reporter,
             arguments=arguments,
             platform=str(platform),
@@ -212,11 +228,13 @@ class _Build:
             "epoch": self._job.epoch_s,
         }
         key = key_of(record)
-        known = self._cache.find(key)
+        known = self._cache.find(key) or await self._offers.take(key, report)
         if known is None:
             known = Cached(chain_id=None, created=made_at(self._job.epoch_s))
             self._cache.add(key, {"step": "image"}, known)
         document = image_document(state, labels, known.created)
+        if self._spec.inline_cache or self._spec.args.get("BUILDKIT_INLINE_CACHE") == "1":
+            document[INLINE_CACHE] = brief_steps(self._cache, state.chain_ids)
         create = self._engine.images.create
         image = await asyncio.to_thread(create, document, state.chain_ids, self._spec.tags)
         report.note(f"writing image {image.id}")

@@ -1,7 +1,8 @@
-"""The build cache of one build in a directory, to be used elsewhere (engine.md D7.4).
+"""The build cache of one build, to be used elsewhere (engine.md D7.4).
 
-`layers.tar` is an OCI archive of images that have the layers, `steps.json` says which step made
-which. `cache_to` writes it, `cache_from` reads it; it is not BuildKit's format.
+In a directory, `layers.tar` is an OCI archive of images that have the layers, and `steps.json` says
+which step made which. `cache_to` writes it, `cache_from` reads it; it is not BuildKit's format.
+What registries have is read by `offers`.
 """
 
 from __future__ import annotations
@@ -12,12 +13,16 @@ import os
 from typing import TYPE_CHECKING
 
 from engine.build.cache import Cached
+from engine.build.origin import told_to
 from engine.errors import BuildProblem, ImageProblem
+from engine.images.cancelling import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
     from engine.build.cache import StepCache
+    from engine.build.progress import StepReport
     from engine.engine import Engine
 
 _LAYERS, _STEPS = "layers.tar", "steps.json"
@@ -59,6 +64,32 @@ async def export_cache(
     with open(half, "w", encoding="utf-8") as file:  # noqa: ASYNC230 - small
         json.dump(steps, file)
     os.rename(half, f"{directory}/{_STEPS}")
+
+
+async def push_cache(
+    engine: Engine,
+    cache: StepCache,
+    reference: str,
+    chains: Sequence[Sequence[str]],
+    report: StepReport,
+) -> None:
+    """Send the same to a registry. Raises ImageProblem."""
+    layers = tuple(dict.fromkeys(chain for one in chains for chain in one))
+    steps = brief_steps(cache, layers)
+    digest = await in_thread(
+        lambda tell: engine.images.push_cache(reference, steps, layers, tell), told_to(report)
+    )
+    report.note(f"writing cache manifest {digest}")
+
+
+def brief_steps(cache: StepCache, chains: Sequence[str]) -> list[dict[str, Any]]:
+    """Those that this build used and that these layers are of, without the names of files."""
+    wanted = (None, *chains)
+    return [
+        {**step, "record": {k: v for k, v in step["record"].items() if k != "files"}}
+        for step in cache.used()
+        if step["chain_id"] in wanted and step["created"]  # others are no steps
+    ]
 
 
 def _write_layers(engine: Engine, path: str, chains: Sequence[Sequence[str]]) -> None:

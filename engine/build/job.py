@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from engine.build.contexts import Contexts
     from engine.build.debugging import Debugger
     from engine.build.instructions import Dockerfile
+    from engine.build.offers import Offers
     from engine.build.progress import Reporter, StepReport
     from engine.build.spec import BuildSpec
     from engine.build.state import StageState
@@ -46,6 +47,7 @@ class Job(Record):
     context: Context
     contexts: Contexts
     cache: StepCache
+    offers: Offers
     reporter: Reporter
     arguments: Mapping[str, str]
     platform: str

@@ -53,6 +53,8 @@ def why(before: Facts | None, now: Facts) -> str | None:
 def _files(before: Facts, now: Facts) -> str | None:
     if before.get("content") == now.get("content"):
         return None
+    if "files" not in before:  # it came from a cache elsewhere
+        return "files changed"
     old, new = _mapping(before, "files"), _mapping(now, "files")
     kinds = (
         ("changed", [path for path in new if path in old and old[path] != new[path]]),

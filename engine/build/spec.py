@@ -17,6 +17,17 @@ class BuildSecret(Record):
     text: str | None = None
 
 
+class CacheTarget(Record):
+    """How the cache of a build is written.
+
+    whole     with all of its stages, or with what the image is made of alone
+    may_fail  whether the build is done all the same where it cannot be written
+    """
+
+    whole: bool = False
+    may_fail: bool = False
+
+
 class BuildSpec(Record):
     """One image to be built from a directory and a Dockerfile.
 
@@ -38,9 +49,10 @@ class BuildSpec(Record):
     ssh                  id -> an agent's socket, or private keys, for RUN --mount=type=ssh; (): the
                          agent of SSH_AUTH_SOCK
     entitlements         what RUN may ask for: network.host, security.insecure
-    cache_from           directories with steps that others have run
-    cache_to             directories to write those of this build to; whether with all of its
-                         stages, or (false) with what the image is made of alone
+    cache_from           steps that others have run: absolute directories, or references of caches
+                         and of images at registries
+    cache_to             where to write those of this build: the same, but for images
+    inline_cache         whether the config of the image has those that it is made of
     platforms            that the image is wanted for; (): this machine's
     no_cache_stages      names of stages of which every step is run again
     cache_limit_bytes    what the build cache may have when the build is done; None: the default
@@ -65,6 +77,7 @@ class BuildSpec(Record):
     entitlements: tuple[str, ...] = ()
     platforms: tuple[str, ...] = ()
     cache_from: tuple[str, ...] = ()
-    cache_to: Mapping[str, bool] = {}
+    cache_to: Mapping[str, CacheTarget] = {}
+    inline_cache: bool = False
     no_cache_stages: tuple[str, ...] = ()
     cache_limit_bytes: int | None = None

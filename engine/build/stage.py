@@ -168,10 +168,10 @@ class StageBuilder:
         key = key_of(step.record)
         place = place_of(job.path, self._stage.name, str(self._step))
         report = job.reporter.start(self._label(instruction.text))
-        cached = self._find(key, report)
+        cached = await self._find(key, report)
         if cached is None:
             async with turn(job.turns, key, lambda: report.note("waiting for another build")):
-                cached = self._find(key, report) or await self._make(
+                cached = await self._find(key, report) or await self._make(
                     key, place, instruction, step, report
                 )
         self.places[place] = key
@@ -179,8 +179,10 @@ class StageBuilder:
             self._changed = self._changed or f"step {self._step}"
         return state.with_layer(cached.chain_id, step.created_by, cached.created)
 
-    def _find(self, key: str, report: StepReport) -> Cached | None:
-        cached = None if self._runs_all else self._job.cache.find(key)
+    async def _find(self, key: str, report: StepReport) -> Cached | None:
+        if self._runs_all:
+            return None
+        cached = self._job.cache.find(key) or await self._job.offers.take(key, report)
         if cached is not None:
             report.cached()
         return cached

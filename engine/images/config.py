@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
+INLINE_CACHE = "buoy.cache.v1"  # a key of ours: the steps of a build that the layers are of
 LARGEST_DOCUMENT_BYTES = 4 * 1024 * 1024  # configs, manifests and indexes (engine.md D2.2)
 _NANOSECONDS = 1_000_000_000
 _TEXTS = ("created", "author", "architecture", "os", "variant")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from engine.images.archives.save import Saved
     from engine.images.image import Progress
+    from engine.images.registry.pull_cache import RemoteCache
     from engine.images.registry.push import Pushed
     from engine.images.removing import PrunedImages, PruneFilter
     from engine.images.source import Source
@@ -174,6 +175,37 @@ class Images:
             )
         with self._store.hold():
             return push(self._store, image, name, progress)
+
+    def open_cache(self, reference: str, progress: Progress = silent) -> RemoteCache:
+        """The steps of builds that a cache or an image at a registry has; its layers stay there.
+
+        Raises ImageProblem: what a registry says, `invalid-cache`, `foreign-cache`.
+        """
+        from engine.images.registry.pull_cache import open_cache
+
+        with self._store.hold():
+            return open_cache(self._store, parse_reference(reference), progress)
+
+    def fetch_cached(self, cache: RemoteCache, chain_id: str, progress: Progress = silent) -> None:
+        """Have a layer of such a cache, and those below it, here. Raises ImageProblem."""
+        from engine.images.assemble import assemble
+
+        with self._store.hold():
+            assemble(self._store, cache.sources(chain_id), progress)
+
+    def push_cache(
+        self,
+        reference: str,
+        steps: Sequence[Mapping[str, object]],
+        chain_ids: Sequence[str],
+        progress: Progress = silent,
+    ) -> str:
+        """Send steps of builds and their layers (each after the one below it) to a registry; the
+        digest of the manifest. Raises ImageProblem."""
+        from engine.images.registry.push_cache import push_cache
+
+        with self._store.hold():
+            return push_cache(self._store, parse_reference(reference), steps, chain_ids, progress)
 
     def tags(self, name: str, progress: Progress = silent) -> Sequence[str]:
         """References to all tags that the registry has of a repository, which `name` is without a

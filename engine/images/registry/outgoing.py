@@ -78,9 +78,11 @@ def layer_blob(store: Store, layer: LayerRow, count: Count) -> Descriptor:
     return _described(store, found[0], "+gzip")
 
 
-def made_manifest(config: bytes, layers: Sequence[Descriptor]) -> bytes:
+def made_manifest(
+    config: bytes, layers: Sequence[Descriptor], config_type: str = OCI_CONFIG
+) -> bytes:
     """An OCI manifest. Source: OCI image-spec manifest.md."""
-    described = config_descriptor(config)
+    described = config_descriptor(config, config_type)
     document = {
         "schemaVersion": 2,
         "mediaType": OCI_MANIFEST,
@@ -90,9 +92,9 @@ def made_manifest(config: bytes, layers: Sequence[Descriptor]) -> bytes:
     return json.dumps(document, separators=(",", ":")).encode()
 
 
-def config_descriptor(config: bytes) -> Descriptor:
-    """Of the config of an image."""
-    return Descriptor(media_type=OCI_CONFIG, digest=sha256(config), size=len(config))
+def config_descriptor(config: bytes, media_type: str = OCI_CONFIG) -> Descriptor:
+    """Of the config of an image, or of an artifact."""
+    return Descriptor(media_type=media_type, digest=sha256(config), size=len(config))
 
 
 def _written(blob: Descriptor) -> dict[str, object]:

@@ -47,10 +47,12 @@ def pull(
 
     Raises ImageProblem; RegistryUnreachable where the registry cannot be talked to.
     """
-    return _Pull(store, reference, progress, platform).run()
+    return Pull(store, reference, progress, platform).run()
 
 
-class _Pull:
+class Pull:
+    """One reference of a registry, and what is fetched by way of it."""
+
     def __init__(
         self,
         store: Store,
@@ -73,7 +75,7 @@ class _Pull:
             self._say(f"Status: Image is up to date for {name}")
             return present
         data, manifest, digest = self._manifest()
-        config = self._config(manifest)
+        config = self._config(manifest.config)
         self._check_platform(config)
         chain = assemble(self._store, self._sources(manifest, config), self._progress)
         image_id = self._store.register(
@@ -130,6 +132,11 @@ class _Pull:
         raise ImageProblem("indexes are nested too deeply", code="invalid-manifest")
 
     def _document(self, selector: str, digest: str | None) -> tuple[bytes, Manifest | Index]:
+        data, content_type = self._raw_document(selector, digest)
+        return data, parse_document(data, content_type)
+
+    def _raw_document(self, selector: str, digest: str | None) -> tuple[bytes, str | None]:
+        """As it is, and the type that the registry says it has."""
         response = self._transport.ask(
             f"manifests/{selector}",
             {"Accept": ", ".join(ACCEPTED)},
@@ -138,10 +145,9 @@ class _Pull:
         data = _whole(response, self._transport.host)
         if digest is not None:
             verify(data, digest, f"the manifest of {self._reference.familiar}")
-        return data, parse_document(data, response.headers.get("Content-Type"))
+        return data, response.headers.get("Content-Type")
 
-    def _config(self, manifest: Manifest) -> bytes:
-        descriptor = manifest.config
+    def _config(self, descriptor: Descriptor) -> bytes:
         if descriptor.size > LARGEST_DOCUMENT_BYTES:
             raise ImageProblem("the image config is too large", code="invalid-image")
         if (kept := self._store.blobs.find(descriptor.digest)) is not None:

@@ -66,14 +66,24 @@ def push(store: Store, image: Image, reference: Reference, progress: Progress) -
     here gets its own. Raises ImageProblem; RegistryUnreachable where the registry cannot be talked
     to.
     """
-    return _Push(store, image, reference, progress).run()
+    return _Push(store, reference, progress).push_image(image)
+
+
+def push_artifact(
+    store: Store,
+    reference: Reference,
+    config: tuple[str, bytes],
+    chain_ids: Sequence[str],
+    progress: Progress,
+) -> str:
+    """Have the registry know layers that are here, and a config of a type of its own, as
+    `reference`; the digest of the manifest. The caller holds the store. Raises as `push` does."""
+    return _Push(store, reference, progress).push_artifact(*config, chain_ids)
 
 
 class _Push:
-    def __init__(
-        self, store: Store, image: Image, reference: Reference, progress: Progress
-    ) -> None:
-        self._store, self._image, self._reference = store, image, reference
+    def __init__(self, store: Store, reference: Reference, progress: Progress) -> None:
+        self._store, self._reference = store, reference
         self._progress = progress
         self._team: SideBySide  # while layers are on their way
         self._mountable = _mountable(store, reference)
@@ -86,17 +96,23 @@ class _Push:
             progress=progress,
         )
 
-    def run(self) -> Pushed:
+    def push_image(self, image: Image) -> Pushed:
         self._transport.voice.say(f"The push refers to repository [{self._reference.name}]")
-        data, media_type = self._send()
+        data, media_type = self._send(image)
         digest = self._put_manifest(data, media_type)
-        self._store.records.confirm_reference(str(self._reference), self._image.id, digest)
+        self._store.records.confirm_reference(str(self._reference), image.id, digest)
         self._transport.voice.say(f"{self._reference.tag}: digest: {digest} size: {len(data)}")
         return Pushed(reference=str(self._reference), digest=digest, size_bytes=len(data))
 
-    def _send(self) -> tuple[bytes, str]:
+    def push_artifact(self, config_type: str, config: bytes, chain_ids: Sequence[str]) -> str:
+        layers = self._send_layers([self._compressed(chain) for chain in chain_ids])
+        self._store.blobs.add(config)
+        self._ensure_there(config_descriptor(config, config_type), _unheard)
+        return self._put_manifest(made_manifest(config, layers, config_type), OCI_MANIFEST)
+
+    def _send(self, image: Image) -> tuple[bytes, str]:
         """All that the manifest names; the manifest, and its type."""
-        kept = kept_manifest(self._store, self._image.manifest_digest)
+        kept = kept_manifest(self._store, image.manifest_digest)
         if kept is not None:
             try:
                 return self._send_kept(kept)
@@ -105,19 +121,19 @@ class _Push:
                     "layers came here in another form than this image had them in: the digest of "
                     "its manifest will be another"
                 )
-        return self._send_made(), OCI_MANIFEST
+        return self._send_made(image), OCI_MANIFEST
 
     def _send_kept(self, kept: KeptManifest) -> tuple[bytes, str]:
         self._send_layers([_Outgoing.known(layer) for layer in kept.layers])
         self._ensure_there(kept.config, _unheard)
         return kept.data, kept.media_type
 
-    def _send_made(self) -> bytes:
-        config = self._store.blobs.read(self._image.id)
-        layers = self._send_layers([self._compressed(chain) for chain in self._image.chain_ids])
+    def _send_made(self, image: Image) -> bytes:
+        config = self._store.blobs.read(image.id)
+        layers = self._send_layers([self._compressed(chain) for chain in image.chain_ids])
         self._ensure_there(config_descriptor(config), _unheard)
         data = made_manifest(config, layers)
-        self._store.records.set_manifest(self._image.id, self._store.blobs.add(data))
+        self._store.records.set_manifest(image.id, self._store.blobs.add(data))
         return data
 
     def _compressed(self, chain: str) -> _Outgoing:

@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine import BuildSpec, build_image
+from engine import BuildSpec, Engine, build_image
+from engine.state.paths import Roots
+from tests.conftest import empty
 from tests.engine.build.archives import archive
 from tests.engine.build.servers import DATA, serving_files, serving_repositories
+from tests.images import busybox_archive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from engine import BuildEvent, Engine, Image
+    from engine import BuildEvent, Image
     from tests.engine.build.servers import Repository, Server
 
 
@@ -54,6 +57,10 @@ class Workshop:
         """The instructions whose step had an event of that kind."""
         return [e.step.partition("] ")[2] for e in self.events if e.kind == kind]
 
+    def cached(self) -> list[str]:
+        """The first words of the steps that were not run."""
+        return [step.partition(" ")[0] for step in self.steps("cached")]
+
     def notes(self) -> list[str]:
         """What was said of steps that were run again."""
         marks = "run again: "
@@ -67,6 +74,16 @@ class Workshop:
 @pytest.fixture
 def workshop(engine: Engine, tmp_path: Path) -> Workshop:
     return Workshop(engine=engine, context=tmp_path)
+
+
+@pytest.fixture
+def elsewhere(workshop: Workshop, engine: Engine) -> Iterator[Workshop]:
+    """The same context, and an engine of another root, which has the base image alone."""
+    roots = Roots(f"{engine.roots.root}/other", f"{engine.roots.run_root}/other")
+    other = Engine(roots)
+    other.images.load(str(busybox_archive()))
+    yield Workshop(engine=other, context=workshop.context)
+    asyncio.run(empty(other))
 
 
 @pytest.fixture

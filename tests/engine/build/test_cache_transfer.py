@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 
-from engine import Engine
+from engine import CacheTarget
 from engine.errors import BuildProblem
-from engine.state.paths import Roots
-from tests.conftest import empty
-from tests.engine.build.conftest import Workshop
-from tests.images import busybox_archive
 from tests.marks import needs_root
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.engine.build.conftest import Workshop
 
 pytestmark = [needs_root, pytest.mark.usefixtures("busybox")]
 
@@ -31,20 +27,6 @@ RUN echo made > /made
 """
 
 
-@pytest.fixture
-def elsewhere(workshop: Workshop, engine: Engine) -> Iterator[Workshop]:
-    """The same context, and an engine of another root."""
-    roots = Roots(f"{engine.roots.root}/other", f"{engine.roots.run_root}/other")
-    other = Engine(roots)
-    other.images.load(str(busybox_archive()))
-    yield Workshop(engine=other, context=workshop.context)
-    asyncio.run(empty(other))
-
-
-def cached(workshop: Workshop) -> list[str]:
-    return [step.partition(" ")[0] for step in workshop.steps("cached")]
-
-
 @pytest.mark.parametrize(
     ("whole", "kept"), [(True, ["RUN", "COPY", "COPY", "RUN"]), (False, ["COPY", "COPY", "RUN"])]
 )
@@ -53,11 +35,11 @@ def test_steps_of_another_engine_are_not_run_again(
 ) -> None:
     workshop.write({"a": "a", ".dockerignore": "cache"})
     place = str(tmp_path / "cache")
-    first = workshop.build(TEXT, cache_to={place: whole})
+    first = workshop.build(TEXT, cache_to={place: CacheTarget(whole=whole)})
     assert [image.id for image in workshop.engine.images.list()].count(first.id) == 1
     assert len(workshop.engine.images.list()) == 2
     assert elsewhere.build(TEXT, cache_from=(place,)).id != ""
-    assert sorted(cached(elsewhere)) == sorted(kept)
+    assert sorted(elsewhere.cached()) == sorted(kept)
     assert len(elsewhere.engine.images.list()) == 2
 
 
