@@ -168,8 +168,8 @@ def unused_networks(context: Context) -> list[Network]:
     """Networks that no container has; one that is stopped needs its, too."""
     engine = context.engine
     needed = set()
-    for container in engine.containers.list():
-        for endpoint in engine.containers.spec(container.id).endpoints:
+    for _, spec in engine.containers.list_with_specs():
+        for endpoint in spec.endpoints:
             found = engine.networks.find(endpoint.network)
             needed.add(found.id if found else "")
     return [one for one in engine.networks.list() if one.id not in needed]

@@ -46,7 +46,7 @@ def look(context: Context) -> Topology:
     from engine import observe_topology
 
     engine = context.engine
-    containers = [(found, engine.containers.spec(found.id)) for found in engine.containers.list()]
+    containers = engine.containers.list_with_specs()
     return observe_topology(engine.roots, engine.networks.list(), containers)
 
 

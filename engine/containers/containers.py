@@ -102,6 +102,16 @@ class Containers:
             if not wanted or wanted <= json.loads(row["labels"]).items()
         ]
 
+    def list_with_specs(self) -> builtins.list[tuple[Container, ContainerSpec]]:
+        """All containers with what they were made from, as of one moment."""
+        from engine.containers.starting import load_spec
+
+        rows = self.db.execute("SELECT * FROM containers ORDER BY created_at, name").fetchall()
+        return [
+            (observe_container(self.roots, row), load_spec(row["spec"], name=row["name"]))
+            for row in rows
+        ]
+
     def find(self, name_or_id: str) -> Container | None:
         """By name, id, or a prefix of an id that is the only one."""
         row = find_row(self.db, name_or_id)

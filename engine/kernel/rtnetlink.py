@@ -148,14 +148,20 @@ class RouteSocket(NetlinkSocket):
             self.socket.setsockopt(SOL_NETLINK, NETLINK_GET_STRICT_CHK, 0)
         return [Address(body) for body in bodies if body[0] in (socket.AF_INET, socket.AF_INET6)]
 
-    def route_to(self, address: str) -> Route | None:
-        """By which route the host would send to an address; None where it would not send, and
-        for its own addresses."""
+    def choose_route(self, address: str) -> bytes:
+        """How the kernel would send to an address: a route of any kind, as a message. Raises
+        NetlinkError where it would not: ENETUNREACH, EHOSTUNREACH, EACCES, EINVAL."""
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         packed = socket.inet_pton(family, address)
         body = _ROUTE.pack(family, 8 * len(packed), *[0] * 7) + attribute(RTA_DST, packed)
+        (found,) = self.dump(RTM_GETROUTE, body, flags=0)
+        return found
+
+    def route_to(self, address: str) -> Route | None:
+        """By which route the host would send to an address; None where it would not send, and
+        for its own addresses."""
         try:
-            (found,) = self.dump(RTM_GETROUTE, body, flags=0)
+            found = self.choose_route(address)
         except NetlinkError as error:
             if error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL):
                 return None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ADDRESS = "unix:path=/run/dbus/system_bus_socket"
-_TIMEOUT_S = 10.0  # for all that is asked in one go
+_TIMEOUT_S = 5.0  # for all that is asked in one go
 _PAUSE_S = 60.0  # after nobody has answered: a command asks of each network, and more than once
 _CALL, _RETURN, _ERROR = 1, 2, 3
 _PATH, _INTERFACE, _MEMBER, _REPLY_SERIAL, _DESTINATION, _SIGNATURE = 1, 2, 3, 5, 6, 8
