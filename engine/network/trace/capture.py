@@ -59,6 +59,8 @@ class Capture:
                 data, (link, _, kind, *_) = self._socket.recvfrom(_PACKET_BYTES)
             except BlockingIOError:
                 return
+            except UnicodeDecodeError:  # by a link whose name is no text: Python has lost it
+                continue
             packet = parse_packet(data)
             if packet is not None and self._port in (packet.source_port, packet.port):
                 yield Sighting(

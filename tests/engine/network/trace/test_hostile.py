@@ -13,9 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.kernel.namespaces import open_own, socket_in
+from engine.network.topology.routes import default_routes
 from engine.network.trace.capture import Capture
 from engine.network.trace.lookup import SERVER, look_up
 from engine.network.trace.packets import Sender, parse_packet
+from engine.network.trace.route import FoundRoute, find_route
 from tests.engine.network.world import run
 from tests.marks import needs_root
 from tests.waiting import eventually
@@ -60,6 +62,33 @@ def test_echoes_of_others_are_not_taken_for_ours(host: None) -> None:
         assert eventually(has_both)
     os.close(fd)
     assert {packet.port for packet in seen} == {ours.flow.source_port}
+
+
+@needs_root
+@pytest.mark.parametrize("name", [b"\xff\xfe", "é\u2003".encode(), b"a\x1cb"])
+def test_a_link_may_be_called_anything(host: None, name: bytes) -> None:
+    run("ip", "link", "add", os.fsdecode(name), "type", "bridge")
+    run("ip", "address", "add", "10.7.0.1/24", "dev", os.fsdecode(name))
+    run("ip", "link", "set", os.fsdecode(name), "up")
+    run("ip", "route", "add", "default", "dev", os.fsdecode(name))
+    known = ("10.7.0.9", "lladdr", "02:00:00:00:00:01", "dev", os.fsdecode(name))
+    run("ip", "neighbour", "add", *known)
+    shown = name.decode(errors="replace")
+    assert default_routes(threading.get_native_id())[4] == {shown}
+    fd = open_own("net")
+    try:
+        route = find_route(fd, "198.51.100.1")
+        assert isinstance(route, FoundRoute)
+        assert route.link == shown
+        with (
+            closing(Sender(fd, "icmp", "10.7.0.1", "10.7.0.9", 0)) as sender,
+            closing(Capture("here", fd, sender.flow)) as capture,
+        ):
+            assert sender.send() is None
+            seen = [] if "\N{REPLACEMENT CHARACTER}" in shown else [shown]
+            assert [one.link for one in capture.sightings()] == seen
+    finally:
+        os.close(fd)
 
 
 def sender(fd: int) -> Sender:
