@@ -16,43 +16,30 @@ import os
 import stat
 
 from engine.images import tar
+from engine.images.members import (
+    LONGEST_PATH,
+    MOST_LINKS,
+    Refused,
+    clean_name,
+    components,
+    device_of,
+    set_attributes,
+    set_attributes_by_name,
+    time_of,
+    write_content,
+)
 from engine.kernel.openat2 import open_in_root
 from engine.kernel.removal import remove_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Protocol
-
     from engine.images.tar import Entry, TarReader
-
-    class Members(Protocol):
-        """What members are read from: a TarReader, or what reads a tree as one does."""
-
-        def __iter__(self) -> Iterator[Entry]: ...
-
-        def data(self) -> Iterator[bytes]: ...
-
 
 WHITEOUT = b".wh."
 OPAQUE = b".wh..wh..opq"
 _RESERVED = b".wh..wh."  # aufs leftovers, such as .wh..wh.plnk
-_LONGEST_PATH = 4096
-_LARGEST_XATTR = 64 * 1024
-MOST_LINKS = 40  # symlinks followed in one path, as in the kernel
-_LAST_TIME_NS = (1 << 40) * 1_000_000_000
 _DIRECTORY_FLAGS = os.O_PATH | os.O_DIRECTORY
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-KEPT_XATTRS = (b"user.", b"security.capability", b"system.posix_acl_")
-
-
-class Refused(Exception):
-    """A member that must not be unpacked, or cannot be. `code` is that of the Problem."""
-
-    def __init__(self, entry: Entry, why: str, code: str = "hostile-archive") -> None:
-        name = entry.name.decode(errors="backslashreplace")
-        super().__init__(f"{name!r}: {why}")
-        self.code = code
 
 
 class Limits:
@@ -93,7 +80,7 @@ class Applier:
     def apply(self, entry: Entry, reader: TarReader) -> None:
         """Apply one member. Raises Refused, or OSError where the file system will not."""
         self._count(entry)
-        path = _clean(entry)
+        path = clean_name(entry, entry.name)
         if not path:
             return
         parent, _, name = path.rpartition(b"/")
@@ -225,7 +212,7 @@ class Applier:
         self.implied.discard(_here(name))
         fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            self._attributes(entry, fd)
+            set_attributes(entry, fd, self.warnings)
         finally:
             os.close(fd)
         self._times[_here(name)] = time_of(entry)
@@ -307,96 +294,25 @@ class Applier:
             self._file(entry, name, reader)
             return
         if entry.type == tar.SYMLINK:
-            if not entry.link or len(entry.link) >= _LONGEST_PATH:
+            if not entry.link or len(entry.link) >= LONGEST_PATH:
                 raise Refused(entry, "a symbolic link of no usable length", code="invalid-layer")
             os.symlink(entry.link, name)
         elif entry.type == tar.FIFO:
             os.mkfifo(name, 0o600)
         else:
             kind = stat.S_IFCHR if entry.type == tar.CHARACTER else stat.S_IFBLK
-            os.mknod(name, kind | 0o600, _device(entry))
-        self._attributes_by_name(entry, name)
+            os.mknod(name, kind | 0o600, device_of(entry))
+        set_attributes_by_name(entry, name, self.warnings)
 
     def _file(self, entry: Entry, name: bytes, reader: TarReader) -> None:
         fd = os.open(name, _CREATE, 0o600)
         try:
             write_content(fd, entry, reader)
-            self._attributes(entry, fd)
+            set_attributes(entry, fd, self.warnings)
             mtime_ns = time_of(entry)
             os.utime(fd, ns=(mtime_ns, mtime_ns))
         finally:
             os.close(fd)
-
-    # Attributes: owner first, since a change of owner clears capabilities and setuid bits
-
-    def _attributes(self, entry: Entry, fd: int) -> None:
-        os.fchown(fd, *_owner(entry))
-        if entry.xattrs:
-            self._set_xattrs(entry, fd)
-        os.fchmod(fd, entry.mode)
-
-    def _attributes_by_name(self, entry: Entry, name: bytes) -> None:
-        uid, gid = _owner(entry)
-        os.chown(name, uid, gid, follow_symlinks=False)
-        if entry.xattrs:
-            self._set_xattrs(entry, name)
-        if entry.type != tar.SYMLINK:
-            os.chmod(name, entry.mode)
-        mtime_ns = time_of(entry)
-        os.utime(name, ns=(mtime_ns, mtime_ns), follow_symlinks=False)
-
-    def _set_xattrs(self, entry: Entry, target: int | bytes) -> None:
-        for key, value in entry.xattrs.items():
-            if key.startswith((b"trusted.overlay.", b"user.overlay.")):
-                raise Refused(entry, f"it sets {key.decode(errors='replace')}")
-            if len(value) > _LARGEST_XATTR:
-                raise Refused(entry, f"an extended attribute of {len(value)} bytes")
-            if key.startswith(KEPT_XATTRS):
-                self._set_xattr(target, key, value)
-            else:
-                self.warnings.add(f"{key.decode(errors='replace')} attributes were left out")
-
-    def _set_xattr(self, target: int | bytes, key: bytes, value: bytes) -> None:
-        try:
-            if isinstance(target, int):
-                os.setxattr(target, key, value)
-            else:
-                os.setxattr(target, key, value, follow_symlinks=False)
-        except OSError as error:
-            if error.errno not in (errno.ENOTSUP, errno.EPERM):
-                raise
-            self.warnings.add(f"{key.decode(errors='replace')} could not be set")
-
-
-def _clean(entry: Entry) -> bytes:
-    return clean_name(entry, entry.name)
-
-
-def clean_name(entry: Entry, name: bytes) -> bytes:
-    """`./a//b/../c` -> `a/c`; refused where `..` leads above the root."""
-    parts: list[bytes] = []
-    for part in name.split(b"/"):
-        if part == b"..":
-            if not parts:
-                raise Refused(entry, "it leads out of the layer (breakout)")
-            parts.pop()
-        elif part not in (b"", b"."):
-            parts.append(part)
-    cleaned = b"/".join(parts)
-    if len(cleaned) >= _LONGEST_PATH or any(len(part) > 255 for part in parts):
-        raise Refused(entry, "the name is too long", code="invalid-layer")
-    return cleaned
-
-
-def components(path: bytes) -> list[bytes]:
-    """Like `clean_name` for the target of a symlink: above the root is the root."""
-    parts: list[bytes] = []
-    for part in path.split(b"/"):
-        if part == b"..":
-            del parts[-1:]
-        elif part not in (b"", b"."):
-            parts.append(part)
-    return parts
 
 
 def _here(name: bytes) -> bytes:
@@ -414,45 +330,3 @@ def _same_file(name: bytes, found: os.stat_result) -> bool:
         return os.path.samestat(os.lstat(name), found)
     except FileNotFoundError:
         return False
-
-
-def _owner(entry: Entry) -> tuple[int, int]:
-    if not (0 <= entry.uid < 2**32 - 1 and 0 <= entry.gid < 2**32 - 1):
-        raise Refused(entry, f"the owner {entry.uid}:{entry.gid} is out of range")
-    return entry.uid, entry.gid
-
-
-def _device(entry: Entry) -> int:
-    major, minor = entry.device
-    if not (0 <= major < 1 << 12 and 0 <= minor < 1 << 20):  # include/linux/kdev_t.h
-        raise Refused(entry, f"the device {major}:{minor} is out of range")
-    return os.makedev(major, minor)
-
-
-def time_of(entry: Entry) -> int:
-    """Within what the system call takes; the file system clamps further by itself."""
-    return max(-_LAST_TIME_NS, min(entry.mtime_ns, _LAST_TIME_NS))
-
-
-def write_content(fd: int, entry: Entry, members: Members) -> None:
-    """The data of the present member into an empty file, its holes left out."""
-    if entry.extents is None:
-        for piece in members.data():
-            _write(fd, piece)
-        return
-    os.ftruncate(fd, entry.length)
-    pieces = members.data()
-    piece = b""
-    for offset, size in entry.extents:
-        os.lseek(fd, offset, os.SEEK_SET)
-        left = size
-        while left:
-            piece = piece or next(pieces)
-            _write(fd, piece[:left])
-            left, piece = left - min(left, len(piece)), piece[left:]
-
-
-def _write(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]

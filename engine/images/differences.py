@@ -7,7 +7,8 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from engine.images.apply import WHITEOUT, clean_name
+from engine.images.apply import WHITEOUT
+from engine.images.members import clean_name
 from engine.images.tar import FILE, TarReader
 from engine.kernel.openat2 import open_in_root
 

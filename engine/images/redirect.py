@@ -14,8 +14,8 @@ import stat
 from typing import TYPE_CHECKING
 
 from engine.errors import ImageProblem
-from engine.images.apply import MOST_LINKS, components
 from engine.images.lowers import is_hidden, mode_of, opened_beneath, read_link
+from engine.images.members import MOST_LINKS, components
 from engine.kernel.removal import remove_tree
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ import io
 import json
 import os
 
-from engine.images.apply import Applier, Limits, Refused
+from engine.images.apply import Applier, Limits
 from engine.images.confinement import confine
+from engine.images.members import Refused
 from engine.images.tar import BadArchive, TarReader
 from engine.kernel import process
 

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from engine.images.apply import Members
+    from engine.images.members import Members
     from engine.images.tar import Entry
 
 _ZEROS = bytes(1024 * 1024)

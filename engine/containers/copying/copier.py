@@ -19,7 +19,7 @@ from engine.containers.copying.refusals import CopyRefused
 from engine.containers.copying.sides import Side, find_source, find_target
 from engine.containers.copying.view import open_view
 from engine.containers.copying.writing import Manner, TreeWriter
-from engine.images.apply import Refused
+from engine.images.members import Refused
 from engine.images.tar import BadArchive, TarReader
 from engine.kernel import capabilities, process
 

@@ -13,7 +13,7 @@ import stat
 from engine.containers.copying.refusals import CopyRefused
 from engine.containers.copying.sides import kernels_own
 from engine.images import tar
-from engine.images.apply import KEPT_XATTRS
+from engine.images.members import KEPT_XATTRS
 from engine.images.tar import Entry
 
 TYPE_CHECKING = False

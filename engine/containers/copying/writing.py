@@ -14,14 +14,14 @@ import stat
 from engine.containers.copying.refusals import CopyRefused
 from engine.containers.copying.sides import kernels_own
 from engine.images import tar
-from engine.images.apply import KEPT_XATTRS, clean_name, time_of, write_content
+from engine.images.members import KEPT_XATTRS, clean_name, time_of, write_content
 from engine.kernel.openat2 import open_beneath, open_in_root, open_inside
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from engine.images.apply import Members
+    from engine.images.members import Members
     from engine.images.tar import Entry
 
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY
