@@ -14,6 +14,7 @@ from tests.engine.images.registry import Registry
 from tests.engine.images.tars import build, file, tar
 from tests.images import busybox_rootfs
 from tests.marks import needs_root
+from tests.scenarios.conftest import COMMAND
 
 if TYPE_CHECKING:
     from engine import Engine
@@ -192,3 +193,23 @@ def test_what_is_damaged_is_told_and_repaired(buoy: Buoy, engine: Engine) -> Non
         assert done.lines[-1] == f"{reference}: repaired"
         assert f"blob sha256:{largest.name} is not what its digest says" in done.stdout
         assert (Path(image.lowers[0]) / "b").read_text() == "b"
+
+
+def test_an_archive_may_come_from_a_file_that_is_standard_input(
+    buoy: Buoy, busybox_tar: Path
+) -> None:
+    """As in `docker load < image.tar`."""
+
+    def load(path: str) -> subprocess.CompletedProcess[str]:
+        with Path(path).open() as file:
+            return subprocess.run(
+                [COMMAND, "image", "load", "-q"],
+                env=buoy.environment,
+                stdin=file,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+
+    assert load(str(busybox_tar)).stdout == "Loaded image: busybox:latest\n"
+    assert "standard input is not an archive: empty" in load("/dev/null").stderr

@@ -52,8 +52,16 @@ def opened(path: str, temporary: str) -> Iterator[Files]:
         return
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(stream(path))
-        plain = _is_plain_tar(source)
-        yield _Tar(path if plain else stack.enter_context(_spooled(source, temporary)), path)
+        if _is_plain_tar(source):
+            place = path if path != "-" else f"/proc/self/fd/{source.fileno()}"
+        else:
+            place = stack.enter_context(_spooled(source, temporary))
+        yield _Tar(place, name_of(path))
+
+
+def name_of(path: str) -> str:
+    """What a message calls it."""
+    return "standard input" if path == "-" else path
 
 
 @contextlib.contextmanager
@@ -76,7 +84,7 @@ def pieces_of(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _is_plain_tar(file: BinaryIO) -> bool:
-    if not file.seekable():
+    if not file.seekable() or file.tell():
         return False
     start = file.read(512)
     file.seek(0)

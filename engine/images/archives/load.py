@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine.errors import ImageProblem
 from engine.images.archives import docker_archive, oci_layout
-from engine.images.archives.files import opened, pieces_of, stream
+from engine.images.archives.files import name_of, opened, pieces_of, stream
 from engine.images.archives.remote import is_url, remote_pieces
 from engine.images.digest import chain_id
 from engine.images.platform import host_platform
@@ -29,7 +29,7 @@ def load(store: Store, path: str, progress: Progress) -> list[str]:
         if files.has(oci_layout.INDEX):
             return list(oci_layout.load_oci_layout(store, files, progress))
     raise ImageProblem(
-        f"{path} is neither a docker-archive nor an OCI layout",
+        f"{name_of(path)} is neither a docker-archive nor an OCI layout",
         hint="the tar of a root filesystem is taken by `buoy image import`",
         code="invalid-archive",
     )
@@ -75,8 +75,7 @@ def import_tar(
                     )
     for warning in unpacked.warnings:
         progress(path, warning, None, None)
-    source = "standard input" if path == "-" else path
-    comment = message or f"Imported from {source}"
+    comment = message or f"Imported from {name_of(path)}"
     return store.create(_document(comment, config), (chain,), references)
 
 
