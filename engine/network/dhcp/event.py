@@ -40,12 +40,24 @@ def main(directory: str, record: str, interface: str) -> int:
         if link is not None:
             _change_address(kernel, link.index, read_lease_in(directory), lease)
             fixed = _default_routes(record)
-            if lease is not None and lease.gateway and not any(one["plugged"] for one in fixed):
-                kernel.send([rtnetlink.default_route(lease.gateway, link.index, replaces=True)])
-            else:
+            wanted = lease.gateway if lease else ""
+            if any(one["plugged"] for one in fixed) or not _lead(kernel, wanted, link.index):
                 _restore(kernel, fixed)
     write_lease(directory, lease)
     return 0
+
+
+def _lead(kernel: RouteSocket, gateway: str, index: int) -> bool:
+    """Whether there is a default route now; none where the server names nobody that is near."""
+    if not gateway:
+        return False
+    try:
+        kernel.send([rtnetlink.default_route(gateway, index, replaces=True)])
+    except NetlinkError as error:
+        if error.errno not in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EINVAL):
+            raise
+        return False
+    return True
 
 
 def parse_lease(environment: Mapping[str, str]) -> Lease | None:
