@@ -94,7 +94,7 @@ def _objections(args: argparse.Namespace) -> list[str]:
         and not 0 < args.vlan <= _HIGHEST_VLAN,
         "nothing leads on from lo": args.parent == "lo",
         f"`{args.mac}` is not a MAC address of one machine": args.mac
-        and not _MAC.fullmatch(args.mac),
+        and not (_MAC.fullmatch(args.mac) and args.mac.strip("0:")),
     }
     device = f"{args.parent}.{args.vlan}" if args.parent and args.vlan is not None else args.parent
     names = filter(None, (args.name, args.bridge, device))
@@ -110,10 +110,14 @@ def _address_objections(address: str, gateway: str) -> list[str]:
         return [f"`{address}` is not an address with a prefix length, as 10.1.2.3/24"]
     if "/" not in address:
         return [f"`{address}` has no prefix length, as {address}/24"]
+    if found.ip.is_multicast or found.ip.is_loopback or found.ip.is_unspecified:
+        return [f"`{address}` cannot be the address of an interface"]
     if not gateway:
         return []
     try:
         inside = ipaddress.ip_address(gateway.replace("%", "%%")) in found.network
     except ValueError:
         return [f"`{gateway}` is not an address"]
-    return [] if inside else [f"the gateway {gateway} is not in {found.network}"]
+    if not inside:
+        return [f"the gateway {gateway} is not in {found.network}"]
+    return [f"{gateway} cannot be its own gateway"] if gateway == str(found.ip) else []

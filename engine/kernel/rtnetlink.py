@@ -130,7 +130,7 @@ class RouteSocket(NetlinkSocket):
         try:
             bodies = self.dump(RTM_GETLINK, _link() + text(IFLA_IFNAME, name), flags=0)
         except NetlinkError as error:
-            if error.errno == errno.ENODEV:
+            if error.errno in (errno.ENODEV, errno.ERANGE):  # the second: too long for a name
                 return None
             raise
         return Link(bodies[0])

@@ -54,6 +54,7 @@ def test_a_bridge_is_made_as_asked(host: RouteSocket, reader: Any) -> None:
     address = next(iter(reader.addr("dump", index=link.index, family=AF_INET)))
     assert (address.get("address"), address["prefixlen"]) == ("10.89.0.1", 24)
     assert address.get("broadcast") == "10.89.0.255"
+    assert host.find_link("br-test2") is host.find_link("br-test" * 9) is None
 
 
 @needs_root
