@@ -61,7 +61,7 @@ def _is_known(args: argparse.Namespace, context: Context) -> bool:
 
 def _user(args: argparse.Namespace) -> str:
     if args.username:
-        return str(args.username)
+        return _needed("user name", args.username)
     if args.password_stdin:
         raise UsageProblem("--password-stdin needs --username")
     if not sys.stdin.isatty():
@@ -76,9 +76,9 @@ def _password(args: argparse.Namespace, context: Context) -> str:
         if args.password_stdin:
             raise UsageProblem("--password and --password-stdin exclude each other")
         context.console.warn("--password is seen by others on this machine: use --password-stdin")
-        return str(args.password)
+        return _needed("password", args.password)
     if args.password_stdin:
-        return _needed("password", sys.stdin.read().rstrip("\r\n"))
+        return _needed("password", _standard_input().rstrip("\r\n"))
     if not sys.stdin.isatty():
         raise UsageProblem(NO_TERMINAL, hint="pass it with --password-stdin")
     import getpass
@@ -86,7 +86,13 @@ def _password(args: argparse.Namespace, context: Context) -> str:
     return _needed("password", getpass.getpass("Password: ", sys.stderr))
 
 
+def _standard_input() -> str:
+    return sys.stdin.buffer.read().decode(errors="surrogateescape")
+
+
 def _needed(what: str, text: str) -> str:
     if not text:
         raise Problem(f"there is no login without a {what}", code="usage")
+    if any("\ud800" <= letter <= "\udfff" for letter in text):  # bytes of the command line
+        raise Problem(f"the {what} is not UTF-8", code="usage")
     return text

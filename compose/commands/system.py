@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compose.commands import system_prune
+from compose.commands.parsing import UsageProblem
 from compose.ui.disk import rows, verbose_tables
 from compose.ui.tables import format_table
 
@@ -46,6 +47,8 @@ def run(args: argparse.Namespace, context: Context) -> int:
 def _show(args: argparse.Namespace, context: Context) -> int:
     from engine import cache_entries, observe_disk_usage
 
+    if args.verbose and args.format != "table":
+        raise UsageProblem("--verbose has one form: it does not go with --format")
     usage, cached = observe_disk_usage(context.engine), cache_entries(context.engine)
     if args.verbose:
         text = verbose_tables(usage, cached)

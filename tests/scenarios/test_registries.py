@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import random
+import subprocess
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from engine.images.manifest import OCI_MANIFEST
 from tests.engine.images.registry import Registry, once
 from tests.engine.images.tars import ARCHITECTURE, build, digest, file, tar
 from tests.marks import needs_root
+from tests.scenarios.conftest import COMMAND
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
@@ -203,3 +205,25 @@ def test_user_and_password_are_asked_for_on_a_terminal(buoy: Buoy, registry: Reg
     terminal.expect(b"Login Succeeded")
     assert terminal.end() == 0
     assert b"secret" not in terminal.seen
+
+
+@pytest.mark.parametrize(
+    ("words", "given", "says"),
+    [
+        (("--password-stdin",), b"\xff\xfe", "the password is not UTF-8"),
+        (("--password-stdin",), b"\n", "no login without a password"),
+        (("-p", ""), b"", "no login without a password"),
+    ],
+)
+def test_what_can_be_no_password_is_not_sent(
+    buoy: Buoy, words: tuple[str, ...], given: bytes, says: str
+) -> None:
+    done = subprocess.run(
+        [COMMAND, "login", "-u", "me", *words, "localhost:1"],
+        env=buoy.environment,
+        input=given,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert says in done.stderr.decode()

@@ -61,6 +61,7 @@ def test_what_takes_space_is_shown_as_du_counts_it_and_pruned(
     assert df(engine) <= du(buoy) <= df(engine) + slack
     verbose = buoy.run("system", "df", "-v").stdout
     assert all(f"{kind} space usage" in verbose for kind in ("Images", "Containers"))
+    assert "--format" in buoy.run("system", "df", "-v", "--format", "json", check=False).stderr
 
     buoy.run("down", "-t", "0")
     assert buoy.run("system", "prune", check=False, input="n\n").exit_code == 1
