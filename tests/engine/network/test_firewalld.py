@@ -41,6 +41,7 @@ def bus(host: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator
     path = tmp_path / "bus"
     (tmp_path / "bus.conf").write_text(BUS.format(path))
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={path}")
+    monkeypatch.setattr(system_bus, "_PAUSE_S", 0.0)  # firewalld may take long to start
     config = f"--config-file={tmp_path}/bus.conf"
     with _serving("dbus-daemon", config, "--nofork", "--nopidfile"):
         assert eventually(path.exists)
