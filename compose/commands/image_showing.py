@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import TYPE_CHECKING, Any
 
 from compose.commands.parsing import UsageProblem, switch
 from compose.ui import images as format_
@@ -12,8 +11,10 @@ from compose.ui.image_details import details, steps
 from compose.ui.tables import format_size, format_table
 from engine.errors import Problem
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
     from compose.commands.context import Context
     from engine import Image

@@ -78,5 +78,5 @@ print(*sys.modules, sep="\\n")
     )
     loaded = set(done.stdout.splitlines())
     assert "compose.commands.image_showing" in loaded
-    assert not loaded & (HEAVY - {"typing"})
+    assert not loaded & HEAVY
     assert not loaded & {"compose.commands.image_build", "compose.commands.image_archives"}
