@@ -45,4 +45,4 @@ def behind_a_firewall(buoy: Buoy, *args: str) -> str:
 def test_a_firewall_that_drops_all_is_told_once(buoy: Buoy, args: tuple[str, ...]) -> None:
     buoy.write("compose.yaml", ONE)
     told = behind_a_firewall(buoy, *args)
-    assert told.count("warning: nftables chain `inet mine watch` drops") == 1
+    assert told.count("network app_default: nftables chain `inet mine watch` drops") == 1
