@@ -71,12 +71,16 @@ class Engine:
 
         return Containers(self.roots, self.db, self)
 
+    def close_sockets(self) -> None:
+        """What a command that looks needs to let go of; the rest ends with its process."""
+        if "networks" in self.__dict__:
+            self.networks.close()
+
     async def close(self) -> None:
         """Let go of the stage and the database; containers run on."""
         if "containers" in self.__dict__:
             self.containers.close()
-        if "networks" in self.__dict__:
-            self.networks.close()
+        self.close_sockets()
         if "images" in self.__dict__:
             self.images.close()
         if "db" in self.__dict__:

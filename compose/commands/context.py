@@ -99,6 +99,8 @@ class Context:
     def complete(self, result: int | Coroutine[None, None, int]) -> int:
         """Run what a verb's `run` returned to its end and let go of the engine."""
         if isinstance(result, int):
+            if self._engine is not None:
+                self._engine.close_sockets()
             return result
         import asyncio
 
