@@ -13,6 +13,7 @@ from compose.reconcile.container_spec import container_spec, image_of
 from compose.reconcile.files import file_specs
 from compose.reconcile.hooks import remembered_hooks, run_hooks
 from compose.reconcile.resources import create_network, create_volume
+from compose.reconcile.step import Detail
 from engine.errors import ImageProblem, Problem
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from compose.reconcile.step import Step
     from engine import BuildEvent, Container, Engine, Image, Listener, Mount
 
-    Detail = Callable[[Step, str, int | None, int | None, str], None]
+    Tell = Callable[[Step, Detail], None]
     Hear = Callable[[str], Callable[[Listener], object] | None]
     Progress = Callable[[str, str, int | None, int | None], None]
 
@@ -65,7 +66,7 @@ class Performer:
         project: Project | None,
         settings: Settings,
         *,
-        detail: Detail | None = None,
+        detail: Tell | None = None,
         hear: Hear = lambda container_id: None,
     ) -> None:
         self._engine, self._project, self._settings = engine, project, settings
@@ -109,9 +110,9 @@ class Performer:
             await self._pull_image(step)
         except ImageProblem as problem:
             if self._engine.images.find(step.name) is not None:
-                self._tell(step, f"kept as it is: {problem}", None, None)
+                self._tell(step, Detail(text=f"kept as it is: {problem}"))
                 return "Kept"
-            self._tell(step, f"cannot be pulled, so it is built: {problem}", None, None)
+            self._tell(step, Detail(text=f"cannot be pulled, so it is built: {problem}"))
             await self._build_image(step)
             return "Built"
         return None
@@ -122,7 +123,7 @@ class Performer:
 
         def tell(event: BuildEvent) -> None:
             if not self._settings.quiet_build:
-                self._tell(step, str(event), None, None)
+                self._tell(step, Detail(text=str(event)))
 
         await build_image(
             self._engine, build_spec(self._known_project(), self._service(step)), tell
@@ -325,19 +326,13 @@ class Performer:
         return self._known_project().services[step.service]
 
     def _progress(self, step: Step) -> Progress:
-        def tell(subject: str, text: str, done_bytes: int | None, total_bytes: int | None) -> None:
+        def tell(part: str, text: str, done: int | None, total: int | None) -> None:
             if not self._settings.quiet_pull:
-                self._tell(step, text, done_bytes, total_bytes, subject)
+                detail = Detail(text=text, done_bytes=done, total_bytes=total, part=part)
+                self._tell(step, detail)
 
         return tell
 
-    def _tell(
-        self,
-        step: Step,
-        text: str,
-        done_bytes: int | None,
-        total_bytes: int | None,
-        part: str = "",
-    ) -> None:
+    def _tell(self, step: Step, detail: Detail) -> None:
         if self._detail is not None:
-            self._detail(step, text, done_bytes, total_bytes, part)
+            self._detail(step, detail)

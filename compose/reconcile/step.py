@@ -66,6 +66,20 @@ class Step(Record):
         return f"#{self.id} {self.action} {self.kind} {self.name}: {self.cause}{needs}"
 
 
+class Detail(Record):
+    """What goes on within a step under way.
+
+    done_bytes, total_bytes  None where nothing is counted, or not known
+    part                     what it is about: a layer, by the first digits of its digest; else
+                             the step as a whole
+    """
+
+    text: str
+    done_bytes: int | None = None
+    total_bytes: int | None = None
+    part: str = ""
+
+
 class StepList:
     """Steps in the making: gives each its id, and remembers which step made what."""
 

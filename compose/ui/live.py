@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from compose.reconcile.step import Step
+    from compose.reconcile.step import Detail, Step
     from compose.ui.console import Console
 
 MARKS = {"done": ("✔", "green"), "failed": ("✘", "red"), "skipped": ("!", "yellow")}
@@ -128,21 +128,15 @@ class LiveSteps:
     def skipped(self, step: Step) -> None:
         self._finish(step, "skipped", "Skipped")
 
-    def detail(
-        self,
-        step: Step,
-        text: str,
-        done_bytes: int | None,
-        total_bytes: int | None,
-        part: str = "",
-    ) -> None:
+    def detail(self, step: Step, detail: Detail) -> None:
         line = self._line(step)
-        if is_layer(part):
-            layer = line.layers.setdefault(part, Transfer())
-            layer.update(one_line(text), done_bytes, total_bytes)
+        text = one_line(detail.text)
+        if is_layer(detail.part):
+            layer = line.layers.setdefault(detail.part, Transfer())
+            layer.update(text, detail.done_bytes, detail.total_bytes)
             line.detail = line.amount
         else:
-            line.detail = one_line(text)
+            line.detail = text
 
     def _line(self, step: Step) -> _Line:
         return self._lines[step.subject]

@@ -10,7 +10,7 @@ from compose.ui.transfers import is_layer, is_over
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from compose.reconcile.step import Step
+    from compose.reconcile.step import Detail, Step
     from compose.ui.console import Console
 
 
@@ -68,15 +68,8 @@ class StepReport(Protocol):
 
     def skipped(self, step: Step) -> None: ...
 
-    def detail(
-        self,
-        step: Step,
-        text: str,
-        done_bytes: int | None,
-        total_bytes: int | None,
-        part: str = "",
-    ) -> None:
-        """Something about a step under way: a build step, or what `part` it is of: a layer."""
+    def detail(self, step: Step, detail: Detail) -> None:
+        """Something about a step under way: a build step, or a layer that moves."""
 
 
 class PlainSteps:
@@ -104,16 +97,10 @@ class PlainSteps:
     def skipped(self, step: Step) -> None:
         self._line(step, "Skipped")
 
-    def detail(
-        self,
-        step: Step,
-        text: str,
-        done_bytes: int | None,
-        total_bytes: int | None,
-        part: str = "",
-    ) -> None:
-        if done_bytes is None or is_over(text, done_bytes, total_bytes):
-            self._line(step, f"{part} {text}" if is_layer(part) else text)
+    def detail(self, step: Step, detail: Detail) -> None:
+        if detail.done_bytes is None or _is_over(detail):
+            part = f"{detail.part} " if is_layer(detail.part) else ""
+            self._line(step, f"{part}{detail.text}")
 
     def _line(self, step: Step, text: str) -> None:
         self._console.status(f" {step.subject}  {text}")
@@ -142,23 +129,19 @@ class JsonSteps(PlainSteps):
     def skipped(self, step: Step) -> None:
         self._event(step, "Warning", "Skipped")
 
-    def detail(
-        self,
-        step: Step,
-        text: str,
-        done_bytes: int | None,
-        total_bytes: int | None,
-        part: str = "",
-    ) -> None:
-        numbers = {} if done_bytes is None else {"current": done_bytes, "total": total_bytes or 0}
-        if done_bytes and total_bytes:
-            numbers["percent"] = 100 * done_bytes // total_bytes
-        if is_layer(part):
-            whole = {"id": part, "parent_id": step.subject}
-            status = "Done" if is_over(text, done_bytes, total_bytes) else "Working"
-            self._write({**whole, "status": status, "text": text, **numbers})
+    def detail(self, step: Step, detail: Detail) -> None:
+        numbers: dict[str, int] = {}
+        if (done := detail.done_bytes) is not None:
+            numbers = {"current": done, "total": detail.total_bytes or 0}
+        if done and detail.total_bytes:
+            numbers["percent"] = 100 * done // detail.total_bytes
+        if is_layer(detail.part):
+            whole = {"id": detail.part, "parent_id": step.subject}
+            status = "Done" if _is_over(detail) else "Working"
+            self._write({**whole, "status": status, "text": detail.text, **numbers})
         else:
-            self._event(step, "Working", WORDS[step.action].doing, details=text, **numbers)
+            doing = WORDS[step.action].doing
+            self._event(step, "Working", doing, details=detail.text, **numbers)
 
     def _event(self, step: Step, status: str, text: str, **more: object) -> None:
         self._write({"id": step.subject, "status": status, "text": text, **more})
@@ -167,6 +150,10 @@ class JsonSteps(PlainSteps):
         import json
 
         self._console.status(json.dumps(event))
+
+
+def _is_over(detail: Detail) -> bool:
+    return is_over(detail.text, detail.done_bytes, detail.total_bytes)
 
 
 def step_report(console: Console, steps: Sequence[Step], title: str) -> StepReport:

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from compose.reconcile.step import Step
+from compose.reconcile.step import Detail, Step
 from compose.ui.console import Console
 from compose.ui.live import LiveSteps
 
@@ -52,7 +52,7 @@ def test_each_thing_has_one_row_that_fits(terminal: Terminal) -> None:
     with progress:
         for step in (web, db, job):
             progress.started(step)
-        progress.detail(web, "\x1b[32mgreen\x1b[0m " * 9 + "\nmore", None, None)
+        progress.detail(web, Detail(text="\x1b[32mgreen\x1b[0m " * 9 + "\nmore"))
         progress.done(web, None)
         progress.done(db, "Healthy")
         progress.failed(job, ValueError("a long story of what went wrong\nand more of it"))
@@ -112,8 +112,12 @@ def test_layers_have_rows_of_their_own_while_they_move(terminal: Terminal) -> No
     progress, (web,) = live(terminal, "web-1")
     with progress:
         progress.started(web)
-        progress.detail(web, "Downloading", 1_000, 4_000, "0123456789ab")
-        progress.detail(web, "Pull complete", 2_000, 2_000, "123456789abc")
+        for text, done, total, part in (
+            ("Downloading", 1_000, 4_000, "0123456789ab"),
+            ("Pull complete", 2_000, 2_000, "123456789abc"),
+        ):
+            detail = Detail(text=text, done_bytes=done, total_bytes=total, part=part)
+            progress.detail(web, detail)
         progress._live.refresh()
         shown = terminal.last_frame()
         progress.done(web, None)

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from compose.reconcile.step import Step
+from compose.reconcile.step import Detail, Step
 from compose.ui.console import Console
 from compose.ui.layers import LayerLines
 from compose.ui.progress import JsonSteps
@@ -74,8 +74,8 @@ def test_layers_are_parts_of_their_image_in_json() -> None:
     made, stream = console()
     step = Step(id=1, action="pull", kind="image", name="busybox", cause="missing")
     report = JsonSteps(made)
-    report.detail(step, "Downloading", 5, 10, LAYER)
-    report.detail(step, "Status: new", None, None, "busybox")
+    report.detail(step, Detail(text="Downloading", done_bytes=5, total_bytes=10, part=LAYER))
+    report.detail(step, Detail(text="Status: new", part="busybox"))
     layer, image = map(json.loads, stream.getvalue().splitlines())
     assert layer == {
         **{"id": LAYER, "parent_id": "Image busybox", "status": "Working"},
