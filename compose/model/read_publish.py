@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
-from compose.errors import InvalidValue, nearest
 from compose.model.project import Notice
 
 if TYPE_CHECKING:
@@ -15,28 +14,12 @@ if TYPE_CHECKING:
     from compose.model.positions import Positions
     from compose.model.service import Service
 
-SECTION = "x-buoy"
-LOOPBACK, WRITTEN = "loopback", "written"
+LOOPBACK = "loopback"
 
 
 def read_publish(fields: Fields) -> str | None:
     """`loopback`: this host alone; `written`: as `ports` says; None where nothing is said."""
-    if SECTION not in fields:
-        return None
-    section = fields.given(SECTION)
-    if section is None:
-        what = f"{fields.name(SECTION)}: it has keys, as `publish: {LOOPBACK}`"
-        fields.note(InvalidValue, what, SECTION)
-        return None
-    for key in section.tree:
-        if key != "publish":
-            what = f"{section.name(key)}: there is no such key"
-            section.note(InvalidValue, what, key, hint=nearest(key, ("publish",)))
-    wanted = section.text("publish")
-    if wanted not in (None, LOOPBACK, WRITTEN):
-        what = f"{section.name('publish')}: `{wanted}` is not one of {LOOPBACK}, {WRITTEN}"
-        section.note(InvalidValue, what, "publish")
-    return wanted
+    return fields.inside("x-buoy").text("publish")
 
 
 def loopback_notices(services: Iterable[Service], positions: Positions) -> Iterator[Notice]:

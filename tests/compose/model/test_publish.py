@@ -58,9 +58,9 @@ def test_what_it_overrides_and_cannot_do_is_said(files: Files) -> None:
 @pytest.mark.parametrize(
     ("written", "what"),
     [
-        ("x-buoy: loopback", "x-buoy: it has keys, as `publish: loopback`"),
-        ("x-buoy: {publish: all}", "x-buoy.publish: `all` is not one of loopback, written"),
-        ("x-buoy: {publsh: loopback}", "x-buoy.publsh: there is no such key"),
+        ("x-buoy: loopback", "x-buoy: must be a mapping, not the string `loopback`"),
+        ("x-buoy: {publish: all}", "x-buoy.publish: `all` is not `loopback` or `written`"),
+        ("x-buoy: {publsh: loopback}", "there is no key `publsh` in `x-buoy`"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_with_its_place(

@@ -181,6 +181,7 @@ services:
     volumes_from: ["db:ro", "container:c"]
     working_dir: /w
     x-own: [1]
+    x-buoy: {publish: written}
     x-buoy-probe: tcp://:80
   db:
     image: y
