@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from compose.commands.writing import put
 from compose.graph.selection import only
 from compose.reconcile.built import check_files
 
@@ -65,11 +66,8 @@ def run(args: argparse.Namespace, context: Context) -> int:
     else:
         project = _load(args, context)
         text = "" if args.quiet and not args.output else _text(args, project)
-    if args.output:
-        with open(args.output, "w", encoding="utf-8") as file:  # noqa: PTH123
-            file.write(text)
-    elif text and not args.quiet:
-        context.console.out(text.rstrip("\n"))
+    if args.output or (text and not args.quiet):
+        put(context, args.output, text)
     return 0
 
 

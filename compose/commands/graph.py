@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from compose.commands.writing import put
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
@@ -35,15 +37,6 @@ def run(args: argparse.Namespace, context: Context) -> int:
         text = drawn(drawing, args.format)
     put(context, args.output, text)
     return 0
-
-
-def put(context: Context, output: str | None, text: str) -> None:
-    """A drawing into a file, or to stdout."""
-    if output:
-        with open(output, "w", encoding="utf-8") as file:  # noqa: PTH123
-            file.write(text)
-    else:
-        context.console.out(text.rstrip("\n"))
 
 
 def drawn(drawing: Drawing, form: str) -> str:

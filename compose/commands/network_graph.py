@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from compose.commands.graph import drawn, put
+from compose.commands.graph import drawn
+from compose.commands.writing import put
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,17 +1,29 @@
-"""Where an archive goes: a file that is there when it is whole, or standard output."""
+"""Where a result goes: a file that is there when it is whole, or standard output."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import sys
-from typing import TYPE_CHECKING, BinaryIO
 
 from compose.commands.parsing import UsageProblem
 from engine.errors import Problem
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import BinaryIO
+
+    from compose.commands.context import Context
+
+
+def put(context: Context, path: str | None, text: str) -> None:
+    """A text into a file, or where there is no `path` to standard output."""
+    if not path:
+        context.console.out(text.rstrip("\n"))
+        return
+    with _naming_the_disk(path), _opened(path) as file:
+        file.write(text.encode())
 
 
 @contextlib.contextmanager
