@@ -32,21 +32,8 @@ USAGE = "buoy [OPTIONS] VERB ..."
 ALIASES = {"convert": "config", "help": "--help"}
 UNPLANNED = frozenset(  # verbs that change something without steps
     (
-        "attach",
-        "build",
-        "commit",
-        "export",
-        "builder",
-        "cp",
-        "exec",
-        "image",
-        "login",
-        "logout",
-        "network",
-        "oci",
-        "resume",
-        "system",
-        "volume",
+        *("attach", "build", "builder", "commit", "cp", "exec", "export", "image", "login"),
+        *("logout", "network", "oci", "resume", "system", "volume"),
     )
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from compose.reconcile.decide import UP
 from compose.ui.containers import format_command, format_status
 from compose.ui.images import NONE, format_created, format_id
 from compose.ui.tables import format_age, format_size, format_table
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from engine import CacheEntry, Container, DiskUsage, Image
-
-_ALIVE = ("running", "paused", "restarting")
 
 
 def rows(usage: DiskUsage, cached: Sequence[CacheEntry]) -> list[dict[str, str]]:
@@ -37,7 +36,7 @@ def _images(usage: DiskUsage) -> dict[str, str]:
 
 
 def _containers(usage: DiskUsage) -> dict[str, str]:
-    idle = [size for one, size in usage.containers if one.status not in _ALIVE]
+    idle = [size for one, size in usage.containers if one.status not in UP]
     count, total = len(usage.containers), sum(size for _, size in usage.containers)
     return _row("Containers", count, count - len(idle), total, sum(idle))
 
