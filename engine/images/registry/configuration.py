@@ -17,11 +17,11 @@ from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from engine.errors import ImageProblem
 from engine.images.reference import DEFAULT_DOMAIN
 from engine.images.registry.docker_daemon import daemon_settings
+from engine.images.registry.urls import parse_web_url
 from engine.kernel.record import Record
 
 if TYPE_CHECKING:
@@ -117,13 +117,8 @@ def _settings(section: object, where: str, directory: str) -> RegistrySettings:
 
 
 def _is_mirror(value: object) -> bool:
-    parts = urlsplit(value) if isinstance(value, str) else None
-    return (
-        parts is not None
-        and parts.scheme in ("https", "http")
-        and bool(parts.hostname)
-        and not (parts.query or parts.fragment or parts.username)
-    )
+    parts = parse_web_url(value) if isinstance(value, str) else None
+    return parts is not None and not (parts.query or parts.fragment or parts.auth)
 
 
 def _problem(where: str, what: str) -> ImageProblem:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from engine.errors import ImageProblem
+from engine.images.registry.urls import parse_web_url
 from engine.kernel.record import Record
 
 if TYPE_CHECKING:
@@ -42,11 +43,18 @@ def daemon_settings() -> DaemonSettings:
     except (FileNotFoundError, NotADirectoryError):
         return DaemonSettings()
     except (OSError, ValueError, RecursionError) as error:
-        raise ImageProblem(str(error), where=PATH, code="registries-file") from None
+        raise _problem(str(error)) from None
+    mirrors = _texts(document, "registry-mirrors")
+    if not all(map(parse_web_url, mirrors)):
+        raise _problem("registry-mirrors is a list of URLs: https://HOST[:PORT]")
     return DaemonSettings(
-        mirrors=tuple(url.rstrip("/") for url in _texts(document, "registry-mirrors")),
+        mirrors=tuple(url.rstrip("/") for url in mirrors),
         insecure=_texts(document, "insecure-registries"),
     )
+
+
+def _problem(what: str) -> ImageProblem:
+    return ImageProblem(what, where=PATH, code="registries-file")
 
 
 def _texts(document: Any, key: str) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import os
 from urllib.parse import urlsplit
 
 from engine.errors import ImageProblem
+from engine.images.registry.urls import parse_web_url
 
 
 def find_proxy(scheme: str, host: str) -> str | None:
@@ -22,10 +23,10 @@ def find_proxy(scheme: str, host: str) -> str | None:
     if not proxy or is_excepted(host, scheme, _variable("no_proxy")):
         return None
     url = proxy if "://" in proxy else f"http://{proxy}"
-    if urlsplit(url).scheme not in ("http", "https"):
+    if parse_web_url(url) is None:  # what it is may have a password in it
         raise ImageProblem(
-            f"the proxy {proxy!r} is neither of http nor of https",
-            hint=f"set {scheme.upper()}_PROXY to http://HOST:PORT",
+            f"{scheme.upper()}_PROXY is no address of http or https",
+            hint="it is http://HOST:PORT",
             code="proxy",
         )
     return url

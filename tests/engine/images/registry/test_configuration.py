@@ -68,6 +68,8 @@ def test_plain_http_is_for_this_machine_and_where_it_is_allowed(
         ('[registry."a.io"]\nmirror = []\n', "mirror is none of its keys"),
         ('[registry."a.io"]\nmirrors = ["mirror.lab"]\n', "list of URLs"),
         ('[registry."a.io"]\nmirrors = ["https://me:secret@mirror.lab"]\n', "list of URLs"),
+        ('[registry."a.io"]\nmirrors = ["https://[::1"]\n', "list of URLs"),
+        ('[registry."a.io"]\nmirrors = ["https://mirror.lab:port"]\n', "list of URLs"),
         ('[registry."a.io"]\ninsecure = "yes"\n', "true or false"),
         ('[registry."a.io"]\nca = 1\n', "names of files"),
         ('[registry."a.io"]\ncert = "a"\n', "need each other"),
@@ -100,7 +102,8 @@ def test_what_dockerd_is_told_counts_where_we_are_told_nothing(
     assert registry_settings("registry.lab") == RegistrySettings()
     settings('[registry."docker.io"]\n')
     assert registry_settings("docker.io") == RegistrySettings()
-    path.write_text("{")
-    with pytest.raises(ImageProblem) as caught:
-        registry_settings("ghcr.io")
-    assert caught.value.where == str(path)
+    for broken in ("{", '{"registry-mirrors": ["https://[::1"]}'):
+        path.write_text(broken)
+        with pytest.raises(ImageProblem) as caught:
+            registry_settings("ghcr.io")
+        assert caught.value.where == str(path)

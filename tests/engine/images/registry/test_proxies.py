@@ -48,9 +48,11 @@ def test_each_scheme_has_its_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "proxy.lab:3128")
     assert find_proxy("https", "registry.lab") == "http://proxy.lab:3128"
     assert find_proxy("http", "registry.lab") is None
-    monkeypatch.setenv("HTTPS_PROXY", "socks5://proxy.lab:1080")
-    with pytest.raises(ImageProblem) as caught:
-        find_proxy("https", "registry.lab")
-    assert caught.value.code == "proxy"
+    for unusable in ("socks5://me:secret@proxy.lab", "http://[::1", "http://a:99999", "http://"):
+        monkeypatch.setenv("HTTPS_PROXY", unusable)
+        with pytest.raises(ImageProblem, match="HTTPS_PROXY") as caught:
+            find_proxy("https", "registry.lab")
+        assert caught.value.code == "proxy"
+        assert "secret" not in str(caught.value)
     monkeypatch.setenv("NO_PROXY", "lab")
     assert find_proxy("https", "registry.lab") is None
