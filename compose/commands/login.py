@@ -6,7 +6,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from compose.commands.parsing import UsageProblem
-from engine.errors import Problem
 
 if TYPE_CHECKING:
     import argparse
@@ -92,7 +91,7 @@ def _standard_input() -> str:
 
 def _needed(what: str, text: str) -> str:
     if not text:
-        raise Problem(f"there is no login without a {what}", code="usage")
+        raise UsageProblem(f"there is no login without a {what}")
     if any("\ud800" <= letter <= "\udfff" for letter in text):  # bytes of the command line
-        raise Problem(f"the {what} is not UTF-8", code="usage")
+        raise UsageProblem(f"the {what} is not UTF-8")
     return text

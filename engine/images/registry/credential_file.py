@@ -53,9 +53,9 @@ def store_credentials(domain: str, credentials: Credentials) -> str:
 
 def erase_credentials(domain: str) -> bool:
     """Forget those for `domain`, under whatever key; False where there were none."""
-    found = False
     if not os.path.exists(docker_config_path()):
         return False
+    found = False
     with _edited() as (_, config):
         for key in keys_of(domain):
             helper = helper_of(config, key)
@@ -79,20 +79,27 @@ def _encoded(credentials: Credentials) -> dict[str, str]:
 def _edited() -> Iterator[tuple[str, dict[str, Any]]]:
     """The file as JSON, written back whole if the block has changed it; one writer at a time."""
     path = os.path.realpath(docker_config_path())
-    directory = os.path.dirname(path)
-    os.makedirs(directory, mode=0o700, exist_ok=True)
-    lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        config = read_config(path)
-        before = copy.deepcopy(config)
-        yield path, config
-        if config != before:
-            _replace(path, json.dumps(config, indent="\t") + "\n")
+        with _locked(os.path.dirname(path)):
+            config = read_config(path)
+            before = copy.deepcopy(config)
+            yield path, config
+            if config != before:
+                _replace(path, json.dumps(config, indent="\t") + "\n")
     except OSError as error:
         raise ImageProblem(
             f"credentials cannot be kept: {error.strerror}", where=path, code="credentials"
         ) from None
+
+
+@contextlib.contextmanager
+def _locked(directory: str) -> Iterator[None]:
+    """Made where it is not there. The lock is its own: no file of ours is left in it."""
+    os.makedirs(directory, mode=0o700, exist_ok=True)
+    lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
     finally:
         os.close(lock)
 

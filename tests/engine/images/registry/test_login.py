@@ -107,6 +107,13 @@ def test_a_logout_that_changes_nothing_writes_nothing(registry: Registry, config
     assert config.read_text() == '{"detachKeys": "ctrl-x"}'
 
 
+def test_a_directory_that_cannot_be_made_is_told(registry: Registry, config: Path) -> None:
+    config.parent.write_text("in its place")
+    with pytest.raises(ImageProblem, match="cannot be kept") as caught:
+        log_in(registry.host, "me", PASSWORD)
+    assert caught.value.where == str(config)
+
+
 def test_a_broken_file_is_not_written_over(registry: Registry, config: Path) -> None:
     config.parent.mkdir()
     config.write_text("{")
