@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from engine.images.registry.resolve import pin_reference as pin_reference
     from engine.images.removing import PrunedImages as PrunedImages
     from engine.images.removing import PruneFilter as PruneFilter
+    from engine.images.source import parse_source as parse_source
     from engine.kernel.record import Record as Record
     from engine.network.exposure import Way as Way
     from engine.network.exposure import observe_ways as observe_ways
@@ -173,6 +174,7 @@ _HOME = {
     "log_in": "engine.images.registry.login",
     "log_out": "engine.images.registry.login",
     "observe_disk_usage": "engine.disk",
+    "parse_source": "engine.images.source",
     "pin_reference": "engine.images.registry.resolve",
     "prune_cache": "engine.build.pruning",
     "registry_domain": "engine.images.registry.login",

@@ -10,7 +10,7 @@ from compose.ui.layers import layer_report
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from compose.commands.context import Context
 
@@ -34,27 +34,21 @@ def add_push(parser: argparse.ArgumentParser) -> None:
 
 def run_pull(args: argparse.Namespace, context: Context) -> int:
     """Say the digest and what has become of it, and print the complete name: 0."""
+    from engine import parse_source
+
     images = context.engine.images
     platform = args.platform or os.environ.get("DOCKER_DEFAULT_PLATFORM") or None
-    references: Sequence[str] = (args.name,)
-    if args.all_tags:
-        _check_untagged(args.name)
-        references = images.tags(args.name)
-    for reference in references:
+    for reference in _references(args, images.tags):
         with layer_report(context.console, "Pulling fs layer", quiet=args.quiet) as report:
-            image = images.pull(reference, report, platform)
-        context.console.out(_complete(reference, image.references))
+            images.pull(reference, report, platform)
+        context.console.out(parse_source(reference).name)
     return 0
 
 
 def run_push(args: argparse.Namespace, context: Context) -> int:
     """Say what has become of it there; with -q, print the complete name: 0."""
     images = context.engine.images
-    references: Sequence[str] = (args.name,)
-    if args.all_tags:
-        _check_untagged(args.name)
-        references = images.names_of(args.name)
-    for reference in references:
+    for reference in _references(args, images.names_of):
         with layer_report(context.console, "Preparing", quiet=args.quiet) as report:
             pushed = images.push(reference, report)
         if args.quiet:
@@ -62,11 +56,13 @@ def run_push(args: argparse.Namespace, context: Context) -> int:
     return 0
 
 
-def _complete(given: str, references: Sequence[str]) -> str:
-    """`docker.io/library/mysql:8` for `mysql:8`."""
-    return next((one for one in references if one == given or one.endswith(f"/{given}")), given)
-
-
-def _check_untagged(name: str) -> None:
+def _references(
+    args: argparse.Namespace, find_all: Callable[[str], Sequence[str]]
+) -> Sequence[str]:
+    """The one that is named; with -a all that there are of it."""
+    name: str = args.name
+    if not args.all_tags:
+        return (name,)
     if "@" in name or ":" in name.rpartition("/")[2]:
         raise UsageProblem("a tag cannot be used with --all-tags", hint=f"leave it out of {name}")
+    return find_all(name)
