@@ -15,7 +15,7 @@ from engine.images.registry.credentials import find_credentials
 from engine.images.registry.errors import refusal
 from engine.images.registry.http import Interrupted, read_body, split_url
 from engine.images.registry.tokens import Token, known_token, parse_token, remember_token
-from engine.images.registry.waiting import WORTH_IT
+from engine.images.registry.waiting import is_worth_it
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -182,7 +182,7 @@ class Authenticator:
     def _refusal(self, realm: str, response: BaseHTTPResponse, body: bytes) -> ImageProblem:
         """Raises Interrupted instead where the same is worth another try."""
         host = urlsplit(realm).netloc
-        if response.status in WORTH_IT:
+        if is_worth_it(response.status, response.headers.get("Retry-After")):
             raise Interrupted(f"{host} answered {response.status} when asked for a token")
         return refusal(
             response.status,

@@ -10,13 +10,7 @@ from engine.images.registry.credentials import meta_headers
 from engine.images.registry.errors import RegistryUnreachable, refusal
 from engine.images.registry.http import Interrupted, read_some, split_url
 from engine.images.registry.notices import warnings_of
-from engine.images.registry.waiting import (
-    ATTEMPTS,
-    LONGEST_DELAY_S,
-    WORTH_IT,
-    parse_retry_after,
-    wait_before_retry,
-)
+from engine.images.registry.waiting import ATTEMPTS, is_worth_it, wait_before_retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -81,8 +75,7 @@ class Connection:
                     return response
                 retry_after = response.headers.get("Retry-After")
                 problem = self.refusal(response, subject)
-                too_long = parse_retry_after(retry_after) > LONGEST_DELAY_S
-                last = last or too_long or response.status not in WORTH_IT
+                last = last or not is_worth_it(response.status, retry_after)
             if last:
                 break
             wait_before_retry(attempt, self._voice, problem.what, retry_after)

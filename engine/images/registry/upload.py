@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from engine.errors import ImageProblem
 from engine.images.registry.errors import RegistryUnreachable, wrong_answer
 from engine.images.registry.http import Interrupted, read_some
-from engine.images.registry.waiting import ATTEMPTS, WORTH_IT, wait_before_retry
+from engine.images.registry.waiting import ATTEMPTS, is_worth_it, wait_before_retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -158,8 +158,9 @@ class Upload:
             read_some(response)
             return
         problem = self._transport.connection.refusal(response, self._subject)
-        if response.status in WORTH_IT or response.status in (_OUT_OF_ORDER, _LOST):
-            raise _Again(problem, response.headers.get("Retry-After"))
+        retry_after = response.headers.get("Retry-After")
+        if response.status in (_OUT_OF_ORDER, _LOST) or is_worth_it(response.status, retry_after):
+            raise _Again(problem, retry_after)
         raise problem
 
     def _find_place(self) -> None:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from engine.images.image import Progress
 
 ATTEMPTS = 5
-LONGEST_DELAY_S = 120.0  # a registry that asks for more is not waited for
-WORTH_IT = frozenset({408, 425, 429, 500, 502, 503, 504})  # statuses
+_LONGEST_DELAY_S = 120.0  # a registry that asks for more is not waited for
+_BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})  # statuses
 _FIRST_DELAY_S = 0.5
 _BEAT_S = 0.5
 _SAID_FROM_S = 2.0  # a shorter wait is not worth a word
@@ -34,6 +34,11 @@ class Voice(Record):
     def beat(self, text: str) -> None:
         """It still goes on. Raises what is to stop it."""
         self.progress(self.subject, text, 0, None)
+
+
+def is_worth_it(status: int, retry_after: str | None) -> bool:
+    """Whether an answer may soon be another one: the registry is busy, and not for too long."""
+    return status in _BUSY and parse_retry_after(retry_after) <= _LONGEST_DELAY_S
 
 
 def wait_before_retry(attempt: int, voice: Voice, why: str, retry_after: str | None = None) -> None:

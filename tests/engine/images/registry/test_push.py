@@ -210,6 +210,27 @@ def test_a_push_that_fails_gives_up_what_it_began(
     assert "/v2/c/d/manifests/2" not in registry.content
 
 
+@pytest.mark.parametrize("path", ["/uploads/", "/token"])
+def test_a_registry_that_asks_for_too_much_patience_is_given_up_on(
+    images: Images, registry: Registry, target: str, path: str
+) -> None:
+    registry.tokens["repository:c/d:pull,push"] = "secret"
+    method = "GET" if path == "/token" else "PATCH"
+
+    def limit(handler: Handler) -> bool:
+        if path not in handler.path or handler.command != method:
+            return False
+        handler.body()
+        return handler.answer(429, b"", {"Retry-After": "3600"})
+
+    registry.faults.append(limit)
+    with pytest.raises(ImageProblem, match="for 3600 s") as caught:
+        images.push(target)
+    assert caught.value.code == "rate-limited"
+    asked = [one for one, where, _ in registry.requests if one == method and path in where]
+    assert len(asked) <= 2  # there are two layers
+
+
 def test_ctrl_c_stops_a_push(images: Images, registry: Registry, target: str) -> None:
     def stop(subject: str, text: str, done: int | None, total: int | None) -> None:
         if text == "Pushing" and (done or 0) > 1_000_000:
