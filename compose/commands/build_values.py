@@ -7,6 +7,8 @@ import os
 from typing import TYPE_CHECKING
 
 from compose.commands.parsing import UsageProblem
+from compose.model.build import ENTITLEMENTS
+from compose.source.values import parse_size
 from engine import BuildSecret
 
 if TYPE_CHECKING:
@@ -76,29 +78,50 @@ def parse_hosts(entries: Iterable[str]) -> tuple[tuple[str, str], ...]:
     return tuple(hosts)
 
 
-def parse_pairs(entries: Iterable[str], option: str) -> dict[str, str]:
-    """`NAME=VALUE`. Raises UsageProblem."""
-    pairs = dict(entry.partition("=")[::2] for entry in entries)
-    wrong = next((name for name, value in pairs.items() if not name or not value), None)
-    if wrong is not None:
-        raise UsageProblem(f"{option} {wrong}: it is NAME=VALUE")
-    return pairs
+def parse_contexts(entries: Iterable[str]) -> dict[str, str]:
+    """`NAME=PLACE`. Raises UsageProblem."""
+    contexts = {}
+    for entry in entries:
+        name, _, place = entry.partition("=")
+        if not name or not place:
+            raise UsageProblem(f"--build-context {entry}: it is NAME=PLACE")
+        contexts[name] = place
+    return contexts
 
 
-def parse_output(entry: str) -> tuple[str, str]:
-    """(type, destination) of `DIRECTORY`, `-` for a tar on standard output, or
-    `type=TYPE,dest=PATH`. Raises UsageProblem."""
+def parse_shm_size(text: str) -> int:
+    """Bytes. Raises UsageProblem."""
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise UsageProblem(f"--shm-size: {error}") from None
+
+
+def check_entitlements(names: Iterable[str]) -> None:
+    """Raise UsageProblem for one that there is not."""
+    unknown = next((name for name in names if name not in ENTITLEMENTS), None)
+    if unknown is not None:
+        known = " and ".join(ENTITLEMENTS)
+        raise UsageProblem(f"--allow {unknown}: there is no such entitlement: {known} are")
+
+
+def parse_output(entry: str) -> tuple[str, str, tuple[str, ...]]:
+    """(type, destination, names of the image) of `DIRECTORY`, `-` for a tar on standard output, or
+    `type=TYPE,dest=PATH,name=NAME`. Raises UsageProblem."""
     if entry == "-":
-        return "tar", "-"
+        return "tar", "-", ()
     if "=" not in entry:
-        return "local", entry
+        return "local", entry, ()
     fields = _fields(entry, "--output", "type dest name")
     kind, destination = fields.get("type", ""), fields.get("dest", "")
     if kind not in OUTPUTS:
         raise UsageProblem(f"--output {entry}: there is no type `{kind}`: {', '.join(OUTPUTS)} are")
     if kind == "local" and destination in ("", "-"):
         raise UsageProblem(f"--output {entry}: dest=DIRECTORY is missing")
-    return kind, destination if kind in ("image", "docker") else destination or "-"
+    if kind == "image" and destination:
+        raise UsageProblem(f"--output {entry}: an image has no dest: type=docker and oci have one")
+    names = tuple(filter(None, fields.get("name", "").split(",")))
+    return kind, destination if kind in ("image", "docker") else destination or "-", names
 
 
 def _fields(entry: str, option: str, known: str) -> dict[str, str]:

@@ -68,7 +68,8 @@ async def run_build(args: argparse.Namespace, context: Context) -> int:
     from compose.ui.build_progress import QuietBuilds, build_report
     from engine import build_image
 
-    kind, destination = parse_output(args.output)
+    kind, destination, names = parse_output(args.output)
+    args.tag = [*args.tag, *names]
     report = QuietBuilds() if args.quiet else build_report(context.console)
     if args.check:
         from compose.commands.build_looking import check_builds
@@ -117,9 +118,10 @@ def _asked(args: argparse.Namespace) -> Iterator[BuildSpec]:
         epoch_argument,
         has_inline_cache,
     )
-    from compose.source.values import parse_size
+    from compose.source.remote import is_remote
     from engine import BuildSpec
 
+    values.check_entitlements(args.allow)
     if args.context == args.file == "-":
         raise UsageProblem("standard input cannot be both the context and the Dockerfile")
     with contextlib.ExitStack() as held:
@@ -128,7 +130,7 @@ def _asked(args: argparse.Namespace) -> Iterator[BuildSpec]:
             place = held.enter_context(_standard_input())
         elif args.file == "-":
             inline = sys.stdin.read()
-        if not _is_url(place):
+        if not is_remote(place):
             place = os.path.abspath(place)  # noqa: PTH100 - a path as the user writes it
         local = os.path.isdir(place)  # noqa: PTH112
         file = args.file or "Dockerfile"
@@ -138,17 +140,18 @@ def _asked(args: argparse.Namespace) -> Iterator[BuildSpec]:
             dockerfile_inline=inline,
             args={**epoch_argument(), **parse_variables(args.build_arg)},
             target=args.target,
-            labels=values.parse_pairs(args.label, "--label"),
+            labels=dict(entry.partition("=")[::2] for entry in args.label),
             tags=tuple(args.tag),
             no_cache=args.no_cache,
             pull=args.pull,
             network=args.network,
             extra_hosts=values.parse_hosts(args.add_host),
-            shm_size_bytes=parse_size(args.shm_size) if args.shm_size else 64 * MIB,
+            shm_size_bytes=values.parse_shm_size(args.shm_size) if args.shm_size else 64 * MIB,
             ulimits=values.parse_ulimits(args.ulimit),
-            additional_contexts=_contexts(
-                values.parse_pairs(args.build_context, "--build-context")
-            ),
+            additional_contexts={
+                name: where if is_remote(where) else os.path.abspath(where)  # noqa: PTH100
+                for name, where in values.parse_contexts(args.build_context).items()
+            },
             secrets=values.parse_secrets(args.secret),
             ssh=values.parse_ssh(args.ssh),
             entitlements=tuple(args.allow),
@@ -159,18 +162,6 @@ def _asked(args: argparse.Namespace) -> Iterator[BuildSpec]:
             inline_cache=has_inline_cache(args.cache_to),
             cache_limit_bytes=cache_limit_bytes(),
         )
-
-
-def _contexts(pairs: dict[str, str]) -> dict[str, str]:
-    """Those that are paths as absolute ones."""
-    return {
-        name: place if _is_url(place) else os.path.abspath(place)  # noqa: PTH100
-        for name, place in pairs.items()
-    }
-
-
-def _is_url(place: str) -> bool:
-    return "://" in place or place.startswith(("git@", "github.com/"))
 
 
 @contextlib.contextmanager

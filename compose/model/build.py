@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from compose.model.files import FileReference
 
+ENTITLEMENTS = ("network.host", "security.insecure")
+
 
 class Build(Record):
     """How the image of a service is built (Compose: services.build).

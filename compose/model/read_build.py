@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compose.errors import Conflict, InvalidValue
-from compose.model.build import Build
+from compose.model.build import ENTITLEMENTS, Build
 from compose.model.read_deploy import read_others
 from compose.model.read_files import read_references
 from compose.model.read_limits import read_ulimits
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from compose.model.fields import Fields
     from compose.source.discover import Environment
 
-
-ENTITLEMENTS = ("network.host", "security.insecure")
 _OTHERS = ("cache_from", "cache_to", "isolation", "provenance", "sbom")
 
 

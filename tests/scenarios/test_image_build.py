@@ -36,6 +36,7 @@ def test_the_options_of_docker_build(buoy: Buoy) -> None:
     buoy.write("secret", "read")
     options = "-t example/one -t example/two:3 -f context/other --build-arg a=given --label l=m"
     options += (
+        " --label e="
         " --secret id=s,src=secret --secret id=V --ulimit nofile=99 --add-host there:10.0.0.9"
     )
     options += " --network none --build-context more=more --iidfile id --shm-size 1m"
@@ -45,7 +46,7 @@ def test_the_options_of_docker_build(buoy: Buoy) -> None:
     image = (buoy.directory / "id").read_text()
     (found,) = json.loads(buoy.run("image", "inspect", "example/one").stdout)
     assert found["Id"] == image
-    assert found["Config"]["Labels"] == {"l": "m"}
+    assert found["Config"]["Labels"] == {"l": "m", "e": ""}
     assert buoy.run("image", "inspect", "example/two:3", "--format", "{{.Id}}").lines == [image]
     again = buoy.run(
         "image", "build", "-q", *options.split(), "context", environment={"V": "another"}
@@ -68,7 +69,7 @@ def test_where_the_result_goes(buoy: Buoy) -> None:
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
         assert archive.getnames() == ["dir", "dir/x"]
     buoy.run(*build, "-t", "example/a", "-o", "type=oci,dest=a.tar")
-    buoy.run(*build, "-t", "example/a", "-o", "type=docker,dest=b.tar")
+    buoy.run(*build, "-o", "type=docker,dest=b.tar,name=example/a")
     for name in ("a.tar", "b.tar"):
         assert buoy.run("image", "load", "-i", name).lines == ["Loaded image: example/a:latest"]
 
@@ -102,8 +103,12 @@ def test_what_standard_input_may_be(buoy: Buoy) -> None:
         ("--secret src=x .", "usage"),
         ("--ssh other .", "usage"),
         ("--ulimit nofile .", "usage"),
-        ("--label x .", "usage"),
+        ("--build-context x .", "usage"),
+        ("--shm-size large .", "usage"),
+        ("--allow everything .", "usage"),
         ("--output type=odd .", "usage"),
+        ("--output type=image,dest=x .", "usage"),
+        ("you@127.0.0.1:nothing", "git-failed"),
         ("--platform linux/riscv64 .", "not-built-yet"),
         ("nowhere", "no-dockerfile"),
     ],
