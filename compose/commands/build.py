@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from engine import BuildSpec
 
 HELP = "Build the images of services that have `build`."
+_WITHOUT_EFFECT = ("-m --memory", "--builder", "--provenance", "--sbom")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--check", action="store_true", help="build nothing, say what is doubtful in Dockerfiles")
     add("--print", action="store_true", help="build nothing, print what would be, as JSON")
     add("-q", "--quiet", action="store_true", help="print nothing but what went wrong")
-    for name in ("-m --memory", "--builder", "--provenance", "--sbom"):
+    for name in _WITHOUT_EFFECT:
         add(*name.split(), metavar="VALUE", help="has no effect: there is no such thing here")
     for name in ("--compress", "--force-rm", "--no-rm", "--parallel"):
         add(name, action="store_true", help=argparse.SUPPRESS)
@@ -65,6 +66,7 @@ async def run(args: argparse.Namespace, context: Context) -> int:
     from compose.ui.build_progress import QuietBuilds, build_report
     from engine import build_image
 
+    _warn(args, context)
     report = QuietBuilds() if args.quiet else build_report(context.console)
     look = shell_of(context, args.debug, report)
     project = context.load_project(args)
@@ -108,6 +110,14 @@ async def run(args: argparse.Namespace, context: Context) -> int:
         settings = Settings(quiet_pull=args.quiet)
         await apply(context, plan_push(services), settings, project, title="push")
     return 0
+
+
+def _warn(args: argparse.Namespace, context: Context) -> None:
+    """Of options that change nothing, but for those that turn off what is not there."""
+    for names in _WITHOUT_EFFECT:
+        option = names.split()[-1]
+        if getattr(args, option.removeprefix("--")) not in (None, "false"):
+            context.console.warn(f"{option} is not used: it has no effect")
 
 
 def _wanted(project: Project, args: argparse.Namespace) -> list[Service]:

@@ -71,6 +71,7 @@ async def run_build(args: argparse.Namespace, context: Context) -> int:
     kind, destination, names = parse_output(args.output)
     args.tag = [*args.tag, *names]
     report = QuietBuilds() if args.quiet else build_report(context.console)
+    _warn_of_caches(args, context)
     if args.check:
         from compose.commands.build_looking import check_builds
 
@@ -104,6 +105,16 @@ async def _put_out(
         wanted = engine.images.select_to_save(names or [image.id])
         with output(destination) as file:
             engine.images.save(wanted, file, form)
+
+
+def _warn_of_caches(args: argparse.Namespace, context: Context) -> None:
+    from compose.source.cache_entries import is_used
+
+    for key in ("cache_from", "cache_to"):
+        for entry in getattr(args, key):
+            if not is_used(entry, key):
+                option = key.replace("_", "-")
+                context.console.warn(f"--{option} is not for `{entry}`: it has no effect")
 
 
 @contextlib.contextmanager

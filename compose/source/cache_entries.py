@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-_KINDS = {"cache_from": ("local", "registry"), "cache_to": ("local", "registry", "inline")}
+# By type, the field that says where it is: one that is `inline` is in the image.
+_PLACES = {
+    "cache_from": {"local": "src", "registry": "ref"},
+    "cache_to": {"local": "dest", "registry": "ref", "inline": "type"},
+}
 
 
 def parse_cache_entry(entry: str) -> dict[str, str]:
@@ -13,5 +17,6 @@ def parse_cache_entry(entry: str) -> dict[str, str]:
 
 
 def is_used(entry: str, key: str) -> bool:
-    """Whether it is of a kind that `key` can be."""
-    return parse_cache_entry(entry).get("type") in _KINDS[key]
+    """Whether it is of a kind that `key` can be, and says where it is."""
+    fields = parse_cache_entry(entry)
+    return bool(fields.get(_PLACES[key].get(fields.get("type", ""), "")))

@@ -76,7 +76,7 @@ def _of_another_type(tree: Map, path: Path) -> str | None:
 
 
 def _elsewhere(tree: Map, path: Path) -> str | None:
-    """Why a cache of a build does not count: it is kept by another service."""
+    """Why a cache of a build does not count: it is kept by another service, or nowhere."""
     if len(path) != 4 or path[-1] not in ("cache_from", "cache_to"):
         return None
     entries = find(tree, path)

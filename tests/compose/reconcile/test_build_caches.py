@@ -41,7 +41,9 @@ def test_targets(entry: str, target: dict[str, CacheTarget]) -> None:
     assert has_inline_cache([entry]) == (entry == "type=inline")
 
 
-def test_what_is_kept_by_other_services_does_not_count() -> None:
+def test_what_is_kept_by_other_services_or_nowhere_does_not_count() -> None:
     assert [is_used("type=inline", key) for key in ("cache_from", "cache_to")] == [False, True]
     assert not is_used("type=gha", "cache_to")
+    assert not is_used("type=local", "cache_from")
+    assert not is_used("type=local,src=a", "cache_to")
     assert is_used("name", "cache_from")
