@@ -57,7 +57,8 @@ class StageBuilder:
     def _runs_all(self) -> bool:
         """Whether no step of it is taken from the cache."""
         spec = self._job.spec
-        return spec.no_cache or (self._stage.start.alias or "") in spec.no_cache_stages
+        names = [name.lower() for name in spec.no_cache_stages]
+        return spec.no_cache or (self._stage.start.alias or "") in names
 
     async def build(self) -> StageState:
         """The state at its end. Raises Problem."""

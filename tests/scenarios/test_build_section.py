@@ -33,7 +33,7 @@ services:
       secrets: [file, {source: variable, target: named}]
       entitlements: [security.insecure]
       platforms: [PLATFORM]
-      no_cache_filter: [first]
+      no_cache_filter: [First]
       additional_contexts: {more: ./more, tarred: ./more.tar}
       dockerfile_inline: |
         FROM busybox AS first
@@ -108,9 +108,13 @@ def test_what_would_be_built_is_looked_at(buoy: Buoy) -> None:
         "id=named,type=env,env=named",
     ]
     assert (target["ssh"], target["target"], target["networkmode"]) == (["default"], "last", "none")
-    checked = buoy.run("build", "--check", environment={"SECRET": "x"})
+    idle = ("--sbom=false", "--provenance=max", "-m", "1g")
+    checked = buoy.run("build", "--check", *idle, environment={"SECRET": "x"})
     assert checked.lines == ["Check complete, no warnings found."]
+    warned = [line for line in checked.stderr.splitlines() if "has no effect" in line]
+    assert [line.split()[1] for line in warned] == ["--memory", "--provenance"]
     buoy.write("Dockerfile", "FROM busybox\nCMD x\n")
-    found = buoy.run("image", "build", "--check", ".", check=False)
+    found = buoy.run("image", "build", "--check", "--cache-from", "type=gha", ".", check=False)
+    assert "--cache-from is not for `type=gha`: it has no effect" in found.stderr
     assert (found.exit_code, found.lines[0]) == (1, "WARNING: JSONArgsRecommended")
     assert found.lines[-1] == "Check complete, 1 warning has been found!"
