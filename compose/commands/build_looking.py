@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from compose.reconcile.build_spec import MIB
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from compose.commands.context import Context
-    from engine import BuildSpec
+    from engine import BuildSpec, CacheTarget
 
 
 def check_builds(context: Context, specs: Mapping[str, BuildSpec]) -> int:
@@ -56,7 +58,24 @@ def _target(spec: BuildSpec) -> dict[str, Any]:
         "no-cache-filter": list(spec.no_cache_stages),
         "networkmode": None if spec.network == "default" else spec.network,
         "extra-hosts": dict(spec.extra_hosts),
+        "shm-size": None if spec.shm_size_bytes == 64 * MIB else str(spec.shm_size_bytes),
+        "ulimits": [f"{name}={soft}:{hard}" for name, (soft, hard) in spec.ulimits.items()],
+        "cache-from": [_cache(place, "src") for place in spec.cache_from],
+        "cache-to": [
+            *(_cache_target(place, how) for place, how in spec.cache_to.items()),
+            *(["type=inline"] if spec.inline_cache else []),
+        ],
         "entitlements": list(spec.entitlements),
         "output": ["type=docker"],
     }
     return {name: value for name, value in values.items() if value}
+
+
+def _cache(place: str, path: str) -> str:
+    return f"type=local,{path}={place}" if place.startswith("/") else f"type=registry,ref={place}"
+
+
+def _cache_target(place: str, how: CacheTarget) -> str:
+    text = _cache(place, "dest")
+    text += ",mode=max" if how.whole else ""
+    return text + (",ignore-error=true" if how.may_fail else "")

@@ -98,8 +98,16 @@ def test_what_cannot_be_had_is_refused(buoy: Buoy, before: str, after: str, code
     assert f"error: {code}" in done.stderr
 
 
+CACHES = """\
+      target: last
+      cache_from: ["type=local,src=/a", example/cache]
+      cache_to: [type=inline, "type=local,dest=/b,mode=max,ignore-error=true"]
+"""
+
+
 def test_what_would_be_built_is_looked_at(buoy: Buoy) -> None:
-    buoy.write("compose.yaml", TEXT.replace("PLATFORM", PLATFORM))
+    text = TEXT.replace("      target: last\n", CACHES)
+    buoy.write("compose.yaml", text.replace("PLATFORM", PLATFORM))
     buoy.write("secret", "")
     done = buoy.run("build", "--print", "--ssh", "default", environment={"SECRET": "x"})
     target = json.loads(done.stdout)["target"]["app"]
@@ -108,6 +116,10 @@ def test_what_would_be_built_is_looked_at(buoy: Buoy) -> None:
         "id=named,type=env,env=named",
     ]
     assert (target["ssh"], target["target"], target["networkmode"]) == (["default"], "last", "none")
+    assert (target["shm-size"], target["ulimits"]) == ("33554432", ["nofile=100:200"])
+    assert target["cache-from"] == ["type=local,src=/a", "type=registry,ref=example/cache"]
+    written = "type=local,dest=/b,mode=max,ignore-error=true"
+    assert target["cache-to"] == [written, "type=inline"]
     idle = ("--sbom=false", "--provenance=max", "-m", "1g")
     checked = buoy.run("build", "--check", *idle, environment={"SECRET": "x"})
     assert checked.lines == ["Check complete, no warnings found."]
