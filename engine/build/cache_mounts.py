@@ -50,10 +50,11 @@ def _free(path: str) -> Iterator[str]:
 
 
 def ensure_directory(path: str, mount: RunMount) -> None:
-    """An empty one, as the mount says."""
+    """An empty one, as the mount says. Its time is that of its last use, which pruning goes by."""
     try:
         os.mkdir(path)
     except FileExistsError:
+        os.utime(path)
         return
     os.chown(path, mount.uid, mount.gid)
     os.chmod(path, mount.mode)

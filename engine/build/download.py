@@ -58,7 +58,9 @@ def download(url: str, cache: str, checksum: str | None, progress: Progress) -> 
     place = f"{cache}/{hashlib.sha256(url.encode()).hexdigest()[:32]}"
     os.makedirs(place, mode=0o700, exist_ok=True)
     with locked(f"{place}/lock"):
-        return _Fetch(url, place, progress).fetch(checksum)
+        found = _Fetch(url, place, progress).fetch(checksum)
+        os.utime(place)  # pruning goes by it
+        return found
 
 
 class _Fetch:

@@ -126,6 +126,7 @@ async def check_out(source: GitSource, cache: str, checksum: str | None = None) 
     directory = f"{cache}/{name}-{commit}"
     if not _is_there(directory):
         await git.fetch(commit, directory)
+    os.utime(directory)  # pruning goes by it
     return _inside(directory, source)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from tests.marks import needs_root
 if TYPE_CHECKING:
     from engine import Engine
     from tests.engine.build.conftest import Workshop
+    from tests.engine.build.servers import Repository, Server
 
 pytestmark = [needs_root, pytest.mark.usefixtures("busybox")]
 
@@ -110,6 +112,20 @@ def test_the_directory_of_a_cache_mount_goes_too(workshop: Workshop, engine: Eng
         assert Path(kinds["exec.cachemount"].id).is_dir()
     prune_cache(engine)
     assert not Path(kinds["exec.cachemount"].id).exists()
+
+
+def test_what_is_beside_layers_is_as_new_as_its_last_use(
+    workshop: Workshop, engine: Engine, server: Server, repository: Repository
+) -> None:
+    sources = f"ADD {server.url}/file.txt /x\nADD {repository.url('outer.git')} /y\n"
+    text = f"FROM busybox\n{sources}RUN --mount=type=cache,target=/c true"
+    for _ in range(2):
+        workshop.build(text, no_cache=True)
+        beside = [entry for entry in cache_entries(engine) if entry.kind != "regular"]
+        assert len(beside) == 3
+        assert min(entry.used_at for entry in beside) > 0
+        for entry in beside:
+            os.utime(entry.id, (0, 0))
 
 
 PROGRAM = """
