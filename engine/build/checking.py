@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.build.context import read_dockerfile
+from engine.build.contexts import is_elsewhere
 from engine.build.dockerfile import parse_dockerfile
 from engine.build.excerpt import Source
 from engine.build.lints import LintRules, lints
@@ -23,6 +24,12 @@ RULES = "BUILDKIT_DOCKERFILE_CHECK"
 def check_build(spec: BuildSpec) -> list[tuple[Lint, str]]:
     """What there is to say of a build's Dockerfile, each with the lines around it; nothing is
     fetched, run or made. Raises BuildProblem for one that cannot be built."""
+    if spec.dockerfile_inline is None and is_elsewhere(spec.context):
+        raise BuildProblem(
+            f"the Dockerfile of {spec.context} would have to be fetched to be checked",
+            hint="-f - takes one from standard input",
+            code="not-built-yet",
+        )
     text, name, _ = read_dockerfile(spec)
     source = Source(text, name)
     dockerfile = source.dockerfile = parse_dockerfile(text, name)

@@ -40,7 +40,7 @@ class Contexts:
         """What is to be built, once its context is a directory; the Dockerfile that a URL or a file
         is in place of a context becomes `dockerfile_inline`. Raises BuildProblem."""
         spec = self._spec
-        if not _is_elsewhere(spec.context):
+        if not is_elsewhere(spec.context):
             return spec
         directory, is_context = await self._directory(spec.context)
         if is_context:
@@ -54,31 +54,32 @@ class Contexts:
 
     def open(self, directory: str, dockerfile: str) -> Context:
         """The main one, its Dockerfile being that (or "")."""
-        hidden = () if self._keeps_git or parse_git(self._spec.context) is None else ("**/.git",)
+        hidden = self._hidden(self._spec.context)
         return open_context(directory, dockerfile, self._digests(directory), hidden)
 
     async def named(self, name: str, place: str) -> Context:
         """One of the additional ones that is no image. Raises BuildProblem."""
-        path = os.path.join(self._spec.context, place)
-        if not _is_elsewhere(place if ":" in place else path):
+        path = place if ":" in place else os.path.join(self._spec.context, place)
+        if not is_elsewhere(path):
+            path = os.path.join(self._spec.context, path)
             return open_context(path, "", self._digests(path))
-        directory, is_context = await self._directory(place if ":" in place else path)
+        directory, is_context = await self._directory(path)
         if not is_context:
             raise BuildProblem(
                 f"the additional context `{name}`, {place}, is neither a directory nor an archive",
                 code="no-build-context",
             )
-        hidden = () if self._keeps_git or parse_git(place) is None else ("**/.git",)
-        return open_context(directory, "", self._digests(directory), hidden)
+        return open_context(directory, "", self._digests(directory), self._hidden(place))
 
     def _digests(self, directory: str) -> str:
         """Where those of its files are remembered: not for longer than it is there."""
         temporary = directory.startswith(f"{self._roots.temporary}/")
         return os.path.dirname(directory) if temporary else f"{self._roots.cache}/{DIGESTS}"
 
-    @property
-    def _keeps_git(self) -> bool:
-        return self._spec.args.get(KEEP_GIT, "0").lower() in ("1", "true")
+    def _hidden(self, place: str) -> tuple[str, ...]:
+        """Patterns of what git keeps, where that is not asked for."""
+        keeps = self._spec.args.get(KEEP_GIT, "0").lower() in ("1", "true")
+        return () if keeps or parse_git(place) is None else ("**/.git",)
 
     async def _directory(self, place: str) -> tuple[str, bool]:
         """Where it is now, and whether it is a context; else a directory with a Dockerfile. Stages
@@ -117,16 +118,12 @@ def _read(path: str) -> str:
         return file.read()
 
 
-def is_remote(place: str) -> bool:
-    """Whether a context is not of this machine."""
+def is_elsewhere(place: str) -> bool:
+    """Whether a context is no directory yet."""
     try:
-        return bool(_URL.match(place)) or parse_git(place) is not None
+        return bool(_URL.match(place)) or parse_git(place) is not None or os.path.isfile(place)
     except ValueError:
         return True
-
-
-def _is_elsewhere(place: str) -> bool:
-    return is_remote(place) or os.path.isfile(place)
 
 
 def _check_inside(directory: str, spec: BuildSpec) -> None:

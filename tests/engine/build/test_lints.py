@@ -52,6 +52,12 @@ def test_an_argument_wins_over_the_directive() -> None:
     assert len(check_build(asked(text, args=given))) == 1
 
 
+@pytest.mark.parametrize("context", ["https://127.0.0.1:1/x.git", __file__])
+def test_what_would_have_to_be_fetched_is_refused(context: str) -> None:
+    with pytest.raises(BuildProblem, match="would have to be fetched"):
+        check_build(BuildSpec(context=context))
+
+
 def test_what_cannot_be_built_is_a_problem() -> None:
     with pytest.raises(BuildProblem):
         check_build(asked("FROM a\nRUNN x"))
