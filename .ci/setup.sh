@@ -34,9 +34,11 @@ ensure_packages() {
     install_packages "${missing[@]}"
 }
 
-# A service that comes with a package is not started: only its program is wanted.
+# A service that comes with a package is neither started now nor at the next boot: only its program
+# is wanted.
 install_packages() {
-    local policy=/usr/sbin/policy-rc.d failed=0
+    local policy=/usr/sbin/policy-rc.d failed=0 enabled
+    enabled=$(enabled_units)
     [ ! -e $policy ] || policy=
     [ -z "$policy" ] || { printf '#!/bin/sh\nexit 101\n' >$policy && chmod +x $policy; }
     export DEBIAN_FRONTEND=noninteractive
@@ -44,7 +46,13 @@ install_packages() {
     apt-get "${options[@]}" install "$@" >/dev/null 2>&1 ||
         { apt-get -qq update && apt-get "${options[@]}" install "$@" >/dev/null; } || failed=1
     [ -z "$policy" ] || rm -f $policy
+    comm -13 <(echo "$enabled") <(enabled_units) |
+        xargs -r systemctl --quiet disable 2>/dev/null || true
     [ $failed = 0 ] || die "could not install $*" "run: apt-get install $*"
+}
+
+enabled_units() {
+    { systemctl list-unit-files --state=enabled --no-legend 2>/dev/null || true; } | cut -d' ' -f1 | sort
 }
 
 # ensure_venv WHAT   .venv with `pip install -e WHAT` done, again whenever pyproject.toml changes
