@@ -276,6 +276,7 @@ def test_more_networks_than_docker_has_room_for(buoy: Buoy) -> None:
     addresses = buoy.run("exec", "-T", "app", "ip", "-o", "-4", "address").lines
     assert len(addresses) == len(names) + 1
     assert buoy.run("plan").stdout == "nothing to do\n"
+    assert "an echo came back" in buoy.run("network", "trace", "app", "app").stdout
     buoy.run("down", "-t", "0")
 
 

@@ -30,6 +30,7 @@ from engine.kernel.nftbatch import (
     HOOK_OUTPUT,
     HOOK_POSTROUTING,
     HOOK_PREROUTING,
+    TYPE_INTERFACE,
     Batch,
 )
 from engine.network.trace.facts import Verdict
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
 FAMILIES = {**FAMILY_NAMES, NFPROTO_BRIDGE: "bridge"}
 BARRIER = "barrier"
+_INNER = "inner"
 
 _NFT_TRACE = NFNL_SUBSYS_NFTABLES << 8 | 17
 _ADD_MEMBERSHIP, _NO_ENOBUFS, _GROUP_NFTRACE = 1, 5, 9
@@ -130,8 +132,10 @@ class Verdicts:
             batch.add_chain(name, "filter", hook, priority)
             batch.add_rule(name, matched + nft.trace())
         if inner is not None:
-            outward = b"".join(map(_not_by, inner))
+            batch.add_set(_INNER, [TYPE_INTERFACE])
+            batch.add_elements(_INNER, ((nft.interface_name(link), b"", "") for link in inner))
             batch.add_chain(BARRIER, "filter", HOOK_POSTROUTING, _LAST)
+            outward = nft.oif_in(_INNER, absent=True)
             for matched in (flow, _matched_connection(self._flow)):
                 batch.add_rule(BARRIER, outward + matched + nft.DROP)
         return batch
@@ -206,11 +210,6 @@ def _text(data: bytes) -> str:
 
 def _netfilter(netns_fd: int) -> socket.socket:
     return socket_in(netns_fd, socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
-
-
-def _not_by(link: str) -> bytes:
-    name = nft.interface_name(link)
-    return nft.load_meta(nft.META_OIFNAME) + nft.compare(name, nft.UNEQUAL)
 
 
 def _matched(flow: Flow) -> bytes:
