@@ -7,6 +7,7 @@ import socket
 
 _LISTEN, _UNCONNECTED = "0A", "07"  # states of TCP and UDP sockets
 _ANY = {"0.0.0.0", "::"}
+_MAPPED = bytes(10) + b"\xff\xff"  # before an IPv4 address that an IPv6 socket is bound to
 
 
 def listening_addresses(process: str, protocol: str, port: int) -> list[str]:
@@ -40,5 +41,5 @@ def takes(listening: str, target: str) -> bool:
 def _address(shown: str) -> str:
     """From hexadecimal words in the byte order of the machine."""
     words = [bytes.fromhex(shown[i : i + 8])[::-1] for i in range(0, len(shown), 8)]
-    packed = b"".join(words)
+    packed = b"".join(words).removeprefix(_MAPPED)
     return socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed)
