@@ -210,6 +210,13 @@ def test_networks_of_other_kinds(buoy: Buoy, traced: Tracing) -> None:
     assert "missing" not in drawn
     assert "it came to old-1" in traced("six 10.9.0.3", REACHED)
 
+    buoy.run("network", "plug", "app-bare-1", "--bridge", "lab")
+    drawn = json.loads(buoy.run("network", "graph", "--format", "json").stdout)
+    bare = next(one for one in drawn["containers"] if one["name"] == "app-bare-1")
+    inside = ("nsenter", "--net", "--target", str(bare["pid"]))
+    run(*inside, "ip", "route", "add", "10.9.0.0/24", "dev", "eth0")
+    assert "bare-1 has no address on eth0 to send to" in traced("bare 10.9.0.3", UNROUTED)
+
 
 FRONT = f"""
 services:

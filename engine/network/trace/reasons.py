@@ -42,6 +42,8 @@ _HINTS = {
 def why_unrouted(ends: Ends, evidence: Evidence) -> tuple[str, str]:
     """Why the source has no route, and what to change."""
     route, name, address = evidence.route, ends.source_name, evidence.address
+    if isinstance(route, FoundRoute) and route.kind == "unicast":
+        return f"{name} has no address on {route.link} to send to {address} from", ""
     if isinstance(route, FoundRoute):
         return f"the route of {name} to {address} is {route.kind}", ""
     reason = os.strerror(route.errno or 0) if route is not None else ""

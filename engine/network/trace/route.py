@@ -38,6 +38,11 @@ class FoundRoute(Record):
     gateway: str
     source: str
 
+    @property
+    def is_usable(self) -> bool:
+        """Whether something can be sent by it; not from a link that has no address."""
+        return self.kind == "local" or (self.kind == "unicast" and self.source != "")
+
 
 def find_route(netns_fd: int, target: str) -> FoundRoute | OSError:
     """The kernel's choice, or why it has none: ENETUNREACH, EHOSTUNREACH, EACCES, EINVAL."""

@@ -91,7 +91,7 @@ class _Story:
 
     def _tell_route(self) -> bool:
         route, name = self._evidence.route, self._ends.source_name
-        if route is None or isinstance(route, OSError) or route.kind not in ("unicast", "local"):
+        if not isinstance(route, FoundRoute) or not route.is_usable:
             said, hint = why_unrouted(self._ends, self._evidence)
             self._add("route", "failed", said, hint=hint)
             return False

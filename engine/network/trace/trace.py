@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from engine.network.trace.facts import Question, Trace
     from engine.state.paths import Roots
 
-_USABLE = ("unicast", "local")
-
 
 def trace(roots: Roots, topology: Topology, question: Question, shown: Mapping[str, str]) -> Trace:
     """What becomes of a packet, by sending one: to the target, but no further than this host.
@@ -49,7 +47,7 @@ def _gather(own_table: str, question: Question, ends: Ends, places: Mapping[str,
     evidence = evidence.replace(
         route=route, behind=behind, host_route=find_route(places["host"], behind)
     )
-    if isinstance(route, OSError) or route.kind not in _USABLE:
+    if isinstance(route, OSError) or not route.is_usable:
         return evidence
     if question.protocol != "icmp" and not ends.is_outside:
         evidence = evidence.replace(listening=_listening(question, ends))
