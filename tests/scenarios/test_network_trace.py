@@ -26,8 +26,11 @@ SLEEPS = f"{PLAIN}, command: sleep 1000"
 SERVES = f'{PLAIN}, command: [httpd, -f, -p, "[::]:80"]'
 PROJECT = f"""
 services:
-  web: {{{SERVES}, networks: [front], ports: ["8080:80", "127.0.0.1:9090:80"]}}
-  shy: {{{PLAIN}, command: [httpd, -f, -p, "127.0.0.1:80"], networks: [front]}}
+  web:
+    {{{SERVES}, networks: [front], ports: ["8080:80", "127.0.0.1:9090:80", "127.0.0.1:9091:80"]}}
+  shy:
+    {{{PLAIN}, command: [httpd, -f, -p, "127.0.0.1:80"], networks: [front],
+      ports: ["203.0.113.1:9091:80"]}}
   proxy: {{{SLEEPS}, networks: [front, back]}}
   db: {{{SERVES}, networks: [back]}}
   side: {{{SLEEPS}, network_mode: "service:db"}}
@@ -85,6 +88,8 @@ TRACES = [
     ("web 127.0.0.1 80", REACHED, ["within itself", "web-1 listens on [::]:80"]),
     ("proxy ::1 80", REFUSED, ["within itself", "nobody listens on port 80 in proxy-1"]),
     ("host 127.0.0.1 9090", REACHED, ["published at that address", "it came to web-1"]),
+    ("host 127.0.0.1 9091", REACHED, ["it came to web-1"]),
+    ("host 203.0.113.1 9091", REFUSED, ["it came to shy-1"]),
     ("proxy 10.1.0.1 9090", REFUSED, ["a reset came back"]),
     ("host 8080 -6", REACHED, ["a process of Buoy takes it", "web-1 listens on [::]:80"]),
     # out into the world, which hears nothing of it

@@ -162,8 +162,11 @@ class Ends:
             if (port.published, port.protocol) == wanted and port.way != "opened"
         ]
         version6 = question.version == 6 or ":" in question.address
-        same = [port for port in found if (":" in port.host_ip) == version6]
-        return next(iter(same or found), None)
+
+        def distance(port: SeenPort) -> tuple[bool, bool]:
+            return port.host_ip != question.address, (":" in port.host_ip) != version6
+
+        return min(found, key=distance, default=None)
 
     def _behind(self, port: SeenPort) -> SeenContainer | None:
         return next(one for one in self._topology.containers if port in one.ports)
