@@ -30,7 +30,8 @@ def trace(roots: Roots, topology: Topology, question: Question, shown: Mapping[s
 
     shown   the names under which containers are spoken of, by id
 
-    Raises NetworkProblem `not-running`.
+    It joins each namespace for a moment: for a process without an event loop, or a thread of its
+    own. Raises NetworkProblem `not-running`.
     """
     ends = Ends(topology, question, shown)
     with ExitStack() as stack:
