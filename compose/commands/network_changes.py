@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from compose.commands.parsing import UsageProblem, switch
@@ -79,8 +78,7 @@ def create(args: argparse.Namespace, context: Context) -> int:
     """0 with the id on stdout."""
     from engine import NetworkSpec
 
-    networks = context.engine.networks
-    network = networks.create(
+    network = context.engine.networks.create(
         NetworkSpec(
             name=args.name,
             driver=args.driver,
@@ -93,13 +91,12 @@ def create(args: argparse.Namespace, context: Context) -> int:
             options=_pairs(args.opt),
         )
     )
-    for notice in networks.notices:
-        context.console.warn(notice)
+    context.show_notices()
     context.console.out(network.id)
     return 0
 
 
-def connect(args: argparse.Namespace, context: Context) -> int:
+async def connect(args: argparse.Namespace, context: Context) -> int:
     """0 once the container has its place on the network."""
     from engine import EndpointSpec
 
@@ -117,14 +114,14 @@ def connect(args: argparse.Namespace, context: Context) -> int:
         options=_pairs(args.driver_opt),
         gw_priority=args.gw_priority,
     )
-    asyncio.run(context.engine.containers.connect(args.container, wish))
+    await context.engine.containers.connect(args.container, wish)
     return 0
 
 
-def disconnect(args: argparse.Namespace, context: Context) -> int:
+async def disconnect(args: argparse.Namespace, context: Context) -> int:
     """0 once the container is off the network."""
     try:
-        asyncio.run(context.engine.containers.disconnect(args.container, args.network))
+        await context.engine.containers.disconnect(args.container, args.network)
     except Problem as problem:
         if not args.force or problem.code not in ("not-connected", "no-such-container"):
             raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import re
 from typing import TYPE_CHECKING
@@ -45,17 +44,16 @@ def add_arguments(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     removal.add_argument("interface", nargs="?", default="", metavar="INTERFACE")
 
 
-def plug(args: argparse.Namespace, context: Context) -> int:
+async def plug(args: argparse.Namespace, context: Context) -> int:
     """0 with the interface and its addresses on stdout."""
-    plugged = asyncio.run(context.engine.containers.plug(args.container, _wish(args)))
-    context.show_notices()
+    plugged = await context.engine.containers.plug(args.container, _wish(args))
     context.console.out(" ".join((plugged.interface, *plugged.addresses)))
     return 0
 
 
-def unplug(args: argparse.Namespace, context: Context) -> int:
+async def unplug(args: argparse.Namespace, context: Context) -> int:
     """0 once it is gone."""
-    asyncio.run(context.engine.containers.unplug(args.container, args.interface))
+    await context.engine.containers.unplug(args.container, args.interface)
     return 0
 
 
