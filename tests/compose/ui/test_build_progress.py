@@ -103,7 +103,9 @@ def test_nothing_is_printed_while_the_terminal_is_somebody_elses() -> None:
     out = console()
     report = PlainBuilds(out)
     report.pause()
-    show(report, [("", event(1, "started"))])
+    report.build("")(event(1, "started"))
+    assert lines(out) == []
+    show(report, [])
     assert lines(out) == ["#1 [2/2] RUN make"]  # in the end, it is
 
 
