@@ -166,7 +166,7 @@ def _payload(base: int, offset: int, length: int) -> tuple[str, Callable[[bytes]
 def _address(data: bytes, size: int) -> str:
     family = socket.AF_INET6 if size == 16 else socket.AF_INET
     prefix = f"/{len(data) * 8}" if len(data) < size else ""
-    return socket.inet_ntop(family, data.ljust(size, b"\0")) + prefix
+    return socket.inet_ntop(family, data[:size].ljust(size, b"\0")) + prefix
 
 
 def _states(data: bytes) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from engine.kernel import nftexpressions as nft
 from engine.kernel.nftables import NFPROTO_INET, NftSocket
+from engine.kernel.nftbatch import Batch
 from engine.network.trace.owners import owner_of
 from engine.network.trace.rulewords import rule_text
 from tests.engine.network.world import run
@@ -53,6 +55,19 @@ def test_rules_read_as_nft_writes_them(host: None) -> None:
         for added in ("meta nfproto ipv4 ", "meta nfproto ipv6 "):
             said = said.replace(added, "")
         assert said == meant.replace("meta mark 0x00000007", "mark 7"), text
+
+
+@needs_root
+def test_a_rule_of_a_container_may_compare_more_than_it_has_loaded(host: None) -> None:
+    batch = Batch("words", NFPROTO_INET)
+    batch.add_table()
+    batch.add_chain("first")
+    longer = nft.compare(b"\x0a\1\2\3" + bytes(12))
+    batch.add_rule("first", nft.immediate(bytes(16)), nft.load_source(nft.IPV4), longer)
+    with NftSocket() as netlink:
+        netlink.commit(batch)
+        (rule,) = netlink.rules("words", "first", NFPROTO_INET)
+    assert rule_text(rule.expressions) == "ip saddr 10.1.2.3"
 
 
 @pytest.mark.parametrize(
