@@ -111,4 +111,4 @@ def _output(argv: Sequence[str]) -> str:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:3])) if len(sys.argv) > 1 else main(NETWORKS, CONTAINERS)
+    main(*(map(int, sys.argv[1:3]) if len(sys.argv) > 1 else (NETWORKS, CONTAINERS)))
