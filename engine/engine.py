@@ -71,16 +71,12 @@ class Engine:
 
         return Containers(self.roots, self.db, self)
 
-    def close_sockets(self) -> None:
-        """What a command that looks needs to let go of; the rest ends with its process."""
-        if "networks" in self.__dict__:
-            self.networks.close()
-
-    async def close(self) -> None:
+    def close(self) -> None:
         """Let go of the stage and the database; containers run on."""
         if "containers" in self.__dict__:
             self.containers.close()
-        self.close_sockets()
+        if "networks" in self.__dict__:
+            self.networks.close()
         if "images" in self.__dict__:
             self.images.close()
         if "db" in self.__dict__:

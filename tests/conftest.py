@@ -69,7 +69,7 @@ async def empty(engine: Engine) -> None:
         engine.containers.remove(container.id, volumes=True)
     for network in engine.networks.list():
         engine.networks.remove(network.name)
-    await engine.close()
+    engine.close()
 
 
 def pytest_configure() -> None:

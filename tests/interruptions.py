@@ -125,7 +125,7 @@ class Interrupted:
     def _engine_says(self, look: Callable[[Engine], Found]) -> Found:
         engine = Engine(self._roots)
         found = look(engine)
-        asyncio.run(engine.close())
+        engine.close()
         return found
 
     def _found(self) -> int:

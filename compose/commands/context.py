@@ -100,7 +100,7 @@ class Context:
         """Run what a verb's `run` returned to its end and let go of the engine."""
         if isinstance(result, int):
             if self._engine is not None:
-                self._engine.close_sockets()
+                self._engine.close()
             return result
         import asyncio
 
@@ -112,7 +112,7 @@ class Context:
         finally:
             self.show_notices()
             if self._engine is not None:
-                await self._engine.close()
+                self._engine.close()
 
 
 def open_engine(options: argparse.Namespace) -> Engine:

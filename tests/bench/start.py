@@ -44,7 +44,7 @@ def main(count: int) -> None:
         engine = Engine(roots)
         with asyncio.Runner() as runner:
             runner.run(measure(engine, count))
-            runner.run(engine.close())
+            engine.close()
         whole_commands(party)
 
 

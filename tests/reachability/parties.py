@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import subprocess
 from typing import TYPE_CHECKING
@@ -33,7 +32,7 @@ def ours() -> Iterator[Party]:
             _run([party.command, *words], party.environment)
 
         yield Party(run, run, init_of)
-        asyncio.run(engine.close())
+        engine.close()
 
 
 @contextlib.contextmanager

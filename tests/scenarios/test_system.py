@@ -98,8 +98,10 @@ def test_what_has_begun_to_run_meanwhile_is_told_after_all_else_is_gone(
     usage = observe_disk_usage(engine)
     buoy.run("start", "other")
     roots = {"root": buoy.roots.root, "run_root": buoy.roots.run_root}
-    pruning = Pruning(Context(Namespace(**roots, ansi=None, progress=None)), PruneFilter())
+    context = Context(Namespace(**roots, ansi=None, progress=None))
+    pruning = Pruning(context, PruneFilter())
     pruning.containers(usage)
+    context.complete(0)
     assert [problem.code for problem in pruning.problems] == ["container-running"]
     assert [one.name for one in engine.containers.list()] == ["app-other-1"]
     buoy.run("down", "-t", "0")

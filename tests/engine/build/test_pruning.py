@@ -136,7 +136,7 @@ async def build():
     engine = Engine(Roots(*sys.argv[1:3]))
     spec = BuildSpec(context=sys.argv[4], dockerfile_inline=text)
     await build_image(engine, spec, print)
-    await engine.close()
+    engine.close()
 asyncio.run(build())
 """
 

@@ -45,7 +45,7 @@ def later(dock: Dock) -> Iterator[Dock]:
     """The same containers, as the next command finds them."""
     engine = Engine(dock.engine.roots)
     yield Dock(engine, dock.runner, dock.image)
-    dock.runner.run(engine.close())
+    engine.close()
 
 
 @pytest.fixture
@@ -277,7 +277,7 @@ def test_a_start_that_is_killed_midway_is_put_right_by_the_next(
             assert next_dock.stop(container).status == "exited"
             assert next_dock.cgroups(container) == []
     finally:
-        dock.runner.run(later.close())
+        later.close()
 
 
 @pytest.mark.parametrize("after_s", [0.0, 0.002, 0.004, 0.006, 0.01])
@@ -326,7 +326,7 @@ def test_after_a_reboot_what_ran_is_known_to_have_ended(dock: Dock) -> None:
     later.containers.mend()
     again = Dock(later, dock.runner, dock.image)
     assert again.start_again(ran).status == "running"
-    dock.runner.run(later.close())
+    later.close()
 
 
 def lose_the_host(dock: Dock, *containers: Container) -> None:

@@ -239,7 +239,7 @@ root, run_root, container, *argv = sys.argv[1:]
 async def main():
     engine = Engine(Roots(root, run_root))
     code = await engine.containers.exec(container, ExecSpec(argv=tuple(argv), tty=True))
-    await engine.close()
+    engine.close()
     return code
 sys.exit(asyncio.run(main()))
 """
