@@ -12,6 +12,7 @@ import socket
 
 from engine.kernel.record import Record
 from engine.kernel.rtnetlink import LOOPBACK_INDEX, RouteSocket
+from engine.network.obstacles import SPLIT_DEFAULT
 from engine.network.publication import ANY_ADDRESS, ANY_ADDRESS6
 
 TYPE_CHECKING = False  # `typing` takes 3 ms
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     Scope = Literal["everywhere", "routed", "lan"]
 
 _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
-_SPLIT_DEFAULT = 1  # 0.0.0.0/1 and 128.0.0.0/1: a VPN's way to say default route
 _OF_THIS_HOST = ("veth", "tun")  # the ports of a bridge that leads nowhere but to its guests
 _ORDER = ("everywhere", "routed", "lan")
 
@@ -100,7 +100,7 @@ def _scope(address: Address, routes: list[Route]) -> Scope:
     ip = ipaddress.ip_address(address.text)
     if ip.is_link_local:
         return "lan"
-    if ip.is_global and any(route.prefix_length <= _SPLIT_DEFAULT for route in routes):
+    if ip.is_global and any(route.prefix_length <= SPLIT_DEFAULT for route in routes):
         return "everywhere"
     # of a route by several links at once none is named
     away = any(route.link in (address.link, 0) and not route.on_link for route in routes)
