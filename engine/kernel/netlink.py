@@ -7,6 +7,7 @@ Sources: kernel Documentation/userspace-api/netlink, include/uapi/linux/netlink.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import struct
@@ -53,6 +54,17 @@ class NetlinkError(OSError):
     def __init__(self, code: int, what: str, said: str = "") -> None:
         text = f"{what}: {os.strerror(code)}" + (f" ({said})" if said else "")
         super().__init__(code, text)
+
+
+@contextlib.contextmanager
+def accepting(*numbers: int) -> Iterator[None]:
+    """A message that is refused in the with-block is no error, where it is for one of these
+    reasons (errno)."""
+    try:
+        yield
+    except NetlinkError as error:
+        if error.errno not in numbers:
+            raise
 
 
 def attribute(kind: int, data: bytes) -> bytes:

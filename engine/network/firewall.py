@@ -10,7 +10,7 @@ import os
 import socket
 
 from engine.kernel import conntrack
-from engine.kernel.netlink import NetlinkError
+from engine.kernel.netlink import NetlinkError, accepting
 from engine.kernel.nftables import ERESTART, NftSocket
 from engine.kernel.nftbatch import LONGEST_COMMENT, Batch
 from engine.kernel.nftexpressions import IPV4, IPV6, interface_name
@@ -238,11 +238,8 @@ class Firewall:
             conntrack.forget_udp(self.netlink, ports, family)
 
     def _commit_accepting_absence(self, *batches: Batch) -> None:
-        try:
+        with accepting(errno.ENOENT):
             self.netlink.commit(*batches)
-        except NetlinkError as error:
-            if error.errno != errno.ENOENT:
-                raise
 
 
 def headers_of(network: Network) -> list[Header]:

@@ -11,7 +11,7 @@ import errno
 
 from engine.kernel import rtnetlink
 from engine.kernel.namespaces import joined_network
-from engine.kernel.netlink import NetlinkError
+from engine.kernel.netlink import accepting
 from engine.kernel.rtnetlink import RouteSocket
 from engine.network.drivers.bridge import rejoin
 from engine.network.drivers.driver import load_driver
@@ -109,7 +109,7 @@ class _Change:
         """The interface inside, and whatever of it is at the host."""
         link = self._inside.find_link(endpoint["interface"])
         if link is not None:
-            with _accepting(errno.ENODEV):
+            with accepting(errno.ENODEV):
                 self._inside.send([rtnetlink.link_removal(link.index)])
         load_driver(endpoint).unplug(self._host, self.links.pop(endpoint["network_id"], ""))
 
@@ -133,14 +133,5 @@ class _Change:
 
     def _send(self, messages: list[Message], *accepted: int) -> None:
         for message in messages:
-            with _accepting(*accepted):
+            with accepting(*accepted):
                 self._inside.send([message])
-
-
-@contextlib.contextmanager
-def _accepting(*numbers: int) -> Iterator[None]:
-    try:
-        yield
-    except NetlinkError as error:
-        if error.errno not in numbers:
-            raise

@@ -7,7 +7,6 @@ busybox, dhclient-script(8).
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import json
 import os
@@ -15,13 +14,13 @@ import socket
 import sys
 
 from engine.kernel import rtnetlink
-from engine.kernel.netlink import NetlinkError
+from engine.kernel.netlink import NetlinkError, accepting
 from engine.kernel.rtnetlink import RouteSocket
 from engine.network.dhcp.lease import Lease, read_lease_in, write_lease
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from typing import Any
 
 _REASON = "reason"
@@ -79,7 +78,7 @@ def _change_address(
 ) -> None:
     if before is not None and (lease is None or lease.address != before.address):
         address, _, length = before.address.partition("/")
-        with _accepting(errno.EADDRNOTAVAIL):
+        with accepting(errno.EADDRNOTAVAIL):
             kernel.send([rtnetlink.link_address_removal(index, address, int(length))])
     if lease is not None:
         address, _, length = lease.address.partition("/")
@@ -104,14 +103,5 @@ def _restore(kernel: RouteSocket, routes: list[dict[str, Any]]) -> None:
     for route in routes:
         link = kernel.find_link(route["interface"])
         if link is not None:
-            with _accepting(errno.EEXIST):
+            with accepting(errno.EEXIST):
                 kernel.send([rtnetlink.default_route(route["gateway"], link.index)])
-
-
-@contextlib.contextmanager
-def _accepting(number: int) -> Iterator[None]:
-    try:
-        yield
-    except NetlinkError as error:
-        if error.errno != number:
-            raise
