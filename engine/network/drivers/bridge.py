@@ -11,7 +11,7 @@ import os
 
 from engine.errors import NetworkProblem
 from engine.kernel import rtnetlink
-from engine.kernel.netlink import NetlinkError
+from engine.kernel.netlink import NetlinkError, accepting
 from engine.kernel.settings import read_setting, write_setting
 from engine.network import options
 from engine.network.drivers.driver import DeviceMissing
@@ -155,6 +155,12 @@ def default_name(network_id: str) -> str:
     return f"br-{network_id[:12]}"
 
 
+def add_bridge(host: RouteSocket, name: str, mtu: int) -> None:
+    """A bridge, down; accepts that another command was faster."""
+    with accepting(errno.EEXIST):
+        host.send([rtnetlink.bridge(name, random_mac(), mtu)])
+
+
 def is_filtered() -> bool:
     """Whether frames between ports pass the firewall (br_netfilter).
 
@@ -184,11 +190,7 @@ def _others_device(network: Network) -> str:
 
 
 def _create(host: RouteSocket, network: Network) -> Link:
-    try:
-        host.send([rtnetlink.bridge(network.device, random_mac(), network.choices.mtu)])
-    except NetlinkError as error:
-        if error.errno != errno.EEXIST:  # another command was faster
-            raise
+    add_bridge(host, network.device, network.choices.mtu)
     link = host.find_link(network.device)
     assert link is not None, "the kernel has just made it"
     host.send([rtnetlink.link_alias(link.index, _ALIAS + network.id)])  # not taken at creation
@@ -197,11 +199,8 @@ def _create(host: RouteSocket, network: Network) -> Link:
 
 def remove_link(host: RouteSocket, link: Link) -> None:
     """Delete a link; accepts absence."""
-    try:
+    with accepting(errno.ENODEV):
         host.send([rtnetlink.link_removal(link.index)])
-    except NetlinkError as error:
-        if error.errno != errno.ENODEV:
-            raise
 
 
 def _make_pair(host: RouteSocket, netns_fd: int, bridge: int, endpoint: Mapping[str, Any]) -> str:

@@ -94,12 +94,12 @@ def remove(host: RouteSocket, network: Network) -> None:
     """Take away what was made for this network; a parent of the host's stays."""
     link = host.find_link(network.device)
     if link is not None and link.alias == _ALIAS + network.id:
-        host.send([rtnetlink.link_removal(link.index)])
+        bridge.remove_link(host, link)
 
 
 def _create(host: RouteSocket, network: Network) -> Link:
     if not is_given(network.options):
-        host.send([rtnetlink.bridge(network.device, bridge.random_mac(), network.choices.mtu)])
+        bridge.add_bridge(host, network.device, network.choices.mtu)
     else:
         _create_parent(host, network)
     link = host.find_link(network.device)

@@ -100,7 +100,7 @@ def plugs_on_record(database: sqlite3.Connection) -> list[tuple[str, PlugSpec]]:
 
 def _create(host: RouteSocket, wish: PlugSpec, name: str) -> None:
     if wish.bridge:
-        host.send([rtnetlink.bridge(name, bridge.random_mac(), DEFAULT_MTU)])
+        bridge.add_bridge(host, name, DEFAULT_MTU)
     elif wish.vlan:
         create_vlan(host, wish.parent, wish.vlan, "plug")
     else:

@@ -7,6 +7,8 @@ import subprocess
 import pytest
 
 from engine.errors import NetworkProblem
+from engine.kernel.rtnetlink import RouteSocket
+from engine.network.drivers import bridge
 from engine.network.spec import PoolSpec
 from tests.engine.network.world import (
     NEIGHBOUR,
@@ -82,6 +84,16 @@ def test_without_a_parent_containers_are_among_themselves(world: World) -> None:
     world.stop(peer)
     world.networks.remove("alone")
     assert network.device not in run("ip", "link")
+
+
+def test_its_bridge_is_made_once_whoever_is_faster(world: World) -> None:
+    network = world.network("alone", driver="macvlan")
+    seen = run("ip", "-brief", "link", "show", network.device)
+    with RouteSocket() as host:
+        bridge.add_bridge(host, network.device, 1500)
+    assert run("ip", "-brief", "link", "show", network.device) == seen
+    run("ip", "link", "delete", network.device)
+    world.networks.remove("alone")
 
 
 def test_published_ports_are_left_out_aloud(world: World) -> None:
