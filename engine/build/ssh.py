@@ -116,7 +116,8 @@ async def _agent_with(keys: Sequence[str], path: str) -> AsyncIterator[None]:
             )
         yield
     finally:
-        child.terminate()
+        with contextlib.suppress(ProcessLookupError):  # it has ended
+            child.terminate()
         await child.communicate()
 
 

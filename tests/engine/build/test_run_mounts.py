@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import secrets
 import shutil
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine import BuildSecret
+from engine.build.mounts import RunMount
+from engine.build.ssh import forwarded
 from engine.errors import BuildProblem
 from tests.engine.build.conftest import find_in
 from tests.marks import needs_root
@@ -155,6 +158,19 @@ def test_a_key_is_used_from_an_agent_of_our_own(workshop: Workshop, tmp_path: Pa
     with pytest.raises(BuildProblem) as caught:
         workshop.build(text, ssh={"default": (str(key),)}, no_cache=True)
     assert caught.value.code == "ssh-key"
+
+
+@pytest.mark.skipif(not shutil.which("ssh-agent"), reason="openssh-client is not installed")
+def test_an_agent_that_does_not_start_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("never read")
+    deep = str(tmp_path / ("x" * 108))  # longer than the path of a socket may be
+
+    async def forward() -> None:
+        async with forwarded(RunMount(type="ssh", target="/x"), (str(tmp_path / "key"),), deep):
+            pass
+
+    with pytest.raises(BuildProblem, match="ssh-agent does not start"):
+        asyncio.run(forward())
 
 
 def test_a_new_cache_can_begin_with_content(workshop: Workshop) -> None:
