@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from tests.engine.build.conftest import Workshop
     from tests.engine.build.servers import Repository, Server
 
+
+def refused(workshop: Workshop, flags: str, source: str) -> str:
+    """The code of the problem that an ADD of a source is, which is said of the source's word."""
+    with pytest.raises(BuildProblem) as caught:
+        workshop.build(f"FROM scratch\nADD {flags} {source} /x")
+    assert caught.value.where == f"dockerfile_inline:2:{6 + len(flags)}"
+    return caught.value.code
+
+
 # URLs
 
 
@@ -71,10 +80,7 @@ def test_a_url_is_unpacked_where_that_is_said(workshop: Workshop, server: Server
 def test_a_url_that_cannot_be_had_is_a_problem_of_its_word(
     workshop: Workshop, server: Server, flags: str, path: str, code: str
 ) -> None:
-    with pytest.raises(BuildProblem) as caught:
-        workshop.build(f"FROM scratch\nADD {flags} {server.url}{path} /x")
-    assert caught.value.code == code
-    assert caught.value.where == f"dockerfile_inline:2:{6 + len(flags)}"
+    assert refused(workshop, flags, f"{server.url}{path}") == code
 
 
 # Git
@@ -139,10 +145,7 @@ def test_a_commit_is_asked_for_once(workshop: Workshop, repository: Repository) 
 def test_what_a_repository_has_not_is_a_problem_of_its_word(
     workshop: Workshop, repository: Repository, flags: str, suffix: str, code: str
 ) -> None:
-    with pytest.raises(BuildProblem) as caught:
-        workshop.build(f"FROM scratch\nADD {flags} {repository.url('outer.git')}{suffix} /x")
-    assert caught.value.code == code
-    assert caught.value.where == f"dockerfile_inline:2:{6 + len(flags)}"
+    assert refused(workshop, flags, f"{repository.url('outer.git')}{suffix}") == code
 
 
 @needs_root
