@@ -25,7 +25,7 @@ class Build(Record):
     ssh         id -> path of a key or socket; empty: the agent's
     network     default, none, host, or the name of a network
     privileged, entitlements   what RUN may ask for
-    others      keys that change nothing here, as written, kept for `config`
+    others      cache_from and cache_to, and keys that change nothing here, as they are written
     """
 
     context: str

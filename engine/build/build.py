@@ -17,7 +17,7 @@ from engine.build.dockerfile import parse_dockerfile
 from engine.build.document import image_document
 from engine.build.excerpt import Source
 from engine.build.expander import Expander
-from engine.build.instructions import Run
+from engine.build.instructions import Arg, Run
 from engine.build.job import PREDEFINED_ARGUMENTS, Job
 from engine.build.offers import Offers
 from engine.build.platforms import automatic_arguments, check_native
@@ -260,8 +260,6 @@ def _global_arguments(
 
 
 def _unused_arguments(dockerfile: Dockerfile, given: Mapping[str, str]) -> list[str]:
-    from engine.build.instructions import Arg
-
     instructions = [*dockerfile.arguments, *(i for s in dockerfile.stages for i in s.instructions)]
     declared = {name for i in instructions if isinstance(i, Arg) for name, _ in i.pairs}
     others = given.keys() - declared - PREDEFINED_ARGUMENTS - {VARIABLE}

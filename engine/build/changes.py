@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from typing import TYPE_CHECKING
 
 from engine.build import instructions as ins
@@ -51,6 +50,6 @@ def changed_config(changes: Iterable[str]) -> dict[str, object]:
 def _after(instruction: ins.Instruction, state: StageState) -> StageState:
     expander = Expander(instruction, state.environment, _ESCAPE)
     if isinstance(instruction, ins.Setting) and instruction.kind == "WORKDIR":
-        directory = posixpath.join(state.directory, expander.word(instruction.value))
-        return state.with_config("WORKDIR", working_dir=posixpath.normpath(directory))
+        directory = state.resolve(expander.word(instruction.value))
+        return state.with_config("WORKDIR", working_dir=directory)
     return apply_setting(instruction, state, expander, Scope({}, {}))

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import difflib
 import os
-import posixpath
 from typing import TYPE_CHECKING
 
 from engine.build.cache import content_of, digest, merged_content
@@ -39,9 +38,7 @@ def plan_workdir(
     job: Job, instruction: Setting, state: StageState, expander: Expander
 ) -> tuple[StageState, LayerStep | None]:
     """The state with the new directory in its config, and the step that makes it; none for /."""
-    directory = posixpath.normpath(
-        posixpath.join(state.directory, expander.word(instruction.value))
-    ).replace("//", "/")
+    directory = state.resolve(expander.word(instruction.value))
     if directory == "/":
         return state.with_config("WORKDIR /", working_dir="/"), None
     config = state.config.replace(working_dir=directory)
@@ -215,8 +212,7 @@ def _write(path: str, body: str) -> None:
 def _target(instruction: Copy, state: StageState, expander: Expander) -> str:
     """Absolute and clean; a `/` at its end says that it is a directory."""
     written = expander.word(instruction.target)
-    joined = posixpath.join(state.directory, written)
-    path = "/" + posixpath.normpath(joined).lstrip("/")
+    path = state.resolve(written)
     is_directory = written in ("", ".") or written.endswith(("/", "/."))
     return f"{path.rstrip('/')}/" if is_directory or path == "/" else path
 

@@ -71,11 +71,8 @@ class _Reader:
         """What no reader asked for is unknown here, or asked of Docker and not built yet."""
         for flag in self._flags.left():
             if flag.name in _LATER.get(self._name, ()):
-                self._fail(
-                    f"{self._name} --{flag.name} is not built yet",
-                    flag.offset,
-                    code="not-built-yet",
-                )
+                what = f"{self._name} --{flag.name} is not built yet"
+                self._fail(what, flag.offset, code="not-built-yet")
             near = difflib.get_close_matches(flag.name, self._flags.known, n=1)
             hint = f"did you mean --{near[0]}?" if near else None
             self._fail(f"{self._name}: unknown flag: --{flag.name}", flag.offset, hint=hint)
@@ -90,9 +87,7 @@ class _Reader:
             value = json.loads(self._rest)
         except (ValueError, RecursionError):
             return None
-        if all(isinstance(item, str) for item in value):
-            return tuple(value)
-        return None
+        return tuple(value) if all(isinstance(item, str) for item in value) else None
 
     def _words(self) -> tuple[str, ...]:
         return tuple(self._rest.split())
@@ -152,11 +147,9 @@ class _Reader:
             pairs.append((name, value))
         return tuple(pairs)
 
-    def read_env(self) -> ins.Instruction:
-        return ins.Env(line=self._line, file=self._file, pairs=self._pairs())
-
-    def read_label(self) -> ins.Instruction:
-        return ins.Label(line=self._line, file=self._file, pairs=self._pairs())
+    def read_pairs(self) -> ins.Instruction:
+        kind = ins.Env if self._name == "ENV" else ins.Label
+        return kind(line=self._line, file=self._file, pairs=self._pairs())
 
     def read_run(self) -> ins.Instruction:
         network = self._flags.one("network") or "default"
@@ -286,11 +279,11 @@ _READERS: dict[str, Callable[[_Reader], ins.Instruction]] = {
     "CMD": _Reader.read_start,
     "COPY": _Reader.read_copy,
     "ENTRYPOINT": _Reader.read_start,
-    "ENV": _Reader.read_env,
+    "ENV": _Reader.read_pairs,
     "EXPOSE": _Reader.read_expose,
     "FROM": _Reader.read_from,
     "HEALTHCHECK": _Reader.read_healthcheck,
-    "LABEL": _Reader.read_label,
+    "LABEL": _Reader.read_pairs,
     "MAINTAINER": _Reader.read_setting,
     "ONBUILD": _Reader.read_onbuild,
     "RUN": _Reader.read_run,

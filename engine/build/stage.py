@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from engine.build import instructions as ins
@@ -110,7 +109,7 @@ class StageBuilder:
         return StageState(
             chain_ids=image.chain_ids,
             config=image.config,
-            base_history=_history(self._job, image),
+            base_history=tuple(self._job.engine.images.document(image.id).get("history") or ()),
             created=image.created or None,
         )
 
@@ -228,9 +227,3 @@ def _with_variables(state: StageState) -> StageState:
         config = config.replace(env=(f"PATH={DEFAULT_PATH}", *config.env))
     state = state.replace(config=config)
     return state.replace(variables={**state.environment, **state.variables})
-
-
-def _history(job: Job, image: Image) -> tuple[Mapping[str, object], ...]:
-    row = job.engine.db.execute("SELECT config FROM images WHERE id = ?", (image.id,)).fetchone()
-    history = json.loads(row["config"]).get("history") or ()
-    return tuple(history)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from typing import TYPE_CHECKING
 
 from engine.images.config import ImageConfig
@@ -62,6 +63,10 @@ class StageState(Record):
     def directory(self) -> str:
         """WORKDIR, absolute."""
         return self.config.working_dir or "/"
+
+    def resolve(self, path: str) -> str:
+        """Where a path leads from WORKDIR: absolute and clean."""
+        return "/" + posixpath.normpath(posixpath.join(self.directory, path)).lstrip("/")
 
     @property
     def top(self) -> str:
