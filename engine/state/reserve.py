@@ -6,6 +6,8 @@ from __future__ import annotations
 import contextlib
 import os
 
+from engine.state.space import free_bytes
+
 TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +18,7 @@ _BYTES = 512 * 1024  # the write-ahead log and the index of SQLite, with room to
 def keep_reserve(root: str) -> None:
     """Have the room set aside, unless there is too little to do so."""
     path = f"{root}/reserve"
-    if os.path.exists(path) or _free_bytes(root) < 4 * _BYTES:
+    if os.path.exists(path) or free_bytes(root) < 4 * _BYTES:
         return
     with contextlib.suppress(OSError), open(path, "wb") as file:
         os.posix_fallocate(file.fileno(), 0, _BYTES)
@@ -34,14 +36,9 @@ def release_reserve(root: str) -> bool:
 @contextlib.contextmanager
 def making_room(root: str) -> Iterator[None]:
     """For what removes something: on a full disk, the reserve is there for it."""
-    if _free_bytes(root) < _BYTES:
+    if free_bytes(root) < _BYTES:
         release_reserve(root)
     try:
         yield
     finally:
         keep_reserve(root)
-
-
-def _free_bytes(root: str) -> int:
-    found = os.statvfs(root)
-    return found.f_bavail * found.f_frsize

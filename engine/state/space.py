@@ -13,11 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_SQLITE_READONLY, _SQLITE_IOERR, _SQLITE_FULL = (
-    8,
-    10,
-    13,
-)  # sqlite.org/rescode.html; primary codes are the low byte
+# sqlite.org/rescode.html; primary codes are the low byte
+_SQLITE_READONLY, _SQLITE_IOERR, _SQLITE_FULL = 8, 10, 13
 _HINT = "`buoy system df` shows what takes space, `buoy system prune` frees what nothing uses"
 _INDEX_BYTES = 64 * 1024  # SQLite's file of shared memory, which it extends by writing
 _FEW_INODES = 16
@@ -50,7 +47,7 @@ def writing(path: str, what: str) -> Iterator[None]:
 
 def check_room(path: str, needed_bytes: int, what: str) -> None:
     """Raises DiskFull where there is certainly too little room for so many bytes at `path`."""
-    free = _free_bytes(path)
+    free = free_bytes(path)
     if needed_bytes > free:
         raise DiskFull(
             f"{what} needs {_megabytes(needed_bytes)} on the disk of {path}, where "
@@ -69,7 +66,7 @@ def find_disk_problem(error: Exception, path: str, what: str = "") -> Problem | 
     subject = f"{what}: " if what else ""
     if isinstance(error, OSError) and isinstance(error.filename, str):
         path = error.filename
-    without_room = primary == _SQLITE_IOERR and _free_bytes(path) < _INDEX_BYTES
+    without_room = primary == _SQLITE_IOERR and free_bytes(path) < _INDEX_BYTES
     if code in _FULL or primary == _SQLITE_FULL or without_room:
         return full(path, subject)
     if code == errno.EROFS or primary == _SQLITE_READONLY:
@@ -95,11 +92,12 @@ def full(path: str, subject: str = "") -> DiskFull:
     if found.f_files and found.f_favail < _FEW_INODES:
         left = f"{found.f_favail} inodes are left"
     else:
-        left = f"{_megabytes(_free_bytes(place))} are free"
+        left = f"{_megabytes(free_bytes(place))} are free"
     return DiskFull(f"{subject}no space left on the disk of {path}: {left}", hint=_HINT)
 
 
-def _free_bytes(path: str) -> int:
+def free_bytes(path: str) -> int:
+    """What can still be written on the disk of `path`, which need not be there yet."""
     found = os.statvfs(_existing(path))
     return found.f_bavail * found.f_frsize
 

@@ -156,6 +156,10 @@ def test_images_without_use_are_pruned(buoy: Buoy, busybox: Image) -> None:
     assert buoy.run("image", "ls", "--format", "{{.Repository}}").lines == ["busybox"]
 
 
+def test_where_nothing_was_ever_made_nothing_is_pruned(buoy: Buoy) -> None:
+    assert buoy.run("image", "prune", "-f").lines == ["Total reclaimed space: 0B"]
+
+
 @pytest.mark.parametrize("kind", ["docker-archive", "oci"])
 def test_a_saved_image_is_read_by_skopeo_and_loaded_again(
     buoy: Buoy, busybox: Image, kind: str
