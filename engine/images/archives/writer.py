@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tarfile
 from typing import TYPE_CHECKING, BinaryIO
+
+from engine.images.header import BLOCK, DIRECTORY, FILE, tar_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-_BLOCK = 512
 
 
 class ArchiveWriter:
@@ -31,17 +30,17 @@ class ArchiveWriter:
         if self.has(name):
             return
         self._add_directories(name)
-        self._start(name, size)
+        self._start(name, tar_header(name.encode(), FILE, mode=0o644, size=size))
         given = 0
         for piece in pieces:
             given += len(piece)
             self._out.write(piece)
         assert given == size, f"{name} has {given} bytes, not {size}"
-        self._out.write(bytes(-size % _BLOCK))
+        self._out.write(bytes(-size % BLOCK))
 
     def finish(self) -> None:
         """The end mark."""
-        self._out.write(bytes(2 * _BLOCK))
+        self._out.write(bytes(2 * BLOCK))
         self._out.flush()
 
     def _add_directories(self, name: str) -> None:
@@ -49,11 +48,8 @@ class ArchiveWriter:
         for count in range(1, len(parts)):
             parent = "/".join(parts[:count])
             if not self.has(parent):
-                self._start(parent, 0, tarfile.DIRTYPE)
+                self._start(parent, tar_header(parent.encode() + b"/", DIRECTORY, mode=0o755))
 
-    def _start(self, name: str, size: int, kind: bytes = tarfile.REGTYPE) -> None:
-        info = tarfile.TarInfo(name + "/" * (kind == tarfile.DIRTYPE))
-        info.size, info.type = size, kind
-        info.mode = 0o755 if kind == tarfile.DIRTYPE else 0o644
-        self._out.write(info.tobuf(tarfile.PAX_FORMAT))
+    def _start(self, name: str, header: bytes) -> None:
+        self._out.write(header)
         self._names.add(name)
