@@ -51,6 +51,11 @@ def shown(value: Any) -> str:
     return str(value)
 
 
+def as_json(value: Any) -> str:
+    """As Go writes a map: in the order of its keys, and without blanks."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
 def is_true(value: Any) -> bool:
     """Whether `if` takes it: it is neither empty, zero nor absent."""
     return bool(value)
@@ -127,11 +132,11 @@ def _listed(value: Any) -> list[str]:
 
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "json": lambda value: json.dumps(value, ensure_ascii=False),
+    "json": as_json,
     "upper": lambda value: shown(value).upper(),
     "lower": lambda value: shown(value).lower(),
     "title": lambda value: shown(value).title(),
-    "join": lambda value, between: between.join(_listed(value)),
+    "join": lambda value, between: str.join(between, _listed(value)),
     "split": lambda value, between: shown(value).split(between),
     "len": lambda value: len(value or ()),
     "index": _index,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 from compose.ui.tables import format_table
 from compose.ui.templates.blocks import render
+from compose.ui.templates.expressions import as_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def format_rows(template: str, titles: Mapping[str, str], rows: Sequence[Mapping
     titles  of the fields, in a table
     """
     if template == "json":
-        return "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+        return "\n".join(map(as_json, rows))
     if not template.startswith("table "):
         return "\n".join(render(template, row) for row in rows)
     columns = template.removeprefix("table ").replace(r"\t", "\t").split("\t")

@@ -26,7 +26,7 @@ VALUE = {
         (r"{{.ID}}\t{{.Size}}\n", "abc123\t3\n"),
         (r'{{join .Tags "\n"}}', "a:1\nb:2"),
         ('{{join .Config.Env ","}}', ""),
-        ("{{json .Config.Labels}}", '{"y": "2", "x": "1"}'),
+        ("{{json .Config.Labels}}", '{"x":"1","y":"2"}'),
         ("{{index .Tags 1 | upper}}", "B:2"),
         ("{{(index (split .ID `c`) 1)}}", "123"),
         ('{{index .Config.Labels "x"}}', "1"),
@@ -53,6 +53,7 @@ def test_a_template_is_carried_out(template: str, result: str) -> None:
     [
         *("{{.", "{{.Nothing}}", "{{.ID.Name}}", "{{nothing .ID}}", "{{}}", "{{.ID | }}"),
         *(r'{{"\x"}}', "{{index .Tags 5}}", "{{(.ID}}", "{{.ID)}}", "{{len .Size}}"),
+        "{{join .Tags 3}}",
         *(
             "{{range .Tags}}",
             "{{end}}",
@@ -72,7 +73,7 @@ def test_rows_have_titles_in_a_table() -> None:
     rows = [{"ID": "a", "Size": "1B"}, {"ID": "b", "Size": "2B"}]
     titles = {"ID": "IMAGE ID", "Size": "SIZE"}
     assert format_rows("{{.ID}}", titles, rows) == "a\nb"
-    assert format_rows("json", titles, rows[:1]) == '{"ID": "a", "Size": "1B"}'
+    assert format_rows("json", titles, rows[:1]) == '{"ID":"a","Size":"1B"}'
     table = format_rows(r"table {{.ID}}\t{{.Size}}", titles, rows).splitlines()
     assert table[0].startswith("IMAGE ID")
     assert [line.split() for line in table[1:]] == [["a", "1B"], ["b", "2B"]]
