@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from compose.commands.docker_config import detach_keys
-from compose.commands.parsing import switch
+from compose.commands.parsing import add_switch
 from compose.commands.target import find_target
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--index", type=int, default=0, metavar="N", help="number of the replica")
     add("--no-stdin", action="store_true", help="only look")
-    add("--sig-proxy", nargs="?", type=switch, const=True, default=True, metavar="BOOL")
+    add_switch(parser, "--sig-proxy")
     add("--detach-keys", metavar="KEYS", help="instead of ctrl-p,ctrl-q")
     add("service", metavar="SERVICE")
 

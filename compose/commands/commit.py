@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from compose.commands.parsing import switch
+from compose.commands.parsing import add_switch
 from compose.commands.target import find_target
 
 if TYPE_CHECKING:
@@ -26,15 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("-m", "--message", default="", metavar="TEXT", help="comment in the image's history")
     text = "instruction of a Dockerfile, as 'CMD [\"sh\"]'; repeatable"
     add("-c", "--change", action="append", default=[], metavar="INSTRUCTION", help=text)
-    add(
-        *("-p", "--pause"),
-        nargs="?",
-        const=True,
-        default=True,
-        type=switch,
-        metavar="BOOL",
-        help="freeze it meanwhile (true)",
-    )
+    add_switch(parser, "-p", "--pause", text="freeze it meanwhile (true)")
     add("--index", type=int, default=0, metavar="N", help="number of the replica")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from compose.commands.parsing import UsageProblem, switch
+from compose.commands.parsing import UsageProblem, add_switch, switch
 from compose.ui import images as format_
 from compose.ui.image_details import details, steps
 from compose.ui.tables import format_size, format_table
@@ -189,15 +189,7 @@ def add_history(parser: argparse.ArgumentParser) -> None:
     add("image", metavar="IMAGE")
     add("-q", "--quiet", action="store_true", help="ids alone")
     add("--no-trunc", action="store_true", help="whole instructions and ids")
-    add(
-        *("-H", "--human"),
-        nargs="?",
-        const=True,
-        default=True,
-        type=switch,
-        metavar="BOOL",
-        help="ages and sizes for people (true)",
-    )
+    add_switch(parser, "-H", "--human", text="ages and sizes for people (true)")
     add("--format", default="table", metavar="FORMAT", help="table, json or a template")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from compose.commands.parsing import UsageProblem, switch
+from compose.commands.parsing import UsageProblem, add_switch
 from compose.ui.asking import agreed
 from engine.errors import NetworkProblem, Problem
 
@@ -46,9 +46,7 @@ def _add_create(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     making.add_argument("--aux-address", action="append", default=[], metavar="NAME=ADDRESS")
     making.add_argument("--internal", action="store_true", help="nothing enters or leaves it")
     for name, default in (("--ipv4", True), ("--ipv6", False)):
-        making.add_argument(
-            name, type=switch, nargs="?", const=True, default=default, metavar="BOOL"
-        )
+        add_switch(making, name, default=default)
     making.add_argument("--attachable", action="store_true", help="as every network here")
     making.add_argument("--scope", default="local", choices=("local",), help="of this host")
     making.add_argument("--ipam-driver", default="default", choices=("default",))

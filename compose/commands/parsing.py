@@ -232,6 +232,15 @@ def parse_variables(entries: Iterable[str]) -> dict[str, str]:
     return variables
 
 
+def add_switch(
+    parser: argparse.ArgumentParser, *names: str, default: bool = True, text: str | None = None
+) -> None:
+    """An option that is `--name` or `--name=BOOL`."""
+    parser.add_argument(
+        *names, type=switch, nargs="?", const=True, default=default, metavar="BOOL", help=text
+    )
+
+
 def switch(text: str) -> bool:
     """The BOOL of `--name=BOOL`. Raises ArgumentTypeError."""
     from compose.source.values import parse_boolean

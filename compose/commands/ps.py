@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from compose.commands.parsing import UsageProblem, switch
+from compose.commands.parsing import UsageProblem, add_switch
 from compose.commands.target import check_services, find_target
 from compose.reconcile import names
 from compose.reconcile.decide import UP
@@ -36,8 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--format", choices=("table", "json"), default="table")
     add("--exposure", action="store_true", help="a column: from where the ports can be reached")
     add("--no-trunc", action="store_true", help="full ids and commands")
-    add("--orphans", type=switch, nargs="?", const=True, default=True, metavar="BOOL",
-        help="include orphans (default: true)")  # fmt: skip
+    add_switch(parser, "--orphans", text="include orphans (default: true)")
 
 
 def run(args: argparse.Namespace, context: Context) -> int:
