@@ -2,34 +2,48 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import hashlib
 import os
 import stat
 from typing import TYPE_CHECKING
 
 from engine.images.apply import WHITEOUT
+from engine.images.lowers import Lowers, opened, without_links
 from engine.images.members import clean_name
 from engine.images.tar import FILE, TarReader
 from engine.kernel.openat2 import open_in_root
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 _PIECE_BYTES = 1024 * 1024
 _REGULAR = (FILE, b"\0", b"7")
 
 
-def differences(tar: Iterator[bytes], directory: str) -> Iterator[str]:
+def differences(tar: Iterator[bytes], directory: str, lowers: Iterable[str]) -> Iterator[str]:
     """Paths of the regular files that are missing or have other content. `tar` is read to its end;
-    what it raises goes on up."""
+    what it raises goes on up.
+
+    lowers  directories of the layers below, top first
+    """
     expected = _files(tar)
-    root = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
+    with contextlib.ExitStack() as stack:
+        layers = [stack.enter_context(opened(one)) for one in (directory, *lowers)]
+        find_link = functools.cache(Lowers(layers).find_link)
         for path, content in expected.items():
-            if not _is(root, path, content):
+            if not any(_is(layers[0], at, content) for at in _places(path, find_link)):
                 yield path.decode(errors="backslashreplace")
-    finally:
-        os.close(root)
+
+
+def _places(path: bytes, find_link: Callable[[bytes], bytes | None]) -> Iterator[bytes]:
+    """Where the file is: by its name, or where a link below it leads (engine.images.redirect)."""
+    yield path
+    parent, _, name = path.rpartition(b"/")
+    real = without_links(parent, find_link)
+    if real is not None:
+        yield real + b"/" + name
 
 
 def _files(tar: Iterator[bytes]) -> dict[bytes, tuple[int, bytes]]:

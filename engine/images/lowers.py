@@ -8,10 +8,11 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from engine.images.members import MOST_LINKS, components
 from engine.kernel.openat2 import open_beneath, open_in_root
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
 OPAQUE_XATTR = "trusted.overlay.opaque"
@@ -41,16 +42,37 @@ def is_hidden(path: bytes, opaque: frozenset[bytes]) -> bool:
     return b"/" in opaque
 
 
+def without_links(path: bytes, find_link: Callable[[bytes], bytes | None]) -> bytes | None:
+    """The absolute path that `path` means; None where its links lead in circles.
+
+    find_link  where the symbolic link at a path leads; None: there is none. The directories above
+               it are no links
+    """
+    real, left, links = b"", components(path), 0
+    while left:
+        here = real + b"/" + left.pop(0)
+        link = find_link(here)
+        if link is None:
+            real = here
+            continue
+        links += 1
+        if links > MOST_LINKS:
+            return None
+        base = b"" if link.startswith(b"/") else real
+        real, left = b"", [*components(base + b"/" + link), *left]
+    return real or b"/"
+
+
 class Lowers:
     """Layers as directories, the top one first. Paths are from the root, slash or no slash."""
 
     def __init__(self, fds: Sequence[int]) -> None:
         self._fds = fds
 
-    def find(self, path: bytes) -> int | None:
-        """A readable descriptor of the file or directory at `path`."""
+    def find(self, path: bytes, kind: int) -> int | None:
+        """A readable descriptor of what is at `path`, if it is of that kind: S_IFREG, S_IFDIR."""
         with self._at(path) as (lower, mode):
-            if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            if stat.S_IFMT(mode) != kind:
                 return None
             return open_in_root(lower, _relative(path), os.O_RDONLY | os.O_NOFOLLOW)
 
@@ -114,6 +136,16 @@ def _ends_here(lower: int, path: bytes) -> bool:
             os.close(fd)
         here += b"/" + part
     return False
+
+
+@contextlib.contextmanager
+def opened(directory: str) -> Iterator[int]:
+    """A descriptor of a layer."""
+    fd = os.open(directory, _DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
 
 
 @contextlib.contextmanager

@@ -14,8 +14,8 @@ import stat
 from typing import TYPE_CHECKING
 
 from engine.errors import ImageProblem
-from engine.images.lowers import is_hidden, mode_of, opened_beneath, read_link
-from engine.images.members import MOST_LINKS, components
+from engine.images.lowers import is_hidden, mode_of, opened_beneath, read_link, without_links
+from engine.images.members import components
 from engine.kernel.removal import remove_tree
 
 if TYPE_CHECKING:
@@ -79,25 +79,20 @@ class _Layer:
 
     def _real(self, path: bytes) -> bytes:
         """`path` without the links that lead to it."""
-        real, _, last = path.rpartition(b"/")
-        left, links = [last], 0
-        if real not in self._real_ones:
-            real, left = b"", components(path)
-        while left:
-            here = real + b"/" + left.pop(0)
-            link = None if here in self._real_ones else self._link(here)
-            if link is None:
-                real = here
-                self._real_ones.add(here)
-                continue
-            links += 1
-            if links > MOST_LINKS:
-                raise self._problem(path, "which leads in circles")
-            base = b"" if link.startswith(b"/") else real
-            real, left = b"", [*components(base + b"/" + link), *left]
-        return real or b"/"
+        real = without_links(path, self._find_link)
+        if real is None:
+            raise self._problem(path, "which leads in circles")
+        return real
 
-    def _link(self, path: bytes) -> bytes | None:
+    def _find_link(self, path: bytes) -> bytes | None:
+        if path in self._real_ones:
+            return None
+        link = self._look(path)
+        if link is None:
+            self._real_ones.add(path)
+        return link
+
+    def _look(self, path: bytes) -> bytes | None:
         mode = mode_of(self._root, path)
         if stat.S_ISLNK(mode):
             return read_link(self._root, path)

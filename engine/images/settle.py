@@ -9,11 +9,18 @@ import stat
 from typing import TYPE_CHECKING
 
 from engine.errors import ImageProblem
-from engine.images.lowers import OPAQUE_XATTR, Lowers, is_hidden, is_whiteout, opened_beneath
+from engine.images.lowers import (
+    OPAQUE_XATTR,
+    Lowers,
+    is_hidden,
+    is_whiteout,
+    opened,
+    opened_beneath,
+)
 from engine.images.redirect import redirect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from engine.images.unpack import Unpacked
 
@@ -30,8 +37,8 @@ def settle(directory: str, unpacked: Unpacked, lowers: Sequence[str], subject: s
     Raises ImageProblem where such a file is nowhere, or such a link leads nowhere.
     """
     with contextlib.ExitStack() as stack:
-        root = stack.enter_context(_directory(directory))
-        below = Lowers([stack.enter_context(_directory(lower)) for lower in lowers])
+        root = stack.enter_context(opened(directory))
+        below = Lowers([stack.enter_context(opened(lower)) for lower in lowers])
         unpacked = redirect(root, unpacked, below, subject)
         opaque = frozenset(unpacked.opaque)
         for path in unpacked.implied:
@@ -71,13 +78,11 @@ def _remove_whiteout(root: int, parent: bytes, name: bytes) -> None:
 
 
 def _adopt_attributes(root: int, path: bytes, lowers: Lowers) -> None:
-    source = lowers.find(path)
+    source = lowers.find(path, stat.S_IFDIR)
     if source is None:
         return
     try:
         found = os.fstat(source)
-        if not stat.S_ISDIR(found.st_mode):
-            return
         with opened_beneath(root, path) as fd:
             os.fchown(fd, found.st_uid, found.st_gid)
             _copy_xattrs(source, fd)
@@ -88,8 +93,8 @@ def _adopt_attributes(root: int, path: bytes, lowers: Lowers) -> None:
 
 
 def _copy_up(root: int, path: bytes, target: bytes, lowers: Lowers, subject: str) -> None:
-    source = lowers.find(target)
-    if source is None or not stat.S_ISREG(os.fstat(source).st_mode):
+    source = lowers.find(target, stat.S_IFREG)
+    if source is None:
         shown = target.decode(errors="backslashreplace")
         raise ImageProblem(
             f"{subject} has a hard link to {shown!r}, which is not there", code="invalid-layer"
@@ -108,12 +113,3 @@ def _copy_xattrs(source: int, target: int) -> None:
     for name in os.listxattr(source):
         if not name.startswith(_OVERLAY):
             os.setxattr(target, name, os.getxattr(source, name))
-
-
-@contextlib.contextmanager
-def _directory(path: str) -> Iterator[int]:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield fd
-    finally:
-        os.close(fd)

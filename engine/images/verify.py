@@ -15,7 +15,7 @@ from engine.images.registry.pull import pull
 from engine.kernel.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from engine.images.image import Image, Progress
     from engine.images.records import LayerRow
@@ -41,12 +41,14 @@ def verify(store: Store, image: Image) -> list[Damage]:
     for digest in (image.id, image.manifest_digest):
         if digest is not None:
             found += _blob(store, digest)
+    lowers: list[str] = []
     for chain in image.chain_ids:
         row = store.records.find_layer(chain)
         if row is None:
             found.append(Damage(what=f"layer {chain} is not on record", layer=chain))
         else:
-            found += _layer(store, row)
+            found += _layer(store, row, filter(os.path.isdir, lowers))
+        lowers.insert(0, store.layers.path(chain))
     return found
 
 
@@ -82,7 +84,7 @@ def _blob(store: Store, digest: str) -> Iterator[Damage]:
         yield Damage(what=f"blob {digest} is not what its digest says", blob=digest)
 
 
-def _layer(store: Store, row: LayerRow) -> Iterator[Damage]:
+def _layer(store: Store, row: LayerRow, lowers: Iterable[str]) -> Iterator[Damage]:
     if row.blob_digest is not None and (damaged := list(_blob(store, row.blob_digest))):
         yield from damaged
         return  # there is nothing to compare the files with
@@ -91,7 +93,7 @@ def _layer(store: Store, row: LayerRow) -> Iterator[Damage]:
         yield Damage(what=f"{subject} is missing", layer=row.chain_id)
         return
     try:
-        for path in differences(uncompressed(store, row), directory):
+        for path in differences(uncompressed(store, row), directory, lowers):
             what = f"{subject}: {path} is not as it was unpacked"
             yield Damage(what=what, layer=row.chain_id)
     except ImageProblem:  # its tar has been made of its files
