@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tarfile  # noqa: F401 - nothing can be imported any more in the container's namespace
 
 from engine.images.diff import layer_tar
 from engine.kernel import mounts, process
