@@ -84,3 +84,19 @@ def test_the_file_can_say_it_and_every_verb_follows(lan: Lan, buoy: Buoy) -> Non
     with lan.there():
         assert not any(fetched(lan.host, number) for number in numbers)
     buoy.run("down")
+
+
+def test_a_network_that_takes_the_ports_says_so_when_it_is_connected(lan: Lan, buoy: Buoy) -> None:
+    buoy.write("compose.yaml", PROJECT)
+    buoy.run("up", "-d", "web")
+    place = ("--subnet", "192.168.1.0/24", "--gateway", lan.machine, "-o", "parent=uplink")
+    buoy.run("network", "create", "-d", "macvlan", *place, "office")
+    said = "the ports of app-web-1 are not published: on network office (macvlan)"
+    connect = ("network", "connect", "office", "app-web-1", "--gw-priority")
+    assert buoy.run(*connect, "-1").stderr == ""
+    assert buoy.run("port", "web", "80").lines == ["0.0.0.0:8080"]
+    buoy.run("network", "disconnect", "office", "app-web-1")
+    assert said in buoy.run(*connect, "1").stderr
+    assert buoy.run("port", "web", "80", check=False).exit_code == 1
+    buoy.run("down")
+    buoy.run("network", "rm", "office")
