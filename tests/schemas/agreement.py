@@ -31,7 +31,9 @@ _STRICTER: PathTable[str] = PathTable(
         "services.*.mem_swappiness": "minimum maximum",
         "services.*.restart": "pattern",
         "services.*.volumes.[].bind.propagation": "enum",
-        # an extension of ours, which is to be right
+        # extensions of ours, which are to be right
+        **each(["x-buoy", "services.*.x-buoy"], "type additionalProperties"),
+        **each(["x-buoy.publish", "services.*.x-buoy.publish"], "type enum"),
         "services.*.x-buoy-probe": "type required additionalProperties pattern",
         "services.*.x-buoy-probe.log": "type minLength",
         # keys that no engine knows, in mappings that the specification's forgets to close
