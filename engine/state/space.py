@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 # sqlite.org/rescode.html; primary codes are the low byte
-_SQLITE_READONLY, _SQLITE_IOERR, _SQLITE_FULL = 8, 10, 13
+_SQLITE_READONLY, _SQLITE_IOERR, _SQLITE_FULL, _SQLITE_CANTOPEN = 8, 10, 13, 14
 _HINT = "`buoy system df` shows what takes space, `buoy system prune` frees what nothing uses"
 _INDEX_BYTES = 64 * 1024  # SQLite's file of shared memory, which it extends by writing
 _FEW_INODES = 16
@@ -69,7 +69,8 @@ def find_disk_problem(error: Exception, path: str, what: str = "") -> Problem | 
     without_room = primary == _SQLITE_IOERR and free_bytes(path) < _INDEX_BYTES
     if code in _FULL or primary == _SQLITE_FULL or without_room:
         return full(path, subject)
-    if code == errno.EROFS or primary == _SQLITE_READONLY:
+    without_log = primary == _SQLITE_CANTOPEN and _is_read_only(path)  # its log cannot be made
+    if code == errno.EROFS or primary == _SQLITE_READONLY or without_log:
         return DiskReadOnly(
             f"{subject}{path} is on a filesystem that can only be read",
             hint="mount it writable, or give another place with --root",
@@ -100,6 +101,10 @@ def free_bytes(path: str) -> int:
     """What can still be written on the disk of `path`, which need not be there yet."""
     found = os.statvfs(_existing(path))
     return found.f_bavail * found.f_frsize
+
+
+def _is_read_only(path: str) -> bool:
+    return bool(os.statvfs(_existing(path)).f_flag & os.ST_RDONLY)
 
 
 def _existing(path: str) -> str:
