@@ -46,6 +46,7 @@ class Placer:
     def __init__(self, root: int, look: Look, selection: Selection) -> None:
         self._root, self._look, self._selection = root, look, selection
         self._links: dict[tuple[int, int], str] = {}  # (device, inode) -> where it was put first
+        self._firsts: dict[str, tuple[int, int]] = {}  # the same, to look up the other way round
         self._times: list[tuple[str, int]] = []  # directories, set when all is written
 
     def place(self, found: Found, target: str) -> None:
@@ -94,6 +95,8 @@ class Placer:
         except FileExistsError:  # seldom: it is not asked for before
             self._clear(target)
             self._make(entry, kind, target)
+        if entry.info.st_nlink > 1:
+            self._note_link(entry, target)
 
     def _make(self, entry: Entry, kind: int, target: str) -> None:
         if self._put_link(entry, target):
@@ -124,13 +127,16 @@ class Placer:
 
     def _put_link(self, entry: Entry, target: str) -> bool:
         """A second name of a file that was copied already."""
-        if entry.info.st_nlink < 2:
-            return False
-        first = self._links.setdefault((entry.info.st_dev, entry.info.st_ino), target)
-        if first == target:
+        first = self._links.get((entry.info.st_dev, entry.info.st_ino))
+        if first is None:
             return False
         os.link(first, target, follow_symlinks=False)
         return True
+
+    def _note_link(self, entry: Entry, target: str) -> None:
+        key = entry.info.st_dev, entry.info.st_ino
+        if self._links.setdefault(key, target) == target:
+            self._firsts[target] = key
 
     def _put_file(self, entry: Entry, target: str) -> None:
         mode = self._mode(entry)
@@ -165,8 +171,10 @@ class Placer:
     def _owner(self, entry: Entry) -> tuple[int, int]:
         return self._look.owner or (entry.info.st_uid, entry.info.st_gid)
 
-    @staticmethod
-    def _clear(target: str) -> None:
+    def _clear(self, target: str) -> None:
+        replaced = self._firsts.pop(target, None)
+        if replaced is not None:  # other names of that file are not those of its successor
+            del self._links[replaced]
         try:
             os.unlink(target)
         except FileNotFoundError:

@@ -316,6 +316,13 @@ def test_second_names_of_a_file_stay_second_names(workshop: Workshop) -> None:
     assert attributes(image, "/d/a").st_ino == attributes(image, "/d/b").st_ino
 
 
+def test_a_second_name_is_not_one_of_what_replaced_the_first(workshop: Workshop) -> None:
+    workshop.write({"one/a": "one", "two/a": "two"})
+    (workshop.context / "two/b").hardlink_to(workshop.context / "one/a")
+    image = workshop.build("FROM scratch\nCOPY one two /x/")
+    assert layer_tree(image) == {"/x": "/", "/x/a": "two", "/x/b": "one"}
+
+
 def test_copy_from_a_stage_keeps_owners(workshop: Workshop) -> None:
     workshop.write(CONTEXT)
     image = workshop.build(
