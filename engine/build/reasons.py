@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     Facts = Mapping[str, object]
 
@@ -44,6 +44,7 @@ def why(before: Facts | None, now: Facts) -> str | None:
         _files(before, now)
         or _names(before, now, "arguments", "build argument")
         or _names(before, now, "environment", "environment variable")
+        or _command(before, now)
         or _other(before, now)
         or _parent(before, now)
         or "its layer is not here any more"
@@ -71,6 +72,14 @@ def _names(before: Facts, now: Facts, field: str, word: str) -> str | None:
     return f"{word} {_listed(names)} changed" if names else None
 
 
+def _command(before: Facts, now: Facts) -> str | None:
+    """Of a RUN whose line is the same: what runs it, or what the line does not show."""
+    old, new = (list(map(str, _listing(record, "argv"))) for record in (before, now))
+    if old[:-1] != new[:-1]:
+        return "SHELL changed"
+    return "the text of the command changed" if old != new else None
+
+
 def _other(before: Facts, now: Facts) -> str | None:
     changed = [word for field, word in _WORDS.items() if before.get(field) != now.get(field)]
     return f"{changed[0]} changed" if changed else None
@@ -86,6 +95,11 @@ def _listed(names: list[str]) -> str:
     more = len(names) - _MOST_NAMES
     shown = ", ".join(names[:_MOST_NAMES])
     return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _listing(record: Facts, field: str) -> Sequence[object]:
+    value = record.get(field)
+    return value if isinstance(value, list) else ()
 
 
 def _mapping(record: Facts, field: str) -> Mapping[str, object]:

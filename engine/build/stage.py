@@ -207,7 +207,7 @@ class StageBuilder:
 
     def _reason(self, place: str, record: Mapping[str, object]) -> str | None:
         if self._runs_all:
-            return "--no-cache"
+            return "--no-cache" if self._job.spec.no_cache else "--no-cache-filter"
         reason = why(self._job.cache.previous(place), record)
         if reason == PARENT_CHANGED:
             return f"{reason}: {self._changed or self._stage.start.text}"
@@ -217,7 +217,8 @@ class StageBuilder:
         stages = self._job.dockerfile.stages
         alias = self._stage.start.alias
         named = alias or (f"stage-{self._stage.number}" if len(stages) > 1 else "")
-        return f"[{named} {self._step}/{self._steps}] {text}".replace("[ ", "[")
+        number = f"{self._step}/{self._steps}"
+        return f"[{f'{named} {number}' if named else number}] {text}"
 
 
 def _with_variables(state: StageState) -> StageState:

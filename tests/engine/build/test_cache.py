@@ -131,6 +131,7 @@ def test_a_file_that_is_changed_in_place_with_its_old_time_is_noticed(built: Wor
             ["the instruction changed; it was: COPY a.txt dir /x/"],
             0,
         ),
+        ("RUN", 'SHELL ["/bin/sh", "-ec"]\nRUN', {}, ["SHELL changed"], 1),
     ],
 )
 def test_a_step_says_what_of_the_dockerfile_invalidated_it(
@@ -144,6 +145,14 @@ def test_a_step_says_what_of_the_dockerfile_invalidated_it(
     built.build(DOCKERFILE.replace(before, after, 1), args=args)
     assert built.notes()[: len(reasons)] == reasons
     assert len(built.steps("cached")) == cached
+
+
+def test_a_step_says_that_its_heredoc_invalidated_it(workshop: Workshop) -> None:
+    for word in ("one", "two"):
+        workshop.build(f"FROM busybox\nRUN <<END\n[ -n {word} ]\nEND")
+    assert workshop.notes() == ["the text of the command changed"]
+    workshop.build("FROM busybox\nRUN [ -n three ]")
+    assert workshop.steps("done")[-2] == "RUN [ -n three ]"
 
 
 def test_what_a_step_is_built_on_is_named(
