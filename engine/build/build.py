@@ -32,7 +32,7 @@ from engine.build.times import VARIABLE, made_at, parse_epoch
 from engine.errors import Problem
 from engine.images.config import INLINE_CACHE
 from engine.images.platform import host_platform
-from engine.images.reference import parse_reference
+from engine.images.reference import parse_reference, parse_tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -116,9 +116,9 @@ class _Build:
                 if isinstance(instruction, Run):
                     check_entitled(job, instruction)
         await self._import_cache()
-        async with asyncio.TaskGroup() as group:
+        async with asyncio.TaskGroup() as self._group:
             for number in needed:
-                self._tasks[number] = group.create_task(self._build_stage(number))
+                self._started(number)
         image = await self._export(self._tasks[target.number].result())
         await self._export_cache(target.number)
         self._cache.note_use(self._places)
@@ -177,6 +177,8 @@ class _Build:
         spec = self._spec
         for wanted in spec.platforms:
             check_native(wanted)
+        for tag in spec.tags:
+            parse_tag(tag)
         text, name, path = read_dockerfile(spec)
         self._source = Source(text, name)
         report = self._reporter.start(f"[internal] load build definition from {name}")
@@ -209,7 +211,13 @@ class _Build:
         )
 
     async def _stage(self, number: int) -> StageState:
-        return await asyncio.shield(self._tasks[number])  # others wait for it too
+        return await asyncio.shield(self._started(number))  # others wait for it too
+
+    def _started(self, number: int) -> asyncio.Task[StageState]:
+        """The building of a stage: begun now where only a trigger of a base asks for it."""
+        if number not in self._tasks:
+            self._tasks[number] = self._group.create_task(self._build_stage(number))
+        return self._tasks[number]
 
     async def _build_stage(self, number: int) -> StageState:
         builder = StageBuilder(self._job, self._job.dockerfile.stages[number])

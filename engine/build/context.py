@@ -62,10 +62,14 @@ def open_context(
     own = f"{dockerfile}.dockerignore"
     path = own if dockerfile and os.path.exists(own) else f"{directory}/.dockerignore"
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
             text = file.read()
     except FileNotFoundError:
         path, text = "", ""
+    except OSError as error:
+        raise BuildProblem(
+            f"{path} cannot be read: {error.strerror}", code="invalid-ignore-file"
+        ) from None
     try:
         ignore = Ignore([*((pattern, 0) for pattern in hidden), *parse_ignore(text).patterns])
         return Context(directory, ignore, os.path.basename(path), cache)

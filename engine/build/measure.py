@@ -9,7 +9,7 @@ import hashlib
 import os
 import stat
 
-from engine.build.tree import find_source, find_with_parents
+from engine.build.tree import KEPT_XATTRS, find_source, find_with_parents
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     FileDigest = Callable[[Entry], str]
 
 _CHUNK_BYTES = 1 << 20
-_SEEN_XATTRS = ("security.capability", "user.")
 
 
 def measure(
@@ -69,7 +68,7 @@ def read_file_digest(entry: Entry) -> str:
         while chunk := os.read(fd, _CHUNK_BYTES):
             digest.update(chunk)
         for name in sorted(os.listxattr(fd)):
-            if name.startswith(_SEEN_XATTRS):
+            if name.startswith(KEPT_XATTRS):
                 digest.update(f"\0{name}\0".encode() + os.getxattr(fd, name))
         return digest.hexdigest()
     finally:

@@ -33,6 +33,9 @@ _ALLOWED = {
 }
 _MODES = {"secret": "400", "ssh": "600"}
 SSH_SOCKET = "/run/buildkit/ssh_agent"  # and `.N`, N being its number among those of a RUN
+_OCTAL = re.compile("[0-7]{1,6}")
+_DECIMAL = re.compile("[0-9]{1,10}")
+_LARGEST_ID = 2**32 - 2  # the one above it means "leave it" to chown(2)
 _SIZE = re.compile(r"(\d+)([kmg]?)b?", re.IGNORECASE)
 
 
@@ -114,11 +117,24 @@ def _mount(kind: str, fields: dict[str, str], directory: str) -> RunMount:
         read_only=_read_only(kind, fields),
         required=_is_true(fields.get("required", "false")),
         env=fields.get("env"),
-        mode=int(fields.get("mode", _MODES.get(kind, "755")), 8),
-        uid=int(fields.get("uid", "0")),
-        gid=int(fields.get("gid", "0")),
+        mode=_mode(fields.get("mode", _MODES.get(kind, "755"))),
+        uid=_owner("uid", fields),
+        gid=_owner("gid", fields),
         size_bytes=_size(fields["size"]) if "size" in fields else None,
     )
+
+
+def _mode(text: str) -> int:
+    if not _OCTAL.fullmatch(text):
+        raise ValueError(f"`{text}` is not a mode, as 0755 is")
+    return int(text, 8)
+
+
+def _owner(key: str, fields: Mapping[str, str]) -> int:
+    text = fields.get(key, "0")
+    if not _DECIMAL.fullmatch(text) or int(text) > _LARGEST_ID:
+        raise ValueError(f"`{key}` is a number, and not `{text}`")
+    return int(text)
 
 
 def _id(kind: str, fields: Mapping[str, str], target: str) -> str:

@@ -78,6 +78,13 @@ async def find_origin(job: Job, name: str | None, instruction: Instruction, befo
     """
     if name is None:
         return Origin(context=job.context)
+    if "$" in name:
+        raise BuildProblem(
+            f"--from={name}: there are no variables in it",
+            where=instruction.locate_word(name),
+            hint="FROM has those of the ARGs before it: name the image there, FROM ... AS NAME",
+            code="from-variable",
+        )
     given = job.spec.additional_contexts.get(name)
     reference = name if given is None else _image_of(given)
     if given is not None and reference is None:

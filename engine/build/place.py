@@ -10,6 +10,7 @@ import os
 import stat
 
 from engine.build.modes import apply_mode
+from engine.build.tree import KEPT_XATTRS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 1 << 24
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _SET_IDS = stat.S_ISUID | stat.S_ISGID  # chown and writing clear them
-_KEPT_XATTRS = ("security.capability", "user.")
 
 
 class PlaceError(Exception):
@@ -207,5 +207,5 @@ def _send_file(source: int, target: int, most: int) -> int:
 
 def _copy_xattrs(source: int, target: int) -> None:
     for name in os.listxattr(source):
-        if name.startswith(_KEPT_XATTRS):
+        if name.startswith(KEPT_XATTRS):
             os.setxattr(target, name, os.getxattr(source, name))

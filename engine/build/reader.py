@@ -240,7 +240,7 @@ class _Reader:
         if not command.words:
             self._fail("missing command after HEALTHCHECK CMD")
         retries = self._flags.one("retries")
-        if retries is not None and not retries.isdigit():
+        if retries is not None and not (retries.isdecimal() and retries.isascii()):
             self._fail(f"HEALTHCHECK --retries must be a number, not `{retries}`")
         return ins.Healthcheck(
             line=self._line,

@@ -49,6 +49,7 @@ async def find_parts(
             where=instruction.where,
             code="copy-source",
         )
+    instruction = _with_checksum(instruction, expander)
     _check_checksum(instruction, words)
     parts = []
     for kind, group in itertools.groupby(words, key=lambda pair: _kind(pair[1], instruction)):
@@ -90,6 +91,12 @@ def _is_git(word: str, instruction: Copy) -> bool:
     except ValueError as error:
         where = instruction.locate_word(word)
         raise BuildProblem(f"{word}: {error}", where=where, code="invalid-git-url") from None
+
+
+def _with_checksum(instruction: Copy, expander: Expander) -> Copy:
+    if instruction.checksum is None:
+        return instruction
+    return instruction.replace(checksum=expander.word(instruction.checksum) or None)
 
 
 def _check_checksum(instruction: Copy, words: list[tuple[str, str]]) -> None:

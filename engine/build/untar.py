@@ -11,11 +11,13 @@ import gzip  # noqa: F401 - tarfile imports it when it needs it; by then nothing
 import lzma
 import os
 import shutil
+import stat
 import tarfile
 import zlib
 
 from engine.build.ignore import clean
 from engine.build.place import PlaceError
+from engine.build.tree import KEPT_XATTRS
 from engine.kernel.openat2 import open_in_root
 from engine.kernel.removal import remove_tree
 
@@ -26,6 +28,14 @@ if TYPE_CHECKING:
 
 _DAMAGE = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError)
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
+_NO_FILES = (b"V",)  # the name of the archive, as GNU tar's --label gives it one
+_KINDS = {
+    tarfile.SYMTYPE: stat.S_IFLNK,
+    tarfile.CHRTYPE: stat.S_IFCHR,
+    tarfile.BLKTYPE: stat.S_IFBLK,
+    tarfile.FIFOTYPE: stat.S_IFIFO,
+}
+_XATTR = "SCHILY.xattr."
 
 
 def open_archive(fd: int) -> tarfile.TarFile | None:
@@ -49,7 +59,7 @@ def unpack(archive: tarfile.TarFile, directory: int) -> None:
     times: list[tuple[str, float]] = []
     for member in _members(archive):
         path = clean(member.name)
-        if path == ".":
+        if path == "." or member.type in _NO_FILES:
             continue
         try:
             _Unpacker(archive, directory).put(member, path)
@@ -71,6 +81,11 @@ def _members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
         raise PlaceError(f"the archive is damaged: {error}") from None
 
 
+def _check_kind(member: tarfile.TarInfo) -> None:
+    if not (member.isdir() or member.isreg() or member.islnk() or member.type in _KINDS):
+        raise PlaceError(f"archive member {member.name}: of the unknown kind {member.type!r}")
+
+
 class _Unpacker:
     def __init__(self, archive: tarfile.TarFile, directory: int) -> None:
         self._archive, self._directory = archive, directory
@@ -80,6 +95,7 @@ class _Unpacker:
         above, name = os.path.split(path)
         parent = self._open_directory(above)
         try:
+            _check_kind(member)
             self._clear(member, parent, name)
             if member.isdir():
                 self._put_directory(member, parent, name)
@@ -149,13 +165,8 @@ class _Unpacker:
         if member.issym():
             os.symlink(member.linkname, name, dir_fd=parent)
         else:
-            kinds = {
-                tarfile.CHRTYPE: 0o020000,
-                tarfile.BLKTYPE: 0o060000,
-                tarfile.FIFOTYPE: 0o010000,
-            }
             device = os.makedev(member.devmajor, member.devminor)
-            os.mknod(name, kinds[member.type] | member.mode & 0o7777, device, dir_fd=parent)
+            os.mknod(name, _KINDS[member.type] | member.mode & 0o7777, device, dir_fd=parent)
         os.chown(name, member.uid, member.gid, dir_fd=parent, follow_symlinks=False)
         os.utime(name, (member.mtime, member.mtime), dir_fd=parent, follow_symlinks=False)
 
@@ -163,3 +174,7 @@ class _Unpacker:
     def _dress(member: tarfile.TarInfo, fd: int) -> None:
         os.fchown(fd, member.uid, member.gid)
         os.fchmod(fd, member.mode & 0o7777)
+        for key, value in member.pax_headers.items():
+            name = key.removeprefix(_XATTR)
+            if name != key and name.startswith(KEPT_XATTRS):
+                os.setxattr(fd, name, value.encode("utf-8", "surrogateescape"))

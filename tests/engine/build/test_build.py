@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine import BuildSpec, Problem, build_image
-from engine.errors import BuildProblem
+from engine.errors import BuildProblem, ImageProblem
 from tests.engine.build.conftest import find_in, layer_tree
 from tests.marks import needs_root
 
@@ -102,6 +102,12 @@ def test_onbuild_runs_in_the_child_and_not_in_the_grandchild(workshop: Workshop)
     assert len(workshop.build("FROM child").chain_ids) == len(child.chain_ids)
 
 
+def test_a_trigger_may_take_files_of_a_stage_that_nothing_else_needs(workshop: Workshop) -> None:
+    workshop.build("FROM busybox\nONBUILD COPY --from=made /made /", tags=("parent",))
+    child = workshop.build("FROM busybox AS made\nRUN touch /made\nFROM parent")
+    assert layer_tree(child) == {"/made": ""}
+
+
 @pytest.mark.parametrize("value", ["SIGDEF", "0", "99", "TERM1"])
 def test_a_signal_that_is_none_is_refused(workshop: Workshop, value: str) -> None:
     with pytest.raises(BuildProblem) as caught:
@@ -186,6 +192,12 @@ def test_a_target_is_a_name_or_a_number(workshop: Workshop, target: str) -> None
     image = workshop.build(STAGES, target=target)
     assert find_in(image, "/one") is not None
     assert "RUN echo two > /two" not in workshop.steps("started")
+
+
+def test_a_name_that_is_none_is_refused_before_anything_is_run(workshop: Workshop) -> None:
+    with pytest.raises(ImageProblem, match="lower case"):
+        workshop.build("FROM busybox\nRUN true", tags=("Wrong/Name",))
+    assert workshop.steps("done") == []
 
 
 def test_a_target_that_is_not_there_gets_a_suggestion(workshop: Workshop) -> None:
@@ -338,8 +350,12 @@ def test_extra_hosts_are_known(workshop: Workshop) -> None:
         ("RUN --mount=type=cache true", "invalid-mount"),
         ("RUN --mount=type=tmpfs,target=/x,sharing=locked true", "invalid-mount"),
         ("RUN --mount=type=cache,target=/x,sharing=some true", "invalid-mount"),
+        ("RUN --mount=type=cache,target=/x,mode=rwx true", "invalid-mount"),
+        ("RUN --mount=type=cache,target=/x,uid=-1 true", "invalid-mount"),
+        ("RUN --mount=type=cache,target=/x,gid=staff true", "invalid-mount"),
         ("RUN --mount=type=bind,source=gone,target=/x true", "copy-source"),
         ("COPY --from=busybox /gone /", "copy-source"),
+        ("COPY --from=$x /a /", "from-variable"),
     ],
 )
 def test_what_is_not_done_is_refused_with_its_place(

@@ -86,6 +86,19 @@ def test_a_wrong_pattern_is_a_problem_of_its_line(tmp_path: Path) -> None:
     assert (caught.value.code, caught.value.where) == ("invalid-pattern", ".dockerignore:2:1")
 
 
+def test_an_ignore_file_may_name_any_file(tmp_path: Path) -> None:
+    (tmp_path / ".dockerignore").write_bytes(b"\xff\r\n!keep\r\n")
+    ignore = open_context(str(tmp_path), "", str(tmp_path)).ignore
+    assert ignore.excludes(os.fsdecode(b"\xff"))
+
+
+def test_an_ignore_file_that_is_none_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / ".dockerignore").mkdir()
+    with pytest.raises(BuildProblem, match="Is a directory") as caught:
+        open_context(str(tmp_path), "", str(tmp_path))
+    assert caught.value.code == "invalid-ignore-file"
+
+
 BUILD = """
 import asyncio, sys
 from engine import BuildSpec, Engine, Roots, build_image

@@ -7,6 +7,8 @@ import lzma
 import os
 import random
 import stat
+import tarfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +21,6 @@ from tests.marks import needs_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from engine import Image
     from tests.engine.build.archives import ArchiveMode
@@ -398,6 +399,34 @@ def test_add_of_what_is_no_archive_is_a_copy(workshop: Workshop) -> None:
     workshop.write({"a.tar": "not really", "empty.tar": ""})
     image = workshop.build("FROM scratch\nADD a.tar empty.tar /x/")
     assert layer_tree(image) == {"/x": "/", "/x/a.tar": "not really", "/x/empty.tar": ""}
+
+
+def test_an_archive_may_have_a_name_and_attributes_of_files(workshop: Workshop) -> None:
+    """As those of whole root filesystems have, by `tar --label --xattrs`."""
+    capability = bytes.fromhex("0100000200200000000000000000000000000000")
+    with tarfile.open(workshop.context / "a.tar", "w") as tar:
+        label, ping = tarfile.TarInfo("the label"), tarfile.TarInfo("ping")
+        label.type = b"V"
+        ping.pax_headers = {
+            f"SCHILY.xattr.{name}": capability.decode("utf-8", "surrogateescape")
+            for name in ("security.capability", "user.own", "trusted.overlay.redirect")
+        }
+        tar.addfile(label)
+        tar.addfile(ping)
+    image = workshop.build("FROM scratch\nADD a.tar /")
+    path = Path(image.lowers[0]) / "ping"
+    assert layer_tree(image) == {"/ping": ""}
+    assert sorted(os.listxattr(path)) == ["security.capability", "user.own"]
+    assert os.getxattr(path, "security.capability") == capability
+
+
+def test_a_member_of_an_unknown_kind_is_named(workshop: Workshop) -> None:
+    member = tarfile.TarInfo("odd")
+    member.type = b"D"
+    with tarfile.open(workshop.context / "a.tar", "w") as tar:
+        tar.addfile(member)
+    with pytest.raises(BuildProblem, match="archive member odd: of the unknown kind"):
+        workshop.build("FROM scratch\nADD a.tar /")
 
 
 def test_an_archive_stays_in_its_directory(workshop: Workshop) -> None:

@@ -57,7 +57,7 @@ def test_a_url_is_fetched_again_when_it_has_changed(workshop: Workshop, server: 
 
 @needs_root
 def test_a_url_with_a_checksum_is_asked_for_once(workshop: Workshop, server: Server) -> None:
-    text = f"FROM scratch\nADD --checksum={DIGEST} {server.url}/file.txt /x"
+    text = f"FROM scratch\nARG IS={DIGEST}\nADD --checksum=$IS {server.url}/file.txt /x"
     workshop.build(text)
     server.files.clear()
     assert layer_tree(workshop.build(text)) == {"/x": DATA.decode()}
