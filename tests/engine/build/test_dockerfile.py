@@ -118,7 +118,7 @@ def test_directives_are_case_insensitive_and_may_stand_together() -> None:
         ("FROM a\nONBUILD FROM b", "dockerfile-syntax", "Dockerfile:2:9"),
         ("FROM a\nONBUILD ONBUILD RUN b", "dockerfile-syntax", "Dockerfile:2:9"),
         ("FROM a\nHEALTHCHECK ALWAYS x", "dockerfile-syntax", "Dockerfile:2:13"),
-        ("FROM a\nHEALTHCHECK --retries=\u00b2 CMD x", "dockerfile-syntax", "Dockerfile:2:27"),
+        ("FROM a\nHEALTHCHECK --retries=\u00b2 CMD x", "dockerfile-syntax", "Dockerfile:2:25"),
         ("FROM a\nHEALTHCHECK --interval=5 CMD x", "dockerfile-syntax", "Dockerfile:2:26"),
         ("FROM a\nHEALTHCHECK --timeout=5us CMD x", "dockerfile-syntax", "Dockerfile:2:27"),
         ("FROM a\nRUN <<EOF\nx", "dockerfile-syntax", "Dockerfile:2:1"),
