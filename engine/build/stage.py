@@ -18,9 +18,9 @@ from engine.build.settings import Scope, apply_setting
 from engine.build.stages import find_stage
 from engine.build.state import DEFAULT_PATH, StageState
 from engine.build.times import made_at
-from engine.build.turns import turn
 from engine.errors import BuildProblem, Problem
 from engine.images.config import ImageConfig
+from engine.state.turns import turn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -128,6 +128,18 @@ class Containers:
             raise ContainerProblem(f"no such container: {name_or_id}", code="no-such-container")
         return row
 
+    @contextlib.asynccontextmanager
+    async def turn(self, name_or_id: str) -> AsyncIterator[sqlite3.Row]:
+        """The record of a container, which no other command starts or changes meanwhile.
+
+        Raises ContainerProblem where there is none.
+        """
+        from engine.state.turns import turn
+
+        container_id = self.row(name_or_id)["id"]
+        async with turn(self.roots.turns, container_id):
+            yield self.row(container_id)
+
     def spec(self, name_or_id: str) -> ContainerSpec:
         """What a container was made from. Raises ContainerProblem where there is none."""
         from engine.containers.starting import load_spec
@@ -166,25 +178,27 @@ class Containers:
         """Put a container on one network more, running or not. Raises Problem."""
         from engine.containers.connecting import connect
 
-        await connect(self, self.row(name_or_id), wish)
+        async with self.turn(name_or_id) as row:
+            await connect(self, row, wish)
 
     async def disconnect(self, name_or_id: str, network: str) -> None:
         """Take a container off a network, running or not. Raises Problem."""
         from engine.containers.connecting import disconnect
 
-        await disconnect(self, self.row(name_or_id), network)
+        async with self.turn(name_or_id) as row:
+            await disconnect(self, row, network)
 
     async def plug(self, name_or_id: str, wish: PlugSpec) -> Plugged:
         """Give a container an interface of the host's networks, running or not. Raises Problem."""
         from engine.containers.plugging import plug
 
-        return await plug(self, self.row(name_or_id), wish)
+        return await plug(self, name_or_id, wish)
 
     async def unplug(self, name_or_id: str, interface: str = "") -> None:
         """Take it away; without a name, the only one. Raises Problem."""
         from engine.containers.plugging import unplug
 
-        await unplug(self, self.row(name_or_id), interface)
+        await unplug(self, name_or_id, interface)
 
     def rename(self, name_or_id: str, name: str) -> None:
         """Give a container another name. Its present run keeps the old one in the DNS."""
@@ -303,8 +317,11 @@ class Containers:
         in `discarded` of the container that is returned.
         """
         from engine.containers.updating import update
+        from engine.state.turns import short_turn
 
-        discarded = update(self, self.row(name_or_id), changes)
+        container_id = self.row(name_or_id)["id"]
+        with short_turn(self.roots.turns, container_id):
+            discarded = update(self, self.row(container_id), changes)
         return self.get(name_or_id).replace(discarded=tuple(discarded))
 
     async def restart(self, name_or_id: str, *, grace_s: float | None = None) -> Container:

@@ -24,11 +24,31 @@ _WITH_NAMESPACE = ("networks", "none")
 LEASE_S = 15.0  # for a server to answer
 
 
-async def plug(containers: Containers, row: sqlite3.Row, wish: PlugSpec) -> Plugged:
+async def plug(containers: Containers, name_or_id: str, wish: PlugSpec) -> Plugged:
     """Give a container an interface more, as it is then. Raises Problem, with all as before.
 
     wish   `interface`: "" for the first free ethN; with `dhcp`, a lease is waited for
     """
+    async with containers.turn(name_or_id) as row:
+        wish = await _plug(containers, row, wish)
+    state = observe_state(containers.roots, row["id"], row["started_at"])
+    if wish.dhcp and state["status"] in ALIVE:
+        await _await_lease(containers, row, wish)
+    note_event(containers.db, "plug", row["id"], {"name": row["name"], "interface": wish.interface})
+    return _find(containers, row["id"], wish.interface)
+
+
+async def unplug(containers: Containers, name_or_id: str, interface: str) -> None:
+    """Take an interface away that was plugged in. Raises Problem.
+
+    interface  "": the one that there is
+    """
+    async with containers.turn(name_or_id) as row:
+        await _unplug(containers, row, interface)
+
+
+async def _plug(containers: Containers, row: sqlite3.Row, wish: PlugSpec) -> PlugSpec:
+    """The wish with what was left open in it."""
     spec = load_spec(row["spec"], name=row["name"])
     if spec.network not in _WITH_NAMESPACE:
         raise ContainerProblem(
@@ -53,18 +73,10 @@ async def plug(containers: Containers, row: sqlite3.Row, wish: PlugSpec) -> Plug
     except BaseException:
         containers.parts.networks.sweep_plugs()
         raise
-    state = observe_state(containers.roots, row["id"], row["started_at"])
-    if wish.dhcp and state["status"] in ALIVE:
-        await _await_lease(containers, row, wish)
-    note_event(containers.db, "plug", row["id"], {"name": row["name"], "interface": wish.interface})
-    return _find(containers, row["id"], wish.interface)
+    return wish
 
 
-async def unplug(containers: Containers, row: sqlite3.Row, interface: str) -> None:
-    """Take an interface away that was plugged in. Raises Problem.
-
-    interface  "": the one that there is
-    """
+async def _unplug(containers: Containers, row: sqlite3.Row, interface: str) -> None:
     spec = load_spec(row["spec"], name=row["name"])
     interface = interface or _only_one(spec)
     kept = tuple(one for one in spec.plugs if one.interface != interface)
@@ -101,7 +113,7 @@ async def _await_lease(containers: Containers, row: sqlite3.Row, wish: PlugSpec)
                 while read_lease_in(directory) is None:
                     await notices.wait()
     except BaseException as error:
-        await unplug(containers, containers.row(row["id"]), wish.interface)
+        await unplug(containers, row["id"], wish.interface)
         if not isinstance(error, TimeoutError):
             raise
         raise NetworkProblem(

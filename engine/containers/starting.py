@@ -64,6 +64,13 @@ async def start(
     client   who is attached before its program begins
     secrets  further variables, that only its volatile directory is to have
     """
+    async with containers.turn(row["id"]) as latest:
+        await _start(containers, latest, client, secrets)
+
+
+async def _start(
+    containers: Containers, row: sqlite3.Row, client: Client | None, secrets: Mapping[str, str]
+) -> None:
     roots, parts = containers.roots, containers.parts
     container_id = row["id"]
     run_directory = roots.container_run(container_id)
@@ -105,7 +112,7 @@ async def start(
             if await is_started(containers, container_id):
                 return
             if containers.row(container_id)["started_at"] == row["started_at"]:
-                return await start(containers, row, client, secrets)  # it was a copy
+                return await _start(containers, row, client, secrets)  # it was a copy
         raise _problem(row["name"], outcome)
     containers.db.execute(  # afterwards: one that has not begun has not been lost either
         "UPDATE containers SET started_at = ?, manually_stopped = 0 WHERE id = ?",

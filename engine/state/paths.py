@@ -68,6 +68,11 @@ class Roots:
         """Half-made things, on the same filesystem as what they will be renamed to."""
         return f"{self.root}/tmp"
 
+    @property
+    def turns(self) -> str:
+        """The file of locks, one for each container that is started or changed (state.turns)."""
+        return f"{self.run_root}/turns.lock"
+
     def volume(self, name: str) -> str:
         """The directory that a named volume's content is in."""
         return f"{self.root}/volumes/{name}/_data"
