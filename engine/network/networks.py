@@ -150,14 +150,6 @@ class Networks:
             if must_exist:
                 self.get(name_or_id)
             return
-        users = [entry for entry in self.endpoints(network) if entry.alive]
-        if users:
-            shown = ", ".join(self._container_name(entry.container_id) for entry in users)
-            raise NetworkProblem(
-                f"network {network.name} has active endpoints: {shown}",
-                hint="stop or remove these containers first",
-                code="network-in-use",
-            )
         self._remove(network)
 
     def _obstacles(self, network: Network) -> Iterator[str]:
@@ -169,12 +161,34 @@ class Networks:
     def _remove(self, network: Network) -> None:
         from engine.network.subnets import subnet_lock
 
-        self._remove_objects(network)
-        records.delete(self._database, network.id)
+        with transaction(self._database):  # who comes to it now waits, and finds it gone
+            self._refuse_in_use(network)
+            self._remove_objects(network)
+            records.delete(self._database, network.id)
         with subnet_lock():  # nobody creates one meanwhile
             if not self.list():
                 with RouteSocket() as host:
                     self._gateway.give_up(host)
+
+    def _refuse_in_use(self, network: Network) -> None:
+        up = [entry.container_id for entry in self.endpoints(network) if entry.alive]
+        claiming = records.users(self._database, network.id)
+        starting = [one for one in claiming if one not in up and self._is_on(one, network)]
+        if up or starting:
+            shown = ", ".join(map(self._container_name, (*up, *starting)))
+            raise NetworkProblem(
+                f"network {network.name} has active endpoints: {shown}",
+                hint="stop or remove these containers first",
+                code="network-in-use",
+            )
+
+    def _is_on(self, container_id: str, network: Network) -> bool:
+        """Whether a container that has an address there is up, or about to be."""
+        from engine.state.turns import is_taken
+
+        entries = self.endpoints(network)
+        is_up = any(one.container_id == container_id and one.alive for one in entries)
+        return is_up or is_taken(self._roots.turns, container_id)
 
     def attach(
         self,
@@ -201,10 +215,9 @@ class Networks:
             for _, network in chosen:
                 self.ensure_up(network)
             with transaction(self._database):
-                # looked up again: another command may have removed one
-                claimed = [
-                    plan.claim(wish, self.get(network.id), self._claims) for wish, network in chosen
-                ]
+                for _, network in chosen:
+                    self._require_kept(network)
+                claimed = [plan.claim(wish, network, self._claims) for wish, network in chosen]
         record = plan.record(claimed, self.describe_plugs(container_id, hostname, spec))
         if spec.ports and not record["ports"]:
             self._notice(*attachment.why_unpublished(name, claimed))
@@ -314,14 +327,18 @@ class Networks:
                     raise
         return self.get(name_or_id)
 
+    def _require_kept(self, network: Network) -> None:
+        """Raises NetworkProblem where another command has removed it while we brought it up."""
+        if self.find(network.id) is None:
+            self._remove_objects(network)
+            raise NetworkProblem(
+                f"network {network.name} has just been removed", code="no-such-network"
+            )
+
     def _claims(self, network: Network, pool: Pool) -> Claims:
         from engine.network.claims import Claims
 
-        def is_up(container_id: str) -> bool:
-            entries = self.endpoints(network)
-            return any(e.container_id == container_id and e.alive for e in entries)
-
-        return Claims(self._database, network, pool, is_up)
+        return Claims(self._database, network, pool, lambda one: self._is_on(one, network))
 
     def _replug(self, host: RouteSocket, network: Network) -> None:
         for entry in self.endpoints(network):

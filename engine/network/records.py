@@ -95,6 +95,16 @@ def is_claimed(database: sqlite3.Connection, network_id: str) -> bool:
     return found.fetchone() is not None
 
 
+def users(database: sqlite3.Connection, network_id: str) -> list[str]:
+    """The ids of the containers that have an address of a network, running or not."""
+    rows = database.execute(
+        "SELECT DISTINCT container_id FROM addresses"
+        " WHERE network_id = ? AND container_id IS NOT NULL",
+        (network_id,),
+    )
+    return [row["container_id"] for row in rows]
+
+
 def interfaces(database: sqlite3.Connection, container_id: str) -> dict[str, str]:
     """The interfaces of a container by network id."""
     rows = database.execute(
