@@ -6,10 +6,11 @@ import os
 import select
 import time
 
-from engine.cgroups.hierarchy import V2, read_counters, read_words, write_value
+from engine.cgroups.hierarchy import V2, read_words, write_value
 
 _LIMIT_S = 10.0
 _PAUSE_S = 0.01
+_FROZEN, _EVENTS_BYTES = b"frozen 1", 4096
 _GIVE_WAY = 50  # v1: after so many tries they run for a moment
 
 
@@ -57,17 +58,19 @@ def _freeze_v1(directory: str, limit_s: float) -> None:
 
 
 def _freeze_v2(directory: str, limit_s: float) -> None:
-    """cgroup.events tells, by POLLPRI, when the last task has come to rest."""
+    """cgroup.events tells, by POLLPRI, when the last task has come to rest: of what has changed
+    since it was read last by the same descriptor."""
+    deadline_s = time.monotonic() + limit_s
     fd = os.open(f"{directory}/cgroup.events", os.O_RDONLY | os.O_CLOEXEC)
     try:
         poll = select.poll()
         poll.register(fd, select.POLLPRI)
         write_value(directory, "cgroup.freeze", "1")
-        for _ in range(round(limit_s / _PAUSE_S)):
-            if read_counters(f"{directory}/cgroup.events").get("frozen"):
-                return
-            poll.poll(1000 * _PAUSE_S)
+        while _FROZEN not in os.pread(fd, _EVENTS_BYTES, 0).split(b"\n"):
+            left_s = deadline_s - time.monotonic()
+            if left_s <= 0:
+                write_value(directory, "cgroup.freeze", "0")
+                raise OSError(f"{directory} did not become frozen")
+            poll.poll(1000 * left_s)
     finally:
         os.close(fd)
-    write_value(directory, "cgroup.freeze", "0")
-    raise OSError(f"{directory} did not become frozen")

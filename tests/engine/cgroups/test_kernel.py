@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +18,13 @@ from engine.cgroups import devices, freezer, oom
 from engine.cgroups.cgroup import Cgroup
 from engine.cgroups.controls import LimitRefused
 from engine.cgroups.hierarchy import V2, Hierarchies
+from engine.kernel.mounts import mount, unmount
+from engine.kernel.process import state_of
 from tests.marks import needs_root
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 pytestmark = needs_root
 
@@ -178,6 +183,44 @@ def test_freezing_on_v2(unified: Path, sleeper: subprocess.Popen[bytes]) -> None
         assert freezer.is_frozen({V2: str(unified)}) == frozen
         assert not frozen or "frozen 1" in (unified / "cgroup.events").read_text()
     assert not freezer.set_frozen({}, frozen=True)
+
+
+@pytest.fixture
+def unresting(unified: Path, tmp_path: Path) -> Iterator[Callable[[], None]]:
+    """In the group is a process that waits in the kernel, for a filesystem that does not answer;
+    what makes it answer."""
+    place = tmp_path / "silent"
+    place.mkdir()
+    fd = os.open("/dev/fuse", os.O_RDWR)
+    mount("silent", str(place), "fuse", 0, f"fd={fd},rootmode=40000,user_id=0,group_id=0")
+    with contextlib.ExitStack() as answer:
+        answer.callback(os.close, fd)
+        process = subprocess.Popen(["stat", place], stderr=subprocess.DEVNULL)
+        (unified / "cgroup.procs").write_text(str(process.pid))
+        assert eventually(lambda: (state_of(process.pid) or "").startswith("D"))
+        yield answer.close
+    process.wait()
+    unmount(str(place))
+
+
+def test_one_that_waits_in_the_kernel_is_waited_for(
+    unified: Path, unresting: Callable[[], None]
+) -> None:
+    timer = threading.Timer(0.5, unresting)
+    timer.start()
+    try:
+        assert freezer.set_frozen({V2: str(unified)}, frozen=True)
+        assert "frozen 1" in (unified / "cgroup.events").read_text()
+        freezer.set_frozen({V2: str(unified)}, frozen=False)
+    finally:
+        timer.join()
+
+
+@pytest.mark.usefixtures("unresting")
+def test_one_that_does_not_come_to_rest_is_not_left_half_frozen(unified: Path) -> None:
+    with pytest.raises(OSError, match="did not become frozen"):
+        freezer.set_frozen({V2: str(unified)}, frozen=True, limit_s=0.1)
+    assert not freezer.is_frozen({V2: str(unified)})
 
 
 def test_the_limits_are_in_the_kernel(group: Cgroup) -> None:
