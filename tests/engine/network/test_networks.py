@@ -20,8 +20,11 @@ from engine.network.spec import NetworkSpec, PoolSpec
 from engine.state.db import open_database
 from engine.state.paths import Roots
 from tests.engine.network.world import (
+    DROPPED_S,
     NEIGHBOUR,
+    PATIENCE_S,
     World,
+    ask,
     blocked,
     inside,
     port,
@@ -203,15 +206,22 @@ def _up(world: World) -> Network:
     return network
 
 
-def _works(world: World) -> bool:
+def _works(world: World, patience_s: float = PATIENCE_S) -> bool:
     web, peer = world.boxes
-    answers = [
-        reached(None, "127.0.0.1", 8080),
-        reached(None, "127.0.0.1", 9090),
-        reached(peer.sandbox.netns_fd, web.address, 80),
-        reached(web.sandbox.netns_fd, NEIGHBOUR, 80),
-    ]
-    return [a.split()[0] for a in answers] == ["web", "web", "web", "neighbour"]
+    ways = (
+        (None, "127.0.0.1", 8080, "web"),
+        (None, "127.0.0.1", 9090, "web"),
+        (peer.sandbox.netns_fd, web.address, 80, "web"),
+        (web.sandbox.netns_fd, NEIGHBOUR, 80, "neighbour"),
+    )
+    return all(
+        ask(source, "tcp", host, number, patience_s=patience_s).startswith(f"{who} ")
+        for source, host, number, who in ways
+    )
+
+
+def _fails(world: World) -> bool:
+    return not _works(world, DROPPED_S)
 
 
 @needs_program("nft")
@@ -220,7 +230,7 @@ def test_a_flushed_firewall_is_put_back_with_the_published_ports(world: World) -
     closed = world.network("closed", internal=True)
     assert _works(world)
     run("nft", "flush", "ruleset")
-    assert not _works(world)
+    assert _fails(world)
     world.networks.ensure_up(network)
     assert _works(world)
     assert world.networks.find_faults([closed]) == []
@@ -284,7 +294,7 @@ def test_what_was_changed_is_told_and_put_back(world: World, fault: str, told: s
         fault, told = fault.replace(word, value), told.replace(word, value)
     assert world.networks.find_faults([network]) == []
     run(*fault.split())
-    assert not _works(world)
+    assert _fails(world)
     (seen,) = map(str, world.networks.find_faults([network]))
     assert seen.replace(world.boxes[0].id[:12], "web") == told
     world.networks.restore(network)
