@@ -23,9 +23,8 @@ def open_database(roots: Roots, *, any_thread: bool = False) -> sqlite3.Connecti
     """The engine's database, made if it is not there yet. Rows are `sqlite3.Row`.
 
     The connection is in autocommit mode: reads need no transaction, writes go through
-    `transaction`. The directories above are made with mode 0700: setuid files in layers must be
-    out of reach of the host's users (CVE-2021-41091). With `any_thread`, the caller sees to it
-    that one thread at a time uses the connection.
+    `transaction`. With `any_thread`, the caller sees to it that one thread at a time uses the
+    connection.
 
     Raises Problem where the database was written by a newer Buoy.
     """
@@ -36,13 +35,30 @@ def open_database(roots: Roots, *, any_thread: bool = False) -> sqlite3.Connecti
         isolation_level=None,
         check_same_thread=not any_thread,
     )
-    connection.row_factory = sqlite3.Row
     try:
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-    except sqlite3.OperationalError:  # its index takes 32 KiB, which a full disk has not got
-        if not release_reserve(roots.root):
-            raise
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        _prepare(connection, roots)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """A write transaction, taken at once, so that two commands cannot both read and then write."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # SQLite has rolled it back itself where the disk is full
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _prepare(connection: sqlite3.Connection, roots: Roots) -> None:
+    connection.row_factory = sqlite3.Row
+    version = _version(connection, roots)
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")
     if version < SCHEMA_VERSION:
@@ -54,19 +70,20 @@ def open_database(roots: Roots, *, any_thread: bool = False) -> sqlite3.Connecti
             code="newer-state",
         )
     keep_reserve(roots.root)
-    return connection
 
 
-@contextlib.contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    """A write transaction, taken at once, so that two commands cannot both read and then write."""
-    connection.execute("BEGIN IMMEDIATE")
+def _version(connection: sqlite3.Connection, roots: Roots) -> int:
+    """That of the schema; 0: there is none yet."""
     try:
-        yield connection
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
+        return _ask_version(connection)
+    except sqlite3.OperationalError:  # its index takes 32 KiB, which a full disk has not got
+        if not release_reserve(roots.root):
+            raise
+        return _ask_version(connection)
+
+
+def _ask_version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _bring_up_to_date(connection: sqlite3.Connection, roots: Roots) -> None:
@@ -74,7 +91,7 @@ def _bring_up_to_date(connection: sqlite3.Connection, roots: Roots) -> None:
     os.chmod(roots.database, 0o600)
     connection.execute("PRAGMA journal_mode = WAL")
     with transaction(connection):
-        version = connection.execute("PRAGMA user_version").fetchone()[0]  # under the lock
+        version = _ask_version(connection)  # under the lock
         if version == 0:
             from engine.state.spreading import create_spreading
 

@@ -6,9 +6,6 @@ import contextlib
 import sqlite3
 from typing import TYPE_CHECKING
 
-import pytest
-
-from engine.errors import Problem
 from engine.network import records
 from engine.state.db import SCHEMA_VERSION, open_database
 from engine.state.paths import Roots
@@ -59,11 +56,3 @@ def test_a_database_of_schema_1_is_brought_up_to_date_with_what_is_in_it(tmp_pat
         assert database.execute("SELECT count(*) FROM addresses").fetchone()[0] == 0
     with contextlib.closing(open_database(old)) as database:
         assert database.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION
-
-
-def test_a_database_of_a_newer_buoy_is_left_alone(tmp_path: Path) -> None:
-    roots = Roots(str(tmp_path))
-    with contextlib.closing(sqlite3.connect(roots.database)) as database:
-        database.execute("PRAGMA user_version = 99")
-    with pytest.raises(Problem, match="newer Buoy"):
-        open_database(roots)
