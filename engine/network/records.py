@@ -30,6 +30,12 @@ def find(database: sqlite3.Connection, name_or_id: str) -> Network | None:
     return _network_of(database, row) if row else None
 
 
+def is_taken(database: sqlite3.Connection, name: str) -> bool:
+    """Whether a network has exactly that name."""
+    found = database.execute("SELECT 1 FROM networks WHERE name = ?", (name,))
+    return found.fetchone() is not None
+
+
 def all_by_name(database: sqlite3.Connection) -> list[Network]:
     """All networks, by name."""
     rows = database.execute("SELECT * FROM networks ORDER BY name").fetchall()

@@ -56,7 +56,7 @@ def record_network(database: sqlite3.Connection, kernel_name: str, spec: Network
     device = get_driver(spec.driver).device_of(network_id, spec)
     site = ipam.ipv6_site(kernel_name)
     with transaction(database):
-        if records.find(database, spec.name) is not None:
+        if records.is_taken(database, spec.name):
             raise NetworkProblem(
                 f"network with name {spec.name} already exists", code="network-exists"
             )

@@ -90,6 +90,11 @@ def test_a_name_is_taken_once(world: World) -> None:
     assert caught.value.code == "network-exists"
 
 
+def test_a_name_can_be_how_the_id_of_another_begins(world: World) -> None:
+    one = world.network("one")
+    assert world.network(one.id[:2]).id == world.networks.get(one.id[:2]).id != one.id
+
+
 def test_a_device_of_somebody_else_is_not_taken_over(world: World) -> None:
     run("ip", "link", "add", "br0", "type", "bridge")
     with pytest.raises(NetworkProblem, match="device br0 already") as caught:
