@@ -8,10 +8,10 @@ which costs one stat. It is the DNS of the network, and what kernel state is reb
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 
 from engine.kernel.process import is_running, start_time
+from engine.state.locks import locked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -125,17 +125,13 @@ def remove(directory: str) -> None:
 @contextlib.contextmanager
 def _changing(directory: str) -> Iterator[list[Entry]]:
     os.makedirs(directory, mode=0o711, exist_ok=True)
-    lock = os.open(f"{directory}/{_LOCK}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(f"{directory}/{_LOCK}"):
         entries = read(directory)
         yield entries
         fresh = f"{directory}/.{FILE}"  # one at a time: we hold the lock
         with open(fresh, "w", encoding="utf-8") as file:
             file.writelines(f"{entry.line()}\n" for entry in entries)
         os.rename(fresh, f"{directory}/{FILE}")
-    finally:
-        os.close(lock)
 
 
 def _parse(line: str) -> Entry:

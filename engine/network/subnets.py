@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import socket
 from typing import TYPE_CHECKING
@@ -16,26 +14,21 @@ from engine.network.drivers.driver import get_driver
 from engine.network.obstacles import Obstacle, route_obstacles, server_obstacles
 from engine.network.resolv import read_behind_resolved, read_host
 from engine.state.db import transaction
+from engine.state.locks import locked
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from engine.network.spec import NetworkSpec
 
 _LOCK = "/run/lock/buoy-subnets"  # of the machine: engines with other roots choose too
 
 
-@contextlib.contextmanager
-def subnet_lock() -> Iterator[None]:
+def subnet_lock() -> AbstractContextManager[None]:
     """For who creates networks. Engines of other roots look at the same routes."""
     os.makedirs(os.path.dirname(_LOCK), exist_ok=True)
-    lock = os.open(_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(lock)
+    return locked(_LOCK)
 
 
 def record_network(database: sqlite3.Connection, kernel_name: str, spec: NetworkSpec) -> str:

@@ -6,8 +6,8 @@ import contextlib
 import fcntl
 import os
 import time
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
