@@ -105,10 +105,14 @@ class NetlinkSocket:
         self.socket = opened or socket.socket(
             socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol
         )
-        self.socket.bind((0, 0))
-        self.socket.setsockopt(SOL_NETLINK, NETLINK_EXT_ACK, 1)
-        self.socket.setsockopt(SOL_NETLINK, NETLINK_CAP_ACK, 1)
         self.sequence = 0
+        try:
+            self.socket.bind((0, 0))
+            self.socket.setsockopt(SOL_NETLINK, NETLINK_EXT_ACK, 1)
+            self.socket.setsockopt(SOL_NETLINK, NETLINK_CAP_ACK, 1)
+        except BaseException:
+            self.socket.close()
+            raise
 
     def __enter__(self) -> NetlinkSocket:
         return self

@@ -6,12 +6,13 @@ Each table of ours says of which root it is; its set of bridges says which these
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from typing import TYPE_CHECKING
 
-from engine.kernel import rtnetlink
 from engine.kernel.nftables import NftSocket
 from engine.kernel.rtnetlink import RouteSocket
 from engine.network.coexistence import Neighbours
+from engine.network.drivers.bridge import remove_link
 from engine.network.firewall import Firewall
 from engine.network.ruleset import BRIDGES
 from engine.state.paths import Roots
@@ -41,9 +42,10 @@ def remove() -> None:
             for bridge in bridges:
                 if bridge.index not in used:
                     Neighbours(netlink, table.name).withdraw(bridge.name)
-                    host.send([rtnetlink.link_removal(bridge.index)])
+                    remove_link(host, bridge)
             if not any(bridge.index in used for bridge in bridges):
-                _remove_table(table)
+                with closing(Firewall(table.name)) as firewall:
+                    firewall.remove()
 
 
 def _tables(netlink: NftSocket) -> list[Table]:
@@ -62,11 +64,3 @@ def _bridges(netlink: NftSocket, host: RouteSocket, table: Table) -> list[Link]:
     ]
     links = [link for name in names if (link := host.find_link(name)) is not None]
     return [link for link in links if link.kind == "bridge"]
-
-
-def _remove_table(table: Table) -> None:
-    firewall = Firewall(table.name)
-    try:
-        firewall.remove()
-    finally:
-        firewall.close()

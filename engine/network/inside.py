@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 
 from engine.kernel.namespaces import joined_network
@@ -25,9 +26,10 @@ def find_faults(netns_fd: int, record: Mapping[str, Any]) -> list[tuple[str, str
 
     It joins the namespace for a moment: for a thread of its own.
     """
-    with joined_network(netns_fd):
-        inside, netlink = RouteSocket(), NftSocket()
-    with inside, netlink:
+    with contextlib.ExitStack() as opened:
+        with joined_network(netns_fd):
+            inside = opened.enter_context(RouteSocket())
+            netlink = opened.enter_context(NftSocket())
         found = [
             (endpoint["network"], what)
             for endpoint in (*record["endpoints"], *record.get("plugs", ()))

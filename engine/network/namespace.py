@@ -33,15 +33,15 @@ def make_namespace(
     The calling thread stays where it was; the process has no other. Raises OSError.
     """
     netns_fd = new_network() if userns_fd is None else new_network_in(userns_fd)
-    try:
+    with contextlib.ExitStack() as undoing:
+        undoing.callback(os.close, netns_fd)
         with joined_network(netns_fd):
             _write_sysctls()
-            inside = RouteSocket()
+            inside = undoing.enter_context(RouteSocket())
             inside.send([rtnetlink.link_up(rtnetlink.LOOPBACK_INDEX)])
-            return netns_fd, inside, Listeners.open() if dns else None
-    except BaseException:
-        os.close(netns_fd)
-        raise
+            listeners = Listeners.open() if dns else None
+        undoing.pop_all()
+    return netns_fd, inside, listeners
 
 
 def _write_sysctls() -> None:

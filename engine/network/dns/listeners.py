@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 
 from engine.kernel import nftexpressions as nft
@@ -34,23 +35,27 @@ class Listeners:
         0.0.0.0:53 then.
         """
         for attempt in range(_BIND_ATTEMPTS):
-            udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-            tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-            listeners = cls(udp, tcp)
             try:
-                udp.bind((ADDRESS, 0))
-                tcp.bind(udp.getsockname())
-                tcp.listen(_BACKLOG)
-                listeners.redirect()
+                return cls._open()
             except OSError:
-                listeners.close()
                 if attempt + 1 == _BIND_ATTEMPTS:
                     raise
-                continue
+        raise AssertionError("the last attempt returns or raises")
+
+    @classmethod
+    def _open(cls) -> Listeners:
+        with contextlib.ExitStack() as undoing:
+            udp = undoing.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            tcp = undoing.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+            udp.bind((ADDRESS, 0))
+            tcp.bind(udp.getsockname())
+            tcp.listen(_BACKLOG)
             udp.setblocking(False)
             tcp.setblocking(False)
-            return listeners
-        raise AssertionError("the last attempt returns or raises")
+            listeners = cls(udp, tcp)
+            listeners.redirect()
+            undoing.pop_all()
+        return listeners
 
     def redirect(self) -> None:
         """Lead 127.0.0.11:53 to them, in the calling thread's namespace; may be repeated."""

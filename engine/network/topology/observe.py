@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from engine.kernel.nftexpressions import IPV4, IPV6, interface_name
@@ -43,12 +44,8 @@ def observe_topology(
     containers: Iterable[tuple[Container, ContainerSpec]],
 ) -> Topology:
     """All networks and containers of an engine, as they are now. Changes nothing."""
-    firewall = Firewall(roots.kernel_name)
-    try:
-        with RouteSocket() as host:
-            return _Looking(roots, host, firewall, networks).topology(list(containers))
-    finally:
-        firewall.close()
+    with closing(Firewall(roots.kernel_name)) as firewall, RouteSocket() as host:
+        return _Looking(roots, host, firewall, networks).topology(list(containers))
 
 
 class _Looking:

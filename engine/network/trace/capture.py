@@ -38,10 +38,14 @@ class Capture:
         self._place, self._port = place, flow.source_port
         every = socket.htons(_ETH_P_ALL)
         self._socket = socket_in(netns_fd, socket.AF_PACKET, socket.SOCK_DGRAM, every)
-        self._socket.setblocking(False)
-        _attach(self._socket, flow)
-        for _ in self.sightings():  # what came before the filter
-            pass
+        try:
+            self._socket.setblocking(False)
+            _attach(self._socket, flow)
+            for _ in self.sightings():  # what came before the filter
+                pass
+        except BaseException:
+            self.close()
+            raise
 
     def fileno(self) -> int:
         """To wait for."""

@@ -6,6 +6,7 @@ the other side ever has a connection to accept.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import struct
@@ -35,22 +36,22 @@ class Sender:
     def __init__(
         self, netns_fd: int, protocol: Protocol, source: str, target: str, port: int
     ) -> None:
-        family = socket.AF_INET6 if ":" in target else socket.AF_INET
-        self._holder: socket.socket | None = None
-        number = int.from_bytes(os.urandom(2), "big")
-        if protocol != "icmp":
-            self._holder = socket_in(netns_fd, family, _KINDS[protocol])
-            self._holder.bind((source, 0))
-            number = self._holder.getsockname()[1]
-        self.flow = Flow(
-            protocol=protocol, source=source, target=target, source_port=number, port=port
-        )
-        if protocol == "udp":
-            assert self._holder is not None
-            self._socket = self._holder
-        else:
-            self._socket = socket_in(netns_fd, family, socket.SOCK_RAW, self.flow.number)
-            self._socket.bind((source, 0))
+        with contextlib.ExitStack() as opened:
+            self.flow = Flow(
+                protocol=protocol,
+                source=source,
+                target=target,
+                source_port=int.from_bytes(os.urandom(2), "big"),
+                port=port,
+            )
+            if protocol != "icmp":
+                holder = opened.enter_context(self._open(netns_fd, _KINDS[protocol]))
+                self._socket = holder
+                self.flow = self.flow.replace(source_port=holder.getsockname()[1])
+            if protocol != "udp":
+                raw = self._open(netns_fd, socket.SOCK_RAW, self.flow.number)
+                self._socket = opened.enter_context(raw)
+            self._opened = opened.pop_all()
 
     def send(self) -> OSError | None:
         """One packet on its way; why the kernel would not have it."""
@@ -65,9 +66,16 @@ class Sender:
 
     def close(self) -> None:
         """Give the port back."""
-        self._socket.close()
-        if self._holder is not None:
-            self._holder.close()
+        self._opened.close()
+
+    def _open(self, netns_fd: int, kind: int, protocol: int = 0) -> socket.socket:
+        opened = socket_in(netns_fd, self.flow.family, kind, protocol)
+        try:
+            opened.bind((self.flow.source, 0))
+        except BaseException:
+            opened.close()
+            raise
+        return opened
 
 
 def parse_packet(data: bytes) -> Packet | None:

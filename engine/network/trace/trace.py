@@ -58,10 +58,12 @@ def _gather(own_table: str, question: Question, ends: Ends, places: Mapping[str,
     sender = Sender(
         begin, question.protocol, route.source or evidence.address, evidence.address, question.port
     )
-    evidence = evidence.replace(back_route=find_route(places["host"], sender.flow.source))
     with closing(sender):
-        seen = watch(sender, places, own_table, ends.inner_links())
-    return evidence.replace(flow=sender.flow, seen=seen)
+        return evidence.replace(
+            flow=sender.flow,
+            back_route=find_route(places["host"], sender.flow.source),
+            seen=watch(sender, places, own_table, ends.inner_links()),
+        )
 
 
 def _look_up(evidence: Evidence, question: Question, ends: Ends, begin: int) -> Evidence:

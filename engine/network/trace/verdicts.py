@@ -6,6 +6,7 @@ owned by our socket: however this ends, the kernel takes it away.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import struct
@@ -76,26 +77,15 @@ class Verdicts:
     ) -> None:
         self._place, self._flow, self._own_table = place, flow, own_table
         self._table = f"{own_table}-trace-{os.getpid()}"
-        self._listening = _netfilter(netns_fd)
-        self._netlink = NftSocket(_netfilter(netns_fd))
-        self._chains: list[Chain] = []
         self._rules: dict[tuple[int, str, str], list[Rule]] = {}
         self._packets: dict[bytes, str | None] = {}  # what they are, by the number of the trace
-        try:
-            self._listening.bind((0, 0))
-            self._listening.setsockopt(SOL_NETLINK, _NO_ENOBUFS, 1)  # others may trace a lot
-            self._listening.setsockopt(SOL_NETLINK, _ADD_MEMBERSHIP, _GROUP_NFTRACE)
-            self._listening.setblocking(False)
-            self._chains = self._netlink.chains(tuple(FAMILIES))
-            families = {chain.family for chain in self._chains}
-            asked = families - {NFPROTO_BRIDGE} or inner is not None
-            batches = [self._batch(inner)] if asked else []
-            if NFPROTO_BRIDGE in families:
-                batches.append(self._bridge_batch())
-            self._netlink.commit(*batches)
-        except BaseException:
-            self.close()
-            raise
+        with contextlib.ExitStack() as opened:
+            self._listening = opened.enter_context(_netfilter(netns_fd))
+            self._netlink = opened.enter_context(NftSocket(_netfilter(netns_fd)))
+            _listen(self._listening)
+            self._chains: list[Chain] = self._netlink.chains(tuple(FAMILIES))
+            self._netlink.commit(*self._batches(inner))
+            self._opened = opened.pop_all()
 
     def fileno(self) -> int:
         """To wait for."""
@@ -103,8 +93,7 @@ class Verdicts:
 
     def close(self) -> None:
         """The table goes with its socket."""
-        self._listening.close()
-        self._netlink.close()
+        self._opened.close()
 
     def read(self) -> Iterator[Verdict]:
         """What has been said since it was last asked, as far as it is read in one go; of our own
@@ -117,6 +106,13 @@ class Verdicts:
             for kind, _, _, body in split_messages(data):
                 if kind == _NFT_TRACE:
                     yield from self._verdict(body)
+
+    def _batches(self, inner: Sequence[str] | None) -> Iterator[Batch]:
+        families = {chain.family for chain in self._chains}
+        if families - {NFPROTO_BRIDGE} or inner is not None:
+            yield self._batch(inner)
+        if NFPROTO_BRIDGE in families:
+            yield self._bridge_batch()
 
     def _batch(self, inner: Sequence[str] | None) -> Batch:
         batch = Batch(self._table, NFPROTO_INET)
@@ -210,6 +206,13 @@ def _text(data: bytes) -> str:
 
 def _netfilter(netns_fd: int) -> socket.socket:
     return socket_in(netns_fd, socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
+
+
+def _listen(opened: socket.socket) -> None:
+    opened.bind((0, 0))
+    opened.setsockopt(SOL_NETLINK, _NO_ENOBUFS, 1)  # others may trace a lot
+    opened.setsockopt(SOL_NETLINK, _ADD_MEMBERSHIP, _GROUP_NFTRACE)
+    opened.setblocking(False)
 
 
 def _matched(flow: Flow) -> bytes:

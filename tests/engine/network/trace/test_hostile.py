@@ -25,7 +25,7 @@ from tests.waiting import eventually
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from engine.network.trace.facts import Packet
+    from engine.network.trace.facts import Packet, Protocol
 
 IPV4_ICMP_ERROR = bytes([0x45, *[0] * 8, 1, *[0] * 10, 3, *[0] * 7])
 IPV6_ICMP_ERROR = bytes([0x60, *[0] * 5, 58, *[0] * 33, 1, *[0] * 7])
@@ -87,6 +87,19 @@ def test_a_link_may_be_called_anything(host: None, name: bytes) -> None:
             assert sender.send() is None
             seen = [] if "\N{REPLACEMENT CHARACTER}" in shown else [shown]
             assert [one.link for one in capture.sightings()] == seen
+    finally:
+        os.close(fd)
+
+
+@needs_root
+@pytest.mark.parametrize("protocol", ["tcp", "udp", "icmp"])
+def test_a_sender_without_its_address_leaves_nothing_open(host: None, protocol: Protocol) -> None:
+    fd = open_own("net")
+    before = os.listdir("/proc/self/fd")  # noqa: PTH208
+    try:
+        with pytest.raises(OSError, match="assign requested address"):
+            Sender(fd, protocol, "192.0.2.1", "127.0.0.1", 80)
+        assert os.listdir("/proc/self/fd") == before  # noqa: PTH208
     finally:
         os.close(fd)
 
