@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING
 
+from compose.commands.build_options import add_build_options, warn_without_effect
 from compose.commands.debugging import shell_of
 from compose.commands.parsing import parse_variables
 from compose.commands.target import check_services
@@ -13,6 +13,7 @@ from compose.reconcile.plan import selected_services
 from compose.reconcile.plan_push import check_pushable, plan_push
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Mapping
 
     from compose.commands.context import Context
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from engine import BuildSpec
 
 HELP = "Build the images of services that have `build`."
-_WITHOUT_EFFECT = ("-m --memory", "--builder", "--provenance", "--sbom")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,10 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--check", action="store_true", help="build nothing, say what is doubtful in Dockerfiles")
     add("--print", action="store_true", help="build nothing, print what would be, as JSON")
     add("-q", "--quiet", action="store_true", help="print nothing but what went wrong")
-    for name in _WITHOUT_EFFECT:
-        add(*name.split(), metavar="VALUE", help="has no effect: there is no such thing here")
-    for name in ("--compress", "--force-rm", "--no-rm", "--parallel"):
-        add(name, action="store_true", help=argparse.SUPPRESS)
+    add_build_options(parser)
 
 
 async def run(args: argparse.Namespace, context: Context) -> int:
@@ -66,7 +63,7 @@ async def run(args: argparse.Namespace, context: Context) -> int:
     from compose.ui.build_progress import QuietBuilds, build_report
     from engine import build_image
 
-    _warn(args, context)
+    warn_without_effect(args, context.console)
     report = QuietBuilds() if args.quiet else build_report(context.console)
     look = shell_of(context, args.debug, report)
     project = context.load_project(args)
@@ -110,14 +107,6 @@ async def run(args: argparse.Namespace, context: Context) -> int:
         settings = Settings(quiet_pull=args.quiet)
         await apply(context, plan_push(services), settings, project, title="push")
     return 0
-
-
-def _warn(args: argparse.Namespace, context: Context) -> None:
-    """Of options that change nothing, but for those that turn off what is not there."""
-    for names in _WITHOUT_EFFECT:
-        option = names.split()[-1]
-        if getattr(args, option.removeprefix("--")) not in (None, "false"):
-            context.console.warn(f"{option} is not used: it has no effect")
 
 
 def _wanted(project: Project, args: argparse.Namespace) -> list[Service]:

@@ -7,6 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from compose.commands.build_options import add_build_options, warn_without_effect
 from compose.commands.debugging import SHELL, shell_of
 from compose.commands.parsing import UsageProblem, parse_variables
 from compose.commands.writing import output
@@ -60,6 +61,7 @@ def add_build(parser: argparse.ArgumentParser) -> None:
     add("--iidfile", metavar="FILE", help="where to write the id of the image")
     add("--debug", action="store_true", help="where a step fails, a shell in the state before it")
     add("-q", "--quiet", action="store_true", help="print the id alone")
+    add_build_options(parser)
 
 
 async def run_build(args: argparse.Namespace, context: Context) -> int:
@@ -71,6 +73,7 @@ async def run_build(args: argparse.Namespace, context: Context) -> int:
     kind, destination, names = parse_output(args.output)
     args.tag = [*args.tag, *names]
     report = QuietBuilds() if args.quiet else build_report(context.console)
+    warn_without_effect(args, context.console)
     _warn_of_caches(args, context)
     if args.check:
         from compose.commands.build_looking import check_builds

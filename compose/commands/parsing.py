@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         ) -> int | Coroutine[None, None, int]: ...
 
 
+PROGRESS = ("auto", "tty", "plain", "json", "quiet", "none")
 USAGE = "buoy [OPTIONS] VERB ..."
 ALIASES = {"convert": "config", "help": "--help"}
 UNPLANNED = frozenset(  # verbs that change something without steps
@@ -154,7 +155,7 @@ def global_parser() -> Parser:
     add("--ansi", choices=("auto", "never", "always"), help="colour and cursor control")
     add(
         "--progress",
-        choices=("auto", "tty", "plain", "json", "quiet", "none"),
+        choices=PROGRESS,
         help="how progress is shown",
     )
     add("--parallel", type=int, metavar="N", help="at most so many changes at once")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = [needs_root, pytest.mark.usefixtures("busybox")]
 
+NOT_USED = ("--memory", "--builder", "--sbom")
 DOCKERFILE = """\
 FROM busybox AS one
 ARG a
@@ -52,6 +53,14 @@ def test_the_options_of_docker_build(buoy: Buoy) -> None:
         "image", "build", "-q", *options.split(), "context", environment={"V": "another"}
     )
     assert (again.lines, again.stderr) == ([image], "")
+
+
+def test_what_only_docker_has_is_told_and_progress_may_follow_the_verb(buoy: Buoy) -> None:
+    buoy.write("Dockerfile", "FROM busybox\n")
+    options = "--progress quiet --rm --load -m 1g --builder x --sbom true --provenance=false"
+    done = buoy.run("image", "build", *options.split(), ".")
+    told = [f"warning: {name} is not used: it has no effect" for name in NOT_USED]
+    assert done.stderr.splitlines() == told
 
 
 def test_where_the_result_goes(buoy: Buoy) -> None:
