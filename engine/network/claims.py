@@ -133,15 +133,17 @@ class Claims:
                 yield address
 
     def _give_up_oldest(self) -> str:
+        """One that is only remembered, or else of a container that does not run."""
         pool = self._pool.ip_range or self._pool.subnet
         rows = self._database.execute(
-            "SELECT address FROM addresses WHERE network_id = ? AND family = ?"
-            " AND container_id IS NULL ORDER BY released_at",
+            "SELECT address, container_id FROM addresses WHERE network_id = ? AND family = ?"
+            " ORDER BY container_id IS NOT NULL, released_at",
             self._key,
-        )
+        ).fetchall()
         for row in rows:
-            if ipaddress.ip_address(row["address"]) in pool:
-                address = str(row["address"])
+            address, held_by = str(row["address"]), row["container_id"]
+            is_free = held_by is None or not self._is_up(held_by)
+            if is_free and ipaddress.ip_address(address) in pool:
                 self._forget(address)
                 return address
         raise NetworkProblem(

@@ -108,6 +108,9 @@ def test_remembered_addresses_go_oldest_first_when_no_other_is_left(book: Addres
     assert book.claim("x", "p/x/1") == given_out["c"]
     assert book.claim("y", "p/y/1") == given_out["a"]
     assert book.claim("b2", "p/b/1") == given_out["b"]
+    book.up |= {"x", "y", "b2", "e"}
+    assert book.claim("w") == given_out["d"]  # which does not run
+    book.up.add("w")
     with pytest.raises(NetworkProblem, match=r"no address left in 10\.5\.0\.0/29") as caught:
         book.claim("z")
     assert caught.value.code == "addresses-exhausted"
@@ -135,6 +138,7 @@ def test_automatic_addresses_come_from_the_range_fixed_ones_need_not(tmp_path: P
         taken = [book.claim(name) for name in "abcd"]
         assert taken == ["10.5.0.192", "10.5.0.193", "10.5.0.194", "10.5.0.195"]
         assert book.claim("e", fixed="10.5.0.9") == "10.5.0.9"
+        book.up |= set("abcde")
         with pytest.raises(NetworkProblem):
             book.claim("f")
 
