@@ -17,7 +17,7 @@ from engine.network.obstacles import choose_subnet
 from engine.network.spec import Pool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from engine.network.obstacles import Obstacle
     from engine.network.spec import Address, NetworkSpec, PoolSpec, Range
@@ -114,16 +114,25 @@ def _given_pool(wish: PoolSpec, networks: Sequence[Obstacle], *, name: str) -> P
                 f"network {name}: ip_range {ip_range} is not part of subnet {subnet}",
                 code="subnet-invalid",
             )
-    return Pool(
-        subnet=subnet,
-        is_given=True,
-        ip_range=ip_range,
-        gateway=choose_gateway(wish.gateway, subnet, ip_range, name=name),
-        reserved={
-            key: _address_in(text, subnet, what="aux address", name=name)
-            for key, text in wish.reserved.items()
-        },
-    )
+    reserved = {
+        key: _address_in(text, subnet, what="aux address", name=name)
+        for key, text in wish.reserved.items()
+    }
+    gateway = choose_gateway(wish.gateway, subnet, ip_range, name=name)
+    _refuse_twice(gateway, reserved, name=name)
+    return Pool(subnet=subnet, is_given=True, ip_range=ip_range, gateway=gateway, reserved=reserved)
+
+
+def _refuse_twice(gateway: Address, reserved: Mapping[str, Address], *, name: str) -> None:
+    users = {gateway: "the gateway"}
+    for key, address in reserved.items():
+        if address in users:
+            raise NetworkProblem(
+                f"network {name}: aux address {key} and {users[address]} are both {address}",
+                hint="give each an address of its own",
+                code="address-taken",
+            )
+        users[address] = f"aux address {key}"
 
 
 def ipv4_candidates() -> Iterator[IPv4Network]:

@@ -166,6 +166,14 @@ def test_two_subnets_of_one_ip_version_are_refused() -> None:
         choose_pools(NetworkSpec(name="n", pools=pools), [], list, SITE)
 
 
+@pytest.mark.parametrize("gateway", [None, "10.5.0.9"])
+def test_no_address_is_reserved_twice(gateway: str | None) -> None:
+    for reserved in ({"nas": gateway or "10.5.0.1"}, {"nas": "10.5.0.7", "tv": "10.5.0.7"}):
+        pool = PoolSpec(subnet="10.5.0.0/24", gateway=gateway, reserved=reserved)
+        with pytest.raises(NetworkProblem, match=r"aux address (nas|tv) and .* are both 10\.5"):
+            choose_pools(NetworkSpec(name="n", pools=(pool,)), [], list, SITE)
+
+
 def test_a_reserved_address_must_be_one_of_the_subnet() -> None:
     pool = PoolSpec(subnet="10.5.0.0/24", reserved={"router": "10.6.0.1"})
     with pytest.raises(NetworkProblem, match=r"aux address `10\.6\.0\.1`"):
