@@ -47,9 +47,11 @@ class Detours:
         entries   who is on it
         """
         for pool in network.pools:
-            for other, link in sorted(self._others(network, pool), key=str):
+            others = self._others(network, pool)
+            for other, link in sorted(others, key=str):
                 taken = min(other, pool.subnet, key=lambda one: one.num_addresses)
-                to = self._leads_to(taken, pool.gateway)
+                within = [one for one, _ in others if one.prefixlen > taken.prefixlen]
+                to = self._leads_to(taken, pool.gateway, within)
                 if to not in ("", network.device):
                     yield self._cut_off(network, pool, taken, to, entries)
                 elif taken == pool.subnet and other.prefixlen > SPLIT_DEFAULT and not pool.is_given:
@@ -63,10 +65,16 @@ class Detours:
             if other.overlaps(pool.subnet) and link_name(link) != network.device
         }
 
-    def _leads_to(self, taken: Range, gateway: Address) -> str:
-        """The link that the host would reach addresses of a range by; "" where it would not."""
-        candidates = (taken.network_address + number for number in (1, 2, 0))
-        probe = next(one for one in candidates if one in taken and one != gateway)
+    def _leads_to(self, taken: Range, gateway: Address, within: list[Range]) -> str:
+        """The link that the host would reach addresses of a range by; "" where it would not.
+
+        within   parts of it with routes of their own, of which nothing is asked if that can be
+        """
+        first, last = taken.network_address, taken.broadcast_address
+        candidates = [one for one in (first + 1, first + 2, first, last - 1) if one in taken]
+        usable = [one for one in candidates if one != gateway]
+        outside = (one for one in usable if not any(one in part for part in within))
+        probe = next(outside, usable[0])
         route = self._host.route_to(str(probe))
         return link_name(route.link) if route else ""
 

@@ -341,6 +341,10 @@ def test_routes_in_the_way_of_a_network_are_told(world: World) -> None:
     (line,) = told("172.18.0.0/24 dev vpn")
     assert line.startswith("chosen: 172.18.0.0/24 of its subnet is led to vpn by a route of the")
     assert line.endswith(f": {world.boxes[0].id[:12]} (172.18.0.2) cannot be reached")
+    run("ip", "route", "add", "default", "dev", "vpn")
+    (line,) = told("10.5.0.0/25 dev vpn")  # and nothing of the rest, which is not led there
+    assert line.startswith("given: 10.5.0.0/25 of its subnet is led to vpn")
+    run("ip", "route", "delete", "default")
     run("ip", "rule", "add", "lookup", "51820", "priority", "100")  # before the main table
     (first, second) = told("default dev vpn table 51820")
     assert "172.18.0.0/16 of its subnet is led to vpn" in first
