@@ -74,7 +74,7 @@ class Networks:
                 self._notice(
                     *(
                         f"network {spec.name}: the option {key} is not known, and has no effect"
-                        for key in unknown_options(spec.options)
+                        for key in unknown_options(spec.driver, spec.options)
                     ),
                     *self._obstacles(network),
                 )

@@ -23,12 +23,17 @@ ENDPOINT_INTERFACE = "com.docker.network.endpoint.ifname"
 INTERFACE_PREFIX = "com.docker.network.container_iface_prefix"
 MTU = "com.docker.network.driver.mtu"
 
+_OF_DRIVERS = {
+    "bridge": (),
+    "macvlan": ("parent", "macvlan_mode"),
+    "ipvlan": ("parent", "ipvlan_mode", "ipvlan_flag"),
+}
 NAT, UNPROTECTED, ROUTED, ISOLATED = "nat", "nat-unprotected", "routed", "isolated"
 DEFAULT_MTU = 1500
 _LONGEST_NAME = 15
 _NAMED = f"the name of an interface: up to {_LONGEST_NAME} bytes, no blank, none of `/:%`"
 _LONGEST_PREFIX = 12  # with the number after it, within an interface name
-_LEAST_MTU, _LARGEST_MTU = 68, 65_535
+_LEAST_MTU, _LEAST_MTU6, _LARGEST_MTU = 68, 1280, 65_535  # RFC 791, RFC 8200
 _TRUE, _FALSE = ("1", "t", "true"), ("0", "f", "false")
 
 
@@ -112,7 +117,7 @@ class _Reader:
 
 
 def read_bridge_options(
-    network: str, options: Mapping[str, str], *, internal: bool = False
+    network: str, options: Mapping[str, str], *, internal: bool = False, ipv6: bool = False
 ) -> BridgeOptions:
     """The options of a network. Raises NetworkProblem `option-invalid`."""
     read = _Reader(network, options)
@@ -124,7 +129,7 @@ def read_bridge_options(
     addresses = {family: read.address(key, family) for family, key in HOST_ADDRESSES.items()}
     return BridgeOptions(
         name=read.checked(NAME, is_interface_name, _NAMED),
-        mtu=int(read.checked(MTU, _is_mtu, f"from {_LEAST_MTU} to {_LARGEST_MTU}") or DEFAULT_MTU),
+        mtu=_mtu(read, _LEAST_MTU6 if ipv6 else _LEAST_MTU),
         icc=read.flag(ICC, default=True),
         masquerade={family: masquerade and mode != ROUTED for family, mode in modes.items()},
         host_binding=read.address(HOST_BINDING, 4),
@@ -152,11 +157,16 @@ def read_endpoint_options(network: str, options: Mapping[str, str]) -> EndpointO
     return EndpointOptions(interface=interface, sysctls=sysctls)
 
 
-def unknown_options(options: Iterable[str]) -> list[str]:
-    """Those in Docker's words that mean nothing to us."""
+def unknown_options(driver: str, options: Iterable[str]) -> list[str]:
+    """Those that mean nothing; to a driver that another package brings, of Docker's words alone."""
     fixed = {NAME, ICC, MASQUERADE, HOST_BINDING, INHIBIT_IPV4, TRUSTED, INTERFACE_PREFIX, MTU}
     known = {*fixed, *GATEWAY_MODES.values(), *HOST_ADDRESSES.values()}
-    return sorted(key for key in options if key.startswith("com.docker.") and key not in known)
+    own = _OF_DRIVERS.get(driver)
+    return sorted(
+        key
+        for key in options
+        if key not in known and (key.startswith("com.docker.") if own is None else key not in own)
+    )
 
 
 def _mode(read: _Reader, key: str, *, internal: bool) -> str:
@@ -185,8 +195,11 @@ def _is_prefix(text: str) -> bool:
     return 0 < len(text) <= _LONGEST_PREFIX and text.isalnum() and not text[-1].isdigit()
 
 
-def _is_mtu(text: str) -> bool:
-    return text.isdecimal() and _LEAST_MTU <= int(text) <= _LARGEST_MTU
+def _mtu(read: _Reader, least: int) -> int:
+    def is_mtu(text: str) -> bool:
+        return text.isdecimal() and least <= int(text) <= _LARGEST_MTU
+
+    return int(read.checked(MTU, is_mtu, f"from {least} to {_LARGEST_MTU}") or DEFAULT_MTU)
 
 
 def _is_sysctl(name: str) -> bool:

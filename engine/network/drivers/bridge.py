@@ -40,7 +40,7 @@ _NAME_ATTEMPTS = 8
 
 def validate(spec: NetworkSpec) -> None:
     """Docker's options of bridges (engine.network.options)."""
-    read_bridge_options(spec.name, spec.options, internal=spec.internal)
+    read_bridge_options(spec.name, spec.options, internal=spec.internal, ipv6=spec.ipv6)
 
 
 def is_internal(spec: NetworkSpec) -> bool:

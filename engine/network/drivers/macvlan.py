@@ -24,6 +24,7 @@ from engine.network.drivers.parents import is_internal as is_internal
 from engine.network.drivers.parents import remove as remove
 from engine.network.drivers.parents import replug as replug
 from engine.network.drivers.parents import unplug as unplug
+from engine.network.options import MTU
 
 TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def plug(host: RouteSocket, netns_fd: int, endpoint: Mapping[str, Any]) -> str:
         mode=_MODES[mode],
         mac=endpoint["mac_address"],
         namespace=netns_fd,
-        mtu=endpoint["mtu"],
+        mtu=min(endpoint["mtu"], parent.mtu) if MTU in endpoint["options"] else parent.mtu,
     )
     try:
         host.send([message])

@@ -12,7 +12,7 @@ from engine.errors import NetworkProblem
 from engine.kernel import rtnetlink
 from engine.kernel.netlink import NetlinkError
 from engine.network.drivers import bridge
-from engine.network.options import is_interface_name, read_bridge_options
+from engine.network.options import MTU, is_interface_name, read_bridge_options
 
 TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ HIGHEST_VLAN = 4094
 
 def validate(spec: NetworkSpec) -> None:
     """MTU and names are as of bridges; the parent is looked for when the network is made."""
-    read_bridge_options(spec.name, spec.options, internal=is_internal(spec))
+    read_bridge_options(spec.name, spec.options, internal=is_internal(spec), ipv6=spec.ipv6)
     parent = spec.options.get(OPTION_PARENT) or "eth0"
     if parent == "lo" or not is_interface_name(parent):
         raise NetworkProblem(
@@ -81,11 +81,18 @@ def unplug(host: RouteSocket, link: str) -> None:
 def create(host: RouteSocket, network: Network) -> None:
     """Make what is not there; may be repeated.
 
-    Raises NetworkProblem: `parent-missing`, `driver-unsupported`.
+    Raises NetworkProblem: `parent-missing`, `driver-unsupported`, `option-invalid`.
     """
     link = host.find_link(network.device)
     if link is None:
         link = _create(host, network)
+    elif MTU in network.options and network.choices.mtu > link.mtu:
+        raise NetworkProblem(
+            f"network {network.name}: {MTU} cannot be {network.choices.mtu}: its parent "
+            f"{network.device} has {link.mtu}",
+            hint="leave it out: its links have what the parent has",
+            code="option-invalid",
+        )
     if not link.up:
         host.send([rtnetlink.link_up(link.index)])
 

@@ -213,7 +213,17 @@ def test_a_sysctl_that_is_not_of_the_interface_is_refused(setting: str) -> None:
         read_endpoint_options("lan", {options.ENDPOINT_SYSCTLS: setting})
 
 
-def test_an_unknown_option_of_docker_is_named(world: World) -> None:
-    world.network("lan", options={"com.docker.network.bridge.colour": "blue", "mine": "1"})
-    assert [text for text in world.networks.notices if "colour" in text]
-    assert not [text for text in world.networks.notices if "mine" in text]
+def test_an_option_without_effect_is_named(world: World) -> None:
+    world.network("lan", options={"com.docker.network.bridge.colour": "blue", options.ICC: "1"})
+    world.network("typo", driver="macvlan", options={"parnet": "eth0", "macvlan_mode": "bridge"})
+    assert [text.split()[1:5] for text in world.networks.notices if "is not known" in text] == [
+        ["lan:", "the", "option", "com.docker.network.bridge.colour"],
+        ["typo:", "the", "option", "parnet"],
+    ]
+
+
+def test_ipv6_needs_packets_of_its_least_size() -> None:
+    assert read_bridge_options("lan", {options.MTU: "1280"}, ipv6=True).mtu == 1280
+    assert read_bridge_options("lan", {options.MTU: "90"}).mtu == 90
+    with pytest.raises(NetworkProblem, match="mtu cannot be `1279`"):
+        read_bridge_options("lan", {options.MTU: "1279"}, ipv6=True)

@@ -7,8 +7,10 @@ import subprocess
 import pytest
 
 from engine.errors import NetworkProblem
+from engine.kernel.namespaces import joined_network
 from engine.kernel.rtnetlink import RouteSocket
 from engine.network.drivers import bridge
+from engine.network.options import MTU
 from engine.network.spec import PoolSpec
 from tests.engine.network.world import (
     NEIGHBOUR,
@@ -147,6 +149,20 @@ def test_what_the_kernel_may_not_have_is_named(
     assert caught.value.code == "driver-unsupported"
     assert world.networks.list() == []
     assert kind not in run("ip", "-details", "link")
+
+
+def test_packets_are_as_large_as_the_parent_takes_them(world: World) -> None:
+    world.neighbour()
+    run("ip", "link", "set", "uplink", "mtu", "1400")
+    on_the_lan(world, parent="uplink")
+    with joined_network(fd(world.run("web", "lan"))):
+        assert "mtu 1400" in run("ip", "link", "show", "eth0")
+    lower, higher = ({"parent": "uplink", MTU: mtu} for mtu in ("1300", "9000"))
+    world.network("low", driver="macvlan", options=lower)
+    with joined_network(fd(world.run("peer", "low"))):
+        assert "mtu 1300" in run("ip", "link", "show", "eth0")
+    with pytest.raises(NetworkProblem, match="cannot be 9000: its parent uplink has 1400"):
+        world.network("high", driver="macvlan", options=higher)
 
 
 def test_an_mtu_that_is_none_is_refused_before_anything_is_made(world: World) -> None:
