@@ -18,7 +18,13 @@ services:
   db:
     image: busybox
     command: sh -c 'sleep 0.3; touch /ready; exec sleep 1000'
-    healthcheck: {{test: "{test}", interval: 0.1s, timeout: 1s, retries: 3, start_period: {grace}}}
+    healthcheck:
+      test: "{test}"
+      interval: 0.1s
+      timeout: 1s
+      retries: 3
+      start_period: {grace}
+      start_interval: 0.1s
     stop_grace_period: 0s
   web:
     image: busybox

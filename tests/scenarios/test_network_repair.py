@@ -17,7 +17,7 @@ import pytest
 
 from engine.state.paths import Roots
 from tests.engine.network.dns.resolver import Upstream
-from tests.engine.network.world import private_host, run
+from tests.engine.network.world import DROPPED_S, PATIENCE_S, private_host, run
 from tests.marks import needs_program, needs_root
 from tests.scenarios.conftest import COMMAND
 from tests.waiting import eventually
@@ -72,12 +72,22 @@ class Place:
 
     def works(self) -> bool:
         """From the host by the published port, and from a container by name."""
-        try:
-            urllib.request.urlopen("http://127.0.0.1:8080/hostname", timeout=2).close()
-        except OSError:
+        if not self._answers(PATIENCE_S):
             return False
         named = ["timeout", "3", "wget", "-qO-", "http://web/hostname"]
         return self.buoy.run("exec", "-T", "peer", *named, check=False).exit_code == 0
+
+    def fails(self) -> bool:
+        """Whether nothing comes from the published port any more."""
+        return not self._answers(DROPPED_S)
+
+    @staticmethod
+    def _answers(patience_s: float) -> bool:
+        try:
+            urllib.request.urlopen("http://127.0.0.1:8080/hostname", timeout=patience_s).close()
+        except OSError:
+            return False
+        return True
 
 
 @pytest.fixture
@@ -99,7 +109,7 @@ def test_what_is_seen_from_the_host_is_planned_and_put_right_by_up(place: Place)
         (["ip", "link", "delete", veth], f"app-web-1: link {veth} is gone"),
     ):
         run(*fault)
-        assert not place.works()
+        assert place.fails()
         restore = f"#1 restore network app_default: {told}\n"
         assert buoy.run("plan").stdout == restore
         assert f"Network app_default  Restored ({told})" in buoy.run("up", "-d").stderr
@@ -132,7 +142,7 @@ def test_repair_tells_and_puts_right_what_is_wrong_at_the_host_and_inside(place:
         (["ip", "address", "flush", "dev", "eth0"], "eth0 has no 172.18.0.3/16 any more"),
     ):
         place.inside(*fault)
-        assert not place.works()
+        assert place.fails()
         assert what in buoy.run("network", "repair").stdout
         assert eventually(place.works)
         assert buoy.run("network", "repair").stdout == ""
