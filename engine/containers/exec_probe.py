@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
 
-from engine.containers.health import OUTPUT_LIMIT_BYTES, TIMED_OUT, timeout_text
+from engine.containers.health import NOT_STARTED, OUTPUT_LIMIT_BYTES, TIMED_OUT, timeout_text
 from engine.containers.join import END_SIGNAL, run_inside
 from engine.containers.process import UNKNOWN_FAILURE
 from engine.containers.statefile import read_json
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     Children = dict[int, Callable[[int], object]]
 
 _START_S = 30.0  # to be executed, beside the time-out (engine.md C6.4)
-_NOT_STARTED = -1
 _REPORT_BYTES = 4096
 
 
@@ -49,7 +49,7 @@ class ExecProber:
         self.reap, self.children = reap, children
 
     def begin(self, done: Done) -> ExecProbe:
-        """Run it once."""
+        """Run it once. Raises OSError where the host has no process left."""
         return ExecProbe(self, done)
 
     def close(self) -> None:
@@ -65,24 +65,31 @@ class ExecProbe:
         self._output = bytearray()
         self._timed_out = self._cancelled = False
         self._failure = ""
-        self._read_fd, write_fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        null_fd = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
-        self._report, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._pid = os.fork()
-        if self._pid == 0:
-            os.set_blocking(write_fd, True)
-            self._report.close()
-            os._exit(_run(prober, (null_fd, write_fd, write_fd), theirs))
-        theirs.close()
-        self._report.setblocking(False)
-        self._pidfd = os.pidfd_open(self._pid)
-        os.close(null_fd)
-        os.close(write_fd)
+        self._fork()
         prober.children[self._pid] = self._ended
         self._loop.add_reader(self._pidfd, prober.reap)
         self._loop.add_reader(self._read_fd, self._read)
         self._loop.add_reader(self._report.fileno(), self._hear)
         self._timer = self._loop.call_later(_START_S, self._expire)
+
+    def _fork(self) -> None:
+        """Raises OSError, with nothing left open, where the host has no process left."""
+        with contextlib.ExitStack() as passed, contextlib.ExitStack() as kept:
+            self._read_fd, write_fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+            kept.callback(os.close, self._read_fd)
+            passed.callback(os.close, write_fd)
+            null_fd = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+            passed.callback(os.close, null_fd)
+            self._report, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            kept.enter_context(self._report).setblocking(False)
+            passed.enter_context(theirs)
+            self._pid = os.fork()
+            if self._pid == 0:
+                os.set_blocking(write_fd, True)
+                self._report.close()
+                os._exit(_run(self._prober, (null_fd, write_fd, write_fd), theirs))
+            kept.pop_all()
+        self._pidfd = os.pidfd_open(self._pid)
 
     def cancel(self) -> None:
         """End it and what it has started; where the container is paused, once it is not."""
@@ -135,7 +142,7 @@ class ExecProbe:
         if self._timed_out:
             self._done(TIMED_OUT, timeout_text(self._timeout_s, output))
         elif self._failure:
-            self._done(_NOT_STARTED, self._failure)
+            self._done(NOT_STARTED, self._failure)
         else:
             self._done(exit_code, output)
 

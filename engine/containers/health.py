@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
         def begin(self, done: Done) -> Probe:
             """Start a probe. `done` is called once, later: within the time-out, or with
-            `TIMED_OUT` and `timeout_text`."""
+            `TIMED_OUT` and `timeout_text`. Raises OSError where the host has no process left."""
 
         def close(self) -> None:
             """There will be no more of them."""
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 LOG_LENGTH = 5
 OUTPUT_LIMIT_BYTES = 4096
-TIMED_OUT = -1
+TIMED_OUT = NOT_STARTED = -1
 
 
 def timeout_text(timeout_s: float, output: str = "") -> str:
@@ -101,7 +101,10 @@ class Health:
     def _begin(self) -> None:
         self._timer = None
         self._probed_s, self._probed_at = time.monotonic(), time.time()
-        self._probe = self._prober.begin(self._done)
+        try:
+            self._probe = self._prober.begin(self._done)
+        except OSError as error:  # the host has no process left: the next one may have its turn
+            self._done(NOT_STARTED, f"the probe could not be begun: {error.strerror}")
 
     def _done(self, code: int, output: str) -> None:
         self._probe = None

@@ -16,23 +16,28 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from engine.kernel.loop import Loop
+    from engine.kernel.loop import Loop, Timer
     from engine.network.relay import Listener
+
+_AGAIN_S = 1.0
 
 
 class Relaying:
     """The relayed ports of one container, on the monitor's loop. It has a relay or waits."""
 
-    __slots__ = ("_listeners", "_loop", "_pidfd")
+    __slots__ = ("_again", "_listeners", "_loop", "_pidfd")
 
     def __init__(self, loop: Loop, listeners: Sequence[Listener]) -> None:
         self._loop, self._listeners = loop, listeners
         self._pidfd = -1
+        self._again: Timer | None = None
         self._wait()
 
     def close(self) -> None:
         """End the relay, with the connections that it has; may be repeated."""
         self._ignore()
+        if self._again is not None:
+            self._again.cancel()
         if self._pidfd >= 0:
             self._loop.remove_reader(self._pidfd)
             with contextlib.suppress(ProcessLookupError):
@@ -51,7 +56,11 @@ class Relaying:
     def _start(self) -> None:
         self._ignore()
         parent = os.getpid()
-        child = os.fork()
+        try:
+            child = os.fork()
+        except OSError:  # the host has no process left: the clients wait, and the container goes on
+            self._again = self._loop.call_later(_AGAIN_S, self._wait)
+            return
         if child == 0:
             _become_relay(parent, self._listeners)
         self._pidfd = os.pidfd_open(child)

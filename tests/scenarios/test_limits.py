@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -13,11 +15,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.cgroups.hierarchy import Hierarchies
+from engine.containers.statefile import lock_holder
 from tests.marks import needs_root
 from tests.scenarios.conftest import COMMAND
-from tests.waiting import eventually
+from tests.waiting import LIMIT_S, eventually
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from engine.images.image import Image
     from tests.scenarios.conftest import Buoy
 
@@ -71,6 +76,52 @@ def test_too_many_processes(buoy: Buoy, busybox: Image) -> None:
     assert (done.exit_code, "all" in done.stdout) != (0, True)
     assert "fork" in done.stderr
     assert control(buoy, "pids", "pids.max") == "4\n"
+
+
+@contextlib.contextmanager
+def without_processes(buoy: Buoy) -> Iterator[None]:
+    """The monitor of the only container where no process may be added, for a with-block."""
+    hierarchies = Hierarchies.detect()
+    point = hierarchies.v1.get("pids") or hierarchies.v2
+    (directory,) = Path(f"{buoy.roots.run_root}/containers").iterdir()
+    monitor = lock_holder(str(directory))
+    assert monitor is not None
+    full, before = Path(f"{point}/{buoy.roots.kernel_name}-full"), cgroup_of(monitor, "pids")
+    full.mkdir()
+    try:
+        (full / "cgroup.procs").write_text(str(monitor))
+        (full / "pids.max").write_text("1")
+        yield
+    finally:
+        Path(f"{point}{before}/cgroup.procs").write_text(str(monitor))
+        assert eventually(lambda: (full / "cgroup.procs").read_text() == "")
+        full.rmdir()
+
+
+def cgroup_of(pid: int, controller: str) -> str:
+    """Its group of a controller on v1, or on v2 where there is no such hierarchy."""
+    lines = (line.split(":") for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines())
+    found = {name: path for _, names, path in lines for name in names.split(",")}
+    return found.get(controller) or found[""]
+
+
+def test_a_host_without_a_process_left_ends_nothing(buoy: Buoy, busybox: Image) -> None:
+    """What needs one waits, or fails: a relay for an IPv6 client, and a probe."""
+    up(
+        buoy,
+        "command: httpd -f -p 80 -h /etc\nports: ['[::1]::80']\n"
+        "healthcheck: {test: 'true', interval: 0.1s, retries: 1, start_period: 0s}",
+    )
+    assert eventually(lambda: "(healthy)" in buoy.run("ps").stdout)
+    place = buoy.run("port", "web", "80").stdout.strip()
+    with socket.socket(socket.AF_INET6) as client:
+        client.settimeout(LIMIT_S)
+        with without_processes(buoy):
+            client.connect(("::1", int(place.rpartition(":")[2])))
+            client.sendall(b"GET /passwd HTTP/1.0\r\n\r\n")
+            assert eventually(lambda: "(unhealthy)" in buoy.run("ps").stdout)
+        assert eventually(lambda: "(healthy)" in buoy.run("ps").stdout)
+        assert b"root:" in client.makefile("rb").read()
 
 
 def test_too_much_cpu_time(buoy: Buoy, busybox: Image) -> None:

@@ -57,9 +57,13 @@ class _Client:
         self._again: Timer | None = None
 
     def start(self) -> None:
-        """Fork it."""
+        """Fork it; later, where the host has no process left."""
         parent = os.getpid()
-        self._pid = os.fork()
+        try:
+            self._pid = os.fork()
+        except OSError:
+            self._again = self._loop.call_later(_AGAIN_S, self.start)
+            return
         if self._pid == 0:
             _become_client(parent, self._netns_fd, self._plug)
         self._pidfd = os.pidfd_open(self._pid)
