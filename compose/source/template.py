@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*")
 _OPERATOR = re.compile(r":?[-+?]")
 _BRACE = re.compile(r"[{}]")
+_BRACE_OF_VARIABLE = re.compile(r"\$\{|\}")
 MAX_DEPTH = 100  # of defaults in defaults
 MAX_LENGTH = 16_000_000  # of a text: stops files in which each variable is twice the one before
 
@@ -49,7 +50,7 @@ def scan(text: str) -> Iterator[str | Reference]:
 
     `$$` is a dollar sign; so is one that no name or brace follows. Raises Malformed.
     """
-    position = 0
+    position, braces = 0, _BRACE  # those that were counted before: each text is read through once
     while (dollar := text.find("$", position)) >= 0:
         yield text[position:dollar]
         following = text[dollar + 1 : dollar + 2]
@@ -57,7 +58,7 @@ def scan(text: str) -> Iterator[str | Reference]:
             yield Reference(name[0])
             position = name.end()
         elif following == "{":
-            close = _closing(text, dollar + 1)
+            close, braces = _closing(text, dollar, braces)
             yield _braced(text[dollar + 2 : close])
             position = close + 1
         else:
@@ -104,14 +105,18 @@ def _value(reference: Reference, lookup: Lookup, missing: Missing, depth: int) -
     return value or ""
 
 
-def _closing(text: str, start: int) -> int:
-    """Index of the brace that closes the one at `start`; braces in between are counted."""
-    depth = 0
-    for brace in _BRACE.finditer(text, start):
-        depth += 1 if brace[0] == "{" else -1
-        if depth == 0:
-            return brace.start()
-    raise Malformed(f"`{shortened(text[start - 1 :])}` is not closed")
+def _closing(text: str, dollar: int, braces: re.Pattern[str]) -> tuple[int, re.Pattern[str]]:
+    """Index of the brace that closes the variable at `dollar`, and which braces were counted.
+
+    All of them; where these do not come in pairs, those of variables alone.
+    """
+    for counted in (braces, _BRACE_OF_VARIABLE):
+        depth = 0
+        for brace in counted.finditer(text, dollar):
+            depth += -1 if brace[0] == "}" else 1
+            if depth == 0:
+                return brace.start(), counted
+    raise Malformed(f"`{shortened(text[dollar:])}` is not closed")
 
 
 def _braced(inner: str) -> Reference:

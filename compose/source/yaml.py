@@ -7,6 +7,7 @@ types follow the rules of Compose rather than those of a YAML library.
 from __future__ import annotations
 
 import re
+from binascii import a2b_base64
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ruamel.yaml import YAML
@@ -29,7 +30,7 @@ from compose.source.tree import Map, Mark, Scalar, Seq, Value, copy, size
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MAX_NODES = 100_000  # of one document, aliases written out: stops "billion laughs" files
+MAX_NODES = 100_000  # of one file, aliases written out: stops "billion laughs" files
 MAX_DEPTH = 100
 MAX_LENGTH = 1_000_000  # characters of a file
 _TOO_DEEP = f"lists and mappings are nested more than {MAX_DEPTH} deep"
@@ -101,9 +102,8 @@ def read_text(text: str, file: str, *, pure: bool) -> list[Map]:
     """As `parse_documents`, with the parser in Python where `pure`, else with that in C where it
     is installed: five to ten times as fast. Complaints are the library's."""
     events = YAML(typ="safe", pure=pure).parse(text)
-    documents = (
-        _Document(events, file).read() for event in events if isinstance(event, DocumentStartEvent)
-    )
+    reader = _Reader(events, file)
+    documents = (reader.document() for event in events if isinstance(event, DocumentStartEvent))
     return [document for document in documents if document is not None]
 
 
@@ -118,18 +118,23 @@ def _syntax(error: MarkedYAMLError, file: str) -> YamlSyntax:
     return YamlSyntax(meant.what or said, where=str(Mark(file, line, column)), hint=meant.hint)
 
 
-class _Document:
-    """Builds the tree of one document from its events."""
+class _Reader:
+    """Builds the trees of a file's documents from its events.
+
+    Anchors are known in the documents after theirs too, as with the reference.
+    """
 
     def __init__(self, events: Iterator[Event], file: str) -> None:
         self._events = events
         self._file = file
         self._anchors: dict[str, Value] = {}
+        self._tags: dict[str, str | None] = {}  # by anchor: what is tagged is so by each alias
         self._open: set[str] = set()  # anchors whose node is not complete
         self._nodes = 0
         self._depth = 0
 
-    def read(self) -> Map | None:
+    def document(self) -> Map | None:
+        """The document that has just begun; None for an empty one."""
         event = next(self._events)
         value = self._value(event)
         if value is not None and not isinstance(value, Map):
@@ -161,7 +166,7 @@ class _Document:
         self._depth -= 1
         if anchor:
             self._open.discard(anchor)
-            self._anchors[anchor] = value
+            self._anchors[anchor], self._tags[anchor] = value, self._tag(event)
         return value
 
     def _alias(self, event: AliasEvent) -> Value:
@@ -244,11 +249,22 @@ class _Document:
     def _scalar(self, event: ScalarEvent) -> Scalar:
         text: str = event.value
         tag = self._tag(event)
-        if tag == f"{_STANDARD}str" or event.style:
+        if tag == f"{_STANDARD}binary":
+            return self._decoded(text, event)
+        if tag == f"{_STANDARD}str" or (tag is None and event.style):
             return text
         return resolve(text)
 
+    def _decoded(self, text: str, event: Event) -> str:
+        try:
+            return a2b_base64(text).decode(errors="surrogateescape")
+        except ValueError:
+            where = str(self._mark(event))
+            raise YamlSyntax("`!!binary` without text in base64", where=where) from None
+
     def _tag(self, event: Event) -> str | None:
+        if isinstance(event, AliasEvent):
+            return self._tags.get(event.anchor)
         tag: Any = getattr(event, "tag", None)
         if tag is None or tag == "!":
             return None

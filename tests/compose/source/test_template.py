@@ -40,6 +40,8 @@ def expand(text: str) -> tuple[str, list[str]]:
         ("${NONE:-${NADA:-${SET}}}", "x"),
         ('${NONE:-{"a": {"b": 1}}}', '{"a": {"b": 1}}'),
         ("${NONE-b:?c}", "b:?c"),
+        ("${NONE:-{}", "{"),
+        ("${NONE:-a}${SET:-{} ${NONE:-${NADA:-{}} ${NONE-}", "ax { "),
         ("$", "$"),
         ("$1", "$1"),
         ("$}", "$}"),
@@ -52,7 +54,7 @@ def test_every_form(text: str, result: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["${}", "${1X}", "${A/x/y}", "${A", "${A:-{}", "${ A}", "${NONE:-a\nb}"]
+    "text", ["${}", "${1X}", "${A/x/y}", "${A", "${A:-${B}", "${ A}", "${NONE:-a\nb}"]
 )
 def test_what_breaks_the_grammar(text: str) -> None:
     with pytest.raises(Malformed):

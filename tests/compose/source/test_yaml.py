@@ -84,10 +84,15 @@ def test_merging_a_scalar_is_refused() -> None:
     assert isinstance(refused("a: &x 1\n<<: *x\n"), YamlSyntax)
 
 
-def test_documents_are_separate_and_anchors_stay_in_theirs() -> None:
+def test_tags_of_the_standard_say_what_a_scalar_is() -> None:
+    tree = parse("a: !!int '0x10'\nb: !!bool \"true\"\nc: !!null ''\nd: !!binary aMO8\n")
+    assert tree == {"a": 16, "b": True, "c": None, "d": "h\u00fc"}
+    assert refused("a: !!binary x\n").where == "compose.yaml:1:4"
+
+
+def test_documents_are_separate_and_know_the_anchors_of_those_before() -> None:
     assert parse_documents("a: 1\n---\n---\nb: 2\n", "f") == [{"a": 1}, {"b": 2}]
-    with pytest.raises(YamlSyntax, match="no anchor"):
-        parse_documents("a: &x 1\n---\nb: *x\n", "f")
+    assert parse_documents("a: &x 1\n---\nb: *x\n", "f") == [{"a": 1}, {"b": 1}]
 
 
 def test_an_empty_file_has_no_document() -> None:
@@ -108,6 +113,12 @@ def test_reset_and_override_are_remembered() -> None:
     assert tree.directives == {"a": "reset", "b": "override"}
 
 
+def test_reset_and_override_are_said_by_aliases_too() -> None:
+    tree = parse("x: &x !reset []\ny: &y !override [1]\na: *x\nb: *y\nc: [1, *x]\n")
+    assert tree == {"y": [1], "b": [1], "c": [1]}
+    assert tree.directives == {"x": "reset", "y": "override", "a": "reset", "b": "override"}
+
+
 def test_an_unknown_tag_is_refused_with_the_nearest() -> None:
     assert refused("a: !rset x\n").hint == "did you mean `!reset`?"
 
@@ -116,6 +127,12 @@ def test_a_bomb_of_aliases_is_stopped() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 8)]
     assert "100000 nodes" in refused("\n".join(lines)).what
+
+
+def test_a_bomb_of_documents_is_stopped() -> None:
+    text = f"a: &a [{'x, ' * 10_000}]\n" + "---\nb: *a\n" * 20
+    with pytest.raises(YamlSyntax, match="100000 nodes"):
+        parse_documents(text, "f")
 
 
 @pytest.mark.parametrize(
