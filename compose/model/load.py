@@ -221,6 +221,10 @@ class _Reading:
             )
             for name, where in self._environment.unset.items()
         ]
+        notices += [
+            Notice(code="env-file", what=what, where=where)
+            for where, what in self._environment.notices.items()
+        ]
         if self._found.ambiguous:
             shown = [self._environment.surroundings.shown(path) for path in self._found.ambiguous]
             used = self._environment.surroundings.shown(self._found.files[0])

@@ -78,7 +78,7 @@ def read_labels(fields: Fields, environment: Environment) -> dict[str, str]:
             fields.missing(what, "label_file", index)
             continue
         try:
-            values |= parse_dotenv(text, shown, values.get, lambda name: None)
+            values |= parse_dotenv(text, shown, values.get, lambda name: None, environment.notice)
         except EnvFileSyntax as problem:
             fields.problems.append(problem)
     return dict(sorted({**values, **fields.labels()}.items()))
@@ -98,10 +98,16 @@ def _parsed(
     file: Fields, path: str, text: str, environment: Environment, lookup: Lookup
 ) -> list[Setting]:
     shown = environment.surroundings.shown(path)
-    if file.text("format") == "raw":
-        return read_raw(text, shown, lookup)
     try:
-        return read_dotenv(text, shown, lookup, lambda name: environment.missing(name, shown))
+        if file.text("format") == "raw":
+            return read_raw(text, shown, lookup)
+        return read_dotenv(
+            text,
+            shown,
+            lookup,
+            lambda name: environment.missing(name, shown),
+            environment.notice,
+        )
     except EnvFileSyntax as problem:
         file.problems.append(problem)
         return []

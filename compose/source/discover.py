@@ -33,6 +33,7 @@ class Environment:
     services   by path of a service, all that sets a variable of it, the weakest first
     fixed   above both: the name of the project, once it is known
     unset   variables that were replaced by nothing, with where that was first
+    notices   by place in an environment file, what is read otherwise than it may be meant
     passed  values of variables that services take from an environment, with their origins, by where
             that is said: an included file has an environment of its own
     """
@@ -44,6 +45,7 @@ class Environment:
     services: dict[str, list[Setting]] = field(default_factory=dict)
     fixed: dict[str, str] = field(default_factory=dict)
     unset: dict[str, str] = field(default_factory=dict)
+    notices: dict[str, str] = field(default_factory=dict)
     passed: dict[Mark, tuple[str | None, str | None]] = field(default_factory=dict)
 
     def find(self, name: str) -> str | None:
@@ -75,6 +77,10 @@ class Environment:
         """Remember a variable that was replaced by nothing."""
         self.unset.setdefault(name, where)
 
+    def notice(self, what: str, where: str) -> None:
+        """Remember what is read otherwise than it may be meant."""
+        self.notices[where] = what
+
     def inner(self) -> Environment:
         """That of an included project: this one's variables, to which `add` adds others."""
         return Environment(
@@ -83,6 +89,7 @@ class Environment:
             settings=list(self.settings),
             fixed=self.fixed,
             unset=self.unset,
+            notices=self.notices,
             passed=self.passed,
         )
 
@@ -98,7 +105,9 @@ class Environment:
         """The variables of one more environment file. Raises EnvFileSyntax."""
         shown = self.surroundings.shown(path)
         self.files.append(path)
-        settings = read_dotenv(text, shown, self.find, lambda name: self.missing(name, shown))
+        settings = read_dotenv(
+            text, shown, self.find, lambda name: self.missing(name, shown), self.notice
+        )
         self.settings += settings
         return values_of(settings)
 

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from compose.errors import EnvFileSyntax
 from compose.source.template import MAX_LENGTH, Malformed, Unset, substitute
+from compose.source.words import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 MAX_SETTINGS = 50_000  # lines of a file that set a variable
-_KEY = re.compile(r"[A-Za-z0-9_.\-\[\]]+")
+_KEY = re.compile(r"[\w.\-\[\]]+")
 _BLANK = re.compile(r"[ \t\r\f\v]*")
 _SKIPPED = re.compile(r"(?:\s|#[^\n]*)*")
+_RAW_BLANK = re.compile(r"\s")
 _EXPORT = re.compile(r"export[ \t]+")
 _COMMENT = re.compile(r"[ \t]#.*")
 _AFTER_QUOTE = re.compile(r"[ \t\r]*(#[^\n]*)?(\n|\Z)")
@@ -46,18 +48,23 @@ class Setting(NamedTuple):
 
 
 def parse_dotenv(
-    text: str, file: str, lookup: Callable[[str], str | None], missing: Callable[[str], None]
+    text: str,
+    file: str,
+    lookup: Callable[[str], str | None],
+    missing: Callable[[str], None],
+    notice: Callable[[str, str], None] = lambda what, where: None,
 ) -> dict[str, str]:
     """The variables of an environment file; of a repeated one the last value.
 
     file      how problems name it
     lookup    variables from outside; in values they go above those set earlier in the file
     missing   told the name of each unset variable that a value refers to
+    notice    told what is read otherwise than it may be meant: a sentence, `file:line:column`
 
     A key alone takes its value from `lookup`, and is left out when there is none.
     Raises EnvFileSyntax.
     """
-    return values_of(read_dotenv(text, file, lookup, missing))
+    return values_of(read_dotenv(text, file, lookup, missing, notice))
 
 
 def values_of(settings: Iterable[Setting]) -> dict[str, str]:
@@ -66,22 +73,33 @@ def values_of(settings: Iterable[Setting]) -> dict[str, str]:
 
 
 def read_dotenv(
-    text: str, file: str, lookup: Callable[[str], str | None], missing: Callable[[str], None]
+    text: str,
+    file: str,
+    lookup: Callable[[str], str | None],
+    missing: Callable[[str], None],
+    notice: Callable[[str, str], None],
 ) -> list[Setting]:
     """As `parse_dotenv`, with the place of every setting, repeated names included."""
-    return _Parser(text, file, lookup, missing).parse()
+    return _Parser(text, file, lookup, missing, notice).parse()
 
 
 def read_raw(text: str, file: str, lookup: Callable[[str], str | None]) -> list[Setting]:
-    """The settings of a file in `format: raw`: no quotes, no expansion, `KEY` alone inherits."""
+    """The settings of a file in `format: raw`: no quotes, no expansion, `KEY` alone inherits.
+
+    Raises EnvFileSyntax.
+    """
     settings: list[Setting] = []
     for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         key, separator, value = line.partition("=")
-        found = value if separator else lookup(key.strip())
+        key, where = key.lstrip(), f"{file}:{number}:1"
+        if not key or _RAW_BLANK.search(key):
+            hint = "`format: raw` is `KEY=VALUE` alone: no `export`, no blanks around the `=`"
+            raise EnvFileSyntax(f"`{key}` is not a name of a variable", where=where, hint=hint)
+        found = value if separator else lookup(key)
         if found is not None:
-            settings.append(Setting(key.strip(), found, f"{file}:{number}:1"))
+            settings.append(Setting(key, found, where))
     return settings
 
 
@@ -92,10 +110,11 @@ class _Parser:
         file: str,
         lookup: Callable[[str], str | None],
         missing: Callable[[str], None],
+        notice: Callable[[str, str], None],
     ) -> None:
         self._text = text.removeprefix("\ufeff").replace("\r\n", "\n")
         self._file = file
-        self._outside, self._missing = lookup, missing
+        self._outside, self._missing, self._notice = lookup, missing, notice
         self._position = 0
         self._values: dict[str, str] = {}
         self._settings: list[Setting] = []
@@ -182,10 +201,16 @@ class _Parser:
         return self._text[start:index]
 
     def _after_quote(self) -> None:
-        match = _AFTER_QUOTE.match(self._text, self._position)
-        if match is None:
+        """As with the reference, what begins like another variable is one."""
+        if match := _AFTER_QUOTE.match(self._text, self._position):
+            self._position = match.end()
+            return
+        self._skip(_BLANK)
+        if not _KEY.match(self._text, self._position):
             raise self._problem("only a comment may follow a closing quote")
-        self._position = match.end()
+        rest = self._text[self._position :].partition("\n")[0]
+        what = f"`{shortened(rest)}` after the closing quote is read as a variable of its own"
+        self._notice(what, self._where(self._position))
 
     def _expand(self, value: str, start: int) -> str:
         try:

@@ -50,6 +50,9 @@ def parse(text: str) -> dict[str, str]:
         ("SHELL_VAR", {"SHELL_VAR": "outside"}),
         ("NONE", {}),
         ("NONE\n", {}),
+        ("h\u00f6he=1", {"h\u00f6he": "1"}),
+        ("A='x' B=\"y\" C=z # comment", {"A": "x", "B": "y", "C": "z"}),
+        ("A='x'SHELL_VAR", {"A": "x", "SHELL_VAR": "outside"}),
     ],
 )
 def test_every_form(text: str, values: dict[str, str]) -> None:
@@ -63,7 +66,8 @@ def test_every_form(text: str, values: dict[str, str]) -> None:
         ("A=1\n\n=2", ".env:3:1"),
         ("A='x", ".env:1:3"),
         ('A="x', ".env:1:3"),
-        ("A='x' y", ".env:1:6"),
+        ("A='x' y z", ".env:1:9"),
+        ('A="x"/y', ".env:1:6"),
         ("A=1\nB=${C", ".env:2:3"),
         ("B=${C:?needed}", ".env:1:3"),
         ("A%=1", ".env:1:2"),
@@ -74,6 +78,22 @@ def test_a_problem_has_its_line_and_column(text: str, where: str) -> None:
     with pytest.raises(EnvFileSyntax) as caught:
         parse(text)
     assert caught.value.where == where
+
+
+def test_a_variable_after_a_closing_quote_is_said() -> None:
+    notices: list[tuple[str, str]] = []
+    text = "A=1\nB='x' C=2\n"
+    parse_dotenv(text, ".env", OUTSIDE.get, lambda name: None, lambda *said: notices.append(said))
+    assert notices == [
+        ("`C=2` after the closing quote is read as a variable of its own", ".env:2:7")
+    ]
+
+
+@pytest.mark.parametrize("line", ["export A=1", "A =1", "A B", "=1"])
+def test_raw_format_refuses_what_is_no_name(line: str) -> None:
+    with pytest.raises(EnvFileSyntax) as caught:
+        read_raw(f"B=1\n{line}\n", "f", OUTSIDE.get)
+    assert caught.value.where == "f:2:1"
 
 
 def test_raw_format_takes_values_as_they_are() -> None:

@@ -28,9 +28,11 @@ def test_every_document_of_a_file_is_merged_like_a_file(files: Files) -> None:
     assert (project.name, web.image, web.user, len(web.ports)) == ("third", "c", None, 2)
 
 
-def test_anchors_end_with_their_document(files: Files) -> None:
-    problem = files.problem("x-a: &a {image: x}\n---\nservices: {web: *a}\n")
-    assert problem.code == "yaml-syntax"
+def test_anchors_end_with_their_file(files: Files) -> None:
+    files.write("x-a: &a {image: x}\n---\nservices: {web: *a}\n")
+    assert files.load().services["web"].image == "x"
+    files.write("services: {db: *a}\n", "over.yaml")
+    assert files.problem(files=("compose.yaml", "over.yaml")).code == "yaml-syntax"
 
 
 def test_what_is_merged_is_checked_not_each_file(files: Files) -> None:
