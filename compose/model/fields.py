@@ -9,7 +9,7 @@ from compose.errors import Conflict, FileMissing, InvalidValue, NotBuilt, Projec
 from compose.model.record import Record
 from compose.source.extensions import extensions_of
 from compose.source.tree import Map, Path, Seq, Value, dotted, locate
-from compose.source.values import parse_duration, parse_size, text_of
+from compose.source.values import parse_duration, parse_size, text_of, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,14 +91,14 @@ class Fields:
         return None if number is None else int(number)
 
     def number(self, key: str) -> float | None:
-        """A number."""
+        """A number, an int where it is whole."""
         value = self.tree.get(key)
         if not isinstance(value, int | float) or isinstance(value, bool):
             return None
         if not math.isfinite(value):
             self.note(InvalidValue, f"{self.name(key)}: {value} is not a number", key)
             return None
-        return value
+        return whole(value)
 
     def size(self, key: str) -> int | None:
         """Bytes."""

@@ -92,6 +92,7 @@ class _Reading:
         services = self._services(profiles, sources)
         positions = self._positions()
         enabled = {name: one for name, one in services.items() if _enabled(one.profiles, profiles)}
+        disabled = {name: one for name, one in services.items() if name not in enabled}
         return Project(
             name=self._loaded.name,
             directory=self._found.directory,
@@ -99,8 +100,8 @@ class _Reading:
             environment_files=tuple(self._environment.files),
             environment=dict(sorted(self._environment.values.items())),
             profiles=profiles,
-            services=enabled,
-            disabled={name: one for name, one in services.items() if name not in enabled},
+            services={name: _without(disabled, one) for name, one in enabled.items()},
+            disabled=disabled,
             networks=self._networks(services.values()),
             volumes=self._volumes(),
             configs=sources["configs"],
@@ -268,6 +269,16 @@ def _owners_without_effect(
                     path = f"services.{service.name}.{section}[{index}]"
                     what = f"`{path}`: owner and mode have no effect, `{one.source}` is a file"
                     yield Notice(code="no-effect", what=what, where=positions.find(path))
+
+
+def _without(disabled: Collection[str], service: Service) -> Service:
+    """A service without the dependencies that are disabled, and not required."""
+    kept = {
+        name: one
+        for name, one in service.depends_on.items()
+        if one.required or name not in disabled
+    }
+    return service.replace(depends_on=kept)
 
 
 def _enabled(profiles: Collection[str], active: Collection[str]) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from compose.errors import InvalidValue
 from compose.source.paths import PathTable, below, each
 from compose.source.tree import Map, Mark, Path, Seq, Value, dotted
-from compose.source.values import parse_boolean
+from compose.source.values import parse_boolean, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ def _integer(text: str) -> int:
 
 def _number(text: str) -> float:
     try:
-        return float(text)
+        return whole(float(text))
     except ValueError:
         raise ValueError(f"`{text}` is not a number") from None
 

@@ -100,6 +100,11 @@ def parse_boolean(text: str) -> bool:
     raise ValueError(f"`{text}` is neither true nor false")
 
 
+def whole(number: float) -> float:
+    """The number, an int where nothing is lost by it: `2` and `2.0` are one."""
+    return int(number) if abs(number) < 2**53 and number == int(number) else number
+
+
 def text_of(value: str | float | bool) -> str:
     """A scalar as it stands in an environment or a label: numbers as Go prints them.
 

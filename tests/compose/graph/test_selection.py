@@ -8,6 +8,8 @@ import pytest
 
 from compose.errors import UnknownService
 from compose.graph.selection import only
+from compose.model.plain import plain_project
+from compose.source.write import to_yaml
 
 if TYPE_CHECKING:
     from tests.compose.projects import Files
@@ -70,6 +72,8 @@ def test_a_dependency_that_is_not_required_is_dropped_when_disabled(files: Files
         """
     )
     assert project.dependencies.services() == ("web",)
+    files.write(to_yaml(plain_project(project)), "printed.yaml")
+    assert set(files.load(files=("printed.yaml",)).services) == {"web"}
 
 
 CHAIN = """

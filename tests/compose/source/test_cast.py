@@ -42,6 +42,7 @@ def test_a_text_is_a_whole_number_where_one_is_meant(pattern: str) -> None:
 @pytest.mark.parametrize("pattern", NUMBERS)
 def test_a_text_is_a_number_where_one_is_meant(pattern: str) -> None:
     assert cast_at(pattern, "0.5") == (0.5, [], [])
+    assert isinstance(cast_at(pattern, "2.0")[0], int)
     assert cast_at(pattern, "half")[1] != []
 
 
@@ -50,6 +51,15 @@ def test_a_text_is_a_boolean_where_one_is_meant(pattern: str) -> None:
     assert cast_at(pattern, "true") == (True, [], [])
     assert cast_at(pattern, "off") == (False, [], ["boolean-word"])
     assert cast_at(pattern, "maybe")[1] != []
+
+
+@pytest.mark.parametrize("text", ['"2"', "2.0", '"2.0"', "2e0"])
+def test_a_number_is_one_however_it_is_written(files: Files, text: str) -> None:
+    digests = {
+        files.load(f"services: {{web: {{image: x, cpus: {one}}}}}").services["web"].digest
+        for one in (text, "2")
+    }
+    assert len(digests) == 1
 
 
 def test_some_booleans_take_no_text(files: Files) -> None:
