@@ -116,7 +116,12 @@ class _CopyPlan:
             "parents": self._instruction.parents,
             **await self._content(),
         }
-        return LayerStep(record=record, created_by=self._instruction.text, make=self._make)
+        return LayerStep(
+            record=record,
+            created_by=self._instruction.text,
+            make=self._make,
+            apart=self._links,
+        )
 
     async def _content(self) -> dict[str, object]:
         content = await self._measured()

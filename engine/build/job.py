@@ -76,6 +76,8 @@ class LayerStep(Record):
     """A step that makes a layer, decided but not yet done.
 
     record      all that its result depends on
+    apart       whether the layer knows nothing of what is below it (COPY --link): there is a parent
+                in the record, for that says which chain it is part of
     created_by  for the history
     make        does it; the chain id of the new layer, None where nothing changed
     """
@@ -83,3 +85,4 @@ class LayerStep(Record):
     record: Mapping[str, object]
     created_by: str
     make: Callable[[StepReport], Awaitable[str | None]]
+    apart: bool = False

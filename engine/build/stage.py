@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.build import apart
 from engine.build import instructions as ins
 from engine.build.cache import Cached, key_of, place_of
 from engine.build.debugging import look_at
@@ -171,8 +172,10 @@ class StageBuilder:
         cached = await self._find(key, report)
         if cached is None:
             async with turn(job.turns, key, lambda: report.note("waiting for another build")):
-                cached = await self._find(key, report) or await self._make(
-                    key, place, instruction, step, report
+                cached = (
+                    await self._find(key, report)
+                    or await self._find_apart(key, step, state, report)
+                    or await self._make(key, place, instruction, step, report)
                 )
         self.places[place] = key
         if job.cache.is_another(place, key):
@@ -183,6 +186,16 @@ class StageBuilder:
         if self._runs_all:
             return None
         cached = self._job.cache.find(key) or await self._job.offers.take(key, report)
+        if cached is not None:
+            report.cached()
+        return cached
+
+    async def _find_apart(
+        self, key: str, step: LayerStep, state: StageState, report: StepReport
+    ) -> Cached | None:
+        if self._runs_all or not step.apart:
+            return None
+        cached = await apart.find(self._job, key, step.record, state.chain_ids)
         if cached is not None:
             report.cached()
         return cached
@@ -202,6 +215,8 @@ class StageBuilder:
             raise
         made = Cached(chain_id=chain_id, created=made_at(self._job.epoch_s))
         self._job.cache.add(key, step.record, made)
+        if step.apart:
+            apart.remember(self._job, step.record, made)
         report.done()
         return made
 

@@ -227,6 +227,12 @@ class Images(KnownImages):
         with self._store.hold():
             return self._store.layers.copy(upper, parents, clean)
 
+    def copy_layer_onto(self, chain_id: str, parents: Sequence[str]) -> str:
+        """The chain id of a layer that is here once it is on `parents`, too. Raises ImageProblem
+        where it is damaged."""
+        with self._store.hold():
+            return self._store.layers.copy_onto(chain_id, parents)
+
     def has_layer(self, chain_id: str) -> bool:
         """Whether the layer is here, complete."""
         return self._store.layers.has(chain_id)

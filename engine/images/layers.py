@@ -113,6 +113,26 @@ class LayerStore:
             clean(directory)
             return self.add(directory, parents)
 
+    def copy_onto(self, chain: str, parents: Sequence[str]) -> str:
+        """A layer that is here, unchanged on top of others: to the bit, so that where its blob is
+        already it is not sent again. Raises ImageProblem where it is not what it was."""
+        row = self._records.find_layer(chain)
+        assert row is not None  # the caller has looked
+        copy = chain_id(parents[-1] if parents else None, row.diff_id)
+        with self.making(copy) as wanted:
+            if not wanted:
+                return copy
+            subject = f"the layer {chain}"
+            with self.unpacked(layer_tar(self.path(chain)), subject) as (directory, unpacked):
+                return self.finish(
+                    directory,
+                    unpacked,
+                    parents,
+                    diff_id=row.diff_id,
+                    blob_digest=row.blob_digest,
+                    subject=subject,
+                )
+
     def remove(self, chain: str) -> None:
         """Accepts absence. The caller knows that nothing uses the layer, and has it deleted."""
         self._records.remove_layer(chain)

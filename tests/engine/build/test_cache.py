@@ -15,6 +15,8 @@ from tests.engine.build.conftest import Workshop
 from tests.marks import needs_root
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from engine import BuildEvent, Engine
 
 pytestmark = [needs_root, pytest.mark.usefixtures("busybox")]
@@ -183,6 +185,31 @@ def test_a_step_that_makes_the_same_again_lets_those_after_it_hit(workshop: Work
     workshop.build(text.format(name="f"))
     workshop.build("FROM busybox AS more\n" + text.format(name="f"))
     assert len(workshop.steps("cached")) == 3
+
+
+def test_a_linked_copy_is_taken_as_it_is_when_what_is_below_it_changes(
+    workshop: Workshop, engine: Engine
+) -> None:
+    workshop.write(FILES)
+    text = "FROM busybox\nRUN echo {below} > /below\nCOPY --link a.txt /x/\nRUN cat /x/a.txt /below"
+
+    def built(below: str) -> object:
+        image = workshop.build(text.format(below=below))
+        document: Any = engine.images.document(image.id)
+        return document["rootfs"]["diff_ids"][-1]
+
+    first = built("one")
+    assert built("two") == first
+    assert workshop.cached() == ["COPY"]
+    assert workshop.output() == ["atwo"]
+    workshop.write({"a.txt": "z"})
+    assert built("three") != first
+    assert workshop.cached() == []
+    layer = engine.images.get(workshop.build(text.format(below="three")).id).lowers[0]
+    (Path(layer) / "x/a.txt").write_text("damaged")
+    built("four")
+    assert workshop.cached() == []
+    assert workshop.output() == ["zfour"]
 
 
 def test_steps_stay_when_the_image_goes(built: Workshop, engine: Engine) -> None:
