@@ -2,11 +2,11 @@
 
     python -m tests.bench.images [REPETITIONS] [--below DIRECTORY]
 
-A 170 MB image of one layer and a 580 MB image of three are loaded, saved, exported, removed, and
-pulled from a Debian `docker-registry` on this machine. Medians of 5 of the time it took, the time
-of the processors that went into it, and memory: the largest sum of the PSS of all processes of a
-party, the command and its children here, the client, dockerd and containerd there, of which the
-last two are there always.
+A 170 MB image of one layer and a 580 MB image of three are loaded, saved, exported, pushed to an
+empty Debian `docker-registry` on this machine, removed, and pulled from another one. Medians of 5
+of the time it took, the time of the processors that went into it, and memory: the largest sum of
+the PSS of all processes of a party, the command and its children here, the client, dockerd and
+containerd there, of which the last two are there always.
 
 Both keep their images below DIRECTORY, a tmpfs by default: ext4 does not reuse an inode for some
 time after its removal, and takes up to ten times as long to make a file while it looks for others
@@ -45,12 +45,13 @@ SAMPLE_S = 0.03
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """One that is moved. `pulled` is its name in the registry."""
+    """One that is moved. `pulled` is its name in the registry, `pushed` in another one."""
 
     size: str
     name: str
     archive: Path
     pulled: str
+    pushed: str
     output: Path
 
 
@@ -124,22 +125,26 @@ def descendants(top: int) -> set[int]:
     return found
 
 
-def measure(ours: Bench, theirs: Bench, image: Image) -> None:
-    """One round of everything, one party after the other."""
+def measure(ours: Bench, theirs: Bench, image: Image, empty: DockerRegistry) -> None:
+    """One round of everything, one party after the other; what is pushed to is `empty` before."""
     archive, output = str(image.archive), str(image.output)
     calls = {
         "load": (("image", "load", "-q", "-i", archive), ("load", "-q", "-i", archive)),
         "save": (("image", "save", "-o", output, image.name), ("save", "-o", output, image.name)),
         "export": (("image", "export", "-o", output, image.name), ("export", "-o", output, "it")),
-        "remove": (("image", "rm", image.name), ("rmi", image.name)),
+        "tag": (("image", "tag", image.name, image.pushed), ("tag", image.name, image.pushed)),
+        "push": (("image", "push", "-q", image.pushed), ("push", "-q", image.pushed)),
+        "remove": (("image", "rm", image.name, image.pushed), ("rmi", image.name, image.pushed)),
         "pull": (("image", "pull", "-q", image.pulled), ("pull", "-q", image.pulled)),
         "remove pulled": (("image", "rm", image.pulled), ("rmi", image.pulled)),
     }
     for what, (our_call, their_call) in calls.items():
         if what == "export":
             theirs.party.run(Path("/"), "create", "--name", "it", "--network", "none", image.name)
-        ours.run(f"{image.size} {what}", *our_call)
-        theirs.run(f"{image.size} {what}", *their_call)
+        for bench, call in ((ours, our_call), (theirs, their_call)):
+            if what == "push":
+                empty.clear()
+            bench.run(f"{image.size} {what}", *call)
         if what == "export":
             theirs.party.run(Path("/"), "rm", "it")
 
@@ -154,12 +159,16 @@ def show(benches: Sequence[Bench]) -> None:
         print(f"{what:22}{cells}{ratios}")
 
 
-def ready(registry: DockerRegistry, directory: Path, name: str, archive: Path) -> Image:
+def ready(registry: DockerRegistry, empty: DockerRegistry, name: str, archive: Path) -> Image:
     """An image, put where it is pulled from."""
-    size = name.partition("/")[2].partition(":")[0]
-    pulled = registry.push(archive, name)
-    output = directory / "output.tar"
-    return Image(size=size, name=name, archive=archive, pulled=pulled, output=output)
+    return Image(
+        size=name.partition("/")[2].partition(":")[0],
+        name=name,
+        archive=archive,
+        pulled=registry.push(archive, name),
+        pushed=f"{empty.host}/{name}",
+        output=registry.directory / "output.tar",
+    )
 
 
 @contextlib.contextmanager
@@ -183,18 +192,20 @@ def main(argv: Sequence[str]) -> None:
     with contextlib.ExitStack() as stack:
         temporary = tempfile.TemporaryDirectory(prefix="b-", dir=args.below)
         directory = Path(stack.enter_context(temporary))
+        (directory / "empty").mkdir()
         registry = stack.enter_context(docker_registry(directory))
-        images = [ready(registry, directory, *item) for item in archives().items()]
+        empty = stack.enter_context(docker_registry(directory / "empty"))
+        images = [ready(registry, empty, *item) for item in archives().items()]
         party = stack.enter_context(buoy(directory))
         peer = stack.enter_context(docker_peer(args.below))
         docker = Party(name="dockerd", command="docker", environment=peer.environment)
         always = descendants(os.getpid())
         ours = Bench(party, set(), lambda: descendants(os.getpid()) - always)
-        daemons = always - {registry.pid}
-        theirs = Bench(docker, daemons, lambda: descendants(os.getpid()) - {registry.pid})
+        registries = {registry.pid, empty.pid}
+        theirs = Bench(docker, always - registries, lambda: descendants(os.getpid()) - registries)
         for _ in range(args.repetitions):
             for image in images:
-                measure(ours, theirs, image)
+                measure(ours, theirs, image, empty)
         show([ours, theirs])
 
 

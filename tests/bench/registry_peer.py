@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import socket
 import subprocess
 import time
@@ -16,11 +17,12 @@ START_S = 10.0
 
 
 class DockerRegistry:
-    """One that runs. `host` is what references begin with."""
+    """One that runs. `host` is what references begin with; its content is in `directory`."""
 
     def __init__(self, host: str, pid: int, directory: Path) -> None:
         self.host = host
         self.pid = pid
+        self.directory = directory
         self._policy = directory / "policy.json"
         self._policy.write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
 
@@ -32,6 +34,10 @@ class DockerRegistry:
         places = [f"docker-archive:{archive}", f"docker://{reference}"]
         subprocess.run([*command, *options, *places], check=True)
         return reference
+
+    def clear(self) -> None:
+        """Forget all that was pushed."""
+        shutil.rmtree(self.directory / "registry", ignore_errors=True)
 
 
 @contextlib.contextmanager
