@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _BLOCK_BYTES = 512 * 1024
 _WINDOW_BYTES = 32 * 1024
-_LEVEL = 5  # 6 takes half as long again, for one or two per cent
+_LEVEL = 3  # 6 takes twice as long for 6 per cent less, and is no smaller in Go, as Docker has it
 _MOST_THREADS = 8
 _RAW = -zlib.MAX_WBITS  # deflate without a header
 _HEADER = b"\x1f\x8b\x08\x00" + bytes(4) + b"\x00\xff"  # no name, no time, any system
