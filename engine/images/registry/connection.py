@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _MOST_REDIRECTS = 10
 _REDIRECTS = {301, 302, 303, 307, 308}
 _ON_MIRRORS = 2  # attempts: there is somebody else to ask
+_PORTS = {"http": 80, "https": 443}
 _TLS_PORT = b"HTTPS"  # of what servers say to plain http on such a port, whatever their words
 
 
@@ -84,11 +85,16 @@ class Connection:
     def send(
         self, method: str, url: str, headers: Mapping[str, str], body: Body | None = None
     ) -> BaseHTTPResponse:
-        """One request, whatever the answer. A challenge is answered; a token that was too old or
-        too narrow is renewed once more. Raises ImageProblem, Interrupted."""
+        """One request, whatever the answer. A challenge is answered, unless it is of a host that we
+        were sent to; a token that was too old or too narrow is renewed once more.
+
+        Raises ImageProblem, Interrupted.
+        """
         for _ in range(2):
             authorization = self._authenticator.header()
-            response = self._redirected(method, url, headers, authorization, body)
+            response, place = self._redirected(method, url, headers, authorization, body)
+            if not self._is_ours(place):  # it would name whom our password goes to
+                return response
             challenges = response.headers.getlist("WWW-Authenticate")
             narrow = response.status == 403 and any("insufficient_scope" in c for c in challenges)
             if response.status != 401 and not narrow:
@@ -100,7 +106,7 @@ class Connection:
                 response.close()
                 raise
             read_some(response)
-        return self._redirected(method, url, headers, self._authenticator.header(), body)
+        return self._redirected(method, url, headers, self._authenticator.header(), body)[0]
 
     def _redirected(
         self,
@@ -109,8 +115,9 @@ class Connection:
         headers: Mapping[str, str],
         authorization: str | None,
         body: Body | None,
-    ) -> BaseHTTPResponse:
-        """Follow redirects; what authenticates us stays with the host that asked for it."""
+    ) -> tuple[BaseHTTPResponse, str]:
+        """The answer, and the address it is of: redirects are followed. What authenticates us stays
+        with the host that asked for it."""
         for _ in range(_MOST_REDIRECTS):
             sent = dict(headers)
             if self._is_ours(url):
@@ -121,7 +128,7 @@ class Connection:
             self._show_warnings(response)
             location = response.headers.get("Location")
             if response.status not in _REDIRECTS or location is None:
-                return response
+                return response, url
             read_some(response)
             url = self.target(url, location)
         raise ImageProblem(f"{self.endpoint.host} redirects without end", code="registry-error")
@@ -146,8 +153,7 @@ class Connection:
         return target
 
     def _is_ours(self, url: str) -> bool:
-        parts = urlsplit(url)
-        return (parts.scheme, parts.netloc) == (self.endpoint.scheme, self.endpoint.host)
+        return _origin(url) == _origin(f"{self.endpoint.scheme}://{self.endpoint.host}")
 
     def refusal(self, response: BaseHTTPResponse, subject: str) -> ImageProblem:
         """The problem that an answer other than success stands for."""
@@ -162,3 +168,9 @@ class Connection:
             if text not in self._warnings:
                 self._warnings.add(text)
                 self._voice.say(f"{self.endpoint.host} warns: {text}")
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    """Whom an address is of: a port that goes without saying may be said."""
+    parts = split_url(url)
+    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)

@@ -166,6 +166,23 @@ def test_credentials_do_not_follow_a_redirect_to_another_host(
         assert all("Authorization" not in headers for _, _, headers in elsewhere.requests)
 
 
+def test_a_host_that_we_are_sent_to_is_not_told_a_password(
+    images: Images, registry: Registry
+) -> None:
+    reference = registry.put("a/b", "1", two_layers())
+    secret = base64.b64encode(b"me:secret").decode()
+    login(registry, auth=secret)
+    registry.basic = f"Basic {secret}"
+    with Registry() as elsewhere:
+        elsewhere.tokens["repository:a/b:pull"] = "a token would be asked for with the password"
+        target = {"Location": f"http://{elsewhere.host}/blob"}
+        registry.faults.append(lambda h: "/blobs/" in h.path and h.answer(307, b"", target))
+        with pytest.raises(ImageProblem) as caught:
+            images.pull(reference)
+        assert caught.value.code == "unauthorized"
+        assert elsewhere.token_requests == []
+
+
 def test_a_redirect_to_another_scheme_is_refused(images: Images, registry: Registry) -> None:
     reference = registry.put("a/b", "1", two_layers())
     location = {"Location": "file:///etc/passwd"}
