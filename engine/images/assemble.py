@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Waiting = Callable[[], None]  # called while another command has the content in its hands
 
 PARALLEL_LAYERS = 3
-_DAMAGE = ("invalid-layer", "wrong-digest")  # as what a damaged blob shows itself
+_DAMAGE = ("invalid-layer", "wrong-digest", "wrong-size")  # as what a damaged blob shows itself
 WAITING = "Waiting for another command that fetches it"
 
 
@@ -33,6 +33,8 @@ class LayerSource:
     blob_digest  what `pieces` are kept as and verified against; None where that is not known
                  before they have been read: then they are kept here
     size_bytes   of the pieces together, for the progress
+    is_elsewhere told how pieces that came were damaged: whether there is somebody else to have them
+                 from, as `pieces` are from then on
     """
 
     subject: str
@@ -40,6 +42,7 @@ class LayerSource:
     blob_digest: str | None
     size_bytes: int | None
     pieces: Callable[[Waiting], Generator[bytes, None, None]]
+    is_elsewhere: Callable[[ImageProblem], bool] = lambda problem: False
 
 
 def assemble(store: Store, sources: Sequence[LayerSource], progress: Progress) -> tuple[str, ...]:
@@ -117,18 +120,26 @@ class _Layer:
         return waiting
 
     def _unpack(self) -> None:
-        """Where what was here of the blob before turns out to be damaged, it is fetched again."""
-        digest, blobs = self.source.blob_digest, self.store.blobs
-        had_part = digest is not None and blobs.has_part(digest)
-        try:
-            self._unpack_once()
-        except ImageProblem as problem:
-            if digest is None or not had_part or problem.code not in _DAMAGE:
-                raise
-            if not blobs.remove_damaged(digest):
-                raise
+        """Where what came of the blob turns out to be damaged, it is fetched again if that may give
+        something else."""
+        digest = self.source.blob_digest
+        while True:
+            had_part = digest is not None and self.store.blobs.has_part(digest)
+            try:
+                return self._unpack_once()
+            except ImageProblem as problem:
+                if problem.code not in _DAMAGE or digest is None:
+                    raise
+                if not self._may_differ(digest, had_part, problem):
+                    raise
+
+    def _may_differ(self, digest: str, had_part: bool, problem: ImageProblem) -> bool:
+        """Whether what is damaged, and gone now, was here before, or can be had from others."""
+        was_damaged = self.store.blobs.remove_damaged(digest)
+        if had_part and was_damaged:
             self.progress(self.source.subject, f"damaged blob {digest}: again", None, None)
-            self._unpack_once()
+            return True
+        return self.source.is_elsewhere(problem)
 
     def _unpack_once(self) -> None:
         source = self.source

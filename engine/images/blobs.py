@@ -68,8 +68,9 @@ class BlobStore:
         return self.has(digest) or os.path.exists(self._partial(digest))
 
     def remove_damaged(self, digest: str) -> bool:
-        """Remove what is here of a blob, unless it is all of it; whether something was removed."""
-        with contextlib.suppress(FileNotFoundError):
+        """Remove what is here of a blob, unless it is all of it; whether something was removed.
+        While another command fetches it, that is waited for."""
+        with contextlib.suppress(FileNotFoundError), locked(f"{self._partial(digest)}.lock"):
             os.unlink(self._partial(digest))
             return True
         if not self.has(digest) or not self.is_damaged(digest):

@@ -132,8 +132,11 @@ class Pull:
         raise ImageProblem("indexes are nested too deeply", code="invalid-manifest")
 
     def _document(self, selector: str, digest: str | None) -> tuple[bytes, Manifest | Index]:
-        data, content_type = self._raw_document(selector, digest)
-        return data, parse_document(data, content_type)
+        def fetch() -> tuple[bytes, Manifest | Index]:
+            data, content_type = self._raw_document(selector, digest)
+            return data, parse_document(data, content_type)
+
+        return self._transport.first_good(fetch)
 
     def _raw_document(self, selector: str, digest: str | None) -> tuple[bytes, str | None]:
         """As it is, and the type that the registry says it has."""
@@ -152,9 +155,13 @@ class Pull:
             raise ImageProblem("the image config is too large", code="invalid-image")
         if (kept := self._store.blobs.find(descriptor.digest)) is not None:
             return kept
-        data = b"".join(self._blob(descriptor, 0))
-        verify(data, descriptor.digest, f"the config of {self._reference.familiar}")
-        return data
+
+        def fetch() -> bytes:
+            data = b"".join(self._blob(descriptor, 0))
+            verify(data, descriptor.digest, f"the config of {self._reference.familiar}")
+            return data
+
+        return self._transport.first_good(fetch)
 
     def _check_platform(self, config: bytes) -> None:
         found = platform_of(parse_config_document(config))
@@ -181,13 +188,20 @@ class Pull:
         return [self._source(layer, diff_id) for layer, diff_id in pairs]
 
     def _source(self, layer: Descriptor, diff_id: str) -> LayerSource:
+        asked: list[Connection] = []  # for the content: the last one gave it, or one after it
+
+        def fetch(offset: int) -> Iterator[bytes]:
+            asked.append(self._transport.connection)
+            return self._blob(layer, offset)
+
         return LayerSource(
             subject=layer.short,
             diff_id=diff_id,
             blob_digest=layer.digest,
             size_bytes=layer.size,
-            pieces=lambda waiting: self._store.blobs.ingest(
-                layer.digest, lambda offset: self._blob(layer, offset), waiting
+            pieces=lambda waiting: self._store.blobs.ingest(layer.digest, fetch, waiting),
+            is_elsewhere=lambda problem: (
+                bool(asked) and self._transport.pass_over(asked.pop(), problem)
             ),
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from engine.errors import ImageProblem
 from engine.images.image import silent
@@ -15,7 +15,7 @@ from engine.images.registry.http import Http
 from engine.images.registry.waiting import Voice
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from urllib3 import BaseHTTPResponse
 
@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     from engine.images.registry.credentials import Credentials
     from engine.images.registry.endpoints import Endpoint
 
+Result = TypeVar("Result")
+
 
 class Transport:
     """Requests below `/v2/<path>/` of a registry, from several threads.
 
-    Mirrors are asked first, and passed over where they fail, for whatever reason; they are never
-    written to.
+    Mirrors are asked first, and passed over where they fail, for whatever reason, be it that what
+    they have is damaged; they are never written to.
 
     path      empty for the registry as a whole
     push      whether it is to be written to
@@ -89,6 +91,16 @@ class Transport:
                 )
             except ImageProblem as problem:
                 if not self.pass_over(connection, problem):
+                    raise
+
+    def first_good(self, fetch: Callable[[], Result]) -> Result:
+        """What `fetch` makes of an answer, or of the next one's where a mirror's makes it raise
+        ImageProblem. For one thread alone."""
+        while True:
+            try:
+                return fetch()
+            except ImageProblem as problem:
+                if not self.pass_over(self.connection, problem):
                     raise
 
     def pass_over(self, connection: Connection, problem: ImageProblem) -> bool:

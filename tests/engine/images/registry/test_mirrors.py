@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.engine.images.registry.server import Handler
 
 pytestmark = needs_root
-IMAGE = build([tar(file("a", "a"))], Cmd=["sh"])
+IMAGE, OTHER = build([tar(file("a", "a"))], Cmd=["sh"]), build([tar(file("a", "b"))])
 
 
 @pytest.fixture
@@ -95,16 +95,59 @@ def test_a_mirror_that_is_down_costs_one_attempt(
     assert images.pull(f"{registry.host}/a:1").config.cmd == ("sh",)
 
 
-def test_content_of_a_mirror_is_checked(
-    images: Images, registry: Registry, mirror: Registry
+def manifest(mirror: Registry) -> None:
+    mirror.content[f"/v2/hub/a/manifests/{IMAGE.digest}"] = ("", OTHER.manifest)
+
+
+def page(mirror: Registry) -> None:
+    mirror.content[f"/v2/hub/a/manifests/{IMAGE.digest}"] = ("text/html", b"<html>Log in!</html>")
+
+
+def config(mirror: Registry) -> None:
+    described = json.loads(IMAGE.manifest)["config"]
+    mirror.content[f"/v2/hub/a/blobs/{described['digest']}"] = ("", bytes(described["size"]))
+
+
+def layer(mirror: Registry) -> None:
+    described = json.loads(IMAGE.manifest)["layers"][0]
+    mirror.content[f"/v2/hub/a/blobs/{described['digest']}"] = ("", bytes(described["size"]))
+
+
+def longer_layer(mirror: Registry) -> None:
+    path = f"/v2/hub/a/blobs/{json.loads(IMAGE.manifest)['layers'][0]['digest']}"
+    mirror.content[path] = ("", mirror.content[path][1] + bytes(100))
+
+
+@pytest.mark.parametrize("damage", [manifest, page, config, layer, longer_layer])
+def test_a_mirror_with_other_content_is_passed_over(
+    *,
+    images: Images,
+    registry: Registry,
+    mirror: Registry,
+    damage: Callable[[Registry], None],
 ) -> None:
-    other = build([tar(file("a", "b"))])
-    mirror.put("hub/a", "1", other)
-    path = f"/v2/hub/a/manifests/{IMAGE.digest}"
-    mirror.content[path] = mirror.content["/v2/hub/a/manifests/1"]
+    said: list[str] = []
+    mirror.put("hub/a", "1", IMAGE)
+    registry.put("a", "1", IMAGE)
+    damage(mirror)
+    name = f"{registry.host}/a@{IMAGE.digest}"
+    image = images.pull(name, lambda subject, text, done, total: said.append(text))
+    assert Path(image.lowers[0], "a").read_text() == "a"
+    assert any(f"{registry.host} is asked instead of its mirror" in text for text in said)
+
+
+@pytest.mark.parametrize("damage", [manifest, layer])
+def test_content_is_checked_whoever_it_is_of(
+    images: Images, registry: Registry, mirror: Registry, damage: Callable[[Registry], None]
+) -> None:
+    mirror.put("hub/a", "1", IMAGE)
+    damage(mirror)
+    for path, found in mirror.content.items():
+        registry.content[path.replace("/hub/", "/")] = found
     with pytest.raises(ImageProblem) as caught:
         images.pull(f"{registry.host}/a@{IMAGE.digest}")
     assert caught.value.code == "wrong-digest"
+    assert images.list() == []
 
 
 def test_what_logs_us_in_upstream_is_not_shown_to_a_mirror(
