@@ -53,6 +53,12 @@ def run(args: argparse.Namespace, context: Context) -> int:
         lines = [_table(shown, full=args.no_trunc, exposure=args.exposure)]
     for line in lines:
         context.console.out(line)
+    shows_exposure = args.exposure or args.format == "json"  # looking is slow beside a plain ps
+    if shows_exposure and shown and context.engine.networks.has_lost_tables():
+        context.console.warn(
+            "rules of the firewall are gone: published ports lead nowhere until "
+            "`buoy network repair` puts them back"
+        )
     return 0
 
 

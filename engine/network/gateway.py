@@ -16,6 +16,7 @@ TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
+    from engine.kernel.nftexpressions import Header
     from engine.kernel.rtnetlink import RouteSocket
     from engine.network.spec import Network
     from engine.state.paths import Roots
@@ -80,13 +81,18 @@ class Gateway:
 
     def ensure_tables(self) -> None:
         """Put back a table that was lost, with all that belongs into it, while somebody is up."""
+        for header, network in self.find_lost_tables().items():
+            self._restore(network, [])
+            forwarding.restore_guard(self._roots, self._firewall, header)
+            self._neighbours().dockers.keep_apart(header)
+
+    def find_lost_tables(self) -> dict[Header, Network]:
+        """The IP versions whose table is not as it was made, while somebody is up; each with a
+        network that has it. Changes nothing."""
         networks = self._routed()
-        headers = {header for network in networks for header in headers_of(network)}
-        for header in headers:
-            if not self._firewall.exists(header) and any(map(self._is_used, networks)):
-                self._restore(next(one for one in networks if header in headers_of(one)), [])
-                forwarding.restore_guard(self._roots, self._firewall, header)
-                self._neighbours().dockers.keep_apart(header)
+        having = {header: network for network in networks for header in headers_of(network)}
+        lost = {one: having[one] for one in having if not self._firewall.exists(one)}
+        return lost if lost and any(map(self._is_used, networks)) else {}
 
     def forget(self, network: Network) -> None:
         """Pass its traffic on no more; accepts absence."""

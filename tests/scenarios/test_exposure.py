@@ -56,6 +56,13 @@ def test_loopback_keeps_the_lan_out_until_it_is_taken_back(lan: Lan, buoy: Buoy)
     shown = json.loads(buoy.run("ps", "--format", "json", "web").stdout)["Exposure"]
     assert [(one["URL"], one["Scope"]) for one in shown] == [("127.0.0.1", "host"), ("::1", "host")]
 
+    assert "published ports lead nowhere" not in buoy.run("ps", "--exposure").stderr
+    run("nft", "flush", "ruleset")
+    for args in (("--exposure",), ("--format", "json")):
+        assert "published ports lead nowhere" in buoy.run("ps", *args).stderr
+    buoy.run("network", "repair")
+    assert buoy.run("ps", "--exposure").stderr == ""
+
     again = "configuration changed: ports for others than this host, too"
     assert again in buoy.run("plan").stdout
     buoy.run("up", "-d")
