@@ -265,7 +265,7 @@ def _problem(name: str, outcome: Mapping[str, Any]) -> ContainerProblem:
 
 def _port_taken(containers: Containers, name: str, outcome: Mapping[str, Any]) -> ContainerProblem:
     """The same, naming who has the port."""
-    from engine.network.ports import find_port_holder
+    from engine.network.port_holder import find_port_holder
 
     protocol, host_ip, port = outcome["protocol"], outcome["host_ip"], outcome["port"]
     holder = find_port_holder(protocol, host_ip, port)

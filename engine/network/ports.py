@@ -6,7 +6,6 @@ bind, so that no connection can slip in before the DNAT is there (spec: engine.m
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import errno
 import os
@@ -17,7 +16,7 @@ from engine.errors import NetworkProblem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
 _SO_ATTACH_FILTER, _SO_DETACH_FILTER = 26, 27
@@ -27,12 +26,9 @@ _KINDS = {
     "udp": (socket.SOCK_DGRAM, socket.IPPROTO_UDP),
     "sctp": (socket.SOCK_STREAM, socket.IPPROTO_SCTP),
 }
-_TCP_LISTEN = "0A"
-_ANY = {"0.0.0.0", "::"}
 _BACKLOG = 128
 _EPHEMERAL_ATTEMPTS = 10  # its number may be free for one IP version and not for the other
 _NO_SUCH_VERSION = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
-_SHOWN_COMMAND = 80  # characters of a command line: it may be a whole program
 
 _DROP_ALL = ctypes.create_string_buffer(struct.pack("=HBBI", _BPF_RET_K, 0, 0, 0))
 _DROP_ALL_PROGRAM = struct.pack("@HP", 1, ctypes.addressof(_DROP_ALL))
@@ -198,79 +194,3 @@ def close(reservations: Iterable[Reservation]) -> None:
     """Give ports back; may be repeated."""
     for reservation in reservations:
         reservation.close()
-
-
-class Holder:
-    """The process that has a port: enough to name it."""
-
-    __slots__ = ("address", "command", "pid")
-
-    def __init__(self, pid: int | None, command: str, address: str) -> None:
-        self.pid = pid
-        self.command = command
-        self.address = address
-
-
-def find_port_holder(protocol: str, host_ip: str, port: int) -> Holder | None:
-    """Who has bound a port that clashes with this one; None when nobody is found.
-
-    Pid None: the socket is there, and no process that we may look into has it open.
-    """
-    for address, inode in _bound_sockets(protocol, port):
-        if _clash(host_ip, address):
-            pid = _find_socket_owner(inode)
-            return Holder(pid, _command_of(pid) if pid else "", address)
-    return None
-
-
-def _clash(wanted: str, bound: str) -> bool:
-    """Whether the two cannot both be bound. `::` may have been bound for IPv4 too."""
-    same_version = (":" in wanted) == (":" in bound)
-    return wanted == bound or bound == "::" or (same_version and {wanted, bound} & _ANY != set())
-
-
-def _bound_sockets(protocol: str, port: int) -> Iterator[tuple[str, str]]:
-    for name in (protocol, f"{protocol}6"):
-        try:
-            with open(f"/proc/net/{name}", encoding="ascii") as file:
-                lines = file.read().splitlines()[1:]
-        except FileNotFoundError:
-            continue
-        for line in lines:
-            fields = line.split()
-            address, _, number = fields[1].rpartition(":")
-            listens = protocol == "udp" or fields[3] == _TCP_LISTEN
-            if listens and int(number, 16) == port:
-                yield _read_address(address), fields[9]
-
-
-def _read_address(digits: str) -> str:
-    words = struct.unpack(f">{len(digits) // 8}I", bytes.fromhex(digits))
-    packed = struct.pack(f"={len(words)}I", *words)
-    return socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed)
-
-
-def _find_socket_owner(inode: str) -> int | None:
-    wanted = f"socket:[{inode}]"
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        if any(target == wanted for target in _open_files(pid)):
-            return int(pid)
-    return None
-
-
-def _open_files(pid: str) -> Iterator[str]:
-    """What its descriptors lead to; nothing where it has ended or we may not look."""
-    with contextlib.suppress(OSError):
-        for fd in os.listdir(f"/proc/{pid}/fd"):
-            with contextlib.suppress(OSError):
-                yield os.readlink(f"/proc/{pid}/fd/{fd}")
-
-
-def _command_of(pid: int) -> str:
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            words = " ".join(file.read().replace(b"\0", b" ").decode(errors="replace").split())
-        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
-            return words[:_SHOWN_COMMAND] or file.read().strip()
-    except OSError:
-        return ""
