@@ -7,8 +7,11 @@ iptables-nft would write them, and firewalld is asked; what cannot be answered i
 
 from __future__ import annotations
 
+import errno
+
 from engine.kernel import nftexpressions as nft
 from engine.kernel.legacytables import read_forward_chain
+from engine.kernel.netlink import accepting
 from engine.kernel.nftables import FAMILY_NAMES, NFPROTO_INET
 from engine.kernel.nftbatch import HOOK_FORWARD, Batch
 from engine.network import firewalld
@@ -68,7 +71,7 @@ class Neighbours:
                 for rule in self._netlink.rules(_TABLE, chain, family):
                     if accepted_key(rule, bridge) is not None:
                         batch.remove_rule(chain, rule.handle)
-                self._netlink.commit(batch)
+                self._commit(batch)
         if firewalld.is_active(self._chains):
             firewalld.dismiss(bridge)
 
@@ -122,7 +125,11 @@ class Neighbours:
         for key in self._missing_accepts(family, chain, bridge):
             match = nft.load_meta(key) + nft.compare(_short_name(bridge))
             batch.add_rule(chain, match + nft.counter() + nft.ACCEPT, first=True)
-        self._netlink.commit(batch)
+        self._commit(batch)
+
+    def _commit(self, batch: Batch) -> None:
+        with accepting(errno.ENOENT):  # they have taken away what was there a moment ago
+            self._netlink.commit(batch)
 
     def _missing_accepts(self, family: int, chain: str, bridge: str) -> list[int]:
         """The meta keys (in, out) by which the bridge is not accepted yet."""
