@@ -140,13 +140,16 @@ class Sandbox:
         revision = Revision(reserved, record["ports"])
         before, self._record = self._record, record
         self._reservations = revision.after
+        had_listeners = self._listeners is not None
         self._end_clients(record["plugs"])
         try:
-            self._links = call_in_child(lambda: self._rewire(before, reserved))
             self._ensure_listeners()
+            self._links = call_in_child(lambda: self._rewire(before, reserved))
         except BaseException:
             self._record, self._reservations = before, reserved
             revision.undo()
+            if not had_listeners:
+                self._close_listeners()
             self._start_clients(loop)
             raise
         self._stop_answering()  # it listens on the ports that are given back
@@ -247,6 +250,9 @@ class Sandbox:
 
     def _stop_serving(self) -> None:
         self._stop_answering()
+        self._close_listeners()
+
+    def _close_listeners(self) -> None:
         if self._listeners is not None:
             self._listeners.close()
             self._listeners = None
