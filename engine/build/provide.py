@@ -10,6 +10,7 @@ from engine.build.cache_mounts import claimed, ensure_directory, ensure_seeded
 from engine.build.copying import SourceMissing, copy_request, perform, scratch
 from engine.build.mounts import SSH_SOCKET, parse_mount
 from engine.build.origin import find_origin
+from engine.build.patterns import has_wildcard
 from engine.build.ssh import forwarded
 from engine.containers.spec import FileSpec, Mount
 from engine.errors import BuildProblem
@@ -169,6 +170,9 @@ class RunMounts:
     ) -> Mount:
         if mount.type == "tmpfs":
             return Mount(type="tmpfs", target=mount.target, size_bytes=mount.size_bytes)
+        if origin is not None and _is_fixed(mount, origin):
+            subpath = mount.source.strip("/") or None
+            return Mount(type="image", target=mount.target, lowers=origin.lowers, subpath=subpath)
         if mount.type == "cache":
             source = await self._cache(mount, origin, held)
         else:
@@ -221,6 +225,13 @@ class RunMounts:
 
     def _problem(self, what: str, code: str, *, hint: str | None = None) -> BuildProblem:
         return BuildProblem(what, where=self._instruction.where, hint=hint, code=code)
+
+
+def _is_fixed(mount: RunMount, origin: Origin) -> bool:
+    """Whether it can be shown in place: neither the RUN writes there nor, as in a context, whoever
+    else is at work in it."""
+    reads = mount.type == "bind" and mount.read_only
+    return reads and bool(origin.identity) and not has_wildcard(mount.source)
 
 
 def _is_there(path: str) -> bool:

@@ -74,8 +74,12 @@ def rename(containers: Containers, container_id: str, name: str) -> None:
 
 def _images(image: Image | None, described: Mapping[str, Any]) -> list[str]:
     """Ids of the images that a container needs: its own, and those that it mounts."""
-    mounted = [mount["source"] for mount in described["mounts"] if mount["type"] == "image"]
+    mounted = [mount["source"] for mount in described["mounts"] if _shows_image(mount)]
     return mounted if image is None else [image.id, *mounted]
+
+
+def _shows_image(mount: Mapping[str, Any]) -> bool:
+    return mount["type"] == "image" and not mount["lowers"]
 
 
 def _check_name(name: str) -> None:
@@ -119,7 +123,7 @@ def _with_volumes(
     for mount in described["mounts"]:
         if mount["type"] == "volume":
             mount["source"] = volumes.create(mount["source"] or None).name
-        elif mount["type"] == "image":
+        elif _shows_image(mount):
             mount["source"] = containers.parts.images.get(mount["source"]).id
     return described
 

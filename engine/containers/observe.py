@@ -102,7 +102,8 @@ def _lost(state: dict[str, Any], exit_code: int, why: str) -> dict[str, Any]:
 
 
 def _without_lists(mount: dict[str, Any]) -> dict[str, Any]:
-    return {**mount, "options": tuple(mount["options"])}
+    options, lowers = tuple(mount["options"]), tuple(mount.get("lowers", ()))
+    return {**mount, "options": options, "lowers": lowers}
 
 
 def _plugged(roots: Roots, container_id: str, plug: dict[str, Any]) -> Plugged:

@@ -43,6 +43,7 @@ class Mount(Record):
     options: tuple[str, ...] = ()  # tmpfs: mount options, as `size=64m`, `mode=1770`
     size_bytes: int | None = None  # tmpfs
     mode: int | None = None  # tmpfs
+    lowers: tuple[str, ...] = ()  # image: its layers, top first, in place of `source`
 
 
 class DeviceSpec(Record):

@@ -232,7 +232,7 @@ def surroundings(
         network=network,
         mounted=volumes.mount(m.source for m in spec.mounts if m.type == "volume"),
         layers={
-            i: images.get(mount.source).lowers
+            i: mount.lowers or images.get(mount.source).lowers
             for i, mount in enumerate(spec.mounts)
             if mount.type == "image"
         },

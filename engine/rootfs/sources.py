@@ -7,7 +7,7 @@ import os
 
 from engine.kernel import mounts
 from engine.kernel.mountoptions import MountOptions
-from engine.kernel.openat2 import open_inside
+from engine.kernel.openat2 import open_in_root, open_inside
 from engine.rootfs.overlay import mount_layers
 
 TYPE_CHECKING = False
@@ -35,7 +35,8 @@ def open_source(entry: dict[str, Any], options: MountOptions) -> int:
     Of ours in an entry, beside those of the runtime specification:
     tree_fd   it has been opened already
     layers    of an image, top first; they are put together at `source`, an empty directory
-    subpath   what of the source is mounted, without leaving it by `..` or symbolic links
+    subpath   what of the source is mounted, without leaving it by `..` or symbolic links; in an
+              image, absolute links begin at its root
     """
     recursive = bool(options.flags & mounts.MS_REC)
     if "tree_fd" in entry:
@@ -48,7 +49,7 @@ def open_source(entry: dict[str, Any], options: MountOptions) -> int:
         return mounts.open_tree(source, recursive=recursive)
     base_fd = os.open(source, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        inside_fd = _open_subpath(base_fd, entry["subpath"])
+        inside_fd = _open_subpath(base_fd, entry["subpath"], is_root="layers" in entry)
     finally:
         os.close(base_fd)
     try:
@@ -57,9 +58,10 @@ def open_source(entry: dict[str, Any], options: MountOptions) -> int:
         os.close(inside_fd)
 
 
-def _open_subpath(base_fd: int, subpath: str) -> int:
+def _open_subpath(base_fd: int, subpath: str, *, is_root: bool) -> int:
+    open_below = open_in_root if is_root else open_inside
     try:
-        return open_inside(base_fd, os.fsencode(subpath), os.O_PATH)
+        return open_below(base_fd, os.fsencode(subpath), os.O_PATH)
     except OSError as error:
         left = error.errno in (errno.EXDEV, errno.ELOOP)
         reason = "it leads out of it" if left else (error.strerror or "").rpartition(": ")[2]

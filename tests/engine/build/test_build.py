@@ -319,6 +319,21 @@ def test_a_bind_mount_may_be_a_file_of_another_stage(workshop: Workshop) -> None
     assert workshop.output()[-2] == "hello"
 
 
+def test_a_directory_of_a_stage_is_bound_as_it_is(workshop: Workshop) -> None:
+    """In place: its own mode is there, too, links begin at the stage's root, and nothing of it is
+    copied."""
+    workshop.build(
+        "FROM busybox AS one\nRUN mkdir -m 1750 /d && echo hello > /d/x && chown -R 5 /d"
+        " && ln -s /d /link\n"
+        "FROM scratch AS two\nCOPY --from=busybox /bin /bin\nCOPY --from=busybox /etc /etc\n"
+        "FROM busybox\nRUN --mount=from=one,source=/link,target=/m --mount=from=one,target=/all"
+        " --mount=from=two,target=/two stat -c '%a %u' /m; cat /m/x /all/d/x;"
+        " ls -d /two/bin/busybox; ! touch /m/y; ! touch /all/y"
+    )
+    shown = [line for line in workshop.output() if "Read-only" not in line]
+    assert shown == ["1750 5", "hello", "hello", "/two/bin/busybox"]
+
+
 def test_networks_are_a_bridge_none_or_the_hosts(workshop: Workshop) -> None:
     show = "ip -o -4 addr show | awk '{print $2}'"
     workshop.build(f"FROM busybox\nRUN {show}")
