@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 TOKEN_USER = "<token>"  # instead of a user name, where the secret is an identity token
 _TIMEOUT_S = 30.0
+_LONGEST_MESSAGE = 300
 _NOT_FOUND = "credentials not found"
 
 
@@ -59,14 +60,16 @@ def _run(helper: str, verb: str, given: str) -> str | None:
             timeout=_TIMEOUT_S,
             check=False,
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except subprocess.TimeoutExpired:
+        raise _failed(helper, f"it does not end within {_TIMEOUT_S:.0f} s") from None
+    except OSError as error:
         raise _failed(helper, str(error)) from None
     if answer.returncode == 0:
         return answer.stdout.decode(errors="replace")
     said = (answer.stdout + answer.stderr).decode(errors="replace").strip()
     if _NOT_FOUND in said:
         return None
-    raise _failed(helper, said)
+    raise _failed(helper, said[:_LONGEST_MESSAGE] or f"it ended with {answer.returncode}")
 
 
 def _failed(helper: str, why: str) -> ImageProblem:

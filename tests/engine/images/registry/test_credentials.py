@@ -110,11 +110,22 @@ def test_a_token_of_a_helper_is_an_identity_token(
 
 
 def test_a_broken_helper_and_a_broken_file_are_named(
-    config: Callable[[object], None], helper: Callable[[str, str], None], tmp_path: Path
+    *,
+    config: Callable[[object], None],
+    helper: Callable[[str, str], None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     helper("bad", "echo no keyring; exit 3")
     config({"credsStore": "bad"})
     with pytest.raises(ImageProblem, match="docker-credential-bad failed: no keyring"):
+        find_credentials("docker.io")
+    helper("bad", "exit 3")
+    with pytest.raises(ImageProblem, match="docker-credential-bad failed: it ended with 3"):
+        find_credentials("docker.io")
+    helper("bad", "exec sleep 20")
+    monkeypatch.setattr("engine.images.registry.credential_helpers._TIMEOUT_S", 0.1)
+    with pytest.raises(ImageProblem, match="docker-credential-bad failed: it does not end"):
         find_credentials("docker.io")
     config({"credsStore": "missing"})
     with pytest.raises(ImageProblem, match="docker-credential-missing"):
