@@ -149,7 +149,7 @@ def parse_descriptor(value: object) -> Descriptor:
     if not isinstance(value, dict):
         raise _invalid("a descriptor is not an object")
     media_type, size = value.get("mediaType"), value.get("size")
-    if not isinstance(media_type, str) or not isinstance(size, int) or size < 0:
+    if not isinstance(media_type, str) or type(size) is not int or size < 0:
         raise _invalid("a descriptor lacks its mediaType or size")
     annotations = value.get("annotations") or {}
     if not isinstance(annotations, dict):
@@ -166,11 +166,12 @@ def parse_descriptor(value: object) -> Descriptor:
 def _platform(value: object) -> Platform | None:
     if not isinstance(value, dict):
         return None
+    features = value.get("os.features")
     return Platform(
         os=str(value.get("os") or ""),
         architecture=str(value.get("architecture") or ""),
         variant=str(value.get("variant") or ""),
-        os_features=tuple(map(str, value.get("os.features") or ())),
+        os_features=tuple(map(str, features if isinstance(features, list) else ())),
     )
 
 

@@ -112,13 +112,13 @@ def candidates(platform: Platform) -> tuple[Platform, ...]:
 def _level(platform: Platform, default: int) -> int:
     """`v3` -> 3; `default` where there is no such number."""
     number = platform.variant.removeprefix("v")
-    return int(number) if number.isdigit() else default
+    return int(number) if number.isdecimal() and len(number) < 3 else default
 
 
 def _arm64_variants(variant: str) -> list[str]:
     """v9.N has all of v8.(N+5), too; v8 and v8.0 are written as nothing."""
     major, _, minor = variant.removeprefix("v").partition(".")
-    level = int(minor) if minor.isdigit() else 0
+    level = int(minor) if minor.isdecimal() and len(minor) < 3 else 0
     nines: list[str] = []
     if major == "9":
         nines = [f"v9.{n}" for n in range(level, 0, -1)] + ["v9"]

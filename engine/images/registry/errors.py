@@ -82,7 +82,7 @@ def refusal(
     if status == 429:
         retry_after, limit = headers.get("Retry-After"), limit_of(headers)
         allowed = f" ({limit})" if limit else ""
-        when = f" for {retry_after} s" if (retry_after or "").isdigit() else ""
+        when = f" for {retry_after} s" if (retry_after or "").isdecimal() else ""
         return ImageProblem(
             f"{host} limits how often one may pull{allowed}{when}: {said or 'too many requests'}",
             hint=f"wait, or log in with `{login}`: registries allow more to those they know",

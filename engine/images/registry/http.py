@@ -146,7 +146,8 @@ def read_body(response: BaseHTTPResponse, limit_bytes: int = LARGEST_ANSWER_BYTE
         raise Interrupted(reason_of(error)) from None
     finally:
         response.release_conn()
-    raise ImageProblem(f"an answer has more than {limit_bytes} bytes", code="registry-error")
+    place = (response.url or "").partition("?")[0]
+    raise ImageProblem(f"{place} has more than {limit_bytes} bytes", code="registry-error")
 
 
 def read_some(response: BaseHTTPResponse) -> bytes:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
 _ESCAPED = re.compile(r"\\(.)")
 # Docker docs, "Docker Hub usage and limits": `100;w=21600`, a count and a span in seconds
-_LIMIT = re.compile(r"(\d+)(?:;w=(\d+))?")
+_LIMIT = re.compile(r"([0-9]+)(?:;w=([0-9]{1,12}))?")
 
 
 def warnings_of(headers: Iterable[str]) -> Iterator[str]:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from engine.images.store import Store
 
 _NO_SUCH_RANGE = 416
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-")
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-")
 _PIECE_BYTES = 1024 * 1024
 
 
@@ -253,7 +253,7 @@ class Pull:
         if response.status == _NO_SUCH_RANGE:
             read_some(response)
             response = self._ask_for(blob, {})
-        skip = offset - _start(response)
+        skip = offset - _start(response, offset)
         if skip < 0:
             response.close()
             raise Interrupted("another part came than was asked for")
@@ -275,10 +275,13 @@ class Pull:
             response.close() if left else response.release_conn()
 
 
-def _start(response: BaseHTTPResponse) -> int:
-    """Where in the blob an answer begins: one of 200 is all of it, whatever was asked for."""
+def _start(response: BaseHTTPResponse, asked: int) -> int:
+    """Where in the blob an answer begins: one of 200 is all of it, whatever was asked for, and one
+    of 206 that does not say is what was asked for."""
+    if response.status != 206:
+        return 0
     match = _CONTENT_RANGE.match(response.headers.get("Content-Range") or "")
-    return int(match[1]) if response.status == 206 and match else 0
+    return int(match[1]) if match else asked
 
 
 def _whole(response: BaseHTTPResponse, host: str) -> bytes:
@@ -289,7 +292,8 @@ def _whole(response: BaseHTTPResponse, host: str) -> bytes:
 
 
 def _no_platform(reference: Reference, index: Index, wanted: Platform) -> ImageProblem:
-    known = sorted({str(e.platform) for e in index.manifests if e.platform is not None})
+    found = {entry.platform for entry in index.manifests if entry.platform is not None}
+    known = sorted(str(platform) for platform in found if platform.os != "unknown")
     return ImageProblem(
         f"{reference.familiar} is not made for {wanted}",
         hint=f"it is made for {', '.join(known) or 'nothing that says so'}",

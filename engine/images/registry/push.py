@@ -199,7 +199,7 @@ class _Push:
             {"Content-Type": media_type},
             subject=self._reference.familiar,
             method="PUT",
-            expected=(201,),
+            expected=(200, 201, 202),
             body=lambda: data,
         )
         read_some(response)

@@ -15,6 +15,8 @@ from engine.images.source import parse_source
 if TYPE_CHECKING:
     from engine.images.reference import Reference
 
+_NO_HEAD = (400, 405, 501)  # of what only knows GET
+
 
 def pin_reference(text: str) -> str:
     """The complete reference with its digest: `mysql:8` -> `docker.io/library/mysql:8@sha256:...`.
@@ -52,12 +54,14 @@ def _digest(transport: Transport, reference: Reference) -> str:
 
 
 def tag_digest(transport: Transport, reference: Reference) -> str | None:
-    """What the registry says the digest is; None where it does not say. Raises as `pull`."""
+    """What the registry says the digest is; None where it does not say, or does not know HEAD.
+    Raises as `pull`."""
     response = transport.ask(
         f"manifests/{reference.selector}",
         {"Accept": ", ".join(ACCEPTED)},
         subject=reference.familiar,
         method="HEAD",
+        expected=(200, *_NO_HEAD),
     )
     read_body(response)
-    return response.headers.get("Docker-Content-Digest")
+    return response.headers.get("Docker-Content-Digest") if response.status == 200 else None

@@ -6,6 +6,7 @@ Source: OCI distribution-spec, "Pushing blobs"; engine.md D5.5.
 from __future__ import annotations
 
 import contextlib
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -30,6 +31,8 @@ _CHUNK_BYTES = 16 * 1024 * 1024
 _TOO_LARGE = 413  # of a proxy before the registry, most of the time
 _OUT_OF_ORDER = 416
 _LOST = 404
+_SIZE = re.compile(r"[0-9]{1,18}")
+_RANGE = re.compile(r"(?:bytes=)?0-([0-9]{1,18})")
 _OCTETS = {"Content-Type": "application/octet-stream"}
 
 
@@ -126,7 +129,7 @@ class Upload:
                 read_some(response)
                 self._find_place()
                 continue
-            self._check(response, 202)
+            self._check(response, 201, 202, 204)
             self._offset = end
             self._location = _next(self._transport, response, self._location)
         self._close()
@@ -153,8 +156,8 @@ class Upload:
         except Interrupted as error:
             raise _Again(RegistryUnreachable(connection.endpoint.host, str(error))) from None
 
-    def _check(self, response: BaseHTTPResponse, expected: int) -> None:
-        if response.status == expected:
+    def _check(self, response: BaseHTTPResponse, *expected: int) -> None:
+        if response.status in expected:
             read_some(response)
             return
         problem = self._transport.connection.refusal(response, self._subject)
@@ -212,10 +215,10 @@ def _next(transport: Transport, response: BaseHTTPResponse, asked: str) -> str:
 
 def _held(response: BaseHTTPResponse) -> int:
     """How many bytes the registry has. `0-0` is what some say of none, and is taken for that."""
-    start, _, end = response.headers.get("Range", "").removeprefix("bytes=").partition("-")
-    return int(end) + 1 if start == "0" and end.isdigit() and end != "0" else 0
+    match = _RANGE.fullmatch(response.headers.get("Range") or "")
+    return int(match[1]) + 1 if match and match[1] != "0" else 0
 
 
 def _least(response: BaseHTTPResponse) -> int:
-    value = response.headers.get("OCI-Chunk-Min-Length") or ""
-    return int(value) if value.isdigit() else 0
+    match = _SIZE.fullmatch(response.headers.get("OCI-Chunk-Min-Length") or "")
+    return int(match[0]) if match else 0

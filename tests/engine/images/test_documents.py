@@ -58,6 +58,7 @@ def test_a_manifest_and_an_index_are_told_apart_by_what_they_hold() -> None:
         (b" " * (4 * 1024 * 1024 + 1), None, "invalid-manifest"),
         (document(config={**CONFIG, "digest": "../../x"}, layers=[]), None, "invalid-digest"),
         (document(config={**CONFIG, "size": -1}, layers=[]), None, "invalid-manifest"),
+        (document(config={**CONFIG, "size": True}, layers=[]), None, "invalid-manifest"),
         (
             document(config={**CONFIG, "mediaType": "x/y"}, layers=[]),
             None,
@@ -150,6 +151,12 @@ def test_what_needs_features_of_the_system_that_linux_has_not_is_passed_over() -
     needing = entry("amd64")
     needing["platform"] = {"os": "linux", "architecture": "amd64", "os.features": ["win32k"]}
     assert choose(index(needing), Platform(os="linux", architecture="amd64")) is None
+
+
+def test_features_that_are_no_list_are_none() -> None:
+    odd = entry("amd64")
+    odd["platform"] = {"os": "linux", "architecture": "amd64", "os.features": 5}
+    assert choose(index(odd), Platform(os="linux", architecture="amd64")) is not None
 
 
 def test_null_and_missing_are_the_same_in_a_config() -> None:

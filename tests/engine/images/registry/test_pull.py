@@ -22,6 +22,7 @@ from engine.images.assemble import WAITING
 from engine.images.images import Images
 from engine.images.manifest import DOCKER_MANIFEST, OCI_MANIFEST
 from engine.images.registry.errors import RegistryUnreachable
+from engine.images.registry.resolve import pin_reference
 from tests.engine.images.registry import Registry, once
 from tests.engine.images.tars import ARCHITECTURE, build, digest, directory, file, tar
 from tests.marks import needs_root
@@ -243,7 +244,12 @@ def later_part(handler: Handler, large: bytes) -> bool:
     return handler.answer(206, large[-1:], there)
 
 
-@pytest.mark.parametrize("reply", [whole, not_satisfiable, earlier_part, later_part])
+def nameless_part(handler: Handler, large: bytes) -> bool:
+    start = int(handler.headers["Range"][len("bytes=") : -1])
+    return handler.answer(206, large[start:], {"Content-Range": f"bytes {'9' * 5000}-/*"})
+
+
+@pytest.mark.parametrize("reply", [whole, not_satisfiable, earlier_part, later_part, nameless_part])
 def test_what_a_registry_makes_of_ranges_is_coped_with(
     images: Images, registry: Registry, reply: Callable[[Handler, bytes], bool]
 ) -> None:
@@ -352,7 +358,9 @@ def described(built: Built, architecture: str) -> dict[str, object]:
 def test_an_index_without_this_platform_names_those_it_has(
     images: Images, registry: Registry
 ) -> None:
-    index = {"schemaVersion": 2, "manifests": [described(two_layers(), "s390x")]}
+    made, attestation = described(two_layers(), "s390x"), described(two_layers(), "amd64")
+    attestation["platform"] = {"os": "unknown", "architecture": "unknown"}
+    index = {"schemaVersion": 2, "manifests": [made, attestation]}
     with pytest.raises(ImageProblem) as caught:
         images.pull(registry.put_document("a", "1", json.dumps(index).encode()))
     assert caught.value.code == "no-such-platform"
@@ -544,6 +552,16 @@ def test_a_damaged_beginning_of_a_blob_is_fetched_again(
     assert content(images.pull(reference), "etc/low") == "low"
 
 
+@pytest.mark.parametrize("status", [400, 405, 501])
+def test_a_registry_that_does_not_know_head_is_asked_for_all(
+    images: Images, registry: Registry, status: int
+) -> None:
+    reference = registry.put("a/b", "1", two_layers())
+    registry.faults.append(lambda h: h.command == "HEAD" and h.answer(status))
+    assert images.pull(reference) == images.pull(reference)
+    assert pin_reference(reference).endswith(f"@{two_layers().digest}")
+
+
 def test_all_tags_are_listed_page_by_page(images: Images, registry: Registry) -> None:
     def page(handler: Handler) -> bool:
         if not handler.bare_path.endswith("/tags/list"):
@@ -700,6 +718,13 @@ def test_a_token_server_that_is_busy_is_asked_again(images: Images, registry: Re
         (302, {"Location": "http://localhost:99999/"}, b"", "invalid-url"),
         (401, {"WWW-Authenticate": 'Bearer realm="https://[x/"'}, b"", "invalid-url"),
         (200, {}, b'{"tags": 5}', "registry-error"),
+        (200, {}, b" " * (4 * 1024 * 1024 + 1), "registry-error"),
+        (
+            404,
+            {"ratelimit-limit": f"1;w={'9' * 5000}", "Retry-After": "\xb2"},
+            b"",
+            "image-not-found",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused(

@@ -196,6 +196,36 @@ def test_what_is_too_large_for_one_request_is_sent_in_chunks(
     ]
 
 
+def test_numbers_that_are_none_are_not_taken_for_any(
+    *, images: Images, registry: Registry, built: Built, target: str
+) -> None:
+    def too_large(handler: Handler) -> bool:
+        handler.body()
+        return handler.answer(413, b"", {"OCI-Chunk-Min-Length": "\xb2"})
+
+    def nowhere(handler: Handler) -> bool:
+        return handler.answer(204, b"", {"Location": handler.path, "Range": f"0-{'9' * 5000}"})
+
+    registry.faults.append(once("/uploads/", too_large, method="PATCH"))
+    registry.faults.append(once("/uploads/", nowhere))
+    assert images.push(target).digest == built.digest
+
+
+def test_success_has_several_numbers(
+    *, images: Images, registry: Registry, built: Built, target: str
+) -> None:
+    def created(handler: Handler) -> bool:
+        handler.registry.uploads[handler.bare_path] = handler.body()
+        return handler.answer(201, b"", {"Location": handler.path})
+
+    def accepted(handler: Handler) -> bool:
+        return bool(handler.body()) and handler.answer(202)
+
+    registry.faults.append(once("/uploads/", created, method="PATCH"))
+    registry.faults.append(once("/manifests/", accepted, method="PUT"))
+    assert images.push(target).digest == built.digest
+
+
 def test_a_push_that_fails_gives_up_what_it_began(
     images: Images, registry: Registry, target: str
 ) -> None:
