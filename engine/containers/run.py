@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 
 from engine.containers.exec_probe import ExecProber
@@ -55,6 +56,7 @@ class Run:
         self._config_path = f"{run_directory}/{CONFIG_NAME}"
         self._running, self._reap, self._tell_health = running, reap, health
         self._started_s: float | None = None
+        self._early: list[int] = []  # signals for a program that is not executed yet
         self._children = children
         self._target = {
             "pid": prepared.pid,
@@ -79,7 +81,11 @@ class Run:
         return 0.0 if self._started_s is None else time.monotonic() - self._started_s
 
     def signal(self, number: int) -> bool:
-        """Send a signal to init; False where it has ended."""
+        """Send a signal to init, all but SIGKILL once it executes its program: until then it would
+        be lost. False where it has ended."""
+        if self._started_s is None and number != signal.SIGKILL:
+            self._early.append(number)
+            return True
         try:
             os.kill(self.pid, number)
         except ProcessLookupError:
@@ -129,3 +135,5 @@ class Run:
             check = self._ours["health"]
             self._health = Health(self._loop, check, self._prober, self._tell_health)
         self._running(self._target, self._health.state() if self._health else None)
+        for number in self._early:
+            self.signal(number)

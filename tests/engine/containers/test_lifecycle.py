@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import secrets
 import signal
 import time
 from pathlib import Path
@@ -12,13 +14,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine import ContainerProblem
+from engine.cgroups.hierarchy import Hierarchies
 from engine.containers import record
 from engine.containers.group import find_cgroup
 from engine.containers.mending import mend
 from tests import leaks
 from tests.marks import needs_root
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.engine.containers.dock import Dock
 
 pytestmark = needs_root
@@ -76,6 +82,7 @@ def test_a_container_runs_again_with_what_it_wrote(dock: Dock) -> None:
         ("/no/such/program", 127, "command-not-found"),
         ("/etc/passwd", 126, "not-executable"),
         ("/etc", 126, "not-executable"),
+        ("", 127, "command-not-found"),
         ("/script", 127, "command-not-found"),
         ("/noise", 126, "not-executable"),
         ("script", 127, "command-not-found"),
@@ -88,7 +95,7 @@ def test_a_program_that_cannot_run_is_told_at_the_start(
         (rootfs / name).write_text(text)
         (rootfs / name).chmod(0o755)
     container = dock.create(command, image=f"rootfs:{rootfs}")
-    with pytest.raises(ContainerProblem, match=command) as caught:
+    with pytest.raises(ContainerProblem, match=command or "'': not found") as caught:
         dock.start_again(container)
     assert (caught.value.exit_code, caught.value.code) == (code, kind)
     found = dock.get(container)
@@ -159,6 +166,37 @@ def test_what_even_sigkill_does_not_end_is_told_with_the_state_of_its_process(do
     finally:
         freezer.write_text("THAWED")
     assert dock.end_of(container).code == 137
+
+
+@pytest.fixture
+def frozen_parent() -> Iterator[Path]:
+    """A control group in which everything stands still."""
+    if "freezer" not in (points := Hierarchies.detect().v1):
+        pytest.skip("no freezer of v1 here")
+    name = f"buoy-test-{secrets.token_hex(4)}"
+    parent = Path(points["freezer"], name)
+    parent.mkdir()
+    (parent / "freezer.state").write_text("FROZEN")
+    yield parent
+    for path in leaks.cgroups_at(name):
+        path.rmdir()
+
+
+def test_a_stop_that_comes_during_the_start_is_not_lost(dock: Dock, frozen_parent: Path) -> None:
+    parent, containers = frozen_parent.name, dock.engine.containers
+    container = dock.create("sleep", "1000", pid_mode="host", cgroup_parent=parent)
+
+    async def stop_meanwhile() -> None:
+        start = asyncio.create_task(containers.start(container.id))
+        tasks = frozen_parent / container.id / "tasks"
+        assert await asyncio.to_thread(eventually, lambda: tasks.exists() and tasks.read_text())
+        stop = asyncio.create_task(containers.stop(container.id, grace_s=10))
+        await asyncio.sleep(0.2)
+        (frozen_parent / "freezer.state").write_text("THAWED")
+        await asyncio.gather(start, stop)
+
+    dock.run(stop_meanwhile())
+    assert dock.get(container).exit_code == 128 + signal.SIGTERM
 
 
 def test_what_commands_do_is_among_the_events(dock: Dock) -> None:
