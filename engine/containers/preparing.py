@@ -20,6 +20,7 @@ from engine.containers.forking import fork_init
 from engine.containers.group import cgroup_of
 from engine.containers.link import Link
 from engine.containers.namespaces import Namespaces
+from engine.containers.process import StartError
 from engine.containers.sharing import open_shared
 from engine.containers.statefile import CONFIG_NAME, read_json
 from engine.kernel.child import call_in_child
@@ -125,6 +126,8 @@ def _work(run_directory: str, sandbox: Sandbox | None, report: socket.socket, fi
 
 
 def _described(error: BaseException) -> dict[str, str]:
+    if isinstance(error, StartError):
+        return {"code": error.code, "what": error.what}
     if isinstance(error, LimitRefused):
         return {"code": "limit-refused", "what": str(error), "setting": error.setting}
     if isinstance(error, OSError):

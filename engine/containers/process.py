@@ -248,7 +248,7 @@ def _give(fd: int, uid: int) -> None:
 def _find_program(name: str, environment: dict[str, str]) -> list[str]:
     """The files that `name` may stand for, in the order of $PATH. Raises StartError."""
     places = [name]
-    if "/" not in name:
+    if name and "/" not in name:
         places = [f"{d or '.'}/{name}" for d in environment.get("PATH", "").split(":")]
     objections = {place: _objection(place) for place in places}
     found = [place for place, objection in objections.items() if objection is None]
@@ -258,7 +258,7 @@ def _find_program(name: str, environment: dict[str, str]) -> list[str]:
         if refused is not None and refused.errno not in (errno.ENOENT, errno.ENOTDIR):
             raise _not_executable(name, refused)
     where = "" if "/" in name else " in $PATH"
-    raise StartError("command-not-found", f"{name}: not found{where}", NOT_FOUND)
+    raise StartError("command-not-found", f"{name or repr(name)}: not found{where}", NOT_FOUND)
 
 
 def _objection(path: str) -> OSError | None:

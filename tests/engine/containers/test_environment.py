@@ -316,8 +316,9 @@ def test_the_oom_score_is_set_for_all_processes(dock: Dock) -> None:
     container = dock.idle(oom_score_adj=321)
     ours = dock.exec(container, "cat", "/proc/1/oom_score_adj", "/proc/self/oom_score_adj")
     assert ours.stdout.split() == [b"321", b"321"]
-    with pytest.raises(ContainerProblem, match="oom_score_adj=2000"):
+    with pytest.raises(ContainerProblem, match="oom_score_adj=2000") as caught:
         dock.start("true", oom_score_adj=2000)
+    assert caught.value.code == "oom-score-adj"
 
 
 def test_the_shared_memory_has_its_size(dock: Dock) -> None:

@@ -39,12 +39,13 @@ def test_the_exit_code_is_the_programs(dock: Dock, script: str, code: int) -> No
         ("no-such-program", 127, "command-not-found"),
         ("/etc/passwd", 126, "not-executable"),
         ("/etc", 126, "not-executable"),
+        ("", 127, "command-not-found"),
     ],
 )
 def test_a_program_that_cannot_run_is_a_problem(
     dock: Dock, program: str, code: int, kind: str
 ) -> None:
-    with pytest.raises(ContainerProblem, match=program) as caught:
+    with pytest.raises(ContainerProblem, match=program or "'': not found") as caught:
         dock.exec(dock.idle(), program)
     assert (caught.value.exit_code, caught.value.code) == (code, kind)
 
