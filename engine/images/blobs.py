@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from engine.errors import ImageProblem
+from engine.images.deleting import doom
 from engine.images.digest import parse_digest, sha256, wrong_digest
 from engine.state.locks import locked
 from engine.state.space import DiskFull, writing
@@ -202,13 +203,13 @@ class BlobStore:
         ]
 
     def sweep(self, used: set[str], *, half_fetched: bool = False) -> None:
-        """Remove every blob that is not in `used`, and what was half fetched long ago.
+        """Put away every blob that is not in `used`, and remove what was half fetched long ago.
 
         half_fetched  or at any time; nobody may be fetching
         """
         for digest in self.digests():
             if digest not in used:
-                self.remove(digest)
+                doom(self.path(digest), self._temporary)
         ingest = f"{self.directory}/ingest"
         for name in os.listdir(ingest) if os.path.isdir(ingest) else []:
             age_s = time.time() - os.stat(f"{ingest}/{name}").st_mtime

@@ -7,14 +7,14 @@ by the next one.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
 
-from engine.kernel.removal import remove_tree
+from engine.kernel.removal import Clearing
 
 _DOOMED = "gone-"
 _PREFIXES = (_DOOMED, "container-", "volume-")  # those of other parts are as good as gone, too
+_MOST_PROCESSES = 4
+_MANY = 64  # directories that are worth another process
 PATIENCE_S = 1.0  # small things are gone when a command returns
 
 
@@ -26,7 +26,7 @@ def is_doomed(name: str) -> bool:
 def doom(path: str, temporary: str) -> None:
     """What is at `path` is no longer there, and will be deleted. Accepts absence."""
     try:
-        os.rename(path, f"{temporary}/{_DOOMED}{secrets.token_hex(8)}")
+        os.rename(path, f"{temporary}/{_DOOMED}{os.urandom(8).hex()}")
     except FileNotFoundError:
         return
 
@@ -36,34 +36,70 @@ def delete_doomed(temporary: str, wait_s: float | None = PATIENCE_S) -> bool:
     if not any(map(is_doomed, os.listdir(temporary))):
         return True
     import select
-    import subprocess
 
-    from engine.kernel.interpreter import command_line
-
-    deleting = subprocess.Popen(
-        command_line("engine.images.deleting", temporary),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,  # it says nothing there: the end is told at once by its end
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,  # Ctrl-C is not for it
-    )
-    assert deleting.stdout is not None
-    with deleting.stdout as end:
+    pid, end = _start(temporary)
+    try:
         if not select.select([end], [], [], wait_s)[0]:
-            deleting.returncode = 0  # it is left to itself, and that is no reason for a warning
             return False
-    deleting.wait()
+    finally:
+        os.close(end)
+    os.waitpid(pid, 0)
     return True
 
 
+def _start(temporary: str) -> tuple[int, int]:
+    """The process, and a descriptor that is at its end when the process is."""
+    from engine.kernel.interpreter import command_line
+
+    argv = command_line("engine.images.deleting", temporary)
+    end, held = os.pipe()
+    nothing = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+    try:
+        streams = [(os.POSIX_SPAWN_DUP2, fd, at) for at, fd in enumerate((nothing, held, nothing))]
+        pid = os.posix_spawn(  # `subprocess` takes 10 ms to import
+            *(argv[0], argv, {}),
+            file_actions=streams,
+            setsid=True,  # Ctrl-C is not for it
+        )
+    except BaseException:
+        os.close(end)
+        raise
+    finally:
+        os.close(held)
+        os.close(nothing)
+    return pid, end
+
+
 def main(temporary: str) -> int:
-    """Delete all that is doomed; what another process deletes at the same time is no failure."""
-    for name in filter(is_doomed, os.listdir(temporary)):
-        path = f"{temporary}/{name}"
-        if os.path.isdir(path) and not os.path.islink(path):
-            with contextlib.suppress(OSError):
-                remove_tree(path)
-        else:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
+    """Delete all that is doomed; what another process deletes at the same time is no failure.
+
+    The time is the kernel's: several processors are faster, and what is left when one of the
+    processes is killed is as doomed as the rest.
+    """
+    top = os.open(temporary, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    clearing = Clearing(top, _DOOMED)
+    with os.scandir(top) as entries:
+        doomed = [entry for entry in entries if is_doomed(entry.name)]
+    files = [entry.name for entry in doomed if not entry.is_dir(follow_symlinks=False)]
+    waiting = [entry.name for entry in doomed if entry.is_dir(follow_symlinks=False)]
+    while 0 < len(waiting) < _MANY:
+        waiting = clearing.remove_level(waiting)
+    waiting = files + waiting
+    team = min(len(os.sched_getaffinity(0)), _MOST_PROCESSES)
+    shares = [waiting[number::team] for number in range(team)]
+    others = [_remove_aside(top, share) for share in shares[1:] if share]
+    clearing.remove(shares[0])
+    for pid in others:
+        os.waitpid(pid, 0)
     return 0
+
+
+def _remove_aside(top: int, names: list[str]) -> int:
+    """In a process of its own; its id."""
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        Clearing(top, _DOOMED).remove(names)
+    finally:
+        os._exit(0)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from engine.images.store import Store
 
 
+_PATIENCE_S = 0.1  # what is small is off the disk when the command returns
+
+
 class PruneFilter(Record):
     """Which images, or what else there is to prune, are meant.
 
@@ -59,7 +62,7 @@ def remove(store: Store, image: Image, asked: str, name: str | None, *, force: b
     if set(going) != set(image.references):
         return _untag(store, going)
     if store.records.remove_image(image.id, going):
-        store.sweep()
+        store.sweep(_PATIENCE_S)
         return _removed(image)
     users = store.records.containers_of(image.id)
     if users and not force:

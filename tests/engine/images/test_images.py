@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.errors import ImageProblem
+from engine.images.deleting import delete_doomed
 from engine.images.removing import remove
 from engine.state.db import open_database
 from tests.engine.images.tars import directory, file, tar
@@ -268,6 +269,19 @@ def test_a_killed_import_leaves_a_store_that_works(
         images.remove(one.id, force=True)
     assert images.list() == []
     assert eventually(lambda: kept(roots) == [])
+
+
+def test_what_is_doomed_is_deleted_by_several_processes(roots: Roots) -> None:
+    for tree in range(2):
+        for number in range(100):
+            place = Path(roots.temporary, f"gone-{tree}/{number}/a/b")
+            place.mkdir(parents=True)
+            (place / "file").touch()
+    Path(roots.temporary, "gone-file").write_text("x")
+    Path(roots.temporary, "gone-link").symlink_to("kept")
+    Path(roots.temporary, "kept").mkdir()
+    assert delete_doomed(roots.temporary, None)
+    assert [path.name for path in Path(roots.temporary).iterdir()] == ["kept"]
 
 
 def test_what_may_have_been_lost_with_the_power_is_made_again(
