@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.errors import ImageProblem
+from engine.images.deleting import delete_doomed
 from engine.images.digest import chain_ids
 from engine.images.side_by_side import SideBySide
-from engine.state.space import check_room
+from engine.state.space import DiskFull, check_room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -69,7 +70,11 @@ def _check_room(store: Store, sources: Sequence[LayerSource], chain: Sequence[st
         if not store.layers.has(entry)
         and not (source.blob_digest is not None and store.blobs.has(source.blob_digest))
     )
-    check_room(store.temporary, needed, "the image")
+    try:
+        check_room(store.temporary, needed, "the image")
+    except DiskFull:
+        delete_doomed(store.temporary, None)  # what was removed may still be on the disk
+        check_room(store.temporary, needed, "the image")
 
 
 @dataclass(frozen=True, slots=True)

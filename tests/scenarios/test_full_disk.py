@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.kernel import mounts
+from tests.docker_archive import write_archive
 from tests.engine.images.registry.server import Registry
 from tests.engine.images.tars import build, file, tar
 from tests.marks import needs_root
@@ -75,6 +76,16 @@ def test_what_certainly_has_no_room_is_not_begun(small: Buoy) -> None:
         with clean_failure(small, "needs 21.0 MB on the disk of", "are free") as argv:
             argv += ["pull"]
         assert not any("/blobs/" in path for path in registry.paths("GET")[2:])
+
+
+def test_what_is_removed_but_still_on_the_disk_is_waited_for(small: Buoy) -> None:
+    """A command that removes something may return before all of it is deleted."""
+    archive = small.directory / "a.tar"
+    write_archive(archive, {"a:1": [layer(2)]})
+    doomed = Path(small.roots.temporary, "gone-before")
+    doomed.write_bytes(noise(free_bytes(small) // (1 << 20)))
+    assert small.run("image", "load", "-qi", str(archive)).lines == ["Loaded image: a:1"]
+    assert not doomed.exists()
 
 
 def test_a_pull_a_load_and_an_import_that_fill_the_disk_leave_nothing(small: Buoy) -> None:
