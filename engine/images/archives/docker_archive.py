@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import ImageProblem
 from engine.images.archives.files import read_document
-from engine.images.assemble import LayerSource, assemble
+from engine.images.archives.prepared import Prepared
+from engine.images.assemble import LayerSource
 from engine.images.config import diff_ids, parse_config_document
 from engine.images.reference import parse_reference
 
@@ -25,12 +26,10 @@ _TAR_MAGIC = slice(257, 262)
 
 
 def load_docker_archive(store: Store, files: Files, progress: Progress) -> Iterator[str]:
-    """The ids of the images in the archive, each recorded under the names it has there."""
-    for entry in _entries(files):
-        config = read_document(files, entry["Config"])
-        names = [str(parse_reference(tag)) for tag in entry.get("RepoTags") or ()]
-        chain = _layers(store, files, config, entry["Layers"] or [], progress)
-        yield store.register(config, chain, names)
+    """The ids of the images in the archive, each recorded under the names it has there. All of
+    them are looked at before the first is made."""
+    prepared = [_prepared(store, files, entry) for entry in _entries(files)]
+    return (image.make(store, progress) for image in prepared)
 
 
 def _entries(files: Files) -> list[dict[str, Any]]:
@@ -43,22 +42,24 @@ def _entries(files: Files) -> list[dict[str, Any]]:
     for entry in entries:
         if not isinstance(entry, dict) or not isinstance(entry.get("Config"), str):
             raise _invalid("an entry has no Config")
-        if not isinstance(entry.get("Layers") or [], list):
-            raise _invalid("its Layers are not a list")
-        entry.setdefault("Layers", [])
+        for key in ("Layers", "RepoTags"):
+            entry[key] = entry.get(key) or []
+            if not isinstance(entry[key], list) or not all(isinstance(e, str) for e in entry[key]):
+                raise _invalid(f"its {key} are not a list of names")
     return entries
 
 
-def _layers(
-    store: Store, files: Files, config: bytes, names: list[str], progress: Progress
-) -> tuple[str, ...]:
-    expected = diff_ids(parse_config_document(config))
-    if len(expected) != len(names):
-        raise _invalid(f"it lists {len(names)} layers where the config has {len(expected)}")
-    sources = [
-        _source(store, files, name, diff_id) for name, diff_id in zip(names, expected, strict=True)
-    ]
-    return assemble(store, sources, progress)
+def _prepared(store: Store, files: Files, entry: dict[str, Any]) -> Prepared:
+    config = read_document(files, entry["Config"])
+    expected, layers = diff_ids(parse_config_document(config)), entry["Layers"]
+    if len(expected) != len(layers):
+        raise _invalid(f"it lists {len(layers)} layers where the config has {len(expected)}")
+    pairs = zip(layers, expected, strict=True)
+    return Prepared(
+        config=config,
+        names=[str(parse_reference(tag)) for tag in entry["RepoTags"]],
+        layers=[_source(store, files, name, diff_id) for name, diff_id in pairs],
+    )
 
 
 def _source(store: Store, files: Files, name: str, diff_id: str) -> LayerSource:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from engine.errors import ImageProblem
 from engine.images.archives.files import read_document
-from engine.images.assemble import LayerSource, assemble
+from engine.images.archives.prepared import Prepared
+from engine.images.assemble import LayerSource
 from engine.images.config import diff_ids, parse_config_document
 from engine.images.digest import verify
 from engine.images.manifest import DEEPEST_INDEX, Index, choose, parse_document
@@ -27,11 +28,10 @@ FULL_NAME = "io.containerd.image.name"
 
 
 def load_oci_layout(store: Store, files: Files, progress: Progress) -> Iterator[str]:
-    """The ids of the images in the layout, each recorded under its complete name if it has one."""
-    for entry in _entries(files):
-        name = dict(entry.annotations).get(FULL_NAME) or dict(entry.annotations).get(REF_NAME)
-        names = [str(parse_reference(name))] if name and ":" in name else []
-        yield _load(store, files, entry, names, progress)
+    """The ids of the images in the layout, each recorded under its complete name if it has one.
+    All of them are looked at before the first is made."""
+    prepared = [_prepared(store, files, entry, _names(entry)) for entry in _entries(files)]
+    return (image.make(store, progress) for image in prepared)
 
 
 def load_from_oci_layout(
@@ -48,7 +48,7 @@ def load_from_oci_layout(
             hint=f"the layout has: {tags or 'none'}",
             code="no-such-image",
         )
-    return _load(store, files, entries[0], [name], progress)
+    return _prepared(store, files, entries[0], [name]).make(store, progress)
 
 
 def _entries(files: Files) -> tuple[Descriptor, ...]:
@@ -58,9 +58,13 @@ def _entries(files: Files) -> tuple[Descriptor, ...]:
     return document.manifests
 
 
-def _load(
-    store: Store, files: Files, entry: Descriptor, names: list[str], progress: Progress
-) -> str:
+def _names(entry: Descriptor) -> list[str]:
+    annotations = dict(entry.annotations)
+    name = annotations.get(FULL_NAME) or annotations.get(REF_NAME)
+    return [str(parse_reference(name))] if name and ":" in name else []
+
+
+def _prepared(store: Store, files: Files, entry: Descriptor, names: list[str]) -> Prepared:
     data, manifest = _manifest(files, entry)
     config = _blob(files, manifest.config)
     expected = diff_ids(parse_config_document(config))
@@ -69,9 +73,13 @@ def _load(
             "the manifest and the config differ in their layers", code="invalid-manifest"
         )
     pairs = zip(manifest.layers, expected, strict=True)
-    sources = [_source(store, files, layer, diff_id) for layer, diff_id in pairs]
-    chain = assemble(store, sources, progress)
-    return store.register(config, chain, names, manifest=data, reference_digest=entry.digest)
+    return Prepared(
+        config=config,
+        names=names,
+        layers=[_source(store, files, layer, diff_id) for layer, diff_id in pairs],
+        manifest=data,
+        digest=entry.digest,
+    )
 
 
 def _manifest(files: Files, entry: Descriptor) -> tuple[bytes, Manifest]:

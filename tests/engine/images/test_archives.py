@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import json
 import lzma
 import os
@@ -109,6 +110,58 @@ def test_an_oci_layout_is_loaded_as_a_directory_and_as_a_tar(
     assert images.load(str(tmp_path / "layout.tar")) == [image]
 
 
+def as_docker_saves(root: Path, images: dict[str, Built]) -> None:
+    """The manifest.json that Docker 25 and later have beside the layout's index.json. With the
+    store of containerd, layers are compressed."""
+    entries = []
+    for name, built in images.items():
+        paths = [f"blobs/{one.replace(':', '/')}" for one in built.blobs]  # the config is the last
+        entries.append({"Config": paths[-1], "RepoTags": [name], "Layers": paths[:-1]})
+    (root / "manifest.json").write_text(json.dumps(entries))
+
+
+@pytest.mark.parametrize("compressed", [True, False], ids=["containerd", "graphdriver"])
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, zstandard.compress])
+def test_a_layout_with_the_manifest_of_a_docker_archive_is_loaded(
+    images: Images, tmp_path: Path, compress: Callable[[bytes], bytes], compressed: bool
+) -> None:
+    top = tar(file("etc/top", "top"))
+    built = {
+        "one:1": build([LAYER], compress=compressed, Cmd=["one"]),
+        "lab/two:2": build([LAYER, top], compress=compressed, Cmd=["two"]),
+    }
+    root = layout(tmp_path, built)
+    as_docker_saves(root, built)
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        archive.add(root, ".")
+    path = tmp_path / "saved.tar"
+    path.write_bytes(compress(packed.getvalue()))
+    one, two = images.load(str(path))
+    assert one.references == ("docker.io/library/one:1",)
+    assert two.references == ("docker.io/lab/two:2",)
+    assert [image.id for image in (one, two)] == [digest(b.config) for b in built.values()]
+    assert Path(two.lowers[0], "etc/top").read_text() == "top"
+    assert two.lowers[1:] == one.lowers
+    assert not images.verify(two)
+
+
+def test_nothing_is_made_of_an_archive_of_which_one_image_is_broken(
+    images: Images, tmp_path: Path
+) -> None:
+    built = {"one:1": build([LAYER]), "two:2": build([LAYER, tar(file("b", "b"))])}
+    root = layout(tmp_path, built)
+    as_docker_saves(root, built)
+    blobs = [f"blobs/{one.replace(':', '/')}" for one in built["two:2"].blobs]
+    (root / blobs[1]).unlink()
+    with pytest.raises(ImageProblem, match=f"lacks {blobs[1]}"):
+        images.load(str(root))
+    (root / "manifest.json").unlink()
+    with pytest.raises(ImageProblem, match=f"lacks {blobs[1]}"):
+        images.load(str(root))
+    assert images.list() == []
+
+
 def test_an_image_of_a_layout_is_named_by_its_source(images: Images, tmp_path: Path) -> None:
     one, two = build([LAYER], Cmd=["one"]), build([LAYER], Cmd=["two"])
     root = layout(tmp_path, {"1": one, "2": two})
@@ -153,9 +206,11 @@ def test_a_layer_of_an_archive_must_be_what_the_config_says(images: Images, tmp_
         (b"not a tar at all", "is not an archive"),
         (tar(file("manifest.json", "{")), "cannot be used"),
         (tar(file("manifest.json", '[{"Config": "../../etc/shadow"}]')), "lacks"),
+        (tar(file("manifest.json", '[{"Config": "c", "Layers": [1]}]')), "Layers are not a list"),
+        (tar(file("manifest.json", '[{"Config": "c", "RepoTags": "a"}]')), "RepoTags are not"),
         (gzip.compress(LAYER, mtime=0)[:50], "ends early"),
     ],
-    ids=["rootfs", "text", "broken", "outside", "cut"],
+    ids=["rootfs", "text", "broken", "outside", "layers", "names", "cut"],
 )
 def test_what_is_not_an_archive_is_refused(
     images: Images, tmp_path: Path, data: bytes, why: str
