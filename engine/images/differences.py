@@ -1,98 +1,134 @@
-"""Which files of an unpacked layer are not as the layer's tar has them."""
+"""What in an unpacked layer is not as the layer's tar has it."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import hashlib
 import os
 import stat
 from typing import TYPE_CHECKING
 
-from engine.images.apply import WHITEOUT
-from engine.images.lowers import Lowers, opened, without_links
-from engine.images.members import clean_name
-from engine.images.tar import FILE, TarReader
+from engine.images import tar as kinds
+from engine.images.expected import expected
+from engine.images.lowers import Lowers, opened, read_link, without_links
 from engine.kernel.openat2 import open_in_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-_PIECE_BYTES = 1024 * 1024
-_REGULAR = (FILE, b"\0", b"7")
+    from engine.images.expected import Expected
+    from engine.images.tar import Entry
+
+_TYPES = {
+    kinds.FILE: stat.S_IFREG,
+    kinds.HARD_LINK: stat.S_IFREG,
+    kinds.SYMLINK: stat.S_IFLNK,
+    kinds.CHARACTER: stat.S_IFCHR,
+    kinds.BLOCK_DEVICE: stat.S_IFBLK,
+    kinds.DIRECTORY: stat.S_IFDIR,
+    kinds.FIFO: stat.S_IFIFO,
+}
+_COMPARED_XATTRS = ("user.", "security.capability")  # chmod(2) changes access control lists
 
 
-def differences(tar: Iterator[bytes], directory: str, lowers: Iterable[str]) -> Iterator[str]:
-    """Paths of the regular files that are missing or have other content. `tar` is read to its end;
-    what it raises goes on up.
+def differences(
+    tar: Iterator[bytes], directory: str, lowers: Iterable[str]
+) -> Iterator[tuple[str, str]]:
+    """Path, and what is other than in the tar: missing, type, content, owner, mode, extended
+    attributes, target. `tar` is read to its end; what it raises goes on up.
+
+    Of a hard link its being there is looked at, of all its names the attributes of the first; times
+    are not.
 
     lowers  directories of the layers below, top first
     """
-    expected = _files(tar)
+    members = expected(tar)
     with contextlib.ExitStack() as stack:
         layers = [stack.enter_context(opened(one)) for one in (directory, *lowers)]
         find_link = functools.cache(Lowers(layers).find_link)
-        for path, content in expected.items():
-            if not any(_is(layers[0], at, content) for at in _places(path, find_link)):
-                yield path.decode(errors="backslashreplace")
+        for path, member in members.items():
+            found = [_difference(layers[0], at, member) for at in _places(path, find_link)]
+            if all(found):
+                yield path.decode(errors="backslashreplace"), found[0] or ""
 
 
 def _places(path: bytes, find_link: Callable[[bytes], bytes | None]) -> Iterator[bytes]:
-    """Where the file is: by its name, or where a link below it leads (engine.images.redirect)."""
+    """Where it is: by its name, or where a link below it leads (engine.images.redirect)."""
     yield path
     parent, _, name = path.rpartition(b"/")
     real = without_links(parent, find_link)
-    if real is not None:
+    if real is not None and real.strip(b"/") != parent:
         yield real + b"/" + name
 
 
-def _files(tar: Iterator[bytes]) -> dict[bytes, tuple[int, bytes]]:
-    """Size and digest of each file that is still there when all members have been applied; sparse
-    ones are left out, for their holes have no content."""
-    found: dict[bytes, tuple[int, bytes]] = {}
-    reader = TarReader(_Stream(tar).read)
-    for entry in reader:
-        path = clean_name(entry, entry.name)
-        found.pop(path, None)
-        if entry.type in _REGULAR and entry.extents is None and WHITEOUT not in path:
-            digest = hashlib.sha256()
-            for piece in reader.data():
-                digest.update(piece)
-            found[path] = entry.size, digest.digest()
-    reader.drain()
-    return found
-
-
-def _is(root: int, path: bytes, content: tuple[int, bytes]) -> bool:
+def _difference(root: int, path: bytes, member: Expected) -> str | None:
+    entry = member.entry
     try:
-        fd = open_in_root(root, path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        fd = open_in_root(root, path, os.O_PATH | os.O_NOFOLLOW)
     except OSError:
-        return False
-    with open(fd, "rb") as file:
+        return "missing"
+    try:
         found = os.fstat(fd)
-        if not stat.S_ISREG(found.st_mode) or found.st_size != content[0]:
-            return False
-        return hashlib.file_digest(file, "sha256").digest() == content[1]
+        if stat.S_IFMT(found.st_mode) != _TYPES[entry.type]:
+            return None if _may_be_link(entry, found) else "type"
+        if entry.type == kinds.HARD_LINK:
+            return None
+        return _attributes(entry, found) or _inside(root, path, found, member)
+    finally:
+        os.close(fd)
 
 
-class _Stream:
-    """Pieces, to be read by the number of bytes."""
+def _may_be_link(entry: Entry, found: os.stat_result) -> bool:
+    """A hard link is of the type of its target."""
+    return entry.type == kinds.HARD_LINK and not stat.S_ISDIR(found.st_mode)
 
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-        self._buffer = memoryview(b"")
 
-    def read(self, count: int) -> bytes:
-        """Fewer than `count` bytes only at the end."""
-        parts: list[memoryview] = []
-        while count:
-            if not self._buffer:
-                piece = next(self._pieces, None)
-                if piece is None:
-                    break
-                self._buffer = memoryview(piece)
-                continue
-            parts.append(self._buffer[:count])
-            self._buffer = self._buffer[count:]
-            count -= len(parts[-1])
-        return b"".join(parts)
+def _attributes(entry: Entry, found: os.stat_result) -> str | None:
+    if (found.st_uid, found.st_gid) != (entry.uid, entry.gid):
+        return "owner"
+    if entry.type != kinds.SYMLINK and stat.S_IMODE(found.st_mode) != entry.mode:
+        return "mode"
+    if entry.type in (kinds.CHARACTER, kinds.BLOCK_DEVICE):
+        return None if found.st_rdev == os.makedev(*entry.device) else "device"
+    return None
+
+
+def _inside(root: int, path: bytes, found: os.stat_result, member: Expected) -> str | None:
+    """What the inode of a file, directory or symbolic link does not tell."""
+    entry = member.entry
+    if entry.type == kinds.SYMLINK:
+        return None if read_link(root, path) == entry.link else "target"
+    if entry.type not in (kinds.FILE, kinds.DIRECTORY):
+        return None
+    if entry.type == kinds.FILE and found.st_size != entry.length:
+        return "content"
+    fd = open_in_root(root, path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with contextlib.ExitStack() as stack:
+        stack.callback(os.close, fd)
+        if not _has_xattrs(fd, entry):
+            return "extended attributes"
+        if member.digest is not None:
+            with open(fd, "rb", closefd=False) as file:
+                same = hashlib.file_digest(file, "sha256").digest() == member.digest
+            return None if same else "content"
+    return None
+
+
+def _has_xattrs(fd: int, entry: Entry) -> bool:
+    """And no others; also where the filesystem can have none."""
+    try:
+        names = os.listxattr(fd)
+    except OSError as error:
+        if error.errno != errno.ENOTSUP:
+            raise
+        return True
+    found = {os.fsencode(name): os.getxattr(fd, name) for name in names if _is_compared(name)}
+    return found == {
+        name: value for name, value in entry.xattrs.items() if _is_compared(os.fsdecode(name))
+    }
+
+
+def _is_compared(name: str) -> bool:
+    return name.startswith(_COMPARED_XATTRS)

@@ -93,8 +93,8 @@ def _layer(store: Store, row: LayerRow, lowers: Iterable[str]) -> Iterator[Damag
         yield Damage(what=f"{subject} is missing", layer=row.chain_id)
         return
     try:
-        for path in differences(uncompressed(store, row), directory, lowers):
-            what = f"{subject}: {path} is not as it was unpacked"
+        for path, other in differences(uncompressed(store, row), directory, lowers):
+            what = f"{subject}: {path} is not as it was unpacked ({other})"
             yield Damage(what=what, layer=row.chain_id)
     except ImageProblem:  # its tar has been made of its files
         yield Damage(what=f"{subject} is not as it was made", layer=row.chain_id)
