@@ -24,13 +24,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is not None:
         return _run(argv)
     gc.set_threshold(GARBAGE)
+    _open_streams()
     try:
         return _run(sys.argv[1:])
     finally:
         gc.freeze()  # nothing is searched at the end either: it goes with the process
 
 
+def _open_streams() -> None:
+    """One that is closed becomes /dev/null, before a file of ours is given its number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+            setattr(sys, name, os.fdopen(number, "w" if number else "r"))
+
+
 def _run(argv: Sequence[str]) -> int:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # shells ignore it for what has a `&`
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         code = _dispatch(list(argv))
@@ -43,7 +53,22 @@ def _run(argv: Sequence[str]) -> int:
         if isinstance(error, ExceptionGroup) and error.split(BrokenPipeError)[1] is None:
             return _give_up_output()
         return _report(error)
+    except OSError as error:
+        if not _is_output_lost():
+            raise
+        _give_up_output()
+        what = f"standard output cannot be written: {error.strerror}"
+        return _report(Problem(what, code="output"))
     return code
+
+
+def _is_output_lost() -> bool:
+    """Whether what is buffered for standard output cannot be written."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return True
+    return False
 
 
 def _give_up_output() -> int:
@@ -70,7 +95,8 @@ def _dispatch(argv: list[str]) -> int:
     except (Problem, BrokenPipeError):
         raise
     except Exception as error:
-        _raise_disk_problems(error, args)
+        if not _is_output_lost():
+            _raise_disk_problems(error, args)
         raise
     return result
 

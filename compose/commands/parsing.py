@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import sys
 
 from compose.commands import VERBS
 from engine.errors import Problem
@@ -74,6 +75,11 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UsageProblem(f"{self.prog}: {message}", hint=f"see `{self.prog} --help`")
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """As in an ArgumentParser; help that cannot be written is told while it can be."""
+        sys.stdout.flush()
+        super().exit(status, message)
 
     def parse_strictly(self, argv: Sequence[str], into: argparse.Namespace) -> argparse.Namespace:
         """As `parse_args`; an unknown option is answered with the nearest known one."""
