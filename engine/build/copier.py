@@ -79,6 +79,7 @@ def _measure(job: Job) -> dict[str, str]:
         owners=True,
         file_digest=read_file_digest,
         parents=job["parents"],
+        tops=job["tops"],
     )
 
 

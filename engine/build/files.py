@@ -137,7 +137,10 @@ class _CopyPlan:
             with _located(self._instruction, "", part.origin):
                 contents.append(
                     await part.origin.measure(
-                        self._job, part.sources, self._excludes, self._instruction.parents
+                        self._job,
+                        part.sources,
+                        self._excludes,
+                        parents=self._instruction.parents,
                     )
                 )
         return contents[0] if len(contents) == 1 else merged_content(contents)

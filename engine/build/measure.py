@@ -31,11 +31,14 @@ def measure(
     owners: bool,
     file_digest: FileDigest,
     parents: bool = False,
+    tops: bool = False,
 ) -> dict[str, str]:
     """A fingerprint for each path that the sources name: kind, mode, owner, data; never times.
 
     owners   whether uid and gid count: they do not in a build context, whose copies are root's
     parents  whether the sources are those of COPY --parents
+    tops     whether what the directories are like that sources name counts: COPY takes only what is
+             in them
     """
     find = find_with_parents if parents else find_source
     prints: dict[str, str] = {}
@@ -43,7 +46,9 @@ def measure(
         for found in find(root, source, selection.ignore):
             for entry in selection.walk(root, found):
                 name = f"{found.asked}/{entry.relative}".strip("/")
-                prints[name or "."] = _print(entry, owners, file_digest)
+                is_top = not entry.relative and stat.S_ISDIR(entry.info.st_mode)
+                bare = is_top and not tops
+                prints[name or "."] = "/" if bare else _print(entry, owners, file_digest)
     return prints
 
 

@@ -44,9 +44,18 @@ class Origin(Record):
         return self.context.ignore if self.context else Ignore(())
 
     async def measure(
-        self, job: Job, sources: Sequence[str], excludes: Sequence[str] = (), parents: bool = False
+        self,
+        job: Job,
+        sources: Sequence[str],
+        excludes: Sequence[str] = (),
+        *,
+        parents: bool = False,
+        tops: bool = False,
     ) -> dict[str, object]:
-        """`content` and `files` of a cache record. Raises SourceMissing."""
+        """`content` and `files` of a cache record. Raises SourceMissing, BuildProblem.
+
+        parents, tops  as for `engine.build.measure`; of a context no tops count
+        """
         if self.context is not None:
             exclude = Ignore([(text, 0) for text in excludes])
             try:
@@ -56,7 +65,12 @@ class Origin(Record):
             except NotFoundInRoot as error:
                 raise SourceMissing(error.source, error.rule) from None
             return content_of(prints)
-        asked = {"sources": list(sources), "exclude": list(excludes), "parents": parents}
+        asked = {
+            "sources": list(sources),
+            "exclude": list(excludes),
+            "parents": parents,
+            "tops": tops,
+        }
         key = key_of({"measured": self.identity, **asked})
         known = job.cache.record(key) if self.identity else None
         if known is not None:

@@ -86,7 +86,7 @@ class RunMounts:
             return {**record, "id": mount.id, "env": mount.env}
         assert origin is not None  # `of` has found it
         try:
-            measured = await origin.measure(self._job, [mount.source])
+            measured = await origin.measure(self._job, [mount.source], tops=True)
         except SourceMissing as error:
             raise self._missing(error) from None
         return {**record, "content": measured["content"]}

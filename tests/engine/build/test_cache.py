@@ -109,6 +109,15 @@ def test_times_owners_and_other_files_invalidate_nothing(built: Workshop) -> Non
     assert len(built.steps("cached")) == 3
 
 
+def test_only_what_is_in_a_directory_that_is_copied_counts(built: Workshop) -> None:
+    (built.context / "dir").chmod(0o700)
+    built.build(DOCKERFILE)
+    assert built.notes() == []
+    (built.context / "dir/b").chmod(0o700)
+    built.build(DOCKERFILE)
+    assert built.notes()[0] == "dir/b changed"
+
+
 def test_a_file_that_is_changed_in_place_with_its_old_time_is_noticed(built: Workshop) -> None:
     path = built.context / "a.txt"
     before = path.stat()
