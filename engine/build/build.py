@@ -188,7 +188,8 @@ class _Build:
         automatic = automatic_arguments(spec.target or "")
         arguments = _global_arguments(dockerfile, spec.args, automatic)
         warnings = *dockerfile.warnings, *remarks(dockerfile, spec)
-        for warning in (*warnings, *_unused_arguments(dockerfile, spec.args)):
+        unused = *_unused_arguments(dockerfile, spec.args), *_unused_stages(dockerfile, spec)
+        for warning in (*warnings, *unused):
             report.note(warning)
         context = contexts.open(spec.context, path)
         report.done()
@@ -275,3 +276,9 @@ def _unused_arguments(dockerfile: Dockerfile, given: Mapping[str, str]) -> list[
     if not unused:
         return []
     return [f"[Warning] One or more build-args [{' '.join(unused)}] were not consumed"]
+
+
+def _unused_stages(dockerfile: Dockerfile, spec: BuildSpec) -> list[str]:
+    named = {stage.start.alias for stage in dockerfile.stages}
+    unused = [name for name in spec.no_cache_stages if name.lower() not in named]
+    return [f"[Warning] No stage is named {name}: the cache is used" for name in unused]

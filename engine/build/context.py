@@ -27,7 +27,8 @@ class Context:
     def measure(
         self, sources: Sequence[str], exclude: Ignore, *, parents: bool = False
     ) -> dict[str, str]:
-        """Fingerprints of what the sources name: path -> fingerprint. Raises NotFoundInRoot."""
+        """Fingerprints of what the sources name: path -> fingerprint. Raises NotFoundInRoot;
+        BuildProblem for what cannot be read."""
         root = os.open(self.directory, os.O_PATH | os.O_DIRECTORY)
         try:
             selection = Selection(self.ignore, exclude)
@@ -39,6 +40,12 @@ class Context:
                 file_digest=self._digests,
                 parents=parents,
             )
+        except OSError as error:
+            name = f" {error.filename}" if error.filename else ""
+            raise BuildProblem(
+                f"the build context {self.directory} cannot be read:{name} {error.strerror}",
+                code="context-unreadable",
+            ) from None
         finally:
             os.close(root)
             self._digests.save()

@@ -173,7 +173,10 @@ def _below(fd: int, path: str, relative: str, ignore: Ignore) -> Iterator[Entry]
     for name in sorted(os.listdir(fd)):
         child = before + name
         verdict = ignore.judge(child, above)
-        info = os.stat(name, dir_fd=fd, follow_symlinks=False)
+        try:
+            info = os.stat(name, dir_fd=fd, follow_symlinks=False)
+        except FileNotFoundError:  # it has gone since: an editor's
+            continue
         is_directory = stat.S_ISDIR(info.st_mode)
         if verdict.excluded and not (is_directory and ignore.may_keep_below(child)):
             continue

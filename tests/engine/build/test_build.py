@@ -180,6 +180,12 @@ COPY --from=two /two /
 """
 
 
+def test_a_stage_that_is_not_to_use_the_cache_has_a_name(workshop: Workshop) -> None:
+    workshop.build("FROM scratch AS one", no_cache_stages=("ONE", "two"))
+    told = [event.text for event in workshop.events if event.text.startswith("[Warning]")]
+    assert told == ["[Warning] No stage is named two: the cache is used"]
+
+
 def test_only_the_stages_that_the_target_needs_are_built(workshop: Workshop) -> None:
     workshop.build(STAGES)
     done = workshop.steps("done")

@@ -99,6 +99,13 @@ def test_an_ignore_file_that_is_none_is_a_problem(tmp_path: Path) -> None:
     assert caught.value.code == "invalid-ignore-file"
 
 
+def test_what_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
+    context = open_context("/proc/self", "", str(tmp_path))
+    with pytest.raises(BuildProblem, match="Input/output error") as caught:
+        context.measure(["mem"], Ignore(()))
+    assert caught.value.code == "context-unreadable"
+
+
 BUILD = """
 import asyncio, sys
 from engine import BuildSpec, Engine, Roots, build_image
