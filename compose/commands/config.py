@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from compose.commands.writing import put
-from compose.graph.selection import only
+from compose.graph.selection import matching, only
 from compose.reconcile.built import check_files
 
 TYPE_CHECKING = False
@@ -102,7 +102,9 @@ def _template(args: argparse.Namespace, context: Context) -> str:
     )
     if args.list_variables:
         return variables(loaded.tree, args.format)
-    keep_services(loaded.tree, args.services)
+    services = loaded.tree.get("services")
+    names = matching(args.services, services if isinstance(services, dict) else ())
+    keep_services(loaded.tree, names)
     return _document({"name": loaded.name, **plain(loaded.tree)}, args.format)
 
 

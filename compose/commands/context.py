@@ -37,13 +37,18 @@ class Context:
         return self._engine
 
     def load_project(self, args: argparse.Namespace) -> Project:
-        """The project that -f, -p, --env-file, --profile and the named services speak of."""
+        """The project that -f, -p, --env-file, --profile and the named services speak of; patterns
+        among those, as `web*`, become the names that they match."""
         from compose.commands.loading import cache_directory, load_options
         from compose.graph.cache import load_cached
+        from compose.graph.selection import matching
         from engine import Roots
 
         roots = Roots.from_environment(self.options.root, self.options.run_root)
-        return load_cached(load_options(args), cache_directory(roots.root))
+        project = load_cached(load_options(args), cache_directory(roots.root))
+        if isinstance(services := getattr(args, "services", None), list):
+            args.services = matching(services, project.services)
+        return project
 
     def project_name(self) -> str | None:
         """The name that the user gave: -p, or COMPOSE_PROJECT_NAME."""

@@ -23,6 +23,7 @@ def load_options(args: argparse.Namespace) -> LoadOptions:
         env_files=tuple(args.env_files),
         profiles=tuple(args.profiles),
         services=tuple(services) if isinstance(services, list) else (),
+        all_resources=args.all_resources,
         consistency=not getattr(args, "no_consistency", False),
         ordered=not getattr(args, "unordered", False),
         read_env_files=not getattr(args, "no_env_resolution", False),

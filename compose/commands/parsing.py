@@ -158,6 +158,7 @@ def global_parser() -> Parser:
         default=[],
         help="activate a profile; repeatable; * is all",
     )
+    add("--all-resources", action="store_true", help="with those that no service uses")
     add("--ansi", choices=("auto", "never", "always"), help="colour and cursor control")
     add(
         "--progress",

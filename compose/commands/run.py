@@ -87,7 +87,7 @@ async def run(args: argparse.Namespace, context: Context) -> int:
     _check(args)
     args.services = [args.service]
     project = context.load_project(args)
-    check_services(args.services, project.services)
+    check_services([args.service], project.services)
     with _failures_of_the_engine():
         return await _run(args, context, project, project.services[args.service])
 

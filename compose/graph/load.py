@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 
 def load_checked(options: LoadOptions) -> Project:
-    """The project without networks and volumes that no service uses, and without its graph.
+    """The project without its graph, and without networks and volumes that no service uses unless
+    all are wanted.
 
     Raises a ProjectProblem, or an ExceptionGroup of several.
     """

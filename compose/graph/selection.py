@@ -30,6 +30,23 @@ def only(project: Project, names: Iterable[str], *, dependencies: bool = True) -
     return without_unused(project.replace(services=services))
 
 
+def matching(names: Iterable[str], known: Collection[str]) -> list[str]:
+    """Names with the patterns among them, as `web*`, replaced by those that they match, sorted.
+
+    What matches none stays as it is: it is the name of no service.
+    """
+    found: list[str] = []
+    for name in names:
+        if any(character in name for character in "*?["):
+            from fnmatch import fnmatchcase
+
+            pattern = name.replace("[^", "[!")
+            found += sorted(one for one in known if fnmatchcase(one, pattern)) or [name]
+        else:
+            found.append(name)
+    return list(dict.fromkeys(found))
+
+
 def needed_by(project: Project, names: Iterable[str]) -> tuple[str, ...]:
     """The named services and all that they need, directly or not."""
     found: dict[str, None] = {}
@@ -48,7 +65,13 @@ def _unknown(project: Project, name: str) -> UnknownService:
 
 
 def without_unused(project: Project) -> Project:
-    """The project without resources and parts of the graph that no service uses."""
+    """The project without parts of the graph that no service uses, and without such resources
+    unless all are wanted."""
+    project = project.replace(dependencies=_reduced(project.dependencies, project.services))
+    return project if project.all_resources else _without_unused_resources(project)
+
+
+def _without_unused_resources(project: Project) -> Project:
     services = project.services.values()
     networks = {key for service in services for key in service.networks}
     volumes = {
@@ -63,7 +86,6 @@ def without_unused(project: Project) -> Project:
         secrets={key: one for key, one in project.secrets.items() if key in secrets},
         configs={key: one for key, one in project.configs.items() if key in configs},
         models={key: one for key, one in project.models.items() if key in models},
-        dependencies=_reduced(project.dependencies, project.services),
     )
 
 

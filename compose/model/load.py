@@ -107,6 +107,7 @@ class _Reading:
             configs=sources["configs"],
             secrets=sources["secrets"],
             models={key: read_model(key, one) for key, one in self._fields.named("models")},
+            all_resources=self._options.all_resources,
             extensions=self._extensions(),
             positions=positions,
             warnings=(

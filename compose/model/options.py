@@ -16,6 +16,7 @@ class LoadOptions(Record):
     env_files           --env-file; empty: .env
     profiles            --profile; empty: COMPOSE_PROFILES
     services            named on the command line: their profiles are active
+    all_resources       networks, volumes and others are kept though no service uses them
     working_directory   absolute; relative paths of the options are resolved against it
     environment         variables of the process
     ordered             False: nothing is going to be made, so that no graph is needed
@@ -32,6 +33,7 @@ class LoadOptions(Record):
     env_files: tuple[str, ...] = ()
     profiles: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
+    all_resources: bool = False
     ordered: bool = True
     consistency: bool = True
     read_env_files: bool = True

@@ -64,6 +64,7 @@ class Project(Record):
     environment         their variables; the process environment goes above them
     services            the enabled ones; those that no active profile enables are in `disabled`
     networks, volumes   by key; `default` is among them when a service uses it
+    all_resources       those are wanted, too, that no service uses
     not_built           whatever cannot be carried out, of all services and resources
     dependencies        computed by `compose.graph`
     """
@@ -81,6 +82,7 @@ class Project(Record):
     configs: Mapping[str, FileSource] = {}
     secrets: Mapping[str, FileSource] = {}
     models: Mapping[str, LanguageModel] = {}
+    all_resources: bool = False
     extensions: Mapping[str, Any] = {}
     dependencies: Dependencies = Dependencies()
     positions: Positions = Positions()

@@ -21,6 +21,9 @@ def check_built(project: Project, services: Iterable[Service]) -> None:
     """
     wanted: set[tuple[str, ...]] = set()
     problems: list[ProjectProblem] = []
+    if project.all_resources:
+        wanted |= {("networks", key) for key in project.networks}
+        wanted |= {("volumes", key) for key in project.volumes}
     for service in services:
         wanted |= {("services", service.name), *_used(service)}
         if service.secrets or service.configs:

@@ -38,12 +38,14 @@ class ResourceSteps:
         self.images: dict[str, int] = {}
 
     def plan(self, services: Mapping[str, Service], *, changing: Iterable[Service]) -> None:
-        """Networks and volumes of `services`; images of those that get new containers."""
-        for service in services.values():
-            for key in service.networks:
-                self._network(key)
-            for key in _volume_keys(service):
-                self._volume(key)
+        """Networks and volumes of `services`, or all; images of those that get new containers."""
+        everything = self._project.all_resources
+        networks = [key for service in services.values() for key in service.networks]
+        for key in self._project.networks if everything else networks:
+            self._network(key)
+        volumes = [key for service in services.values() for key in _volume_keys(service)]
+        for key in self._project.volumes if everything else volumes:
+            self._volume(key)
         for service in changing:
             self._image(service)
             for reference in service.hook_images:

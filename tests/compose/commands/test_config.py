@@ -243,3 +243,41 @@ def test_variables_are_left_in_the_text_of_the_named_services(files: Files, conf
     assert odd["volumes"].keys() == {"data", "other"}  # the variable may name any
     assert "secrets" not in odd
     assert "unknown-service" in config("--no-interpolate", "wep", code=1)
+
+
+PATTERNS = """
+services:
+  web1: {image: "x:${TAG:-1}"}
+  web2: {image: x, depends_on: [db]}
+  web3: {image: x, profiles: [off]}
+  db: {image: x, networks: [back]}
+networks: {back: , unused: }
+volumes: {unused: }
+"""
+
+
+@pytest.mark.parametrize("more", [(), ("--no-interpolate",)])
+def test_services_are_named_by_patterns(files: Files, config: Config, more: tuple[str]) -> None:
+    files.write(PATTERNS)
+    assert set(read(config("web[^13]", *more))["services"]) == {"web2", "db"}
+    assert "there is no service `x*`" in config("x*", *more, code=1)
+
+
+def test_a_pattern_enables_no_service(files: Files, config: Config) -> None:
+    files.write(PATTERNS)
+    assert set(config("--services", "web*").split()) == {"web1", "web2", "db"}
+
+
+def test_what_needs_one_service_takes_no_pattern(files: Files, buoy: Callable[..., str]) -> None:
+    files.write(PATTERNS)
+    assert "there is no service `web*`" in buoy("env", "web*", code=1)
+
+
+def test_what_no_service_uses_is_shown_where_all_resources_are_wanted(
+    files: Files, buoy: Callable[..., str]
+) -> None:
+    files.write(PATTERNS)
+    assert "unused" not in buoy("config")
+    shown = read(buoy("--all-resources", "config", "db"))
+    assert set(shown["networks"]) == {"back", "default", "unused"}
+    assert set(shown["volumes"]) == {"unused"}

@@ -37,6 +37,15 @@ def test_nothing_exists_so_all_is_made_in_order() -> None:
     ]
 
 
+def test_what_no_service_uses_is_made_where_all_resources_are_wanted() -> None:
+    db = service("db")
+    desired = project(db, volumes=("data",))
+    assert lines(desired, observed(container(db))) == []
+    assert lines(desired.replace(all_resources=True), observed(container(db))) == [
+        "#1 create volume shop_data: missing"
+    ]
+
+
 def test_nothing_differs_so_there_is_nothing_to_do() -> None:
     db, web = service("db"), service("web", "db")
     assert lines(project(db, web), observed(container(db), container(web))) == []
