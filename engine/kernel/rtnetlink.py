@@ -240,9 +240,10 @@ def port_up(name: str, *, isolated: bool = False, hairpin: bool = True) -> Messa
     return RTM_NEWLINK, 0, body
 
 
-def link_alias(index: int, alias: str) -> Message:
-    """Free text on a link, which `ip link` shows."""
-    return RTM_NEWLINK, 0, _link(index) + text(IFLA_IFALIAS, alias)
+def link_alias(name: str, alias: str) -> Message:
+    """Free text on a link, which `ip link` shows. It is not taken when a link is made: sent along
+    with that, so that a kill comes before both or after both."""
+    return RTM_NEWLINK, 0, _link() + text(IFLA_IFNAME, name) + text(IFLA_IFALIAS, alias)
 
 
 def link_up(index: int) -> Message:

@@ -155,10 +155,10 @@ def default_name(network_id: str) -> str:
     return f"br-{network_id[:12]}"
 
 
-def add_bridge(host: RouteSocket, name: str, mtu: int) -> None:
-    """A bridge, down; accepts that another command was faster."""
+def add_bridge(host: RouteSocket, name: str, mtu: int, alias: str) -> None:
+    """A bridge, down, whose alias says whose it is; accepts that another command was faster."""
     with accepting(errno.EEXIST):
-        host.send([rtnetlink.bridge(name, random_mac(), mtu)])
+        host.send([rtnetlink.bridge(name, random_mac(), mtu), rtnetlink.link_alias(name, alias)])
 
 
 def is_filtered() -> bool:
@@ -190,10 +190,9 @@ def _others_device(network: Network) -> str:
 
 
 def _create(host: RouteSocket, network: Network) -> Link:
-    add_bridge(host, network.device, network.choices.mtu)
+    add_bridge(host, network.device, network.choices.mtu, _ALIAS + network.id)
     link = host.find_link(network.device)
     assert link is not None, "the kernel has just made it"
-    host.send([rtnetlink.link_alias(link.index, _ALIAS + network.id)])  # not taken at creation
     return link
 
 

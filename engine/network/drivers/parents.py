@@ -106,12 +106,11 @@ def remove(host: RouteSocket, network: Network) -> None:
 
 def _create(host: RouteSocket, network: Network) -> Link:
     if not is_given(network.options):
-        bridge.add_bridge(host, network.device, network.choices.mtu)
+        bridge.add_bridge(host, network.device, network.choices.mtu, _ALIAS + network.id)
     else:
         _create_parent(host, network)
     link = host.find_link(network.device)
     assert link is not None, "the kernel has just made it"
-    host.send([rtnetlink.link_alias(link.index, _ALIAS + network.id)])
     return link
 
 
@@ -128,7 +127,7 @@ def _create_parent(host: RouteSocket, network: Network) -> None:
             hint=f"eth0, or eth0.N with N from 1 to {HIGHEST_VLAN}",
             code="option-invalid",
         )
-    create_vlan(host, parent, int(vlan), user)
+    create_vlan(host, parent, int(vlan), user, _ALIAS + network.id)
 
 
 def is_vlan(text: str) -> bool:
@@ -143,15 +142,17 @@ def missing(parent: str, user: str) -> NetworkProblem:
     )
 
 
-def create_vlan(host: RouteSocket, parent: str, number: int, user: str) -> None:
-    """The link `PARENT.NUMBER`, down. Raises NetworkProblem: `parent-missing`,
-    `driver-unsupported`.
+def create_vlan(host: RouteSocket, parent: str, number: int, user: str, alias: str) -> None:
+    """The link `PARENT.NUMBER`, down, whose alias says whose it is. Raises NetworkProblem:
+    `parent-missing`, `driver-unsupported`.
     """
     link = host.find_link(parent)
     if link is None:
         raise missing(parent, user)
+    name = f"{parent}.{number}"
+    made = rtnetlink.vlan(name, parent=link.index, number=number)
     try:
-        host.send([rtnetlink.vlan(f"{parent}.{number}", parent=link.index, number=number)])
+        host.send([made, rtnetlink.link_alias(name, alias)])
     except NetlinkError as error:
         if error.errno != errno.EOPNOTSUPP:
             raise

@@ -34,10 +34,9 @@ def ensure_device(host: RouteSocket, wish: PlugSpec, owner: str) -> Link:
     name = wish.device
     link = host.find_link(name)
     if link is None:
-        _create(host, wish, name)
+        _create(host, wish, _ALIAS + owner)
         link = host.find_link(name)
         assert link is not None, "the kernel has just made it"
-        host.send([rtnetlink.link_alias(link.index, _ALIAS + owner)])
     if wish.bridge and link.kind != "bridge":
         raise NetworkProblem(
             f"{name} is no bridge: it is {link.kind or 'a device'}",
@@ -98,10 +97,10 @@ def plugs_on_record(database: sqlite3.Connection) -> list[tuple[str, PlugSpec]]:
     ]
 
 
-def _create(host: RouteSocket, wish: PlugSpec, name: str) -> None:
+def _create(host: RouteSocket, wish: PlugSpec, alias: str) -> None:
     if wish.bridge:
-        bridge.add_bridge(host, name, DEFAULT_MTU)
+        bridge.add_bridge(host, wish.device, DEFAULT_MTU, alias)
     elif wish.vlan:
-        create_vlan(host, wish.parent, wish.vlan, "plug")
+        create_vlan(host, wish.parent, wish.vlan, "plug", alias)
     else:
-        raise missing(name, "plug")
+        raise missing(wish.device, "plug")

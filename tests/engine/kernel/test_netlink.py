@@ -42,7 +42,7 @@ def test_a_bridge_is_made_as_asked(host: RouteSocket, reader: Any) -> None:
     assert link is not None
     host.send(
         [
-            rtnetlink.link_alias(link.index, "mine"),
+            rtnetlink.link_alias("br-test", "mine"),
             rtnetlink.link_address(link.index, "10.89.0.1", 24),
             rtnetlink.link_up(link.index),
         ]

@@ -92,7 +92,7 @@ def test_its_bridge_is_made_once_whoever_is_faster(world: World) -> None:
     network = world.network("alone", driver="macvlan")
     seen = run("ip", "-brief", "link", "show", network.device)
     with RouteSocket() as host:
-        bridge.add_bridge(host, network.device, 1500)
+        bridge.add_bridge(host, network.device, 1500, f"buoy parent {network.id}")
     assert run("ip", "-brief", "link", "show", network.device) == seen
     run("ip", "link", "delete", network.device)
     world.networks.remove("alone")
