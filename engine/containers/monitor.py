@@ -83,7 +83,8 @@ class Monitor:
             self._give_up({"code": "port-taken", "what": str(error), **port})
             return
         except OSError as error:
-            self._give_up({"code": "start", "what": str(error)})
+            code, hint = getattr(error, "code", "start"), getattr(error, "hint", "")
+            self._give_up({"code": code, "what": str(error), "hint": hint})
             return
         if self._launch(first=True):
             if self._sandbox is not None:

@@ -44,6 +44,16 @@ class PortTaken(Exception):
         self.port = port
 
 
+class AddressMissing(OSError):
+    """A port was to be published at an address that this host does not have."""
+
+    code = "address-missing"
+    hint = "see `ip address`; without an address, a port is published at all of them"
+
+    def __init__(self, protocol: str, host_ip: str, port: int) -> None:
+        super().__init__(f"port {port}/{protocol}: {host_ip} is no address of this host")
+
+
 class Reservation:
     """A host port that is ours while its socket is open.
 
@@ -156,6 +166,8 @@ def _bind_for(protocol: str, binding: Mapping[str, Any], number: int) -> socket.
             raise PortTaken(protocol, host_ip, number) from None
         if binding["optional"] and error.errno in _NO_SUCH_VERSION:
             return None
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise AddressMissing(protocol, host_ip, number) from None
         what = f"bind {host_ip}:{number}/{protocol}: {os.strerror(error.errno or 0)}"
         raise OSError(error.errno, what) from None
 
