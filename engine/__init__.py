@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from engine.network.exposure import ways_to as ways_to
     from engine.network.finding import Finding as Finding
     from engine.network.options import is_interface_name as is_interface_name
+    from engine.network.options import is_mac_address as is_mac_address
     from engine.network.ports import has_sctp as has_sctp
     from engine.network.spec import Network as Network
     from engine.network.spec import NetworkSpec as NetworkSpec
@@ -170,6 +171,7 @@ _HOME = {
     "observe_ways": "engine.network.exposure",
     "observe_topology": "engine.network.topology.observe",
     "is_interface_name": "engine.network.options",
+    "is_mac_address": "engine.network.options",
     "is_logged_in": "engine.images.registry.login",
     "log_in": "engine.images.registry.login",
     "log_out": "engine.images.registry.login",

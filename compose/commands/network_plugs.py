@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from typing import TYPE_CHECKING
 
 from compose.commands.parsing import UsageProblem
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from compose.commands.context import Context
     from engine import PlugSpec
 
-_MAC = re.compile(r"[0-9a-fA-F][02468aceACE](:[0-9a-fA-F]{2}){5}")
 _HIGHEST_VLAN = 4094
 PLUG = """Give a container an interface of the host's networks: a port of a bridge, which is made
 where there is none, or a link on top of an interface (macvlan).
@@ -81,7 +79,7 @@ def _wish(args: argparse.Namespace) -> PlugSpec:
 
 def _objections(args: argparse.Namespace) -> list[str]:
     """What does not go together, or is not of its kind."""
-    from engine import is_interface_name
+    from engine import is_interface_name, is_mac_address
 
     rules = {
         "--ipvlan is for a --parent": args.ipvlan and args.bridge,
@@ -92,7 +90,7 @@ def _objections(args: argparse.Namespace) -> list[str]:
         and not 0 < args.vlan <= _HIGHEST_VLAN,
         "nothing leads on from lo": args.parent == "lo",
         f"`{args.mac}` is not a MAC address of one machine": args.mac
-        and not (_MAC.fullmatch(args.mac) and args.mac.strip("0:")),
+        and not is_mac_address(args.mac),
     }
     device = f"{args.parent}.{args.vlan}" if args.parent and args.vlan is not None else args.parent
     names = filter(None, (args.name, args.bridge, device))

@@ -97,6 +97,27 @@ def _check_address(fields: Fields, key: str, text: str) -> None:
         fields.note(InvalidValue, f"{fields.name(key)}: `{text}` is not an IP address", key)
 
 
+def check_mac_address(fields: Fields) -> None:
+    """That of a service, or of one of its places: of one card, and no group's."""
+    from engine import is_mac_address
+
+    text = fields.text("mac_address")
+    if text and not is_mac_address(text):
+        what = f"{fields.name('mac_address')}: `{text}` is not the MAC address of one card"
+        hint = "as 02:42:ac:11:00:02: the first byte is even"
+        fields.note(InvalidValue, what, "mac_address", hint=hint)
+
+
+def _check_interface_name(fields: Fields) -> None:
+    from engine import is_interface_name
+
+    text = fields.text("interface_name")
+    if text and not is_interface_name(text):
+        what = f"{fields.name('interface_name')}: `{text}` cannot be the name of an interface"
+        hint = "up to 15 bytes, no blank, none of `/:%`"
+        fields.note(InvalidValue, what, "interface_name", hint=hint)
+
+
 def read_service_network(fields: Fields) -> ServiceNetwork:
     """A service's place on one network."""
     for key in ("ipv4_address", "ipv6_address"):
@@ -108,6 +129,8 @@ def read_service_network(fields: Fields) -> ServiceNetwork:
             what = f"{fields.name('link_local_ips')}: `{address}` is no link-local address"
             hint = "in 169.254.0.0/16 or fe80::/10"
             fields.note(InvalidValue, what, "link_local_ips", index, hint=hint)
+    check_mac_address(fields)
+    _check_interface_name(fields)
     return ServiceNetwork(
         aliases=fields.texts("aliases"),
         ipv4_address=fields.text("ipv4_address"),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from compose.errors import Conflict
 from compose.model.network import ServiceNetwork
-from compose.model.read_network import read_service_network
+from compose.model.read_network import check_mac_address, read_service_network
 
 if TYPE_CHECKING:
     from compose.model.fields import Fields
@@ -35,6 +35,7 @@ def read_networks(fields: Fields) -> dict[str, ServiceNetwork]:
 
 def _check_addresses(fields: Fields) -> None:
     """The address of the card is that of the first network, which may say it, too."""
+    check_mac_address(fields)
     own = fields.text("mac_address")
     places = [place.text("mac_address") for _, place in fields.named("networks")]
     if own and any(places) and own not in places:

@@ -25,8 +25,14 @@ if TYPE_CHECKING:
 async def connect(containers: Containers, row: sqlite3.Row, wish: EndpointSpec) -> None:
     """Put a container on one network more. Raises Problem, with everything as it was before."""
     spec = load_spec(row["spec"], name=row["name"])
-    network = containers.parts.networks.get(wish.network)
+    network = containers.parts.networks.get_or_default(wish.network)
     _require_networks_of_its_own(row, spec)
+    if network.name in ("host", "none"):
+        raise ContainerProblem(
+            f"container {row['name']} has networks of its own: it cannot be on {network.name}",
+            hint=f"`network_mode: {network.name}` is for all of its life, and excludes others",
+            code="network-mode",
+        )
     if _without(containers, spec, network) != spec.endpoints:
         raise ContainerProblem(
             f"container {row['name']} is on network {network.name} already",
@@ -40,7 +46,7 @@ async def connect(containers: Containers, row: sqlite3.Row, wish: EndpointSpec) 
 async def disconnect(containers: Containers, row: sqlite3.Row, name: str) -> None:
     """Take a container off a network. Raises Problem, with everything as it was before."""
     spec = load_spec(row["spec"], name=row["name"])
-    network = containers.parts.networks.get(name)
+    network = containers.parts.networks.get_or_default(name)
     _require_networks_of_its_own(row, spec)
     kept = _without(containers, spec, network)
     if kept == spec.endpoints:

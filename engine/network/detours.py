@@ -62,7 +62,9 @@ class Detours:
         return {
             (other, link)
             for other, link in self._routes[pool.family]
-            if other.overlaps(pool.subnet) and link_name(link) != network.device
+            if other.overlaps(pool.subnet)
+            and link_name(link) != network.device
+            and not other.is_link_local  # which each link has for itself
         }
 
     def _leads_to(self, taken: Range, gateway: Address, within: list[Range]) -> str:

@@ -150,6 +150,13 @@ def check_subnet(wanted: str, obstacles: Iterable[Obstacle], *, name: str) -> Ra
             hint="a /29 has room for five containers" if subnet.version == 4 else "use a /64",
             code="subnet-invalid",
         )
+    first = subnet.network_address
+    if first.is_multicast or first.is_loopback or first.is_unspecified:
+        raise NetworkProblem(
+            f"network {name}: subnet {wanted} has no addresses that a container could have",
+            hint="choose one of 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, fd00::/8",
+            code="subnet-invalid",
+        )
     for obstacle in obstacles:
         if obstacle.meets(subnet):
             raise NetworkProblem(

@@ -72,10 +72,7 @@ class Networks:
                     driver.create(host, network)
                 self.ensure_up(network)
                 self._notice(
-                    *(
-                        f"network {spec.name}: the option {key} is not known, and has no effect"
-                        for key in unknown_options(spec.driver, spec.options)
-                    ),
+                    *_without_effect(spec),
                     *self._obstacles(network),
                 )
             except BaseException:
@@ -129,6 +126,14 @@ class Networks:
         if network is None:
             raise NetworkProblem(f"network {name_or_id} not found", code="no-such-network")
         return network
+
+    def get_or_default(self, name_or_id: str) -> Network:
+        """As `get`; and bridge, host and none, which are there without being on record."""
+        from engine.network.defaults import DRIVERS, default_network
+
+        if name_or_id in DRIVERS and self.find(name_or_id) is None:
+            return default_network(self._roots.kernel_name, name_or_id)
+        return self.get(name_or_id)
 
     def list(self) -> builtins.list[Network]:
         """All networks, by name."""
@@ -361,3 +366,15 @@ class Networks:
 
     def _notice(self, *said: str) -> None:
         self.notices += [text for text in said if text not in self.notices]
+
+
+def _without_effect(spec: NetworkSpec) -> Iterator[str]:
+    for key in unknown_options(spec.driver, spec.options):
+        yield f"network {spec.name}: the option {key} is not known, and has no effect"
+    for pool in spec.pools:
+        version, is_enabled = (6, spec.ipv6) if ":" in pool.subnet else (4, spec.ipv4)
+        if not is_enabled:
+            yield (
+                f"network {spec.name}: subnet {pool.subnet} has no effect: IPv{version} is not "
+                f"enabled (enable_ipv{version}: true)"
+            )

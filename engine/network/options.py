@@ -34,6 +34,7 @@ _LONGEST_NAME = 15
 _NAMED = f"the name of an interface: up to {_LONGEST_NAME} bytes, no blank, none of `/:%`"
 _LONGEST_PREFIX = 12  # with the number after it, within an interface name
 _LEAST_MTU, _LEAST_MTU6, _LARGEST_MTU = 68, 1280, 65_535  # RFC 791, RFC 8200
+_HEX_DIGITS = set("0123456789abcdefABCDEF")
 _TRUE, _FALSE = ("1", "t", "true"), ("0", "f", "false")
 
 
@@ -182,6 +183,15 @@ def is_interface_name(text: str) -> bool:
     if not text.isprintable() or text in ("", ".", "..", "all", "default"):
         return False
     return len(text.encode()) <= _LONGEST_NAME and not set(text) & set(" /:%")
+
+
+def is_mac_address(text: str) -> bool:
+    """Whether it can be that of one link: `02:42:ac:11:00:02`, also with `-`; no group's, nor
+    zero."""
+    words = text.replace("-", ":").split(":")
+    if len(words) != 6 or not all(len(one) == 2 and set(one) <= _HEX_DIGITS for one in words):
+        return False
+    return int(words[0], 16) % 2 == 0 and any(int(one, 16) for one in words)
 
 
 def _trusted(read: _Reader, text: str) -> tuple[str, ...]:

@@ -82,6 +82,44 @@ def test_a_running_container_comes_and_goes(buoy: Buoy) -> None:
     assert buoy.run("network", "prune", "-f").lines == ["Deleted Networks:", "extra"]
 
 
+@pytest.mark.parametrize(
+    ("keys", "code", "what"),
+    [
+        ('mac_address: "01:00:00:00:00:01"', "invalid-value", "is not the MAC address of one card"),
+        (
+            'networks: {default: {mac_address: "1"}}',
+            "invalid-value",
+            "app.networks.default.mac_address: `1` is not",
+        ),
+        ("networks: {default: {interface_name: a/b}}", "invalid-value", "`a/b` cannot be the name"),
+        ('ports: ["192.0.2.7:99:9"]', "address-missing", "192.0.2.7 is no address of this host"),
+    ],
+)
+def test_what_a_container_cannot_have(buoy: Buoy, keys: str, code: str, what: str) -> None:
+    said = buoy.refused(keys)
+    assert f"error: {code}\n" in said
+    assert what in said
+    assert "\nhint: " in said
+
+
+def test_a_container_comes_to_the_default_network_and_to_no_other_of_these(buoy: Buoy) -> None:
+    buoy.write("compose.yaml", PROJECT)
+    buoy.run("up", "-d", "web")
+    for name in ("host", "none"):
+        refused = buoy.run("network", "connect", name, "app-web-1", check=False).stderr
+        assert f"app-web-1 has networks of its own: it cannot be on {name}" in refused
+    buoy.run("network", "connect", "bridge", "app-web-1")
+    (network,) = json.loads(buoy.run("network", "inspect", "bridge").stdout)
+    (place,) = network["Containers"].values()
+    assert place["IPv4Address"] in buoy.run("exec", "-T", "web", "ip", "address").stdout
+    buoy.run("restart", "-t", "0", "web")
+    assert "eth1" in buoy.run("exec", "-T", "web", "ip", "link").stdout
+    buoy.run("network", "disconnect", "bridge", "app-web-1")
+    assert "eth1" not in buoy.run("exec", "-T", "web", "ip", "link").stdout
+    again = buoy.run("network", "disconnect", "bridge", "app-web-1", check=False).stderr
+    assert "is not on network bridge" in again
+
+
 def test_what_a_container_was_connected_to_it_has_after_a_restart(buoy: Buoy) -> None:
     buoy.write("compose.yaml", PROJECT)
     buoy.run("up", "-d")

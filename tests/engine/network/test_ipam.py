@@ -166,6 +166,12 @@ def test_two_subnets_of_one_ip_version_are_refused() -> None:
         choose_pools(NetworkSpec(name="n", pools=pools), [], list, SITE)
 
 
+@pytest.mark.parametrize("subnet", ["224.0.0.0/24", "127.1.0.0/16", "0.0.0.0/8", "ff05::/64"])
+def test_a_subnet_that_nobody_can_have_an_address_of_is_refused(subnet: str) -> None:
+    with pytest.raises(NetworkProblem, match="no addresses that a container could have"):
+        check_subnet(subnet, [], name="n")
+
+
 @pytest.mark.parametrize("gateway", [None, "10.5.0.9"])
 def test_no_address_is_reserved_twice(gateway: str | None) -> None:
     for reserved in ({"nas": gateway or "10.5.0.1"}, {"nas": "10.5.0.7", "tv": "10.5.0.7"}):

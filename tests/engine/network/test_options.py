@@ -11,7 +11,8 @@ from engine.containers.spec import EndpointSpec
 from engine.errors import NetworkProblem
 from engine.kernel.namespaces import joined_network
 from engine.network import options
-from engine.network.options import read_bridge_options, read_endpoint_options
+from engine.network.options import is_mac_address, read_bridge_options, read_endpoint_options
+from engine.network.spec import PoolSpec
 from tests.engine.network.world import (
     NEIGHBOUR,
     NEIGHBOUR6,
@@ -215,11 +216,26 @@ def test_a_sysctl_that_is_not_of_the_interface_is_refused(setting: str) -> None:
 
 def test_an_option_without_effect_is_named(world: World) -> None:
     world.network("lan", options={"com.docker.network.bridge.colour": "blue", options.ICC: "1"})
+    six = (PoolSpec(subnet="fd00:7::/64"),)
+    world.network("four", pools=six)
+    assert "four: subnet fd00:7::/64 has no effect" in world.networks.notices[-1]
     world.network("typo", driver="macvlan", options={"parnet": "eth0", "macvlan_mode": "bridge"})
     assert [text.split()[1:5] for text in world.networks.notices if "is not known" in text] == [
         ["lan:", "the", "option", "com.docker.network.bridge.colour"],
         ["typo:", "the", "option", "parnet"],
     ]
+
+
+@pytest.mark.parametrize("text", ["02:42:ac:11:00:02", "02-42-AC-11-00-02", "00:00:00:00:00:01"])
+def test_the_address_of_a_card(text: str) -> None:
+    assert is_mac_address(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "01:00:00:00:00:01", "00:00:00:00:00:00", "2:42:ac:11:0:2", "02:42:ac:11:00", "é"]
+)
+def test_what_is_none(text: str) -> None:
+    assert not is_mac_address(text)
 
 
 def test_ipv6_needs_packets_of_its_least_size() -> None:
