@@ -46,15 +46,22 @@ class LayerSource:
     is_elsewhere: Callable[[ImageProblem], bool] = lambda problem: False
 
 
-def assemble(store: Store, sources: Sequence[LayerSource], progress: Progress) -> tuple[str, ...]:
+def assemble(
+    store: Store,
+    sources: Sequence[LayerSource],
+    progress: Progress,
+    wake: Callable[[], None] | None = None,
+) -> tuple[str, ...]:
     """Have every layer in the store, lowest first; their chain ids. The caller holds the store.
+
+    wake  ends what the sources may be waiting for, when we are interrupted
 
     Layers that are here are not fetched. Raises what the first failing layer raised, or what
     `progress` raised: that is the way to stop.
     """
     chain = chain_ids([source.diff_id for source in sources])
     _check_room(store, sources, chain)
-    with SideBySide(PARALLEL_LAYERS) as team:
+    with SideBySide(PARALLEL_LAYERS, wake) as team:
         below: Future[None] | None = None
         for position, source in enumerate(sources):
             layer = _Layer(store, source, chain[: position + 1], below, progress, team.check)

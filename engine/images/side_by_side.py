@@ -22,9 +22,12 @@ class SideBySide:
 
     At the end of the block all are waited for. Then it raises what the first failing one raised;
     also when it is interrupted, nothing is left running.
+
+    wake  called when it is interrupted: ends what the work may be waiting for
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, wake: Callable[[], None] | None = None) -> None:
+        self._wake = wake
         self._pool = ThreadPoolExecutor(limit, thread_name_prefix="layer")
         self._stop = threading.Event()
         self._results: list[Future[Any]] = []
@@ -44,10 +47,14 @@ class SideBySide:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        is_interrupted = True
         try:
             if kind is None:
                 wait(self._results, return_when=FIRST_EXCEPTION)
+                is_interrupted = False
         finally:
+            if is_interrupted and self._wake is not None:
+                self._wake()
             if any(not result.done() or result.exception() for result in self._results):
                 self._stop.set()
             self._pool.shutdown(cancel_futures=True)

@@ -23,6 +23,8 @@ from engine.errors import ImageProblem
 from engine.images.registry.errors import RegistryUnreachable, tls_problem
 from engine.images.registry.proxies import find_proxy
 from engine.images.registry.trust import find_trust, tls_context
+from engine.images.registry.wakeable import Sockets
+from engine.images.side_by_side import Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -52,6 +54,19 @@ class Http:
         self._trusts: dict[str, Trust] = {}  # by host, of https alone
         self._resolved: set[str] = set()
         self._lock = threading.Lock()
+        self._sockets = Sockets()
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """End what other threads wait for. From now on all that is sent is a DELETE: what was
+        begun is given up."""
+        self._stopped.set()
+        self._sockets.shut_down()
+
+    def check(self) -> None:
+        """Raises Stopped after `stop`."""
+        if self._stopped.is_set():
+            raise Stopped
 
     def request(
         self,
@@ -64,8 +79,11 @@ class Http:
 
         body  in small pieces: each has CONNECT_TIMEOUT_S to be sent in
 
-        Raises RegistryUnreachable, ImageProblem (`registry-tls`, `proxy`) or Interrupted.
+        Raises RegistryUnreachable, ImageProblem (`registry-tls`, `proxy`), Interrupted or Stopped.
         """
+        if method != "DELETE":
+            self.check()
+        read_s = CONNECT_TIMEOUT_S if self._stopped.is_set() else READ_TIMEOUT_S
         parts = split_url(url)
         host = parts.netloc.rpartition("@")[2]
         _check_headers(headers, host)
@@ -79,7 +97,7 @@ class Http:
                 redirect=False,
                 retries=False,
                 preload_content=False,
-                timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
+                timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=read_s),
             )
         except SSLError as error:
             raise tls_problem(host, reason_of(error)) from None
@@ -98,6 +116,7 @@ class Http:
             key = proxy, self._trusts[host] if scheme == "https" else None
             if key not in self._pools:
                 self._pools[key] = _new_pool(*key)
+                self._sockets.watch(self._pools[key])
             return self._pools[key]
 
     def _resolve(self, host: str, name: str) -> None:

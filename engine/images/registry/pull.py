@@ -77,7 +77,8 @@ class Pull:
         data, manifest, digest = self._manifest()
         config = self._config(manifest.config)
         self._check_platform(config)
-        chain = assemble(self._store, self._sources(manifest, config), self._progress)
+        sources = self._sources(manifest, config)
+        chain = assemble(self._store, sources, self._progress, self._transport.stop)
         image_id = self._store.register(
             config, chain, [str(self._reference)], manifest=data, reference_digest=digest
         )

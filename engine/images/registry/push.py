@@ -150,7 +150,7 @@ class _Push:
 
     def _send_layers(self, layers: Sequence[_Outgoing]) -> list[Descriptor]:
         """Side by side. Raises what the first failing one raised."""
-        with SideBySide(PARALLEL_LAYERS) as self._team:
+        with SideBySide(PARALLEL_LAYERS, self._transport.stop) as self._team:
             sent = [self._team.start(functools.partial(self._send_layer, one)) for one in layers]
         return [result.result() for result in sent]
 

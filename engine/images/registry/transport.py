@@ -55,7 +55,8 @@ class Transport:
         self._domain, self._push, self._sources, self._login = domain, push, sources, login
         self._http = Http()
         self._lock = threading.Lock()
-        self.voice = Voice(subject=subject or f"{domain}/{path}", progress=progress)
+        self._progress = progress
+        self.voice = Voice(subject=subject or f"{domain}/{path}", progress=self._tell)
         self._left = [self._connect(one) for one in endpoints(domain, mirrors=not push)]
 
     @property
@@ -115,6 +116,14 @@ class Transport:
         if endpoint.is_mirror:
             self.voice.say(f"{self.host} is asked instead of its mirror: {problem.what}")
         return True
+
+    def stop(self) -> None:
+        """End what other threads do with it: they get Stopped."""
+        self._http.stop()
+
+    def _tell(self, subject: str, text: str, done: int | None, total: int | None) -> None:
+        self._http.check()  # it may be a wait that is told of
+        self._progress(subject, text, done, total)
 
     def _connect(self, endpoint: Endpoint) -> Connection:
         """What logs us in there is that host's own: a mirror is not shown what is upstream's."""

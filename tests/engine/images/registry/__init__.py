@@ -1,2 +1,3 @@
 from tests.engine.images.registry.server import Registry as Registry
+from tests.engine.images.registry.server import Silence as Silence
 from tests.engine.images.registry.server import once as once

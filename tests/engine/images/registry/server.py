@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import signal
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -270,3 +271,22 @@ def once(
         return act(handler)
 
     return fault
+
+
+class Silence:
+    """Has the main thread interrupted, and then says nothing until it is told to end.
+
+    was_ended  False for one that nobody ended before its time
+    """
+
+    def __init__(self) -> None:
+        self._over = threading.Event()
+        self.was_ended: list[bool] = []
+
+    def __call__(self, handler: Handler) -> bool:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        self.was_ended.append(self._over.wait(20))
+        return handler.hang_up()
+
+    def end(self) -> None:
+        self._over.set()

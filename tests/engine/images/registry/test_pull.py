@@ -23,7 +23,7 @@ from engine.images.images import Images
 from engine.images.manifest import DOCKER_MANIFEST, OCI_MANIFEST
 from engine.images.registry.errors import RegistryUnreachable
 from engine.images.registry.resolve import pin_reference
-from tests.engine.images.registry import Registry, once
+from tests.engine.images.registry import Registry, Silence, once
 from tests.engine.images.tars import ARCHITECTURE, build, digest, directory, file, tar
 from tests.marks import needs_root
 from tests.waiting import eventually
@@ -617,6 +617,21 @@ def test_a_wait_ends_when_it_is_interrupted(images: Images, registry: Registry) 
 
     with pytest.raises(KeyboardInterrupt):
         images.pull(f"{registry.host}/a:1", stop)
+
+
+def test_ctrl_c_does_not_wait_for_a_registry_that_is_silent(
+    images: Images, registry: Registry
+) -> None:
+    built, silence = two_layers(), Silence()
+    reference = registry.put("a/b", "1", built)
+    lowest = json.loads(built.manifest)["layers"][0]["digest"]
+    registry.faults.append(once(lowest, silence))
+    with pytest.raises(KeyboardInterrupt):
+        images.pull(reference)
+    silence.end()
+    assert eventually(lambda: silence.was_ended == [True])
+    assert images.list() == []
+    assert images.pull(reference).config.cmd == ("sh",)
 
 
 def test_a_token_that_is_too_narrow_is_renewed_once(images: Images, registry: Registry) -> None:

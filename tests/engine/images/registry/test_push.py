@@ -11,9 +11,10 @@ import pytest
 
 from engine.errors import ImageProblem
 from engine.images.manifest import DOCKER_MANIFEST, OCI_MANIFEST
-from tests.engine.images.registry import Registry, once
+from tests.engine.images.registry import Registry, Silence, once
 from tests.engine.images.tars import build, digest, directory, file, tar
 from tests.marks import needs_root
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -271,6 +272,19 @@ def test_ctrl_c_stops_a_push(images: Images, registry: Registry, target: str) ->
     assert registry.uploads == {}
     assert "DELETE" in {method for method, _, _ in registry.requests}
     assert "/v2/c/d/manifests/2" not in registry.content
+
+
+def test_ctrl_c_does_not_wait_for_a_registry_that_is_silent(
+    images: Images, registry: Registry, target: str
+) -> None:
+    silence = Silence()
+    registry.faults.append(once("/uploads/", silence, method="PATCH"))
+    with pytest.raises(KeyboardInterrupt):
+        images.push(target)
+    silence.end()
+    assert eventually(lambda: silence.was_ended == [True])
+    assert registry.uploads == {}
+    assert images.push(target).reference == target
 
 
 @pytest.mark.parametrize("absolute", [False, True])
