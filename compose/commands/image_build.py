@@ -129,9 +129,9 @@ def _asked(args: argparse.Namespace) -> Iterator[BuildSpec]:
         cache_limit_bytes,
         cache_sources,
         cache_targets,
-        epoch_argument,
         has_inline_cache,
     )
+    from compose.reconcile.outside_arguments import outside_arguments
     from compose.source.remote import is_remote
     from engine import BuildSpec
 
@@ -152,7 +152,7 @@ def _asked(args: argparse.Namespace) -> Iterator[BuildSpec]:
             context=place,
             dockerfile=os.path.abspath(file) if local and args.file else file,  # noqa: PTH100
             dockerfile_inline=inline,
-            args={**epoch_argument(), **parse_variables(args.build_arg)},
+            args={**outside_arguments(), **parse_variables(args.build_arg)},
             target=args.target,
             labels=dict(entry.partition("=")[::2] for entry in args.label),
             tags=tuple(args.tag),

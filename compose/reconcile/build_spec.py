@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from compose import __version__
 from compose.reconcile import names
 from compose.reconcile.built import check_build_built
+from compose.reconcile.outside_arguments import outside_arguments
 from compose.source.cache_entries import parse_cache_entry
 from engine import BuildSecret, BuildSpec, CacheTarget
 from engine.errors import Problem
@@ -46,7 +47,7 @@ def build_spec(
         context=build.context,
         dockerfile=build.dockerfile,
         dockerfile_inline=build.dockerfile_inline,
-        args={**epoch_argument(), **build.args, **args},
+        args={**outside_arguments(), **build.args, **args},
         target=build.target,
         labels={**build.labels, **labels},
         tags=(service.image_name, *build.tags),
@@ -75,12 +76,6 @@ def _secrets(project: Project, build: Build) -> dict[str, BuildSecret]:
     """By the id that RUN names."""
     sources = ((one.target, project.secrets[one.source]) for one in build.secrets)
     return {name: BuildSecret(file=source.file, text=source.content) for name, source in sources}
-
-
-def epoch_argument() -> dict[str, str]:
-    """What makes a build reproducible is taken from the environment, as `docker build` does."""
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    return {"SOURCE_DATE_EPOCH": epoch} if epoch else {}
 
 
 def cache_sources(entries: Iterable[str]) -> tuple[str, ...]:

@@ -63,6 +63,21 @@ def test_what_only_docker_has_is_told_and_progress_may_follow_the_verb(buoy: Buo
     assert done.stderr.splitlines() == told
 
 
+def test_proxies_are_those_of_dockers_configuration(buoy: Buoy) -> None:
+    config = {"proxies": {"default": {"httpProxy": "http://p:1", "noProxy": "local"}}}
+    buoy.write("config.json", json.dumps(config))
+    buoy.write("Dockerfile", "FROM busybox\nRUN echo $HTTP_PROXY $http_proxy $NO_PROXY $no_proxy\n")
+    surroundings = {"DOCKER_CONFIG": str(buoy.directory)}
+    done = buoy.run(
+        *("image", "build", "--build-arg", "no_proxy=mine", "."), environment=surroundings
+    )
+    assert "http://p:1 http://p:1 local mine" in done.stderr
+    buoy.write("compose.yaml", "services: {app: {build: {context: ., no_cache: true}}}")
+    done = buoy.run("build", environment=surroundings)
+    assert "http://p:1 http://p:1 local local" in done.stderr
+    assert "not consumed" not in done.stderr
+
+
 def test_where_the_result_goes(buoy: Buoy) -> None:
     buoy.write("Dockerfile", DOCKERFILE)
     buoy.write("more/x", "x")
