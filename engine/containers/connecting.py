@@ -96,7 +96,7 @@ async def _change_running(
     containers: Containers, row: sqlite3.Row, before: ContainerSpec, after: ContainerSpec
 ) -> None:
     """Addresses are claimed, the monitor does the rest; then what is written down follows."""
-    from engine.network.attachment import attachment_of
+    from engine.network.attached import attachment_of
 
     networks, container_id = containers.parts.networks, row["id"]
     run_directory = containers.roots.container_run(container_id)

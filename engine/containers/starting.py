@@ -214,7 +214,7 @@ def _attach(containers: Containers, container_id: str, spec: ContainerSpec) -> d
 
 
 def _attachments(network: Mapping[str, Any]) -> list[dict[str, Any]]:
-    from engine.network.attachment import attachment_of
+    from engine.network.attached import attachment_of
 
     return [attachment_of(endpoint).values() for endpoint in network["endpoints"]]
 

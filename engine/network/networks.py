@@ -286,7 +286,7 @@ class Networks:
 
     def attachments(self, container_id: str) -> tuple[Attachment, ...]:
         """Its places on networks, in connect order."""
-        from engine.network.attachment import claimed_attachments
+        from engine.network.attached import claimed_attachments
 
         return claimed_attachments(self._database, container_id, self.get)
 
