@@ -56,10 +56,7 @@ def ensure_forwarding(
         for link in host.links()
         if link.index != LOOPBACK_INDEX and link.kind != "bridge" and not link.master
     ]
-    marker = _marker(roots, header)
-    os.makedirs(os.path.dirname(marker), mode=0o711, exist_ok=True)
-    with open(marker, "w", encoding="utf-8") as file:
-        file.writelines(f"{name}\n" for name in uplinks)
+    _remember(_marker(roots, header), uplinks)
     firewall.guard_uplinks(uplinks, header)  # before, or the host is a router for a moment
     advertised = _keep_advertised_routes(uplinks) if header is IPV6 else []
     for name in names:
@@ -100,6 +97,15 @@ def _keep_advertised_routes(uplinks: Sequence[str]) -> list[str]:
     for name in changed:
         _write(name, _ACCEPT_EVEN_WHEN_FORWARDING)
     return changed
+
+
+def _remember(marker: str, uplinks: Sequence[str]) -> None:
+    """In one step: a part of them would leave the others unguarded."""
+    os.makedirs(os.path.dirname(marker), mode=0o711, exist_ok=True)
+    fresh = f"{marker}.{os.getpid()}"
+    with open(fresh, "w", encoding="utf-8") as file:
+        file.writelines(f"{name}\n" for name in uplinks)
+    os.rename(fresh, marker)
 
 
 def _guarded(roots: Roots, header: Header) -> list[str] | None:

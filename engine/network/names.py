@@ -118,7 +118,7 @@ def remove(directory: str) -> None:
     for name in (FILE, f".{FILE}", _LOCK):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(f"{directory}/{name}")
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(OSError):  # it is not there, or somebody has just come
         os.rmdir(directory)
 
 
