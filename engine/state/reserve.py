@@ -18,7 +18,7 @@ _BYTES = 512 * 1024  # the write-ahead log and the index of SQLite, with room to
 def keep_reserve(root: str) -> None:
     """Have the room set aside, unless there is too little to do so."""
     path = f"{root}/reserve"
-    if os.path.exists(path) or free_bytes(root) < 4 * _BYTES:
+    if _is_kept(path) or free_bytes(root) < 4 * _BYTES:
         return
     with contextlib.suppress(OSError), open(path, "wb") as file:
         os.posix_fallocate(file.fileno(), 0, _BYTES)
@@ -31,6 +31,14 @@ def release_reserve(root: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def _is_kept(path: str) -> bool:
+    """Not where who made the file was killed before it had its room."""
+    try:
+        return os.stat(path).st_size >= _BYTES
+    except OSError:
+        return False
 
 
 @contextlib.contextmanager
