@@ -37,13 +37,15 @@ def remove() -> None:
     """Take it away, but for bridges that something is plugged into, and their tables."""
     with NftSocket() as netlink, RouteSocket() as host:
         used = {link.master for link in host.links()}
-        for table in _tables(netlink):
-            bridges = _bridges(netlink, host, table)
+        found = [(table, _bridges(netlink, host, table)) for table in _tables(netlink)]
+        # of both IP versions, which go together
+        needed = {table.name for table, there in found if any(one.index in used for one in there)}
+        for table, bridges in found:
             for bridge in bridges:
                 if bridge.index not in used:
                     Neighbours(netlink, table.name).withdraw(bridge.name)
                     remove_link(host, bridge)
-            if not any(bridge.index in used for bridge in bridges):
+            if table.name not in needed:
                 with closing(Firewall(table.name)) as firewall:
                     firewall.remove()
 
