@@ -7,6 +7,7 @@ could not be put right.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from engine.containers.mending import mend
 from engine.containers.observe import observe_state
 from engine.containers.statefile import CONFIG_NAME, read_json
 from engine.containers.stopping import ask
-from engine.errors import Problem
+from engine.errors import ContainerProblem, Problem
 from engine.kernel.process import start_time
 from engine.kernel.record import Record
 from engine.network import inside as within
@@ -132,12 +133,18 @@ def _restore(containers: Containers, networks: list[Network]) -> list[Finding]:
 async def _have_mended(containers: Containers, names: set[str]) -> dict[str, str]:
     """Each monitor is asked to be on the networks that it is on; by container, why it cannot."""
     errors = {}
-    for one in filter(lambda inmate: inmate.name in names, _inmates(containers)):
-        request = {"do": "networks", "network": one.network, "attachments": one.attachments}
-        answer = await ask(containers.roots, one.id, request)
-        if answer is not None and answer.get("error"):
-            errors[one.name] = answer["error"]
+    for found in filter(lambda inmate: inmate.name in names, _inmates(containers)):
+        with contextlib.suppress(ContainerProblem):  # it has just been removed
+            async with containers.turn(found.id) as row:
+                one = _find_inmate(containers, row)  # it may be on other networks by now
+                answer = await ask(containers.roots, one.id, _request(one)) if one else None
+                if answer is not None and answer.get("error"):
+                    errors[found.name] = answer["error"]
     return errors
+
+
+def _request(one: _Inmate) -> dict[str, Any]:
+    return {"do": "networks", "network": one.network, "attachments": one.attachments}
 
 
 async def _look_inside(containers: Containers) -> list[Finding]:

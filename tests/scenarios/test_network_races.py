@@ -59,7 +59,9 @@ def test_changes_of_one_container_at_once_are_all_made(buoy: Buoy) -> None:
 
     connecting = [buoy.start("network", "connect", name, "app-app-1") for name in others]
     plug = ("network", "plug", "app-app-1", "--bridge", f"br-{device}", "--name", "lab0")
+    repairing = buoy.start("network", "repair")  # which may see what is not done yet
     assert ends(*connecting, buoy.start(*plug, "--address", "10.9.9.9/24")) == [""] * 5
+    ends(repairing)
     every = {"lo", "lab0", *(f"eth{number}" for number in range(5))}
     assert interfaces(buoy) == every
     assert peopled(buoy, *others) == [True] * 4
