@@ -79,7 +79,8 @@ class Monitor:
         try:
             self._prepare_for_good()
         except PortTaken as error:
-            port = {"port": error.port, "host_ip": error.host_ip, "protocol": error.protocol}
+            port = {"port": error.port, "last": error.last, "host_ip": error.host_ip}
+            port["protocol"] = error.protocol
             self._give_up({"code": "port-taken", "what": str(error), **port})
             return
         except OSError as error:

@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from engine.containers.streams.session import Client
     from engine.state.paths import Roots
 
+_SHOWN_PORTS = 10  # of a range that is taken
+
 
 async def start(
     containers: Containers,
@@ -264,20 +266,32 @@ def _problem(name: str, outcome: Mapping[str, Any]) -> ContainerProblem:
 
 
 def _port_taken(containers: Containers, name: str, outcome: Mapping[str, Any]) -> ContainerProblem:
-    """The same, naming who has the port."""
-    from engine.network.port_holder import find_port_holder
-
-    protocol, host_ip, port = outcome["protocol"], outcome["host_ip"], outcome["port"]
-    holder = find_port_holder(protocol, host_ip, port)
-    who = "another process"
-    if holder is not None:
-        who = f"process {holder.pid} ({holder.command})"
-        for other in containers.list():
-            if lock_holder(containers.roots.container_run(other.id)) == holder.pid:
-                project = other.labels.get("com.docker.compose.project")
-                who = f"container {other.name}" + (f" of project {project}" if project else "")
+    """The same, naming who has the port, or the ports of the range."""
+    protocol, host_ip = outcome["protocol"], outcome["host_ip"]
+    first, last = outcome["port"], outcome["last"]
+    users = (
+        _user_of_port(containers, protocol, host_ip, port)
+        for port in range(first, min(last + 1, first + _SHOWN_PORTS))
+    )
+    who = ", ".join(dict.fromkeys(users))
+    what = f"port {host_ip}:{first}/{protocol} is in use by {who}"
+    if first != last:
+        what = f"no port of {host_ip}:{first}-{last}/{protocol} is free: they are in use by {who}"
     return ContainerProblem(
-        f"container {name}: port {host_ip}:{port}/{protocol} is in use by {who}",
+        f"container {name}: {what}",
         hint="stop it, or publish another port",
         code="port-taken",
     )
+
+
+def _user_of_port(containers: Containers, protocol: str, host_ip: str, port: int) -> str:
+    from engine.network.port_holder import find_port_holder
+
+    holder = find_port_holder(protocol, host_ip, port)
+    if holder is None:
+        return "another process"
+    for other in containers.list():
+        if lock_holder(containers.roots.container_run(other.id)) == holder.pid:
+            project = other.labels.get("com.docker.compose.project")
+            return f"container {other.name}" + (f" of project {project}" if project else "")
+    return f"process {holder.pid} ({holder.command})"

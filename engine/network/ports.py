@@ -35,13 +35,16 @@ _DROP_ALL_PROGRAM = struct.pack("@HP", 1, ctypes.addressof(_DROP_ALL))
 
 
 class PortTaken(Exception):
-    """A port that cannot be had because somebody has it. 0 when a whole range is taken."""
+    """A port that cannot be had because somebody has it, or all from `port` to `last`; 0 where
+    any would have done."""
 
-    def __init__(self, protocol: str, host_ip: str, port: int) -> None:
-        super().__init__(f"bind {host_ip}:{port}/{protocol}: {os.strerror(errno.EADDRINUSE)}")
+    def __init__(self, protocol: str, host_ip: str, port: int, last: int | None = None) -> None:
+        shown = f"{port}-{last}" if last not in (None, port) else str(port)
+        super().__init__(f"bind {host_ip}:{shown}/{protocol}: {os.strerror(errno.EADDRINUSE)}")
         self.protocol = protocol
         self.host_ip = host_ip
         self.port = port
+        self.last = port if last is None else last
 
 
 class AddressMissing(OSError):
@@ -129,7 +132,7 @@ def _reserve_one(port: Mapping[str, Any]) -> list[Reservation]:
         except PortTaken:
             if first == last and first:
                 raise
-    raise PortTaken(port["protocol"], port["bindings"][0]["host_ip"], 0)
+    raise PortTaken(port["protocol"], port["bindings"][0]["host_ip"], first, last)
 
 
 def _reserve_number(port: Mapping[str, Any], number: int) -> list[Reservation]:

@@ -76,6 +76,21 @@ def test_a_port_in_use_is_named_with_its_holder(buoy: Buoy) -> None:
 
 
 @pytest.mark.usefixtures("busybox")
+def test_a_range_of_which_no_port_is_free_names_who_has_them(buoy: Buoy) -> None:
+    with socket.socket() as first, socket.socket() as second:
+        first.bind(("127.0.0.8", 20_001))
+        second.bind(("127.0.0.8", 20_002))
+        for held in (first, second):
+            held.listen()
+        said = failure(buoy, SERVICE + '    ports: ["127.0.0.8:20001-20002:80"]\n')
+    assert "error: port-taken" in said
+    assert (
+        f"no port of 127.0.0.8:20001-20002/tcp is free: they are in use by process {os.getpid()}"
+        in said
+    )
+
+
+@pytest.mark.usefixtures("busybox")
 def test_a_port_of_another_project_is_named_with_both_and_nothing_is_half_made(
     buoy: Buoy, engine: Engine
 ) -> None:
