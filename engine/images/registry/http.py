@@ -101,7 +101,10 @@ class Http:
             )
         except SSLError as error:
             raise tls_problem(host, reason_of(error)) from None
-        except (NameResolutionError, NewConnectionError, ConnectTimeoutError, ProxyError) as error:
+        except ProxyError as error:
+            why = f"its proxy, {_proxy_host(parts.scheme, host)}: {reason_of(error)}"
+            raise RegistryUnreachable(host, why) from None
+        except (NameResolutionError, NewConnectionError, ConnectTimeoutError) as error:
             raise RegistryUnreachable(host, reason_of(error)) from None
         except HTTPError as error:
             raise Interrupted(reason_of(error)) from None
@@ -193,6 +196,11 @@ def _new_pool(proxy: str | None, trust: Trust | None) -> urllib3.PoolManager:
     )
 
 
+def _proxy_host(scheme: str, host: str) -> str:
+    """Without the password that may be in its address."""
+    return urlsplit(find_proxy(scheme, host) or "").netloc.rpartition("@")[2]
+
+
 def _look_up(name: str, failures: list[str]) -> None:
     try:
         socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
@@ -204,5 +212,7 @@ def _look_up(name: str, failures: list[str]) -> None:
 
 def reason_of(error: Exception) -> str:
     """The cause in a few words: urllib3 wraps it, with the object's repr in front."""
+    while error.args and isinstance(error.args[-1], Exception):
+        error = error.args[-1]
     text = str(error.__cause__ or error.args[-1] if error.args else error)
     return _ERRNO.sub("", text.rpartition(">: ")[2]).strip()

@@ -108,8 +108,8 @@ def test_tls_goes_through_a_tunnel(
         secure.put("a", "1", IMAGE)
         assert images.pull(f"{name}/a:1").config.cmd == ("sh",)
         assert set(proxy) == {name}
-        monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
-        with pytest.raises(ImageProblem, match="refused") as caught:
+        monkeypatch.setenv("HTTPS_PROXY", "http://me:secret@127.0.0.1:1")
+        with pytest.raises(ImageProblem, match=r"its proxy, 127.0.0.1:1: \w+ refused") as caught:
             images.pull(f"{name}/a:1", platform="linux/s390x")
     assert caught.value.code == "registry-unreachable"
 
