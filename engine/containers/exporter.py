@@ -21,11 +21,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-ENDED, BROKEN_PIPE = 3, 141
+ENDED, NOT_WRITTEN, BROKEN_PIPE = 3, 4, 141
 
 
 def main(view: str, parent: int) -> int:
-    """0; ENDED where the container has ended meanwhile, BROKEN_PIPE where nobody reads."""
+    """0; ENDED where the container has ended meanwhile, BROKEN_PIPE where nobody reads;
+    NOT_WRITTEN, with the errno on descriptor 2, where the output takes no more."""
     process.die_with_parent(parent)
     if not _enter(json.loads(view)):
         return ENDED
@@ -36,6 +37,11 @@ def main(view: str, parent: int) -> int:
                 output.write(piece)
     except BrokenPipeError:
         return BROKEN_PIPE
+    except OSError as error:
+        if error.filename is not None:  # of the tree
+            raise
+        os.write(2, str(error.errno).encode())
+        return NOT_WRITTEN
     return 0
 
 

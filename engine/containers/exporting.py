@@ -7,7 +7,7 @@ import os
 import subprocess
 from typing import TYPE_CHECKING, BinaryIO
 
-from engine.containers.exporter import BROKEN_PIPE, ENDED
+from engine.containers.exporter import BROKEN_PIPE, ENDED, NOT_WRITTEN
 from engine.containers.observe import observe_state
 from engine.containers.record import EMPTY_LOWER
 from engine.containers.starting import load_spec, make_directories
@@ -58,6 +58,9 @@ def _write(view: dict[str, object], out: BinaryIO) -> int:
     )
     if child.returncode == BROKEN_PIPE:
         raise BrokenPipeError
+    if child.returncode == NOT_WRITTEN:
+        code = int(child.stderr)
+        raise OSError(code, os.strerror(code))
     if child.returncode not in (0, ENDED):
         raise RuntimeError(f"the exporter failed:\n{child.stderr.decode(errors='replace')}")
     return child.returncode

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from engine.kernel import mounts
 from tests.images import busybox_rootfs
 from tests.marks import needs_root
 from tests.scenarios.conftest import COMMAND
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from engine.images.image import Image
     from tests.scenarios.conftest import Buoy
 
@@ -79,6 +82,21 @@ def test_a_container_is_exported_and_committed_whether_it_runs_or_not(web: Buoy)
     web.write("compose.yaml", "services: {web: {image: 'mine:1'}}")
     web.run("up", "-d", "--remove-orphans")
     assert web.run("logs", "--no-log-prefix").lines == ["new"]
+
+
+@pytest.mark.parametrize("kind", ["save", "export"])
+def test_an_output_without_room_is_told_and_not_left(
+    buoy: Buoy, busybox: Image, tmp_path: Path, kind: str
+) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    mounts.mount("tmpfs", str(small), "tmpfs", data="size=1m")
+    try:
+        done = buoy.run("image", kind, "-o", f"{small}/a.tar", "busybox", check=False)
+        assert list(small.iterdir()) == []
+    finally:
+        mounts.unmount(str(small))
+    assert (done.exit_code, done.stderr.splitlines()[0]) == (1, "error: disk-full")
 
 
 def test_what_cannot_be_committed_is_refused(web: Buoy) -> None:
