@@ -12,8 +12,9 @@ import os
 
 from engine.images.apply import Applier, Limits
 from engine.images.confinement import confine
+from engine.images.fields import BadArchive
 from engine.images.members import Refused
-from engine.images.tar import BadArchive, TarReader
+from engine.images.tar import TarReader
 from engine.kernel import process
 
 _READ_AHEAD_BYTES = 1024 * 1024

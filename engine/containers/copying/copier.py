@@ -19,8 +19,9 @@ from engine.containers.copying.refusals import CopyRefused
 from engine.containers.copying.sides import Side, find_source, find_target
 from engine.containers.copying.view import open_view
 from engine.containers.copying.writing import Manner, TreeWriter
+from engine.images.fields import BadArchive
 from engine.images.members import Refused
-from engine.images.tar import BadArchive, TarReader
+from engine.images.tar import TarReader
 from engine.kernel import capabilities, process
 
 TYPE_CHECKING = False
