@@ -10,24 +10,22 @@ Source: OCI image-spec layer.md; engine.md D3.
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import os
 import stat
 
 from engine.images import tar
 from engine.images.members import (
     LONGEST_PATH,
-    MOST_LINKS,
     Refused,
     clean_name,
-    components,
     device_of,
+    is_whiteout,
     set_attributes,
     set_attributes_by_name,
     time_of,
     write_content,
 )
+from engine.images.place import DIRECTORY, Place, path_of
 from engine.kernel.openat2 import open_in_root
 from engine.kernel.removal import remove_tree
 
@@ -38,7 +36,6 @@ if TYPE_CHECKING:
 WHITEOUT = b".wh."
 OPAQUE = b".wh..wh..opq"
 _RESERVED = b".wh..wh."  # aufs leftovers, such as .wh..wh.plnk
-_DIRECTORY_FLAGS = os.O_PATH | os.O_DIRECTORY
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -66,14 +63,14 @@ class Applier:
     def __init__(self, root_fd: int, limits: Limits) -> None:
         self._root = root_fd
         self._limits = limits
-        self._parent: bytes | None = None  # path of the current directory
+        self._place = Place(root_fd)
         self._times: dict[bytes, int] = {}
         self._awaited: dict[int, bytes] = {}  # inodes of `links`, and their targets
         self.entries = 0
         self.bytes = 0
-        self.opaque: set[bytes] = set()
+        self.opaque = self._place.opaque
         self.whiteouts: list[bytes] = []
-        self.implied: set[bytes] = set()
+        self.implied = self._place.implied
         self.links: dict[bytes, bytes] = {}
         self.warnings: set[str] = set()
 
@@ -87,7 +84,7 @@ class Applier:
         if name.startswith(WHITEOUT):
             self._whiteout(entry, parent, name)
             return
-        self._enter(entry, parent)
+        self._place.enter(entry, parent)
         if entry.type == tar.DIRECTORY:
             self._directory(entry, name)
         elif entry.type == tar.HARD_LINK:
@@ -113,93 +110,24 @@ class Applier:
         if self.bytes > self._limits.bytes:
             raise Refused(entry, f"the layer unpacks to more than {self._limits.bytes} bytes")
 
-    # Directories on the way
-
-    def _enter(self, entry: Entry, path: bytes) -> None:
-        """Make `path` the current directory: from there on, names have one component."""
-        if path == self._parent:
-            return
-        try:
-            fd = self._open_directory(path)
-        except OSError as error:
-            if error.errno in (errno.ENOTDIR, errno.ELOOP):
-                raise Refused(entry, "its parent is not a directory") from None
-            raise
-        os.fchdir(fd)
-        os.close(fd)
-        self._parent = path
-
-    def _open_directory(self, path: bytes) -> int:
-        """A descriptor of the directory `path`, made with its parents where missing."""
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # or behind a whiteout
-            return open_in_root(self._root, path or b".", _DIRECTORY_FLAGS)
-        self._parent = None
-        here, left, links = b"", path.split(b"/"), 0
-        os.fchdir(self._root)
-        while left:
-            name = left.pop(0)
-            link = self._enter_or_make(here + name)
-            if link is None:
-                here += name + b"/"
-                continue
-            links += 1
-            if links > MOST_LINKS:
-                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-            target = link if link.startswith(b"/") else _here(link)
-            here, left = b"", [*components(target), *left]
-            os.fchdir(self._root)
-        return os.open(".", _DIRECTORY_FLAGS | os.O_CLOEXEC)
-
-    def _enter_or_make(self, path: bytes) -> bytes | None:
-        """Go into the directory `path`, whose parent is the current one and which is made where it
-        is missing; or, where a dangling symlink is, what that points to."""
-        try:
-            fd = open_in_root(self._root, path, _DIRECTORY_FLAGS)
-        except (FileNotFoundError, NotADirectoryError):
-            link = self._make_directory(path.rpartition(b"/")[2])
-            if link is not None:
-                return link
-            fd = open_in_root(self._root, path, _DIRECTORY_FLAGS)
-        os.fchdir(fd)
-        os.close(fd)
-        return None
-
-    def _make_directory(self, name: bytes) -> bytes | None:
-        """Make an implied directory here; or, where a dangling symlink is, what it points to."""
-        try:
-            os.mkdir(name, 0o755)
-        except FileExistsError:
-            found = os.lstat(name)
-            if stat.S_ISLNK(found.st_mode):
-                return os.readlink(name)
-            if not _whiteout_device(found):
-                raise NotADirectoryError(errno.ENOTDIR, "not a directory") from None
-            os.unlink(name)
-            os.mkdir(name, 0o755)
-            self.opaque.add(_here(name))
-        self.implied.add(_here(name))
-        return None
-
-    # Members
-
     def _whiteout(self, entry: Entry, parent: bytes, name: bytes) -> None:
         """A whiteout hides what lower layers have, never what this layer brings itself."""
         hidden = name.removeprefix(WHITEOUT)
         if name == OPAQUE:
-            self._enter(entry, parent)
+            self._place.enter(entry, parent)
             self.opaque.add(os.getcwdb())
             return
         if name.startswith(_RESERVED):
             return
         if hidden in (b"", b".", b".."):
             raise Refused(entry, "a whiteout of nothing", code="invalid-layer")
-        self._enter(entry, parent)
+        self._place.enter(entry, parent)
         try:
             os.mknod(hidden, stat.S_IFCHR, os.makedev(0, 0))
-            self.whiteouts.append(_here(hidden))
+            self.whiteouts.append(path_of(hidden))
         except FileExistsError:
             if stat.S_ISDIR(os.lstat(hidden).st_mode):
-                self.opaque.add(_here(hidden))
+                self.opaque.add(path_of(hidden))
 
     def _directory(self, entry: Entry, name: bytes) -> None:
         try:
@@ -208,14 +136,14 @@ class Applier:
             if not stat.S_ISDIR(os.lstat(name).st_mode):
                 self._clear(name)
                 os.mkdir(name, 0o700)
-                self.opaque.add(_here(name))  # what it replaces hid all that lies below
-        self.implied.discard(_here(name))
+                self.opaque.add(path_of(name))  # what it replaces hid all that lies below
+        self.implied.discard(path_of(name))
         fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             set_attributes(entry, fd, self.warnings)
         finally:
             os.close(fd)
-        self._times[_here(name)] = time_of(entry)
+        self._times[path_of(name)] = time_of(entry)
 
     def _hard_link(self, entry: Entry, path: bytes, name: bytes) -> None:
         target = clean_name(entry, entry.link)
@@ -223,7 +151,7 @@ class Applier:
             return
         parent, _, last = target.rpartition(b"/")
         try:
-            fd = open_in_root(self._root, parent or b".", _DIRECTORY_FLAGS)
+            fd = open_in_root(self._root, parent or b".", DIRECTORY)
         except (FileNotFoundError, NotADirectoryError):
             self._defer(name, target)
             return
@@ -242,7 +170,7 @@ class Applier:
             return
         if stat.S_ISDIR(found.st_mode):
             raise Refused(entry, "a hard link to a directory")
-        if _whiteout_device(found):
+        if is_whiteout(found):
             raise Refused(entry, "a hard link to a file that is removed", code="invalid-layer")
         if _same_file(name, found):
             return
@@ -254,12 +182,12 @@ class Applier:
                 entry, "a hard link in the place of its target", "invalid-layer"
             ) from None
         if found.st_ino in self._awaited:
-            self.links[_here(name)] = self._awaited[found.st_ino]
+            self.links[path_of(name)] = self._awaited[found.st_ino]
 
     def _defer(self, name: bytes, target: bytes) -> None:
         self._clear(name)
         fd = os.open(name, _CREATE, 0o600)
-        self._awaited[os.fstat(fd).st_ino] = self.links[_here(name)] = target
+        self._awaited[os.fstat(fd).st_ino] = self.links[path_of(name)] = target
         os.close(fd)
 
     def _clear(self, name: bytes) -> None:
@@ -273,12 +201,12 @@ class Applier:
             return
         os.unlink(name)
         if found.st_ino in self._awaited:
-            del self.links[_here(name)]
+            del self.links[path_of(name)]
             if found.st_nlink == 1:  # another file may have this inode next
                 del self._awaited[found.st_ino]
 
     def _remove_tree(self, name: bytes) -> None:
-        gone = _here(name)
+        gone = path_of(name)
         below = gone + b"/"
         remove_tree(name)
         for path in [p for p in self._times if p == gone or p.startswith(below)]:
@@ -313,16 +241,6 @@ class Applier:
             os.utime(fd, ns=(mtime_ns, mtime_ns))
         finally:
             os.close(fd)
-
-
-def _here(name: bytes) -> bytes:
-    """The real path of `name` in the current directory, from the root."""
-    directory = os.getcwdb()
-    return directory.rstrip(b"/") + b"/" + name
-
-
-def _whiteout_device(found: os.stat_result) -> bool:
-    return stat.S_ISCHR(found.st_mode) and found.st_rdev == 0
 
 
 def _same_file(name: bytes, found: os.stat_result) -> bool:

@@ -23,7 +23,8 @@ from engine.images.header import (
     SYMLINK,
     tar_header,
 )
-from engine.images.lowers import is_opaque, is_whiteout
+from engine.images.lowers import is_opaque
+from engine.images.members import is_whiteout
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

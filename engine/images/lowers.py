@@ -18,11 +18,6 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
 OPAQUE_XATTR = "trusted.overlay.opaque"
 
 
-def is_whiteout(found: os.stat_result) -> bool:
-    """Whether overlayfs takes this file for "removed here": a character device 0:0."""
-    return stat.S_ISCHR(found.st_mode) and found.st_rdev == 0
-
-
 def is_opaque(path: int | bytes) -> bool:
     """Whether the directory hides what lies below it in lower layers."""
     try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 
 from engine.images import tar
 
@@ -66,6 +67,11 @@ def components(path: bytes) -> list[bytes]:
         elif part not in (b"", b"."):
             parts.append(part)
     return parts
+
+
+def is_whiteout(found: os.stat_result) -> bool:
+    """Whether overlayfs takes this file for "removed here": a character device 0:0."""
+    return stat.S_ISCHR(found.st_mode) and found.st_rdev == 0
 
 
 def set_attributes(entry: Entry, fd: int, warnings: set[str]) -> None:

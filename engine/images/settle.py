@@ -13,10 +13,10 @@ from engine.images.lowers import (
     OPAQUE_XATTR,
     Lowers,
     is_hidden,
-    is_whiteout,
     opened,
     opened_beneath,
 )
+from engine.images.members import is_whiteout
 from engine.images.redirect import redirect
 
 if TYPE_CHECKING:
