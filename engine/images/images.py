@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from functools import cached_property
 
 from engine.errors import ImageProblem
 from engine.images.image import Image, silent
-from engine.images.known import KnownImages
+from engine.images.making import MadeImages
 from engine.images.reference import parse_reference, parse_tag
 from engine.images.rootfs import rootfs_image
 from engine.images.source import parse_source
@@ -15,8 +14,7 @@ from engine.state.reserve import making_room
 
 TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Mapping, Sequence
     from typing import BinaryIO
 
     from engine.images.archives.save import Saved
@@ -25,20 +23,12 @@ if TYPE_CHECKING:
     from engine.images.registry.push import Pushed
     from engine.images.removing import PrunedImages, PruneFilter
     from engine.images.source import Source
-    from engine.images.store import Store
     from engine.images.usage import ImagesUsage
     from engine.images.verify import Damage
 
 
-class Images(KnownImages):
+class Images(MadeImages):
     """The images under one root. All methods may be called from any thread, several at once."""
-
-    @cached_property
-    def _store(self) -> Store:
-        """For all that changes something."""
-        from engine.images.store import Store
-
-        return Store(self._roots, self._records)
 
     # Fetching
 
@@ -197,64 +187,6 @@ class Images(KnownImages):
             return self._exactly(
                 import_tar(self._store, path, name, config or {}, message, progress)
             )
-
-    # Making
-
-    def hold(self) -> AbstractContextManager[None]:
-        """Layers are not removed while this is held, even if no image has them yet: for builds."""
-        return self._store.hold()
-
-    def alone(self) -> AbstractContextManager[bool]:
-        """Nobody holds the store, nor can while this is held; False where somebody does."""
-        return self._store.alone()
-
-    def sweep(self) -> bool:
-        """Remove layers that neither an image nor a step of a build has; False where that has to
-        be left to a later one, because somebody holds the store."""
-        return self._store.sweep()
-
-    def add_layer(self, upper: str, parents: Sequence[str]) -> str:
-        """Move an overlay's upper directory into the store, on top of `parents` (chain ids, lowest
-        first); the new chain id. The caller holds the store until an image has the layer."""
-        with self._store.hold():
-            return self._store.layers.add(upper, parents)
-
-    def copy_layer(self, upper: str, parents: Sequence[str], clean: Callable[[str], None]) -> str:
-        """The same of a copy of `upper`, which stays as it is.
-
-        clean  takes out of the copy what is not to be in the layer
-        """
-        with self._store.hold():
-            return self._store.layers.copy(upper, parents, clean)
-
-    def copy_layer_onto(self, chain_id: str, parents: Sequence[str]) -> str:
-        """The chain id of a layer that is here once it is on `parents`, too. Raises ImageProblem
-        where it is damaged."""
-        with self._store.hold():
-            return self._store.layers.copy_onto(chain_id, parents)
-
-    def has_layer(self, chain_id: str) -> bool:
-        """Whether the layer is here, complete."""
-        return self._store.layers.has(chain_id)
-
-    def create(
-        self,
-        config: Mapping[str, object],
-        chain_ids: Sequence[str],
-        references: Sequence[str] = (),
-    ) -> Image:
-        """An image from layers that are here. `config` is an OCI image config without `rootfs`;
-        architecture and os are the host's where it does not say."""
-        from engine.images.platform import host_platform
-
-        platform = host_platform()
-        whole = {"architecture": platform.architecture, "os": platform.os, **config}
-        names = list(map(parse_tag, references))
-        with self._store.hold():
-            missing = [chain for chain in chain_ids if not self._store.layers.has(chain)]
-            if missing:
-                raise ImageProblem(f"the layer {missing[0]} is not here", code="no-such-layer")
-            return self._exactly(self._store.create(whole, chain_ids, names))
 
     # Naming and removing
 
