@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from engine.containers.logs.line import LogLine as LogLine
     from engine.containers.processes import Process as Process
     from engine.containers.repairing import Repaired as Repaired
+    from engine.containers.signals import signal_number as signal_number
     from engine.containers.spec import Attachment as Attachment
     from engine.containers.spec import Container as Container
     from engine.containers.spec import ContainerSpec as ContainerSpec
@@ -181,6 +182,7 @@ _HOME = {
     "prune_cache": "engine.build.pruning",
     "registry_domain": "engine.images.registry.login",
     "run_oci": "engine.oci.__main__",
+    "signal_number": "engine.containers.signals",
     "with_disk_problems": "engine.state.space",
     "trace": "engine.network.trace.trace",
     "ways_to": "engine.network.exposure",

@@ -28,7 +28,9 @@ async def run(args: argparse.Namespace, context: Context) -> int:
     """Signal: 0, also when nothing runs."""
     from compose.commands.applying import apply
     from compose.reconcile.perform import Settings
+    from engine import signal_number
 
+    signal_number(args.signal)
     target = find_target(context, args)
     containers = list(target.containers(args.services))
     orphans = find_orphans(target.project, target.observed) if target.project else []

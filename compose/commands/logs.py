@@ -46,6 +46,8 @@ def run(args: argparse.Namespace, context: Context) -> int | Coroutine[None, Non
     if args.index and len(args.services) != 1:
         raise UsageProblem("--index needs exactly one SERVICE")
     check_services(args.services, target.services)
+    if args.index:
+        target.any_replica(args.services[0], args.index)
     containers = _chosen(args, target, target.observed)
     shown = {target.short_name(container): container for container in containers}
     for name, container in shown.items():

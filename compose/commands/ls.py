@@ -75,4 +75,8 @@ def _filtered(rows: list[dict[str, str]], condition: str) -> list[dict[str, str]
     key, _, pattern = condition.partition("=")
     if key != "name":
         raise UsageProblem(f"ls cannot filter by `{key}`", hint="only by name=REGEX")
-    return [row for row in rows if re.search(pattern, row["Name"])]
+    try:
+        wanted = re.compile(pattern)
+    except re.error as error:
+        raise UsageProblem(f"`{pattern}` is no regular expression: {error}") from None
+    return [row for row in rows if wanted.search(row["Name"])]

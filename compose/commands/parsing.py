@@ -38,6 +38,7 @@ UNPLANNED = frozenset(  # verbs that change something without steps
         *("logout", "network", "oci", "resume", "system", "volume"),
     )
 )
+READING = frozenset(("df", "du", "graph", "history", "inspect", "ls"))  # verbs below those
 
 
 class UsageProblem(Problem):
@@ -200,8 +201,11 @@ def parse_verb(
 ) -> argparse.Namespace:
     """The verb's arguments added to the global `options`. Raises UsageProblem."""
     args = _read_verb(verb, module, rest, options)
-    if args.dry_run and verb in UNPLANNED and not getattr(args, "shows_first", False):
-        what = f"buoy {verb} has no --dry-run: it acts without a plan that could be shown"
+    action = getattr(args, "action", "")
+    acts = verb in UNPLANNED and action not in READING
+    if args.dry_run and acts and not getattr(args, "shows_first", False):
+        words = f"{verb} {action}".rstrip()
+        what = f"buoy {words} has no --dry-run: it acts without a plan that could be shown"
         raise UsageProblem(what)
     return args
 

@@ -31,7 +31,8 @@ def run(args: argparse.Namespace, context: Context) -> int:
         if (port.target, port.protocol) == (args.port, args.protocol):
             context.console.out(format_host_port(port))
             return 0
-    published = ", ".join(f"{port.target}/{port.protocol}" for port in container.ports)
+    ports = dict.fromkeys(f"{port.target}/{port.protocol}" for port in container.ports)
+    published = ", ".join(ports)
     raise Problem(
         f"{target.short_name(container)} does not publish port {args.port}/{args.protocol}",
         hint=f"it publishes {published}" if published else "it publishes none",

@@ -37,6 +37,7 @@ async def run(args: argparse.Namespace, context: Context) -> int:
     from compose.reconcile.perform import Settings
 
     target = find_target(context, args, containers_only=False)
+    target.check_exists()
     check_services(args.services, target.services)
     _warn_of_edits(context, target)
     services = tuple(args.services)

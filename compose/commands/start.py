@@ -27,6 +27,7 @@ async def run(args: argparse.Namespace, context: Context) -> int:
     from compose.reconcile.perform import Settings
 
     target = find_target(context, args)
+    target.check_exists()
     target.containers(args.services)
     for service in args.services:
         if not target.observed.of_service(service):

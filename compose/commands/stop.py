@@ -29,6 +29,7 @@ async def run(args: argparse.Namespace, context: Context) -> int:
     from compose.reconcile.perform import Settings
 
     target = find_target(context, args)
+    target.check_exists()
     check_services(args.services, target.services)
     steps = plan_stop(target.observed, tuple(args.services))
     settings = Settings(grace_s=args.timeout)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from compose.errors import NoProjectFile, UnknownService, nearest
+from compose.errors import NoProjectFile, ProjectProblem, UnknownService, nearest
 from compose.model.record import Record
 from compose.reconcile import names
 from compose.reconcile.observe import observe, observe_containers
@@ -23,6 +23,12 @@ class NotRunning(ContainerProblem):
     """A command needs a running container, and there is none."""
 
     code = "not-running"
+
+
+class NoSuchProject(ProjectProblem):
+    """Nothing of the project that -p names exists."""
+
+    code = "no-such-project"
 
 
 class Target(Record):
@@ -54,6 +60,12 @@ class Target(Record):
             if not names.is_one_off(container)
             and (not services or container.labels.get(names.SERVICE) in services)
         )
+
+    def check_exists(self) -> None:
+        """Raise NoSuchProject where there is neither a file nor a container of it."""
+        if self.project is None and not self.observed.containers:
+            what = f"there is no container of a project `{self.name}`"
+            raise NoSuchProject(what, hint="`buoy ls -a` lists the projects")
 
     def replica(self, service: str, index: int) -> Container:
         """Replica `index` of a service; 0 is the lowest there is. It has to run, or be about to.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
+from compose.ui.console import Console
 from compose.ui.printable import printable
 from engine.errors import Problem
 
@@ -48,5 +48,5 @@ def format_problem(problem: Problem, *, colour: bool = False) -> str:
 
 def print_problems(problems: Iterable[Problem]) -> None:
     """Print each on stderr, a blank line between them."""
-    colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    colour = Console().coloured(sys.stderr)
     sys.stderr.write("\n\n".join(format_problem(p, colour=colour) for p in problems) + "\n")

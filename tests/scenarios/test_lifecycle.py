@@ -146,6 +146,25 @@ def test_stop_start_restart_kill_rm(buoy: Buoy) -> None:
     assert "No stopped containers" in buoy.run("rm", "-f").stderr
 
 
+def test_words_that_mean_nothing_are_refused_before_anything_is_done(buoy: Buoy) -> None:
+    buoy.write("compose.yaml", TWO)
+    buoy.run("up", "-d")
+    for words, said in (
+        ("kill -s NOSUCH", "error: unknown-signal\nthere is no signal `NOSUCH`"),
+        ("logs --index 2 web", "service `web` has no container #2"),
+        ("ls --filter name=[", "`[` is no regular expression"),
+    ):
+        done = buoy.run(*words.split(), check=False)
+        assert (done.exit_code, said in done.stderr) == (1, True), done.stderr
+    assert len(buoy.run("ps", "-q").lines) == 2
+
+
+def test_a_project_that_does_not_exist_is_not_stopped_in_silence(buoy: Buoy) -> None:
+    for verb in ("start", "stop", "restart"):
+        done = buoy.run("-p", "nosuch", verb, check=False)
+        assert (done.exit_code, "error: no-such-project" in done.stderr) == (1, True)
+
+
 def test_rm_asks_and_takes_silence_for_no(buoy: Buoy) -> None:
     buoy.write("compose.yaml", TWO)
     buoy.run("create")

@@ -89,11 +89,19 @@ def test_dry_run_is_accepted_after_the_verb_too() -> None:
 
 
 def test_what_acts_without_a_plan_has_no_dry_run() -> None:
-    for argv in (["--dry-run", "oci", "list"], ["resume", "--dry-run"]):
-        options, verb, rest = parsing.parse_globals(argv)
+    for words in ("oci", "resume", "volume rm data", "image prune -f"):
+        options, verb, rest = parsing.parse_globals(["--dry-run", *words.split()])
         assert verb is not None
-        with pytest.raises(UsageProblem, match="has no --dry-run"):
+        named = " ".join(words.split()[:2])
+        with pytest.raises(UsageProblem, match=f"buoy {named} has no --dry-run"):
             parsing.parse_verb(verb, parsing.verb_module(verb), rest, options)
+
+
+def test_what_only_looks_may_be_a_dry_run() -> None:
+    for words in ("volume ls", "image inspect alpine", "network graph", "builder du", "ps"):
+        options, verb, rest = parsing.parse_globals(["--dry-run", *words.split()])
+        assert verb is not None
+        assert parsing.parse_verb(verb, parsing.verb_module(verb), rest, options).dry_run
 
 
 def test_options_of_exec_end_at_the_service() -> None:
