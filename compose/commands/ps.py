@@ -14,6 +14,7 @@ from compose.ui.tables import format_table
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from typing import Any
 
     from compose.commands.context import Context
     from compose.commands.target import Target
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
 HELP = "List containers of the project: those that are up, with -a all."
 STATES = ("paused", "restarting", "removing", "running", "dead", "created", "exited")
 TITLES = ("NAME", "IMAGE", "COMMAND", "SERVICE", "CREATED", "STATUS", "PORTS")
+_TITLED = {  # fields of templates whose title is not their name
+    "ID": "CONTAINER ID",
+    "CreatedAt": "CREATED AT",
+    "RunningFor": "CREATED",
+    "LocalVolumes": "LOCAL VOLUMES",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--services", dest="names", action="store_true", help="names of services alone")
     add("--status", action="append", default=[], choices=STATES, help="repeatable; implies -a")
     add("--filter", metavar="status=STATE", help="the same as --status")
-    add("--format", choices=("table", "json"), default="table")
+    add("--format", default="table", metavar="FORMAT", help="table, json or a template")
     add("--exposure", action="store_true", help="a column: from where the ports can be reached")
     add("--no-trunc", action="store_true", help="full ids and commands")
     add_switch(parser, "--orphans", text="include orphans (default: true)")
@@ -48,9 +55,14 @@ def run(args: argparse.Namespace, context: Context) -> int:
     elif args.names:
         lines = list(dict.fromkeys(one.labels[names.SERVICE] for one in shown))
     elif args.format == "json":
-        lines = _json_lines(shown, full=args.no_trunc)
-    else:
+        lines = [_json(fields) for fields in _fields(shown, full=args.no_trunc)]
+    elif args.format == "table":
         lines = [_table(shown, full=args.no_trunc, exposure=args.exposure)]
+    else:
+        from compose.ui.templates.rows import format_rows
+
+        text = format_rows(args.format, _TITLED, _fields(shown, full=args.no_trunc))
+        lines = [text] if text else []
     for line in lines:
         context.console.out(line)
     shows_exposure = args.exposure or args.format == "json"  # looking is slow beside a plain ps
@@ -80,20 +92,24 @@ def _chosen(args: argparse.Namespace, target: Target) -> list[Container]:
     )
 
 
-def _json_lines(shown: list[Container], *, full: bool) -> list[str]:
+def _json(fields: dict[str, Any]) -> str:
+    import json
+
+    return json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
+
+
+def _fields(shown: list[Container], *, full: bool) -> list[dict[str, Any]]:
     """Docker's fields; `Exposure` and `Plugged` are ours."""
     from compose.ui.exposure import exposure_fields
     from engine import observe_ways
 
     now_s, ways = time.time(), observe_ways()
     return [
-        format_.json_line(
-            one,
-            now_s,
-            full=full,
-            Exposure=exposure_fields(one, ways),
-            Plugged=list(map(format_.plugged_fields, one.plugged)),
-        )
+        format_.fields(one, now_s, full=full)
+        | {
+            "Exposure": exposure_fields(one, ways),
+            "Plugged": list(map(format_.plugged_fields, one.plugged)),
+        }
         for one in shown
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 
@@ -10,7 +11,7 @@ from compose.reconcile import names
 from compose.reconcile.decide import UP
 from compose.reconcile.observe import observe_containers
 from compose.ui.tables import format_table
-from compose.ui.usage import TITLES, cells, json_line
+from compose.ui.usage import TITLED, TITLES, cells, fields
 from engine.errors import ContainerProblem
 
 TYPE_CHECKING = False
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("service", nargs="?", metavar="SERVICE")
     add("-a", "--all", action="store_true", help="those that do not run, too")
-    add("--format", choices=("table", "json"), default="table")
+    add("--format", default="table", metavar="FORMAT", help="table, json or a template")
     add("--no-stream", action="store_true", help="once, instead of again and again")
     add("--no-trunc", action="store_true", help="full ids")
 
@@ -92,7 +93,12 @@ class Looks:
 def _show(context: Context, rows: list[tuple[str, ...]], form: str, *, screen: bool) -> None:
     if form == "json":
         for row in rows:
-            context.console.out(json_line(row))
+            context.console.out(json.dumps(fields(row), separators=(",", ":")))
+    elif form != "table":
+        from compose.ui.templates.rows import format_rows
+
+        text = format_rows(form, TITLED, [fields(row) for row in rows])
+        context.console.out(text, end="\n" if text else "")
     elif screen:
         lines = format_table(TITLES, rows).splitlines()
         drawn = "".join(line + _CLEAR_LINE for line in lines)

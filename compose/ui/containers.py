@@ -66,14 +66,6 @@ def format_ports(container: Container) -> str:
     return ", ".join((*map(_format_run, runs), *_unpublished_runs(container)))
 
 
-def json_line(container: Container, now_s: float, *, full: bool = False, **further: object) -> str:
-    """The container as one JSON object, with the keys of `docker compose ps --format json`."""
-    import json
-
-    fields = _json_fields(container, now_s, full=full) | further
-    return json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
-
-
 def plugged_fields(plugged: Plugged) -> dict[str, Any]:
     """Of an interface that was plugged in by hand, for programs."""
     return {
@@ -122,7 +114,8 @@ def _format_run(run: list[PublishedPort]) -> str:
     return f"{host}->{target}/{first.protocol}"
 
 
-def _json_fields(container: Container, now_s: float, *, full: bool) -> dict[str, Any]:
+def fields(container: Container, now_s: float, *, full: bool) -> dict[str, Any]:
+    """The container for programs, with the keys of `docker compose ps --format json`."""
     labels = container.labels
     volumes = [mount for mount in container.mounts if mount.type == "volume"]
     return {

@@ -8,11 +8,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from engine import Container, Usage
 
-TITLES = (
-    *("CONTAINER ID", "NAME", "CPU %", "MEM USAGE / LIMIT", "MEM %"),
-    *("NET I/O", "BLOCK I/O", "PIDS"),
-)
-_KEYS = ("ID", "Name", "CPUPerc", "MemUsage", "MemPerc", "NetIO", "BlockIO", "PIDs")
+TITLED = {
+    "ID": "CONTAINER ID",
+    "Name": "NAME",
+    "CPUPerc": "CPU %",
+    "MemUsage": "MEM USAGE / LIMIT",
+    "MemPerc": "MEM %",
+    "NetIO": "NET I/O",
+    "BlockIO": "BLOCK I/O",
+    "PIDs": "PIDS",
+}
+TITLES = tuple(TITLED.values())
 _SHORT_ID = 12
 
 
@@ -37,12 +43,10 @@ def cells(
     )
 
 
-def json_line(row: tuple[str, ...]) -> str:
-    """The row as one object with the keys of `docker stats --format json`."""
-    import json
-
-    fields = dict(zip(_KEYS, row, strict=True))
-    return json.dumps({"Container": fields["ID"], **fields}, separators=(",", ":"))
+def fields(row: tuple[str, ...]) -> dict[str, str]:
+    """The row with the keys of `docker stats --format json`."""
+    named = dict(zip(TITLED, row, strict=True))
+    return {"Container": named["ID"], **named}
 
 
 def _cpu_percent(before: Usage | None, now: Usage) -> float:

@@ -198,7 +198,7 @@ services:
   web:
     image: busybox
     command: sleep 1000
-    ports: ["127.0.0.1::80", "127.0.0.1::53/udp"]
+    ports: ["127.0.0.1::80", "127.0.0.1::53/udp", "127.0.0.2::80"]
     expose: ["80", "8000-8001"]
     stop_grace_period: 0s
 """,
@@ -209,10 +209,14 @@ services:
     ps = buoy.run("ps").stdout
     assert f"127.0.0.1:{port}->80/tcp" in ps
     assert ps.endswith(", 8000-8001/tcp\n")
+    shown = buoy.run("ps", "--format", "table {{.Name}}\\t{{.ID}}\\t{{.State}}").lines
+    assert shown[0].split() == ["NAME", "CONTAINER", "ID", "STATE"]
+    assert shown[1].split()[::2] == ["app-web-1", "running"]
+    assert buoy.run("ps", "--format", "{{.Service}}").lines == ["web"]
     buoy.run("port", "--protocol", "udp", "web", "53")
     missing = buoy.run("port", "web", "81", check=False)
     assert missing.exit_code == 1
-    assert "it publishes" in missing.stderr
+    assert "it publishes 80/tcp, 53/udp\n" in missing.stderr
     buoy.run("stop")
     assert "tcp" not in buoy.run("ps", "-a").stdout
 

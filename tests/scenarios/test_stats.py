@@ -42,6 +42,9 @@ def test_usage_and_processes(two: Buoy) -> None:
     assert (found["CPUPerc"], found["PIDs"]) == ("0.00%", "1")
     assert found["ID"] == found["Container"]
     assert len(found["ID"]) == 12
+    template = "table {{.Name}}\\t{{.PIDs}}"
+    heads, *_ = two.run("stats", "--no-stream", "--format", template, "web").lines
+    assert heads.split() == ["NAME", "PIDS"]
     (busy,) = two.run("stats", "--no-stream", "--format", "json", "db").lines
     assert 2 < float(json.loads(busy)["CPUPerc"].rstrip("%")) < 40
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
-from compose.ui.containers import format_command, format_ports, format_status, json_line
+from compose.ui.containers import fields, format_command, format_ports, format_status
 from engine import Container, PublishedPort
 
 NOW_S = 1_000_000.0
@@ -79,12 +78,12 @@ def test_what_is_exposed_and_not_published_comes_last() -> None:
     web = container(ports=(port(80, 8080),), exposed=exposed)
     assert format_ports(web) == "0.0.0.0:8080->80/tcp, 443-444/tcp, 53/udp"
     assert format_ports(container(exposed=((3306, "tcp"),))) == "3306/tcp"
-    shown = json.loads(json_line(container(exposed=((3306, "tcp"),)), NOW_S))["Publishers"]
+    shown = fields(container(exposed=((3306, "tcp"),)), NOW_S, full=False)["Publishers"]
     assert shown == [{"URL": "", "TargetPort": 3306, "PublishedPort": 0, "Protocol": "tcp"}]
 
 
-def test_the_json_line_has_the_keys_of_docker_compose() -> None:
-    line = json.loads(json_line(container(ports=(port(80, 8080),)), NOW_S))
+def test_the_fields_have_the_keys_of_docker_compose() -> None:
+    line = fields(container(ports=(port(80, 8080),)), NOW_S, full=False)
     assert list(line) == [
         "ID",
         "Name",

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from compose.ui.processes import row
-from compose.ui.usage import cells, json_line
+from compose.ui.usage import cells, fields
 from engine import Container, Process, Usage
 
 WEB = Container(
@@ -41,7 +39,7 @@ def test_rates_are_between_two_looks() -> None:
 def test_what_does_not_run_uses_nothing() -> None:
     row = cells(WEB, None, None, full=False)
     assert row[2:] == ("0.00%", "0B / 0B", "0.00%", "0B / 0B", "0B / 0B", "0")
-    found = json.loads(json_line(row))
+    found = fields(row)
     assert (found["ID"], found["Container"], found["CPUPerc"]) == ("ab" * 6, "ab" * 6, "0.00%")
 
 
