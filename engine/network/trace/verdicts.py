@@ -157,14 +157,7 @@ class Verdicts:
         table, chain = _text(given.get(_TABLE, b"")), _text(given.get(_CHAIN, b""))
         if table == self._table and chain != BARRIER:
             return
-        said, rule, comment = "", "", ""
-        if int.from_bytes(given.get(_KIND, b""), "big") == _BY_POLICY:
-            said = "accept" if int.from_bytes(given.get(_POLICY, b""), "big") else "drop"
-        elif _VERDICT in given:
-            said = verdict_text(given[_VERDICT])
-            found = self._rule(body[0], table, chain, given.get(_HANDLE, b""))
-            if found is not None:
-                rule, comment = rule_text(found.expressions), found.comment
+        rule = self._rule(body[0], table, chain, given.get(_HANDLE, b""))
         names = [one.name for one in self._chains if one.table == table and one.family == body[0]]
         yield Verdict(
             place=self._place,
@@ -172,13 +165,15 @@ class Verdicts:
             table=table,
             chain=chain,
             owner=owner_of(table, names, self._own_table),
-            said=said,
-            rule=rule,
-            comment=comment,
+            said=_said(given),
+            rule=rule_text(rule.expressions) if rule else "",
+            comment=rule.comment if rule else "",
             answer=kind == "answer",
         )
 
     def _rule(self, family: int, table: str, chain: str, handle: bytes) -> Rule | None:
+        if not handle:  # the policy of the chain
+            return None
         key = (family, table, chain)
         if key not in self._rules:
             self._rules[key] = self._netlink.rules(table, chain, family)
@@ -198,6 +193,13 @@ def _kind_of(flow: Flow, network: bytes, transport: bytes) -> str | None:
     if transport[:2] == own:
         return "sent"
     return "answer" if transport[2:4] == own else None
+
+
+def _said(given: dict[int, bytes]) -> str:
+    """By a rule, or by the policy of a chain; "": nothing."""
+    if int.from_bytes(given.get(_KIND, b""), "big") == _BY_POLICY:
+        return "accept" if int.from_bytes(given.get(_POLICY, b""), "big") else "drop"
+    return verdict_text(given[_VERDICT]) if _VERDICT in given else ""
 
 
 def _text(data: bytes) -> str:
