@@ -14,21 +14,21 @@ if TYPE_CHECKING:
     from compose.commands.context import Context
 
 HELP = "Manage images, of all projects."
-_VERBS = {  # verb -> module with its `add_VERB` and its function
-    "build": "image_build",
-    "ls": "image_showing",
-    "pull": "image_transfer",
-    "push": "image_transfer",
-    "inspect": "image_showing",
-    "history": "image_showing",
-    "tag": "image_changes",
-    "rm": "image_changes",
-    "prune": "image_changes",
-    "verify": "image_changes",
-    "load": "image_archives",
-    "save": "image_archives",
-    "import": "image_archives",
-    "export": "image_archives",
+_VERBS = {  # verb -> module with its `add_VERB` and its function, and what it does
+    "build": ("image_build", "Build an image from a Dockerfile and a context"),
+    "ls": ("image_showing", "List images"),
+    "pull": ("image_transfer", "Fetch an image from its registry"),
+    "push": ("image_transfer", "Send an image to its registry"),
+    "inspect": ("image_showing", "Show all that is known of images, as JSON"),
+    "history": ("image_showing", "Show how an image was made"),
+    "tag": ("image_changes", "Give an image another name"),
+    "rm": ("image_changes", "Remove names of images, and images with their last name"),
+    "prune": ("image_changes", "Remove images that no container was made from"),
+    "verify": ("image_changes", "Read all that is kept of images, and tell what is damaged"),
+    "load": ("image_archives", "Load images from an archive"),
+    "save": ("image_archives", "Write images as one archive"),
+    "import": ("image_archives", "Make an image of the tar of a root filesystem"),
+    "export": ("image_archives", "Write the root filesystem of an image as a tar"),
 }
 
 
@@ -39,7 +39,7 @@ class _VerbParser(Parser):
         self, args: Sequence[str], namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
         verb = self.prog.rpartition(" ")[2]
-        describe = getattr(_module(_VERBS[verb]), f"add_{verb}")
+        describe = getattr(_module(_VERBS[verb][0]), f"add_{verb}")
         self.description = describe.__doc__
         describe(self)
         return super().parse_known_args(args, namespace)
@@ -50,14 +50,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(
         dest="action", required=True, metavar=" | ".join(_VERBS), parser_class=_VerbParser
     )
-    for name in _VERBS:
-        verbs.add_parser(name, prog=f"buoy image {name}")
+    for name, (_, text) in _VERBS.items():
+        verbs.add_parser(name, prog=f"buoy image {name}", help=text)
 
 
 def run(args: argparse.Namespace, context: Context) -> int | Coroutine[None, None, int]:
     """The exit code of the verb."""
     result: int | Coroutine[None, None, int] = getattr(
-        _module(_VERBS[args.action]), f"run_{args.action}"
+        _module(_VERBS[args.action][0]), f"run_{args.action}"
     )(args, context)
     return result
 

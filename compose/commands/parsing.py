@@ -13,7 +13,7 @@ from engine.errors import Problem
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Sequence
-    from typing import NoReturn, Protocol
+    from typing import Any, NoReturn, Protocol
 
     from compose.commands.context import Context
 
@@ -62,6 +62,15 @@ def terminal_width() -> int:
         return 80
 
 
+class _Verbs(argparse._SubParsersAction):  # type: ignore[type-arg]
+    """The verbs below a verb: each is listed with the beginning of its description."""
+
+    def add_parser(self, name: str, **rest: Any) -> Any:
+        text = " ".join((rest.get("description") or "").split())
+        rest.setdefault("help", text.partition(": ")[0].partition(". ")[0].rstrip("."))
+        return super().add_parser(name, **rest)
+
+
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser whose complaints are Problems, with a suggestion where one is near."""
 
@@ -73,6 +82,7 @@ class Parser(argparse.ArgumentParser):
             formatter_class=HelpFormatter,
             **rest,  # type: ignore[arg-type]
         )
+        self.register("action", "parsers", _Verbs)
 
     def error(self, message: str) -> NoReturn:
         raise UsageProblem(f"{self.prog}: {message}", hint=f"see `{self.prog} --help`")

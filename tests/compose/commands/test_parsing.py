@@ -37,6 +37,15 @@ def test_every_verb_has_a_module_with_help(verb: str) -> None:
     assert parser.format_help()
 
 
+@pytest.mark.parametrize("verb", ["builder", "image", "network", "system", "volume"])
+def test_the_verbs_below_a_verb_are_listed_with_what_they_do(verb: str) -> None:
+    text = buoy(verb, "--help").stdout
+    metavar = text.partition("positional arguments:\n")[2].splitlines()[0]
+    listed = [line.split(maxsplit=1) for line in text.splitlines() if line.startswith("    ")]
+    told = {words[0] for words in listed if len(words) == 2}
+    assert told.issuperset(metavar.strip().split(" | "))
+
+
 def test_help_and_version_import_nothing_heavy() -> None:
     code = (
         "import sys; from compose.__main__ import main; main([{!r}]); "
