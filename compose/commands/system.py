@@ -49,6 +49,7 @@ def _show(args: argparse.Namespace, context: Context) -> int:
 
     if args.verbose and args.format != "table":
         raise UsageProblem("--verbose has one form: it does not go with --format")
+    context.engine.images.finish_deleting()  # else the disk has more than is told
     usage, cached = observe_disk_usage(context.engine), cache_entries(context.engine)
     if args.verbose:
         text = verbose_tables(usage, cached)

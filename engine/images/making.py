@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 
 from engine.errors import ImageProblem
@@ -39,6 +40,14 @@ class MadeImages(KnownImages):
         """Remove layers that neither an image nor a step of a build has; False where that has to
         be left to a later one, because somebody holds the store."""
         return self._store.sweep()
+
+    def finish_deleting(self) -> None:
+        """What commands before this one have removed is off the disk, if that takes no longer than
+        a second."""
+        from engine.images.deleting import delete_doomed
+
+        if os.path.isdir(self._roots.temporary):
+            delete_doomed(self._roots.temporary)
 
     def add_layer(self, upper: str, parents: Sequence[str]) -> str:
         """Move an overlay's upper directory into the store, on top of `parents` (chain ids, lowest

@@ -12,6 +12,7 @@ from compose.commands.context import Context
 from compose.commands.system_prune import Pruning
 from engine import PruneFilter, observe_disk_usage
 from tests.marks import needs_root
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from engine import Engine
@@ -71,6 +72,16 @@ def test_what_takes_space_is_shown_as_du_counts_it_and_pruned(
     assert buoy.run("image", "ls", "-q").lines == []
     assert [row.split()[-1] for row in buoy.run("volume", "ls").lines[1:]] == ["app_kept"]
     assert df(engine) <= du(buoy) <= df(engine) + slack
+
+
+def test_what_is_being_deleted_is_not_there_any_more_when_usage_is_told(
+    buoy: Buoy, busybox: Image
+) -> None:
+    doomed = Path(buoy.roots.temporary, "gone-layer/etc")
+    doomed.mkdir(parents=True)
+    (doomed / "file").write_bytes(bytes(1 << 20))
+    buoy.run("system", "df")
+    assert eventually(lambda: not doomed.parent.exists())
 
 
 def test_of_containers_only_those_that_the_filter_takes_are_pruned(
