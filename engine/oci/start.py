@@ -27,6 +27,8 @@ def start(container: Stored, log: Log) -> None:
     status = container.status()
     if status == "stopped":
         raise OciProblem("cannot start a container that has stopped", code="stopped")
+    if status == "paused":
+        raise OciProblem("cannot start a container in the paused state", code="paused")
     if status != "created":
         raise OciProblem("cannot start an already running container", code="already-running")
     config = container.config()

@@ -67,9 +67,9 @@ class Stored:
         """created, running, paused or stopped."""
         if not self.pid:
             return "stopped"
-        if os.path.exists(f"{self.directory}/{START_NAME}"):
-            return "created"
-        return "paused" if is_frozen(self.state["cgroups"]) else "running"
+        if is_frozen(self.state["cgroups"]):
+            return "paused"
+        return "created" if os.path.exists(f"{self.directory}/{START_NAME}") else "running"
 
     def shown(self) -> dict[str, Any]:
         """The state as the runtime specification has it, which hooks get, too."""

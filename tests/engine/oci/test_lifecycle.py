@@ -160,6 +160,17 @@ def test_pause_and_resume(either: Runtime) -> None:
     either.ok("delete", "--force", name)
 
 
+def test_one_that_waits_for_its_start_is_paused_too(either: Runtime) -> None:
+    name = either.create(either.config(*IDLE))
+    either.ok("pause", name)
+    assert either.state(name)["status"] == "paused"
+    assert "cannot start a container in the paused state" in either("start", name).stderr
+    either.ok("resume", name)
+    assert either.state(name)["status"] == "created"
+    either.ok("start", name)
+    assert either.state(name)["status"] == "running"
+
+
 def test_what_there_is_is_listed(either: Runtime) -> None:
     names = [either.create(either.config(*IDLE)) for _ in range(2)]
     listed = json.loads(either.ok("list", "--format", "json").stdout)
