@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 def run(root: str, given: Given, log: Log) -> int:
     """`kill ID [SIGNAL]`."""
     container = find(root, given.arguments[0])
-    number = signal_number(given.arguments[1] if len(given.arguments) > 1 else "SIGTERM")
+    word = given.arguments[1] if len(given.arguments) > 1 else "SIGTERM"
+    number = 0 if word == "0" else signal_number(word)  # 0: is it there? (kill(2))
     if given.flag("all"):
         _send_to_all(container, number)
         return 0

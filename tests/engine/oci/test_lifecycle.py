@@ -43,8 +43,10 @@ def test_a_container_is_created_started_killed_and_deleted(either: Runtime) -> N
     either.ok("start", name)
     assert either.state(name)["status"] == "running"
     assert Path(f"/proc/{pid}/cmdline").read_text() == "sleep\x001000\x00"
+    either.ok("kill", name, "0")
     either.ok("kill", name, "KILL")
     either.wait(name)
+    assert "container not running" in either("kill", name, "0").stderr
     assert (either.state(name)["status"], either.state(name)["pid"]) == ("stopped", 0)
     either.ok("delete", name)
     gone = either("state", name)
