@@ -87,7 +87,9 @@ def read_scale(fields: Fields) -> int:
         _differs(fields, "scale", deploy, "replicas")
     scale = own if deployed is None else deployed
     if scale is not None and scale < 0:
-        fields.note(InvalidValue, f"{fields.name()}: {scale} containers are fewer than none")
+        key = ("scale",) if deployed is None else ("deploy", "replicas")
+        what = f"{fields.name(*key)}: {scale} containers are fewer than none"
+        fields.note(InvalidValue, what, *key)
         return 0
     if scale is not None and scale > MAX_REPLICAS:
         what = f"{fields.name()}: {scale:.0f} containers are more than {MAX_REPLICAS}"

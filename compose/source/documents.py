@@ -32,7 +32,7 @@ def prepare(document: Map, scope: Scope, loaded: Loaded) -> None:
     environment = scope.environment
     if scope.variables:
         loaded.unreadable += interpolate(document, environment.find, environment.missing)
-    loaded.unreadable += cast(document, loaded.notices)
+    loaded.problems += cast(document, loaded.notices)
     bring_into_form(document)
     resolve_paths(document, scope, loaded.notices)
     _take_values(document, scope, loaded)

@@ -251,7 +251,8 @@ class _Reader:
         tag = self._tag(event)
         if tag == f"{_STANDARD}binary":
             return self._decoded(text, event)
-        if tag == f"{_STANDARD}str" or (tag is None and event.style):
+        by_tag = tag is not None and tag not in TAGS
+        if tag == f"{_STANDARD}str" or (event.style and not by_tag):
             return text
         return resolve(text)
 

@@ -53,6 +53,19 @@ def test_a_text_is_a_boolean_where_one_is_meant(pattern: str) -> None:
     assert cast_at(pattern, "maybe")[1] != []
 
 
+def test_what_is_no_number_is_said_with_all_else(files: Files) -> None:
+    problems = files.problems(
+        """
+        services: {web: {image: x, cpus: half, scale: -1, stop_grace_period: 10}}
+        networks: {a: {external: maybe, driver: 5}}
+        """
+    )
+    assert [problem.where for problem in problems] == [
+        *("compose.yaml:1:34", "compose.yaml:2:26", "compose.yaml:1:70", "compose.yaml:2:41"),
+        "compose.yaml:1:47",
+    ]
+
+
 @pytest.mark.parametrize("text", ['"2"', "2.0", '"2.0"', "2e0"])
 def test_a_number_is_one_however_it_is_written(files: Files, text: str) -> None:
     digests = {

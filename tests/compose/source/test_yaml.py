@@ -108,9 +108,9 @@ def test_a_byte_order_mark_is_skipped() -> None:
 
 
 def test_reset_and_override_are_remembered() -> None:
-    tree = parse("a: !reset null\nb: !override [1]\nc: [1, !reset 2]\n")
-    assert tree == {"b": [1], "c": [1]}
-    assert tree.directives == {"a": "reset", "b": "override"}
+    tree = parse("a: !reset null\nb: !override [1]\nc: [1, !reset 2]\nd: !override '1'\n")
+    assert tree == {"b": [1], "c": [1], "d": "1"}
+    assert tree.directives == {"a": "reset", "b": "override", "d": "override"}
 
 
 def test_reset_and_override_are_said_by_aliases_too() -> None:
