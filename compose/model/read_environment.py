@@ -10,7 +10,7 @@ from compose.source.dotenv import Setting, parse_dotenv, read_dotenv, read_raw, 
 from compose.source.tree import locate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from compose.model.fields import Fields
     from compose.source.discover import Environment
@@ -34,15 +34,14 @@ def read_environment(
 
     def lookup(name: str) -> str | None:
         found = environment.find(name)
-        found = given.get(name) if found is None else found
-        return values.get(name) if found is None else found
+        return given.get(name) if found is None else found
 
     found: list[Setting] = []
     for file in fields.each("env_file") if files else ():
         path = file.text("path") or ""
         text = environment.surroundings.read(path)
         if text is not None:
-            settings = _parsed(file, path, text, environment, lookup)
+            settings = _parsed(file, path, text, environment, lookup, values)
             values |= values_of(settings)
             found += settings
         elif file.flag("required", default=True):
@@ -95,7 +94,12 @@ def unread_files(fields: Fields) -> Iterator[EnvFile]:
 
 
 def _parsed(
-    file: Fields, path: str, text: str, environment: Environment, lookup: Lookup
+    file: Fields,
+    path: str,
+    text: str,
+    environment: Environment,
+    lookup: Lookup,
+    earlier: Mapping[str, str],
 ) -> list[Setting]:
     shown = environment.surroundings.shown(path)
     try:
@@ -107,6 +111,7 @@ def _parsed(
             lookup,
             lambda name: environment.missing(name, shown),
             environment.notice,
+            earlier,
         )
     except EnvFileSyntax as problem:
         file.problems.append(problem)

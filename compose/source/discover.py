@@ -11,7 +11,7 @@ from compose.source.dotenv import Setting, read_dotenv, values_of
 from compose.source.remote import fetch, is_remote
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from compose.source.surroundings import Surroundings
     from compose.source.tree import Mark
@@ -96,17 +96,20 @@ class Environment:
     def add(self, paths: Sequence[str]) -> None:
         """Add the variables of environment files that exist, the later above the earlier ones,
         all below what is known already. Raises EnvFileSyntax."""
-        known, added = self.values, dict[str, str]()
+        added: dict[str, str] = {}
         for path in paths:
-            added |= self.parse(path, self.surroundings.read(path) or "")
-            self.values = {**added, **known}
+            added |= self.parse(path, self.surroundings.read(path) or "", added)
+        self.values = {**added, **self.values}
 
-    def parse(self, path: str, text: str) -> dict[str, str]:
-        """The variables of one more environment file. Raises EnvFileSyntax."""
+    def parse(self, path: str, text: str, earlier: Mapping[str, str] = {}) -> dict[str, str]:
+        """The variables of one more environment file. Raises EnvFileSyntax.
+
+        earlier   those of files before it, which its own go above
+        """
         shown = self.surroundings.shown(path)
         self.files.append(path)
         settings = read_dotenv(
-            text, shown, self.find, lambda name: self.missing(name, shown), self.notice
+            text, shown, self.find, lambda name: self.missing(name, shown), self.notice, earlier
         )
         self.settings += settings
         return values_of(settings)
@@ -149,8 +152,7 @@ def discover(
     if explicit is None:
         _read_default(environment, given or _directory_of(asked) or surroundings.directory)
     else:
-        for path in explicit:
-            _read_explicit(environment, path)
+        environment.add([_existing(path, surroundings) for path in explicit])
     asked = asked or _from_variable(environment)
     chosen, ambiguous = (asked, []) if asked else search(surroundings, given)
     project = given or _directory_of(chosen) or surroundings.directory
@@ -237,14 +239,13 @@ def _explicit_env_files(environment: Environment, given: Sequence[str]) -> list[
     return [] if environment.is_on("COMPOSE_DISABLE_ENV_FILE") else None
 
 
-def _read_explicit(environment: Environment, path: str) -> None:
-    surroundings = environment.surroundings
+def _existing(path: str, surroundings: Surroundings) -> str:
+    """The absolute path of an environment file that was asked for."""
     absolute = surroundings.absolute(path)
-    text = surroundings.read(absolute)
-    if text is None:
+    if surroundings.read(absolute) is None:
         what = f"environment file {path} {surroundings.failing(absolute)}"
         raise FileMissing(what, where=path)
-    environment.values.update(environment.parse(absolute, text))
+    return absolute
 
 
 def _read_default(environment: Environment, directory: str) -> None:

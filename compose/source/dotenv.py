@@ -10,7 +10,7 @@ from compose.source.template import MAX_LENGTH, Malformed, Unset, substitute
 from compose.source.words import shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
 MAX_SETTINGS = 50_000  # lines of a file that set a variable
 _KEY = re.compile(r"[\w.\-\[\]]+")
@@ -78,9 +78,13 @@ def read_dotenv(
     lookup: Callable[[str], str | None],
     missing: Callable[[str], None],
     notice: Callable[[str, str], None],
+    earlier: Mapping[str, str] = {},
 ) -> list[Setting]:
-    """As `parse_dotenv`, with the place of every setting, repeated names included."""
-    return _Parser(text, file, lookup, missing, notice).parse()
+    """As `parse_dotenv`, with the place of every setting, repeated names included.
+
+    earlier   variables of files before this one, which its own go above
+    """
+    return _Parser(text, file, lookup, missing, notice, earlier).parse()
 
 
 def read_raw(text: str, file: str, lookup: Callable[[str], str | None]) -> list[Setting]:
@@ -111,12 +115,13 @@ class _Parser:
         lookup: Callable[[str], str | None],
         missing: Callable[[str], None],
         notice: Callable[[str, str], None],
+        earlier: Mapping[str, str],
     ) -> None:
         self._text = text.removeprefix("\ufeff").replace("\r\n", "\n")
         self._file = file
         self._outside, self._missing, self._notice = lookup, missing, notice
         self._position = 0
-        self._values: dict[str, str] = {}
+        self._values = dict(earlier)
         self._settings: list[Setting] = []
         self._counted = 0, 1  # a position, and its line
         self._length = 0  # of all values

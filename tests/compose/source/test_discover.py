@@ -154,3 +154,20 @@ def test_the_env_file_of_the_project_adds_to_that_of_the_working_directory(files
     files.write("V=here\nCOMPOSE_FILE=sub/compose.yaml\n", ".env")
     files.write("V=there\nW=there\n", "sub/.env")
     assert files.load().services["web"].labels == {"v": "here", "w": "there"}
+
+
+@pytest.mark.parametrize("given_by", ["--env-file", "include", "env_file"])
+def test_a_file_s_own_variables_go_above_those_of_files_before_it(
+    files: Files, given_by: str
+) -> None:
+    files.write("A=1\nX=1\n", "one.env")
+    files.write("A=2\nB=$A$X\nX=2\n", "two.env")
+    both = ("one.env", "two.env")
+    files.write("services: {web: {image: x, environment: [B]}}", "inner.yaml")
+    if given_by == "--env-file":
+        project = files.load(files=("inner.yaml",), env_files=both)
+    elif given_by == "include":
+        project = files.load("include: [{path: inner.yaml, env_file: [one.env, two.env]}]")
+    else:
+        project = files.load("services: {web: {image: x, env_file: [one.env, two.env]}}")
+    assert project.services["web"].environment["B"] == "21"
