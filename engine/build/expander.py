@@ -17,7 +17,8 @@ class Expander:
     """Expands the words of one instruction with the values from before it."""
 
     def __init__(self, instruction: Instruction, variables: Mapping[str, str], escape: str) -> None:
-        self._instruction, self._lexer = instruction, Lexer(variables, escape)
+        self._instruction, self._variables = instruction, variables
+        self._lexer = Lexer(variables, escape)
 
     def word(self, text: str) -> str:
         """One text, blanks and all. Raises BuildProblem, located in the word."""
@@ -32,6 +33,20 @@ class Expander:
             return self._lexer.words(text)
         except WordError as error:
             raise self._problem(text, error) from None
+
+    def body(self, text: str) -> str:
+        """The content of a heredoc: quotes stay as they are, and the escape character is the
+        backslash in every file."""
+        try:
+            return Lexer(self._variables, quotes=False).word(text)
+        except WordError as error:
+            where = self._instruction.where
+            raise BuildProblem(
+                f"in a heredoc: {error}",
+                where=where,
+                hint="<<'NAME' keeps all of it as it is",
+                code="dockerfile-expansion",
+            ) from None
 
     def _problem(self, text: str, error: WordError) -> BuildProblem:
         start = max(self._instruction.line.text.find(text), 0)

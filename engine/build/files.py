@@ -86,7 +86,7 @@ class _CopyPlan:
         self._mode = _mode(instruction, expander)
         self._chown = expander.word(instruction.chown) if instruction.chown else None
         self._heredocs = {
-            doc.name: expander.word(doc.body) if doc.expand else doc.body
+            doc.name: expander.body(doc.body) if doc.expand else doc.body
             for doc in instruction.heredocs
         }
         self._check_target()

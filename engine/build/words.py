@@ -27,22 +27,31 @@ class Lexer:
     variables  names and values, as they were before the instruction
     escape     the escape character of the file
     raw        keep quotes, escapes and variables as they are written: words are only split
+    quotes     whether they are anything special
     """
 
     def __init__(
-        self, variables: Mapping[str, str], escape: str = "\\", *, raw: bool = False
+        self,
+        variables: Mapping[str, str],
+        escape: str = "\\",
+        *,
+        raw: bool = False,
+        quotes: bool = True,
     ) -> None:
-        self._variables, self._escape, self._raw = variables, escape, raw
+        self._variables, self._escape, self._raw, self._quotes = variables, escape, raw, quotes
 
     def word(self, text: str) -> str:
         """The text with quotes removed and variables replaced; blanks stay. Raises WordError."""
-        return _Scan(text, self._variables, self._escape, self._raw).until(_END)
+        return self._scan(text).until(_END)
 
     def words(self, text: str) -> list[str]:
         """The same, split at blanks outside quotes, those of a variable's value included."""
-        scan = _Scan(text, self._variables, self._escape, self._raw)
+        scan = self._scan(text)
         scan.until(_END)
         return scan.split()
+
+    def _scan(self, text: str) -> _Scan:
+        return _Scan(text, self._variables, self._escape, self._raw, self._quotes)
 
 
 def variables_in(text: str) -> set[str]:
@@ -51,8 +60,11 @@ def variables_in(text: str) -> set[str]:
 
 
 class _Scan:
-    def __init__(self, text: str, variables: Mapping[str, str], escape: str, raw: bool) -> None:
+    def __init__(
+        self, text: str, variables: Mapping[str, str], escape: str, raw: bool, quotes: bool
+    ) -> None:
         self._text, self._variables, self._escape, self._raw = text, variables, escape, raw
+        self._quotes = quotes
         self._at = 0
         self._raw_escapes = raw
         self._words: list[str] = []
@@ -67,9 +79,9 @@ class _Scan:
         while (char := self._peek()) != stop:
             if char == _END:
                 raise WordError(f"syntax error: missing `{stop}`", self._at)
-            if char == "'":
+            if char == "'" and self._quotes:
                 result += self._keep(self._single_quoted())
-            elif char == '"':
+            elif char == '"' and self._quotes:
                 result += self._keep(self._double_quoted())
             elif char == "$" and not self._raw:
                 result += self._let_split(self._dollar())

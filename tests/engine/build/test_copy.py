@@ -71,6 +71,11 @@ MATRIX: list[tuple[str, dict[str, str]]] = [
     ("ENV f='a.txt b.txt'\nCOPY $f /x/", {"/x": "/", "/x/a.txt": "a", "/x/b.txt": "b"}),
     ("ENV v=1\nCOPY <<one /\n$v\none", {"/one": "1\n"}),
     ("ENV v=1\nCOPY <<'one' /\n$v\none", {"/one": "$v\n"}),
+    (
+        'ENV v=1\nCOPY <<x /\n{"it\'s": "$v", \'\\$v": \'\'}\nx',
+        {"/x": '{"it\'s": "1", \'$v": \'\'}\n'},
+    ),
+    ("ENV v=1\nCOPY <<x /\n\\n \\\\ `$v \\$v\nx", {"/x": "n \\ `1 $v\n"}),
     ("COPY dir/deep /x\nCOPY a.txt /x", {"/x": "/", "/x/a.txt": "a"}),
     ("COPY a.txt /x\nCOPY b.txt /x", {"/x": "b"}),
 ]
@@ -81,6 +86,15 @@ def test_what_is_copied_where(workshop: Workshop, text: str, expected: dict[str,
     workshop.write(CONTEXT)
     image = workshop.build(f"FROM scratch\n{text}")
     assert layer_tree(image) == expected
+
+
+def test_a_heredoc_that_cannot_be_expanded_is_a_problem_of_its_line(workshop: Workshop) -> None:
+    text = "# escape=`\nFROM scratch\nCOPY <<x /\n`$x\n\\$x ${x:?why}\nx"
+    with pytest.raises(BuildProblem, match="in a heredoc: x: why") as caught:
+        workshop.build(text)
+    assert caught.value.where == "dockerfile_inline:3:1"
+    image = workshop.build(text.replace("${x:?why}", "") + "\n")
+    assert layer_tree(image) == {"/x": "`\n$x \n"}
 
 
 def test_the_target_is_relative_to_the_working_directory(workshop: Workshop) -> None:
