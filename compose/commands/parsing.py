@@ -38,6 +38,13 @@ UNPLANNED = frozenset(  # verbs that change something without steps
         *("logout", "network", "oci", "resume", "system", "volume"),
     )
 )
+ABSENT = {  # verbs of docker compose that are not there yet: what does the most of it
+    "bridge": None,
+    "publish": "`buoy push` pushes images",
+    "volumes": "`buoy volume ls` lists the volumes of all projects",
+    "wait": "`buoy up --abort-on-container-exit` ends with the first container",
+    "watch": "`buoy up -d --build` builds what has changed, and recreates it",
+}
 READING = frozenset(("df", "du", "graph", "history", "inspect", "ls"))  # verbs below those
 
 
@@ -96,12 +103,21 @@ class Parser(argparse.ArgumentParser):
         """As `parse_args`; an unknown option is answered with the nearest known one."""
         args, unknown = self.parse_known_args(argv, into)
         if unknown:
-            known = [name for action in self._actions for name in action.option_strings]
+            parser = self._verb_parser(args)
+            known = [name for action in parser._actions for name in action.option_strings]
             flag = unknown[0].partition("=")[0]
-            hint = suggestion(flag, known) or f"see `{self.prog} --help`"
+            hint = suggestion(flag, known) or f"see `{parser.prog} --help`"
             what = "unknown option" if flag.startswith("-") else "unexpected argument"
-            raise UsageProblem(f"{self.prog}: {what} `{unknown[0]}`", hint=hint)
+            raise UsageProblem(f"{parser.prog}: {what} `{unknown[0]}`", hint=hint)
         return args
+
+    def _verb_parser(self, args: argparse.Namespace) -> argparse.ArgumentParser:
+        """That of the verb below the verb, where one was given."""
+        for action in self._actions:
+            if isinstance(action, _Verbs):
+                found: argparse.ArgumentParser = action.choices[getattr(args, action.dest)]
+                return found
+        return self
 
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str], namespace: argparse.Namespace | None = None
@@ -199,6 +215,8 @@ def overview() -> str:
 def verb_module(verb: str) -> Verb:
     """The module of a verb; a problem with a suggestion where there is none."""
     verb = ALIASES.get(verb, verb)
+    if verb in ABSENT:
+        raise UsageProblem(f"buoy: `{verb}` is not there yet", hint=ABSENT[verb])
     if verb not in VERBS:
         hint = suggestion(verb, VERBS) or "`buoy --help` lists the verbs"
         raise UsageProblem(f"buoy: there is no verb `{verb}`", hint=hint)

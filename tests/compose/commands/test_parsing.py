@@ -65,6 +65,19 @@ def test_an_unknown_verb_is_answered_with_the_nearest() -> None:
     assert done.stderr == "error: usage\nbuoy: there is no verb `pss`\nhint: did you mean `ps`?\n"
 
 
+def test_a_verb_that_is_not_there_yet_is_not_taken_for_another() -> None:
+    done = buoy("watch")
+    assert done.returncode == 1
+    assert "buoy: `watch` is not there yet\nhint: `buoy up -d --build`" in done.stderr
+
+
+def test_an_unknown_option_of_a_verb_below_a_verb_is_told_by_both() -> None:
+    done = buoy("image", "ls", "--digest")
+    assert done.stderr == (
+        "error: usage\nbuoy image ls: unknown option `--digest`\nhint: did you mean `--digests`?\n"
+    )
+
+
 def test_an_unknown_option_is_answered_with_the_nearest() -> None:
     done = buoy("version", "--shrt")
     assert done.returncode == 1
