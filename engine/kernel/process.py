@@ -12,6 +12,7 @@ from engine.kernel.libc import KernelCallError, libc, prctl, syscall
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_KEEPCAPS = 8
+_PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
 _CLOSE_RANGE_CLOEXEC = 1 << 2
@@ -53,10 +54,12 @@ def _stat(pid: int) -> list[bytes]:
 
 
 def set_name(name: str) -> None:
-    """The name that ps and top show; cut at 15 bytes by the kernel."""
-    fd = os.open("/proc/self/comm", os.O_WRONLY | os.O_CLOEXEC)
-    os.write(fd, name.encode()[:15])
-    os.close(fd)
+    """The name that ps and top show; cut at 15 bytes by the kernel.
+
+    Not by /proc/self/comm, which is the host's root's where the process is not dumpable.
+    """
+    text = ctypes.create_string_buffer(name.encode())
+    prctl(_PR_SET_NAME, ctypes.addressof(text), name="PR_SET_NAME")
 
 
 def title_memory() -> tuple[int, int]:

@@ -85,6 +85,12 @@ def test_it_is_a_whole_container(dock: Dock) -> None:
     assert "Read-only" in ended.stderr
 
 
+def test_ours_may_be_its_init(dock: Dock) -> None:
+    container = dock.idle(userns=REMAPPED, init=True, user="app", tty=True)
+    assert Path(f"/proc/{container.pid}/comm").read_text() == "buoy-init\n"
+    assert dock.exec(container, "cat", "/proc/2/cmdline").stdout == b"sleep\x001000\0"
+
+
 def test_it_may_do_with_its_network_what_it_may(dock: Dock) -> None:
     dock.engine.networks.create(NetworkSpec(name="n"))
     asked = {"network": "networks", "endpoints": (EndpointSpec(network="n"),)}
