@@ -16,7 +16,7 @@ from compose.model.read_files import read_source
 from compose.model.read_models import read_model
 from compose.model.read_network import read_network, read_volume
 from compose.model.read_publish import LOOPBACK, loopback_notices, read_publish
-from compose.model.read_service import read_service
+from compose.model.read_service import host_platform, is_of_host, read_service
 from compose.model.seccomp import profile_file
 from compose.source.discover import Environment, Found, discover
 from compose.source.load import load
@@ -227,6 +227,11 @@ class _Reading:
             Notice(code="env-file", what=what, where=where)
             for where, what in self._environment.notices.items()
         ]
+        default_platform = self._environment.find("DOCKER_DEFAULT_PLATFORM")
+        if default_platform and not is_of_host(default_platform):
+            what = f"DOCKER_DEFAULT_PLATFORM={default_platform} has no effect"
+            what = f"{what}: images are those for this host, {host_platform()}"
+            notices.append(Notice(code="no-effect", what=what))
         if self._found.ambiguous:
             shown = [self._environment.surroundings.shown(path) for path in self._found.ambiguous]
             used = self._environment.surroundings.shown(self._found.files[0])

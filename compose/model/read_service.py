@@ -157,14 +157,23 @@ def read_service(
 def _check_platform(fields: Fields) -> None:
     """Refuse a platform that is not the host's."""
     wanted = fields.text("platform")
-    if wanted is None:
-        return
-    system, _, machine = wanted.partition("/")
-    machine, _, _ = machine.partition("/")
-    own = platform.machine()
-    host = f"linux/{_ARCHITECTURES.get(own, own)}"
-    if f"{system}/{_ARCHITECTURES.get(machine, machine)}" != host:
-        fields.not_built(f"`{wanted}`", "platform", hint=f"this host is {host}")
+    if wanted is not None and not is_of_host(wanted):
+        fields.not_built(f"`{wanted}`", "platform", hint=f"this host is {host_platform()}")
+
+
+def host_platform() -> str:
+    """As `linux/amd64`."""
+    return f"linux/{_architecture(platform.machine())}"
+
+
+def is_of_host(wanted: str) -> bool:
+    """Whether a platform, `OS[/ARCHITECTURE[/VARIANT]]`, is the host's, whatever its variant."""
+    system, _, rest = wanted.partition("/")
+    return f"{system}/{_architecture(rest.partition('/')[0])}" == host_platform()
+
+
+def _architecture(machine: str) -> str:
+    return _ARCHITECTURES.get(machine, machine)
 
 
 def _runtime(fields: Fields) -> str | None:

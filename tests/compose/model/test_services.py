@@ -18,6 +18,7 @@ from compose.model import (
     RestartPolicy,
     ServiceNetwork,
 )
+from compose.model.read_service import host_platform
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -482,3 +483,10 @@ def test_a_build_starts_from_services_that_are_built(files: Files, base: str, co
     assert problem.code == code
     assert problem.where is not None
     assert problem.where.startswith("compose.yaml:2:")
+
+
+def test_another_default_platform_is_said_to_have_no_effect(files: Files) -> None:
+    text = "services: {web: {image: x}}"
+    assert files.load(text, {"DOCKER_DEFAULT_PLATFORM": host_platform()}).warnings == ()
+    (notice,) = files.load(text, {"DOCKER_DEFAULT_PLATFORM": "windows/amd64"}).warnings
+    assert notice.what.startswith("DOCKER_DEFAULT_PLATFORM=windows/amd64 has no effect")
