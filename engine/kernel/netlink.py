@@ -23,6 +23,7 @@ NETLINK_NETFILTER = 12
 
 NLM_F_REQUEST = 0x1
 NLM_F_ACK = 0x4
+NLM_F_DUMP_INTR = 0x10  # in an answer: what is dumped has changed meanwhile
 NLM_F_REPLACE = 0x100
 NLM_F_EXCL = 0x200
 NLM_F_DUMP = 0x300
@@ -46,6 +47,7 @@ NLA_TYPE_MASK = 0x3FFF
 HEADER = struct.Struct("=IHHII")
 _ATTRIBUTE = struct.Struct("=HH")
 _RECEIVE_BYTES = 1 << 18
+_DUMP_TRIES = 10
 
 
 class NetlinkError(OSError):
@@ -147,23 +149,37 @@ class NetlinkSocket:
             raise failure
 
     def dump(self, kind: int, body: bytes, flags: int = NLM_F_DUMP) -> list[bytes]:
-        """The bodies of all answers to a dump, or of the only answer when `flags` is 0."""
+        """The bodies of all answers to a dump, or of the only answer when `flags` is 0.
+
+        A dump during which something changed may lack what was there all the time: it is asked
+        for again, a few times.
+        """
+        for _ in range(_DUMP_TRIES):
+            bodies, is_consistent = self._dump_once(kind, body, flags)
+            if is_consistent:
+                break
+        return bodies
+
+    def _dump_once(self, kind: int, body: bytes, flags: int) -> tuple[list[bytes], bool]:
+        """The bodies of the answers, and whether they are of one state."""
         self.socket.send(self._pack(kind, flags, body))
         bodies: list[bytes] = []
+        seen = 0
         while True:
             for answer, answer_flags, sequence, data in self._receive():
                 if sequence != self.sequence:
                     continue
+                seen |= answer_flags
                 if answer == NLMSG_ERROR:
                     failure = read_error(data, answer_flags, f"netlink request {kind}")
                     if failure is not None:
                         raise failure
-                    return bodies
+                    return bodies, True
                 if answer == NLMSG_DONE:
-                    return bodies
+                    return bodies, not seen & NLM_F_DUMP_INTR
                 bodies.append(data)
                 if not flags & NLM_F_DUMP:
-                    return bodies
+                    return bodies, True
 
     def _pack(self, kind: int, flags: int, body: bytes) -> bytes:
         self.sequence += 1

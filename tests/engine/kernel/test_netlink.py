@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
+import threading
 from socket import AF_INET
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +35,9 @@ def reader(host: RouteSocket) -> Iterator[Any]:
 
     with IPRoute() as reader:
         yield reader
+
+
+MAC = "02:11:22:33:44:55"
 
 
 @needs_root
@@ -146,3 +151,30 @@ def test_attributes_survive_packing(attributes: list[tuple[int, bytes]]) -> None
 @given(st.binary(max_size=64))
 def test_broken_attributes_end_the_reading(data: bytes) -> None:
     assert sum(4 + len(value) for _, value in netlink.iterate_attributes(data)) <= len(data) + 4
+
+
+@needs_root
+def test_a_dump_during_which_something_changed_is_asked_for_again(host: RouteSocket) -> None:
+    kept = {f"kept{number}" for number in range(40)}  # more than one datagram of the kernel's
+    host.send([rtnetlink.bridge(name, MAC, 1500) for name in kept])
+    done = threading.Event()
+
+    def change() -> None:
+        with RouteSocket() as other:
+            while not done.is_set():
+                other.send([rtnetlink.bridge("brief", MAC, 1500)])
+                brief = other.find_link("brief")
+                assert brief is not None
+                other.send([rtnetlink.link_removal(brief.index)])
+
+    changing = threading.Thread(target=change)
+    changing.start()
+    try:
+        before = host.sequence
+        for dumps in itertools.count(1):
+            assert kept <= {link.name for link in host.links()}
+            if host.sequence - before > dumps:
+                break
+    finally:
+        done.set()
+        changing.join()
