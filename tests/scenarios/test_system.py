@@ -30,6 +30,8 @@ services:
     volumes: [/data, "kept:/kept"]
   built:
     build: {dockerfile_inline: "FROM busybox\\nRUN echo x > /x"}
+    command: sleep 60
+    init: true
 volumes: {kept: {}}
 """
 
