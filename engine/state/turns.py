@@ -15,8 +15,8 @@ import fcntl
 import os
 import struct
 import threading
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
