@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from engine.images.registry.artifact import Artifact as Artifact
     from engine.images.registry.artifact import ArtifactFile as ArtifactFile
     from engine.images.registry.artifact import fetch_artifact as fetch_artifact
+    from engine.images.registry.docker_config import docker_config_path as docker_config_path
     from engine.images.registry.login import is_logged_in as is_logged_in
     from engine.images.registry.login import log_in as log_in
     from engine.images.registry.login import log_out as log_out
@@ -167,6 +168,7 @@ _HOME = {
     "check_build": "engine.build.checking",
     "commit": "engine.build.commit",
     "export_tree": "engine.build.output",
+    "docker_config_path": "engine.images.registry.docker_config",
     "fetch_artifact": "engine.images.registry.artifact",
     "has_sctp": "engine.network.ports",
     "observe_ways": "engine.network.exposure",

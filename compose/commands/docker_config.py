@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
+
+from engine import docker_config_path
 
 DEFAULT_KEYS = "ctrl-p,ctrl-q"
 
 
 def detach_keys() -> str:
     """`detachKeys`: the keys that leave a container with a terminal."""
-    directory = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
     try:
-        keys = json.loads((directory / "config.json").read_text()).get("detachKeys")
+        with open(docker_config_path(), encoding="utf-8") as file:  # noqa: PTH123
+            keys = json.load(file).get("detachKeys")
     except (OSError, ValueError, AttributeError):
         return DEFAULT_KEYS
     return keys if keys and isinstance(keys, str) else DEFAULT_KEYS

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 
+from engine import docker_config_path
 from engine.errors import Problem
 
 _PROXIES = {
@@ -23,7 +24,7 @@ def outside_arguments() -> dict[str, str]:
 
 
 def _proxies() -> dict[str, str]:
-    path = f"{os.environ.get('DOCKER_CONFIG') or os.path.expanduser('~/.docker')}/config.json"  # noqa: PTH111
+    path = docker_config_path()
     if not os.path.exists(path):  # noqa: PTH110 - pathlib costs 17 ms
         return {}
     import json

@@ -18,12 +18,8 @@ from engine.images.registry.credential_helpers import (
     helper_of,
     store_by_helper,
 )
-from engine.images.registry.credentials import (
-    docker_config_path,
-    is_key_of,
-    keys_of,
-    read_config,
-)
+from engine.images.registry.credentials import is_key_of, keys_of, read_config
+from engine.images.registry.docker_config import docker_config_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

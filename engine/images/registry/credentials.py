@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import ImageProblem
 from engine.images.registry.credential_helpers import TOKEN_USER, get_by_helper, helper_of
+from engine.images.registry.docker_config import docker_config_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -66,12 +67,6 @@ def _configs() -> Iterator[Mapping[str, Any]]:
     if text := os.environ.get("DOCKER_AUTH_CONFIG"):
         yield _parse(text, "DOCKER_AUTH_CONFIG")
     yield from map(read_config, _paths())
-
-
-def docker_config_path() -> str:
-    """Where docker keeps them, and we do."""
-    directory = os.environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker")
-    return f"{directory}/config.json"
 
 
 def meta_headers() -> dict[str, str]:
