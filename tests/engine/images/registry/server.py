@@ -238,6 +238,9 @@ class Handler(BaseHTTPRequestHandler):
         if int(start) != len(held):
             self.answer(416, b"", {"Location": self.path, "Range": f"0-{max(len(held) - 1, 0)}"})
             return
+        if path not in self.registry.uploads:  # given up meanwhile
+            self.answer(404, b'{"errors":[{"code":"BLOB_UPLOAD_UNKNOWN"}]}')
+            return
         self.registry.uploads[path] = held + data
         self.answer(202, b"", {"Location": self.path, "Range": f"0-{len(held + data) - 1}"})
 
