@@ -5,15 +5,18 @@ A container's mounts need something to be mounted on, and make it where the imag
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import posixpath
 import stat
 from typing import TYPE_CHECKING
 
+from engine.images.lowers import Lowers, opened, without_links
 from engine.rootfs.familiar import MARK, MOUNT_TABLE, MOUNT_TABLE_TARGET
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 ALWAYS = (
     *("/dev", "/proc", "/sys", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf"),
@@ -25,8 +28,16 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 def missing_stubs(lowers: Sequence[str], targets: Iterable[str]) -> list[str]:
     """Paths that are not in the layers (top first) and that mounts on `targets` make there,
     deepest first."""
-    wanted = {path for target in targets for path in _with_parents(target)}
-    return sorted((p for p in wanted if not _exists(lowers, p)), key=len, reverse=True)
+    with contextlib.ExitStack() as stack:
+        layers = Lowers([stack.enter_context(opened(lower)) for lower in lowers])
+        mode = functools.cache(layers.mode)
+
+        def find_link(path: bytes) -> bytes | None:
+            return layers.find_link(path) if stat.S_ISLNK(mode(path)) else None
+
+        wanted = {path for target in targets for path in _on_the_way(target, find_link)}
+        missing = [os.fsdecode(path) for path in wanted if not mode(path)]
+    return sorted(missing, key=len, reverse=True)
 
 
 def remove_stubs(upper: str, stubs: Sequence[str], lowers: Sequence[str]) -> None:
@@ -39,51 +50,13 @@ def remove_stubs(upper: str, stubs: Sequence[str], lowers: Sequence[str]) -> Non
             _remove_empty(upper, directory)
 
 
-def _with_parents(path: str) -> list[str]:
-    paths = []
-    while path != "/":
-        paths.append(path)
+def _on_the_way(target: str, find_link: Callable[[bytes], bytes | None]) -> Iterator[bytes]:
+    """What is made where nothing of it is there: the mount point that `target` means, behind
+    symlinks of the image, and the directories above it."""
+    path = without_links(os.fsencode(target), find_link)
+    while path and path != b"/":
+        yield path
         path = posixpath.dirname(path)
-    return paths
-
-
-def _exists(lowers: Sequence[str], path: str) -> bool:
-    """Whether the merged layers have the path; a symlink on the way counts as yes, for then it
-    is not known what the mount went to."""
-    for lower in lowers:
-        found = _look(lower, path)
-        if found is not None:
-            return found
-    return False
-
-
-def _look(lower: str, path: str) -> bool | None:
-    """True, False, or None where lower layers decide."""
-    here = lower
-    for part in path.strip("/").split("/"):
-        here = os.path.join(here, part)
-        try:
-            info = os.lstat(here)
-        except (FileNotFoundError, NotADirectoryError):
-            return False if _opaque(os.path.dirname(here), lower) else None
-        if _is_whiteout(info):
-            return False
-        if stat.S_ISLNK(info.st_mode):
-            return True
-    return True
-
-
-def _opaque(directory: str, lower: str) -> bool:
-    if directory == lower:
-        return False
-    try:
-        return os.getxattr(directory, "trusted.overlay.opaque", follow_symlinks=False) == b"y"
-    except OSError:
-        return False
-
-
-def _is_whiteout(info: os.stat_result) -> bool:
-    return stat.S_ISCHR(info.st_mode) and info.st_rdev == 0
 
 
 def _unchanged(upper: str, directory: str, lowers: Sequence[str]) -> bool:
@@ -113,7 +86,7 @@ def _remove_empty(upper: str, path: str) -> None:
         info = os.stat(name, dir_fd=parent, follow_symlinks=False)
         if stat.S_ISDIR(info.st_mode):
             os.rmdir(name, dir_fd=parent)
-        elif _is_empty(info) or _is_ours(path, parent):
+        elif _is_empty(info) or _is_ours(name, parent):
             os.unlink(name, dir_fd=parent)
     except OSError:
         return
@@ -125,10 +98,10 @@ def _is_empty(info: os.stat_result) -> bool:
     return stat.S_ISREG(info.st_mode) and info.st_size == 0
 
 
-def _is_ours(path: str, parent_fd: int) -> bool:
+def _is_ours(name: str, parent_fd: int) -> bool:
     """Whether it is the one link that each container gets (engine.rootfs.familiar)."""
-    name = posixpath.basename(path)
-    return path == MOUNT_TABLE and os.readlink(name, dir_fd=parent_fd) == MOUNT_TABLE_TARGET
+    is_named_so = name == posixpath.basename(MOUNT_TABLE)
+    return is_named_so and os.readlink(name, dir_fd=parent_fd) == MOUNT_TABLE_TARGET
 
 
 def _open(root: str, path: str) -> int:

@@ -8,7 +8,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from engine.images.members import MOST_LINKS, components
+from engine.images.members import MOST_LINKS, components, is_whiteout
 from engine.kernel.openat2 import open_beneath, open_in_root
 
 if TYPE_CHECKING:
@@ -71,6 +71,11 @@ class Lowers:
                 return None
             return open_in_root(lower, _relative(path), os.O_RDONLY | os.O_NOFOLLOW)
 
+    def mode(self, path: bytes) -> int:
+        """Of what is at `path`, a symbolic link itself; 0 where nothing is."""
+        with self._at(path) as (_, mode):
+            return mode
+
     def has_directory(self, path: bytes) -> bool:
         """Whether there is a directory at `path`."""
         with self._at(path) as (_, mode):
@@ -87,6 +92,8 @@ class Lowers:
         where there is nothing."""
         for lower in self._fds:
             mode = mode_of(lower, path)
+            if stat.S_ISCHR(mode) and _is_whiteout_at(lower, path):
+                break
             if mode or _ends_here(lower, _relative(path)):
                 yield lower, mode
                 return
@@ -101,6 +108,14 @@ def mode_of(layer: int, path: bytes) -> int:
         return 0
     try:
         return os.fstat(fd).st_mode
+    finally:
+        os.close(fd)
+
+
+def _is_whiteout_at(layer: int, path: bytes) -> bool:
+    fd = open_in_root(layer, _relative(path), os.O_PATH | os.O_NOFOLLOW)
+    try:
+        return is_whiteout(os.fstat(fd))
     finally:
         os.close(fd)
 

@@ -298,6 +298,16 @@ def test_a_layer_has_what_changed_and_no_mount_points(workshop: Workshop) -> Non
     assert find_in(image, "/var") is None
 
 
+def test_mount_points_behind_links_of_the_image_are_not_kept_either(workshop: Workshop) -> None:
+    image = workshop.build(
+        "FROM busybox\n"
+        "RUN mkdir -p /usr/real && ln -s usr/real /link && ln -s ../far/away /usr/dangling\n"
+        "RUN --mount=type=cache,target=/link/made/here --mount=type=tmpfs,target=/usr/dangling "
+        "touch /usr/real/new"
+    )
+    assert layer_tree_names(image) == {"/usr", "/usr/real", "/usr/real/new"}
+
+
 def test_a_command_that_changes_nothing_makes_no_layer(workshop: Workshop, busybox: Image) -> None:
     image = workshop.build("FROM busybox\nRUN cat /etc/hosts /etc/resolv.conf > /dev/null")
     assert image.chain_ids == busybox.chain_ids
