@@ -97,7 +97,10 @@ def test_our_own_processes_keep_nothing_of_the_caller_open(dock: Dock, tmp_path:
     dock.engine.containers.close()
     container = dock.idle(init=True)
     os.close(fd)
-    for pid in (dock.monitor(container), container.pid):
+    monitor, init = dock.monitor(container), container.pid
+    assert monitor is not None
+    assert init is not None
+    for pid in (monitor, init):
         assert str(tmp_path / "lock") not in targets_of_descriptors(pid)
 
 
