@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -34,7 +35,7 @@ class SideBySide:
 
     def start(self, work: Callable[[], Result]) -> Future[Result]:
         """What becomes of it; others may wait for that, too."""
-        result = self._pool.submit(work)
+        result = self._pool.submit(contextvars.copy_context().run, work)
         self._results.append(result)
         return result
 

@@ -25,6 +25,7 @@ from engine.images.registry.proxies import find_proxy
 from engine.images.registry.trust import find_trust, tls_context
 from engine.images.registry.wakeable import Sockets
 from engine.images.side_by_side import Stopped
+from engine.images.waits import end_with_work
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -81,6 +82,7 @@ class Http:
 
         Raises RegistryUnreachable, ImageProblem (`registry-tls`, `proxy`), Interrupted or Stopped.
         """
+        end_with_work(self.stop)
         if method != "DELETE":
             self.check()
         read_s = CONNECT_TIMEOUT_S if self._stopped.is_set() else READ_TIMEOUT_S

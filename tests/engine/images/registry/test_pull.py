@@ -619,15 +619,26 @@ def test_a_wait_ends_when_it_is_interrupted(images: Images, registry: Registry) 
         images.pull(f"{registry.host}/a:1", stop)
 
 
+def in_a_thread(images: Images, reference: str) -> None:
+    asyncio.run(images.ensure_in_thread(reference, "always"))
+
+
+@pytest.mark.parametrize("pull", [Images.pull, in_a_thread])
+@pytest.mark.parametrize("at", ["manifest", "config", "layer"])
 def test_ctrl_c_does_not_wait_for_a_registry_that_is_silent(
-    images: Images, registry: Registry
+    images: Images, registry: Registry, at: str, pull: Callable[[Images, str], object]
 ) -> None:
     built, silence = two_layers(), Silence()
     reference = registry.put("a/b", "1", built)
-    lowest = json.loads(built.manifest)["layers"][0]["digest"]
-    registry.faults.append(once(lowest, silence))
+    manifest = json.loads(built.manifest)
+    silent = {
+        "manifest": "/manifests/",
+        "config": manifest["config"]["digest"],
+        "layer": manifest["layers"][0]["digest"],
+    }
+    registry.faults.append(once(silent[at], silence))
     with pytest.raises(KeyboardInterrupt):
-        images.pull(reference)
+        pull(images, reference)
     silence.end()
     assert eventually(lambda: silence.was_ended == [True])
     assert images.list() == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.errors import ImageProblem
+from engine.images.images import Images
 from engine.images.manifest import DOCKER_MANIFEST, OCI_MANIFEST
 from tests.engine.images.registry import Registry, Silence, once
 from tests.engine.images.tars import build, digest, directory, file, tar
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from engine.images.image import Image
-    from engine.images.images import Images
     from engine.state.paths import Roots
     from tests.engine.images.registry.server import Handler
     from tests.engine.images.tars import Built
@@ -274,13 +275,18 @@ def test_ctrl_c_stops_a_push(images: Images, registry: Registry, target: str) ->
     assert "/v2/c/d/manifests/2" not in registry.content
 
 
+def in_a_thread(images: Images, reference: str) -> None:
+    asyncio.run(images.push_in_thread(reference))
+
+
+@pytest.mark.parametrize("push", [Images.push, in_a_thread])
 def test_ctrl_c_does_not_wait_for_a_registry_that_is_silent(
-    images: Images, registry: Registry, target: str
+    images: Images, registry: Registry, target: str, push: Callable[[Images, str], object]
 ) -> None:
     silence = Silence()
     registry.faults.append(once("/uploads/", silence, method="PATCH"))
     with pytest.raises(KeyboardInterrupt):
-        images.push(target)
+        push(images, target)
     silence.end()
     assert eventually(lambda: silence.was_ended == [True])
     sent = {path for method, path, _ in registry.requests if method in ("PATCH", "PUT")}
