@@ -18,6 +18,8 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from engine.errors import BuildProblem
+from engine.images.registry.wakeable import Sockets
+from engine.images.waits import end_with_work
 from engine.kernel.record import Record
 from engine.state.locks import locked
 
@@ -144,7 +146,10 @@ class _Fetch:
 def _request(url: str, headers: Mapping[str, str]) -> Iterator[BaseHTTPResponse]:
     parts = urlsplit(url)
     proxy = None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
+    sockets = Sockets()
+    end_with_work(sockets.close)
     with urllib3.ProxyManager(proxy) if proxy else urllib3.PoolManager() as pool:
+        sockets.watch(pool)
         response = pool.request(
             "GET", url, headers=headers, preload_content=False, timeout=_TIMEOUT, retries=_RETRY
         )

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from engine.images.side_by_side import Stopped
+
 if TYPE_CHECKING:
     from urllib3 import PoolManager
 
@@ -21,6 +23,7 @@ class Sockets:
     def __init__(self) -> None:
         self._open: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         self._lock = threading.Lock()
+        self._is_closed = False
 
     def watch(self, manager: PoolManager) -> None:
         """Know of all connections that it will make."""
@@ -28,11 +31,13 @@ class Sockets:
 
         class Plain(HTTPConnection):
             def connect(self) -> None:
+                sockets._check()
                 super().connect()
                 sockets._add(self.sock)
 
         class Secure(HTTPSConnection):
             def connect(self) -> None:
+                sockets._check()
                 super().connect()
                 sockets._add(self.sock)
 
@@ -50,6 +55,15 @@ class Sockets:
             for one in self._open:
                 with contextlib.suppress(OSError):  # it is closed, or was never connected
                     socket.socket.shutdown(one, socket.SHUT_RDWR)  # an SSLSocket's own undoes more
+
+    def close(self) -> None:
+        """The same, and where another one would be opened, Stopped is raised from now on."""
+        self._is_closed = True
+        self.shut_down()
+
+    def _check(self) -> None:
+        if self._is_closed:
+            raise Stopped
 
     def _add(self, one: socket.socket) -> None:
         with self._lock:

@@ -11,7 +11,9 @@ from engine.build.git import GitSource, parse_git
 from engine.errors import BuildProblem
 from tests.engine.build.conftest import find_in, layer_tree
 from tests.engine.build.servers import AT_S, DATA, DIGEST
+from tests.engine.images.registry import Registry, Silence, once
 from tests.marks import needs_root
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from tests.engine.build.conftest import Workshop
@@ -81,6 +83,18 @@ def test_a_url_that_cannot_be_had_is_a_problem_of_its_word(
     workshop: Workshop, server: Server, flags: str, path: str, code: str
 ) -> None:
     assert refused(workshop, flags, f"{server.url}{path}") == code
+
+
+@needs_root
+def test_ctrl_c_does_not_wait_for_a_server_that_is_silent(workshop: Workshop) -> None:
+    silence = Silence()
+    with Registry() as server:
+        server.faults.append(once("/x", silence))
+        with pytest.raises(KeyboardInterrupt):
+            workshop.build(f"FROM scratch\nADD http://{server.host}/x /x")
+        silence.end()
+        assert eventually(lambda: silence.was_ended == [True])
+        assert server.paths() == ["/x"]
 
 
 # Git
