@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from engine.state.paths import Roots
 from tests import leaks
@@ -25,6 +26,13 @@ if TYPE_CHECKING:
 # On a disk: an overlay's upper directory cannot lie on an overlay, and short: a socket's path
 # has 107 bytes.
 TEST_ROOTS = Path(os.environ.get("BUOY_TEST_ROOTS", "/var/tmp"))
+
+
+# A machine that stands still for a second is no failure, and what a run finds, the next one does.
+settings.register_profile(
+    "steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("steady")
 
 
 @pytest.fixture
