@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Set
 
     from engine.state.paths import Roots
 
-GRACE_S = 3.0  # a monitor may still be cleaning up when the command that stopped it has returned
+GRACE_S = 20.0  # a monitor may still be cleaning up when the command that stopped it has returned
 CGROUPS = Path("/sys/fs/cgroup")
 PLACES = ("/run/netns/", "/run/buoy/", "/var/lib/buoy/", "/var/tmp/", f"{tempfile.gettempdir()}/")
 
@@ -113,10 +113,10 @@ def new_since(before: dict[str, set[str]]) -> list[str]:
 
 def processes_of(roots: Roots) -> list[int]:
     """Monitors, inits and whatever they started: by command line, environment, open files or
-    mounts in a namespace of their own that lie under the engine's roots."""
-    here = Path("/proc/self/ns/mnt").stat().st_ino
+    mounts of their own that lie under the engine's roots."""
     places = (os.fsencode(roots.root), os.fsencode(roots.run_root))
-    return [pid for pid in _pids() if pid != os.getpid() and _mentions(pid, places, here)]
+    ours = _mounts(os.getpid()).keys()
+    return [pid for pid in _pids() if pid != os.getpid() and _mentions(pid, places, ours)]
 
 
 def mounts_under(roots: Roots) -> list[str]:
@@ -207,15 +207,18 @@ def _is_of_tests(pid: int) -> bool:
     return stage or b"PYTEST_CURRENT_TEST=" in _read(pid, "environ")
 
 
-def _mentions(pid: int, places: tuple[bytes, bytes], here: int) -> bool:
+def _mentions(pid: int, places: tuple[bytes, bytes], ours: Set[bytes]) -> bool:
+    """`ours` are mounts that count for nothing: who is just being given a mount namespace, by
+    whatever test, has a copy of them."""
     texts = [_read(pid, "cmdline"), _read(pid, "environ"), *open_files(pid)]
-    try:
-        elsewhere = Path(f"/proc/{pid}/ns/mnt").stat().st_ino != here
-    except OSError:
-        return False
-    if elsewhere:
-        texts.append(_read(pid, "mountinfo"))
+    texts += [line for mount, line in _mounts(pid).items() if mount not in ours]
     return any(place in text for place in places for text in texts)
+
+
+def _mounts(pid: int) -> dict[bytes, bytes]:
+    """The lines of mountinfo, by what is the same in each namespace: what is mounted where."""
+    lines = _read(pid, "mountinfo").splitlines()
+    return {b" ".join(line.split()[2:5]): line for line in lines}
 
 
 def open_files(pid: int) -> Iterator[bytes]:
