@@ -64,15 +64,19 @@ class Terminal:
         set_window_size(self.fd, rows, columns)
 
     def end(self) -> int:
-        """The exit code; what is written meanwhile goes to `seen`."""
+        """The exit code; what is written up to then goes to `seen`."""
         deadline = time.monotonic() + LIMIT_S
-        while self.process.poll() is None:
+        while True:
+            has_ended = self.process.poll() is not None  # before what it wrote is looked for
             assert time.monotonic() < deadline, self.seen
-            if select.select([self.fd], [], [], 0.05)[0]:
-                try:
-                    self.seen += os.read(self.fd, 4096)
-                except OSError:
+            if not select.select([self.fd], [], [], 0.05)[0]:
+                if has_ended:
                     break
+                continue
+            try:
+                self.seen += os.read(self.fd, 4096)
+            except OSError:  # nobody has it open any more
+                break
         code = self.process.wait(timeout=LIMIT_S)
         os.close(self.fd)
         return code
