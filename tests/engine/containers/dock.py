@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from engine import Container
 
-LIMIT_S = 20  # for whatever is waited for: a test that hangs says where
+LIMIT_S = 60  # for whatever is waited for: a test that hangs says where
 
 
 @dataclass(frozen=True)
