@@ -142,7 +142,8 @@ class AttachedRun:
         report = QuietSteps(self._context.console)
         await execute(steps, perform, report, parallel_limit(self._context.options.parallel))
         self._context.show_notices()
-        say_exposure(self._context, self._project, self._observe(), self._services)
+        observed = observe_containers(self._engine, self._project.name)
+        say_exposure(self._context, self._project, observed, self._services)
 
     def _is_starting(self) -> bool:
         return not self._starting.done()

@@ -101,7 +101,8 @@ def find_target(
 ) -> Target:
     """The project of the file; without a file, the one that -p names.
 
-    containers_only  leave out networks, volumes and images, which most verbs do not ask about
+    containers_only  leave out networks, volumes and images, which most verbs do not ask about;
+                     what is wrong with networks none does
 
     Raises NoProjectFile where there is neither.
     """
@@ -116,7 +117,8 @@ def find_target(
         name = project.name
     if containers_only:
         return Target(name=name, project=project, observed=observe_containers(context.engine, name))
-    return Target(name=name, project=project, observed=observe(context.engine, name, project))
+    observed = observe(context.engine, name, project, faults=False)
+    return Target(name=name, project=project, observed=observed)
 
 
 def check_services(asked: Sequence[str], known: Collection[str]) -> None:

@@ -107,9 +107,12 @@ async def _bring_up(
     steps: Sequence[Step],
     services: Iterable[str],
 ) -> int:
+    from compose.reconcile.observe import observe_containers
+
     await _apply(args, context, project, steps)
     if not context.options.dry_run:
-        say_exposure(context, project, context.observe(project), services)
+        observed = observe_containers(context.engine, project.name)
+        say_exposure(context, project, observed, services)
     return 0
 
 
