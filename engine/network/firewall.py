@@ -33,7 +33,7 @@ from engine.network.ruleset import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from engine.kernel.nftbatch import Key
     from engine.kernel.nftexpressions import Header
@@ -109,10 +109,12 @@ class Firewall:
     def remove_network(self, network: Network) -> None:
         """Take a network out; accepts absence."""
         for pool in network.pools:
+            removals = []
             for name, key, _ in elements_of(network, pool):
                 batch = Batch(self.table, HEADERS[pool.family].family)
                 batch.remove_elements(name, [key])
-                self._commit_accepting_absence(batch)
+                removals.append(batch)
+            self._remove_each(removals)
 
     def unguarded(self, links: Iterable[str], header: Header) -> list[str]:
         """Those that `guard_uplinks` has to guard, while the table is there."""
@@ -155,13 +157,7 @@ class Firewall:
     def withdraw(self, publications: Iterable[Publication]) -> None:
         """Take elements out; accepts absence."""
         removed = list(publications)
-        try:
-            self.netlink.commit(*self._removals(removed))
-        except NetlinkError as error:
-            if error.errno != errno.ENOENT:
-                raise
-            for publication in removed:
-                self._commit_accepting_absence(*self._removals([publication]))
+        self._remove_each(list(self._removals(removed)))
         self._forget_udp(removed)
 
     def withdraw_stale(self, is_stale: Callable[[str], bool]) -> None:
@@ -236,6 +232,16 @@ class Firewall:
         for header, family in ((IPV4, socket.AF_INET), (IPV6, socket.AF_INET6)):
             ports = {p.published for p in found if p.header is header}
             conntrack.forget_udp(self.netlink, ports, family)
+
+    def _remove_each(self, removals: Sequence[Batch]) -> None:
+        """All in one; where one of them is not there, each by itself."""
+        try:
+            self.netlink.commit(*removals)
+        except NetlinkError as error:
+            if error.errno != errno.ENOENT:
+                raise
+            for batch in removals:
+                self._commit_accepting_absence(batch)
 
     def _commit_accepting_absence(self, *batches: Batch) -> None:
         with accepting(errno.ENOENT):

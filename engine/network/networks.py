@@ -175,7 +175,7 @@ class Networks:
             self._remove_objects(network)
             records.delete(self._database, network.id)
         with subnet_lock():  # nobody creates one meanwhile
-            if not self.list():
+            if not records.is_any(self._database):
                 with RouteSocket() as host:
                     self._gateway.give_up(host)
 

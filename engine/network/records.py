@@ -36,6 +36,11 @@ def is_taken(database: sqlite3.Connection, name: str) -> bool:
     return found.fetchone() is not None
 
 
+def is_any(database: sqlite3.Connection) -> bool:
+    """Whether there is a network."""
+    return database.execute("SELECT 1 FROM networks LIMIT 1").fetchone() is not None
+
+
 def all_by_name(database: sqlite3.Connection) -> list[Network]:
     """All networks, by name."""
     rows = database.execute("SELECT * FROM networks ORDER BY name").fetchall()
