@@ -32,6 +32,7 @@ class Gateway:
         self._roots = roots
         self._networks = networks
         self._firewall = Firewall(roots.kernel_name, roots.root)
+        self._read: _Tables | None = None
 
     def close(self) -> None:
         """Close the sockets that are kept open; may be repeated."""
@@ -68,21 +69,21 @@ class Gateway:
     def ensure(self, host: RouteSocket, network: Network) -> list[str]:
         """Pass its traffic on, whatever became of the tables; what was changed on the host for
         that, in plain words."""
-        contents = Contents(self._firewall.netlink, self._firewall.table, whole=False)
+        contents = self._tables().contents
         unpublished = contents.missing(self._published(network))
         if unpublished or any(contents.faults(network)):
-            self._restore(network, unpublished)
+            self._restore(network, contents, unpublished)
         said: list[str] = []
         for header in headers_of(network):
             forwarding.restore_guard(self._roots, self._firewall, header)
             said += forwarding.ensure_forwarding(self._roots, host, self._firewall, header)
-        self._neighbours().answer(network.device, headers_of(network))
+        self._tables().neighbours.answer(network.device, headers_of(network))
         return said
 
     def ensure_tables(self) -> None:
         """Put back a table that was lost, with all that belongs into it, while somebody is up."""
         for header, network in self.find_lost_tables().items():
-            self._restore(network, [])
+            self._restore(network, self._tables().contents, [])
             forwarding.restore_guard(self._roots, self._firewall, header)
             self._neighbours().dockers.keep_apart(header)
 
@@ -116,9 +117,11 @@ class Gateway:
         """Take out what the tables hold of networks that there are not."""
         self._firewall.hold_only(self._routed())
 
-    def _restore(self, network: Network, unpublished: list[Publication]) -> None:
+    def _restore(
+        self, network: Network, contents: Contents, unpublished: list[Publication]
+    ) -> None:
         """Add the network and its ports; after a lost table also all others and their ports."""
-        lost = [header for header in headers_of(network) if not self._firewall.exists(header)]
+        lost = [header for header in headers_of(network) if not contents.is_complete(header)]
         for header in lost:
             self._firewall.ensure(header)
         try:
@@ -139,6 +142,14 @@ class Gateway:
     def _is_used(self, network: Network) -> bool:
         return any(entry.alive for entry in names.read(self._roots.network_run(network.id)))
 
+    def _tables(self) -> _Tables:
+        """As they are now: read again once somebody has changed one."""
+        generation = self._firewall.netlink.generation()
+        if self._read is None or self._read.generation != generation:
+            contents = Contents(self._firewall.netlink, self._firewall.table, whole=False)
+            self._read = _Tables(generation, contents, self._neighbours())
+        return self._read
+
     def _neighbours(self) -> Neighbours:
         return Neighbours(self._firewall.netlink, self._firewall.table)
 
@@ -154,6 +165,15 @@ class Gateway:
             for shown in entry.published
         )
         return [publication for publication in found if publication is not None]
+
+
+class _Tables:
+    """What was read of the tables, ours and those of others, since they are of a generation."""
+
+    __slots__ = ("contents", "generation", "neighbours")
+
+    def __init__(self, generation: int, contents: Contents, neighbours: Neighbours) -> None:
+        self.generation, self.contents, self.neighbours = generation, contents, neighbours
 
 
 def _is_held(holder: str, live: Collection[str]) -> bool:
