@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import socket
 import struct
+import sys
 
 from engine.kernel.netlink import (
     NETLINK_GET_STRICT_CHK,
@@ -34,6 +35,7 @@ RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
 
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_MASTER, IFLA_LINKINFO = 1, 3, 4, 10, 18
 IFLA_IFALIAS, IFLA_AF_SPEC, IFLA_NET_NS_FD = 20, 26, 28
+IFLA_INET_CONF, IFLA_INET6_CONF = 1, 2
 IFLA_INFO_KIND, IFLA_INFO_DATA, IFLA_INFO_SLAVE_KIND, IFLA_INFO_SLAVE_DATA = 1, 2, 4, 5
 IFLA_BRPORT_MODE, IFLA_BRPORT_ISOLATED = 4, 33  # the first is hairpin
 IFLA_INET6_ADDR_GEN_MODE, ADDR_GEN_MODE_NONE = 8, 1
@@ -59,7 +61,17 @@ _NEW = NLM_F_CREATE | NLM_F_EXCL
 class Link:
     """What we ask about a link."""
 
-    __slots__ = ("alias", "flags", "index", "isolated", "kind", "master", "mtu", "name")
+    __slots__ = (
+        "_families",
+        "alias",
+        "flags",
+        "index",
+        "isolated",
+        "kind",
+        "master",
+        "mtu",
+        "name",
+    )
 
     def __init__(self, body: bytes) -> None:
         _, _, index, flags, _ = _LINK.unpack_from(body)
@@ -75,11 +87,20 @@ class Link:
         self.mtu = int.from_bytes(given.get(IFLA_MTU, b""), "little")
         port = parse_attributes(info.get(IFLA_INFO_SLAVE_DATA, b""))
         self.isolated = port.get(IFLA_BRPORT_ISOLATED) == b"\x01"
+        self._families = given.get(IFLA_AF_SPEC, b"")
 
     @property
     def up(self) -> bool:
         """Whether it was brought up by someone."""
         return bool(self.flags & IFF_UP)
+
+    def setting(self, family: int, number: int) -> int | None:
+        """What net/FAMILY/conf/LINK says, by its number (DEVCONF) among the settings of the
+        family: they come with the link. None where the kernel lacks it."""
+        found = parse_attributes(parse_attributes(self._families).get(family, b""))
+        kind, first = (IFLA_INET_CONF, 1) if family == socket.AF_INET else (IFLA_INET6_CONF, 0)
+        value = found.get(kind, b"")[4 * (number - first) :][:4]
+        return int.from_bytes(value, sys.byteorder, signed=True) if value else None
 
 
 class Route:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import socket
 
 from engine.errors import NetworkProblem
 from engine.kernel import rtnetlink
@@ -25,13 +26,15 @@ if TYPE_CHECKING:
     from engine.kernel.rtnetlink import Link, RouteSocket
     from engine.network.spec import Network, NetworkSpec, Pool
 
+    Setting = tuple[str, int, int]  # its file, and where it is among those of a link
+
 ROUTED = True
 
-_SYSCTLS = (
-    ("ipv4/conf/{}/route_localnet", "1"),  # published ports are reached from 127.0.0.1
-    ("ipv6/conf/{}/accept_ra", "0"),
-    ("ipv6/conf/{}/accept_dad", "0"),  # for a second its link-local address would be of no use
-)
+# family and number of each: include/uapi/linux/{ip,ipv6}.h, DEVCONF
+_ROUTE_LOCALNET = "ipv4/conf/{}/route_localnet", socket.AF_INET, 26
+_ACCEPT_RA = "ipv6/conf/{}/accept_ra", socket.AF_INET6, 3
+_ACCEPT_DAD = "ipv6/conf/{}/accept_dad", socket.AF_INET6, 27
+_DISABLE_IPV6 = "ipv6/conf/{}/disable_ipv6", socket.AF_INET6, 26
 _SYSCTL_ROOT = "/proc/sys/net"
 _BRIDGE_FILTERS = ("bridge-nf-call-iptables", "bridge-nf-call-ip6tables")
 _ALIAS = "buoy network "
@@ -67,9 +70,9 @@ def create(host: RouteSocket, network: Network) -> None:
         )
     if link is None:
         link = _create(host, network)
-    for name, value in _settings(network):
+    for (name, _, _), value in _settings(network):
         with contextlib.suppress(FileNotFoundError):  # a kernel without IPv6
-            write_setting(f"{_SYSCTL_ROOT}/{name}", value)
+            write_setting(f"{_SYSCTL_ROOT}/{name.format(network.device)}", str(value))
     messages = [
         rtnetlink.link_address(link.index, str(pool.gateway), pool.subnet.prefixlen)
         for pool in _pools_with_gateway(network)
@@ -91,7 +94,7 @@ def find_faults(host: RouteSocket, network: Network) -> list[str]:
     lost = [address for address in wanted if address not in there]
     return [
         *(f"bridge {device} has no {address} any more" for address in lost),
-        *_wrong_settings(network),
+        *_wrong_settings(link, network),
     ]
 
 
@@ -227,15 +230,16 @@ def _pools_with_gateway(network: Network) -> list[Pool]:
     return [pool for pool in network.pools if pool.family not in network.choices.inhibited]
 
 
-def _settings(network: Network) -> list[tuple[str, str]]:
-    without_ipv6 = "1" if network.pool(6) is None else "0"
-    wanted = (*_SYSCTLS, ("ipv6/conf/{}/disable_ipv6", without_ipv6))
-    return [(name.format(network.device), value) for name, value in wanted]
+def _settings(network: Network) -> Iterator[tuple[Setting, int]]:
+    yield _ROUTE_LOCALNET, 1  # published ports are reached from 127.0.0.1
+    yield _ACCEPT_RA, 0
+    yield _ACCEPT_DAD, 0  # for a second its link-local address would be of no use
+    yield _DISABLE_IPV6, int(network.pool(6) is None)
 
 
-def _wrong_settings(network: Network) -> Iterator[str]:
-    for name, value in _settings(network):
-        with contextlib.suppress(FileNotFoundError):  # a kernel without IPv6
-            found = read_setting(f"{_SYSCTL_ROOT}/{name}")
-            if found != value:
-                yield f"net.{name.replace('/', '.')} is {found} and has to be {value}"
+def _wrong_settings(link: Link, network: Network) -> Iterator[str]:
+    for (name, family, number), value in _settings(network):
+        found = link.setting(family, number)
+        if found not in (value, None):  # None: a kernel without IPv6
+            shown = name.format(link.name).replace("/", ".")
+            yield f"net.{shown} is {found} and has to be {value}"
