@@ -34,11 +34,7 @@ class Detours:
     def __init__(self, host: RouteSocket, name_of: Callable[[str], str]) -> None:
         self._host, self._name_of = host, name_of
         self._routes = {
-            version: [
-                (ipaddress.ip_network((route.destination, route.prefix_length)), route.link)
-                for route in host.unicast_routes(family)
-            ]
-            for version, family in _FAMILIES.items()
+            version: host.unicast_routes(family) for version, family in _FAMILIES.items()
         }
 
     def find(self, network: Network, entries: list[Entry]) -> Iterator[Finding]:
@@ -59,13 +55,18 @@ class Detours:
 
     def _others(self, network: Network, pool: Pool) -> set[tuple[Range, int]]:
         """Routes that have an address in common with the subnet, but for the bridge's own."""
-        return {
-            (other, link)
-            for other, link in self._routes[pool.family]
-            if other.overlaps(pool.subnet)
-            and link_name(link) != network.device
-            and not other.is_link_local  # which each link has for itself
-        }
+        there = pool.subnet
+        own, bits = int(there.network_address), there.max_prefixlen
+        found = set()
+        for route in self._routes[pool.family]:
+            # before it is made an address: each network is compared with the routes of all others
+            beyond = bits - min(route.prefix_length, there.prefixlen)
+            if (int.from_bytes(route.destination, "big") ^ own) >> beyond == 0:
+                other = ipaddress.ip_network((route.destination, route.prefix_length))
+                # a link-local one each link has for itself
+                if link_name(route.link) != network.device and not other.is_link_local:
+                    found.add((other, route.link))
+        return found
 
     def _leads_to(self, taken: Range, gateway: Address, within: list[Range]) -> str:
         """The link that the host would reach addresses of a range by; "" where it would not.

@@ -20,14 +20,26 @@ _NAMED = 12  # of those who use what: more say less
 
 
 class Obstacle:
-    """A range that is in use, and by whom."""
+    """A range that is in use, and by whom.
 
-    __slots__ = ("range", "user", "yields")
+    link   of the host, which the user is told by
+    """
 
-    def __init__(self, taken: Range, user: str, *, yields: bool = False) -> None:
+    __slots__ = ("_link", "_user", "range", "yields")
+
+    def __init__(
+        self, taken: Range, user: str, *, link: int | None = None, yields: bool = False
+    ) -> None:
         self.range = taken
-        self.user = user
+        self._user, self._link = user, link
         self.yields = yields  # a route through a gateway: avoided, but only while there is room
+
+    @property
+    def user(self) -> str:
+        """Who uses it. The kernel is asked for the link of each route only here: few are told."""
+        if self._link is None:
+            return self._user
+        return f"{self._user} by {link_name(self._link) or 'a gateway'}"
 
     def meets(self, subnet: Range) -> bool:
         """Whether the two have an address in common."""
@@ -40,7 +52,8 @@ def route_obstacles(routes: Iterable[Route]) -> list[Obstacle]:
     return [
         Obstacle(
             ipaddress.ip_network((route.destination, route.prefix_length)),
-            f"a route of the host by {link_name(route.link) or 'a gateway'}",
+            "a route of the host",
+            link=route.link,
             yields=not route.on_link,
         )
         for route in routes
