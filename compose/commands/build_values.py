@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 from typing import TYPE_CHECKING
 
 from compose.commands.parsing import UsageProblem
@@ -14,7 +15,11 @@ from engine import BuildSecret
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-OUTPUTS = ("image", "docker", "oci", "tar", "local")
+OUTPUTS = ("image", "registry", "docker", "oci", "tar", "local")
+_UNWRITTEN = ("image", "registry")
+_ANNOTATION = re.compile(  # of what, for which platform
+    r"(?:(?P<of>[a-z-]+)(?:\[[\w/-]+\])?:)?(?P<key>[^\s=]+)=(?P<value>.*)", re.DOTALL
+)
 
 
 def parse_secrets(entries: Iterable[str]) -> dict[str, BuildSecret]:
@@ -107,21 +112,40 @@ def check_entitlements(names: Iterable[str]) -> None:
 
 def parse_output(entry: str) -> tuple[str, str, tuple[str, ...]]:
     """(type, destination, names of the image) of `DIRECTORY`, `-` for a tar on standard output, or
-    `type=TYPE,dest=PATH,name=NAME`. Raises UsageProblem."""
+    `type=TYPE,dest=PATH,name=NAME`; an image that is pushed is of type `registry`. Raises
+    UsageProblem."""
     if entry == "-":
         return "tar", "-", ()
     if "=" not in entry:
         return "local", entry, ()
-    fields = _fields(entry, "--output", "type dest name")
+    fields = _fields(entry, "--output", "type dest name push")
     kind, destination = fields.get("type", ""), fields.get("dest", "")
     if kind not in OUTPUTS:
         raise UsageProblem(f"--output {entry}: there is no type `{kind}`: {', '.join(OUTPUTS)} are")
     if kind == "local" and destination in ("", "-"):
         raise UsageProblem(f"--output {entry}: dest=DIRECTORY is missing")
-    if kind == "image" and destination:
+    if kind in _UNWRITTEN and destination:
         raise UsageProblem(f"--output {entry}: an image has no dest: type=docker and oci have one")
+    if fields.get("push", "false") != "false":
+        if kind not in _UNWRITTEN:
+            raise UsageProblem(f"--output {entry}: it is images that are pushed: type=image")
+        kind = "registry"
     names = tuple(filter(None, fields.get("name", "").split(",")))
-    return kind, destination if kind in ("image", "docker") else destination or "-", names
+    return kind, destination if kind in (*_UNWRITTEN, "docker") else destination or "-", names
+
+
+def parse_annotations(entries: Iterable[str]) -> dict[str, str]:
+    """`KEY=VALUE`, or `manifest:KEY=VALUE`. Raises UsageProblem, also for those of an index, which
+    there is none of here."""
+    annotations = {}
+    for entry in entries:
+        match = _ANNOTATION.fullmatch(entry)
+        if match is None:
+            raise UsageProblem(f"--annotation {entry}: it is KEY=VALUE")
+        if match["of"] not in (None, "manifest"):
+            raise UsageProblem(f"--annotation {entry}: only the manifest can have annotations")
+        annotations[match["key"]] = match["value"]
+    return annotations
 
 
 def _fields(entry: str, option: str, known: str) -> dict[str, str]:

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING
 from compose.commands.build_options import add_build_options, warn_without_effect
 from compose.commands.debugging import SHELL, shell_of
 from compose.commands.parsing import UsageProblem, parse_variables
-from compose.commands.writing import output
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from compose.commands.context import Context
-    from engine import BuildSpec, Image
+    from engine import BuildSpec
 
 _REPEATED = {
     "-t --tag": ("NAME[:TAG]", "name of the image; repeatable, as all that follow"),
     "--build-arg": ("NAME[=VALUE]", "value of an ARG"),
     "--build-context": ("NAME=PLACE", "directory, image or URL that FROM and --from may name"),
     "--label": ("NAME=VALUE", "label of the image"),
+    "--annotation": ("NAME=VALUE", "annotation of its manifest"),
     "--secret": ("id=NAME,src=PATH", "file (or env=VARIABLE) for RUN --mount=type=secret"),
     "--ssh": ("default|ID=PATH", "agent or keys for RUN --mount=type=ssh"),
     "--add-host": ("NAME:ADDRESS", "line of /etc/hosts in RUN"),
@@ -55,10 +55,12 @@ def add_build(parser: argparse.ArgumentParser) -> None:
     add("--pull", action="store_true", help="ask the registry for newer base images")
     add("--network", default="default", metavar="NETWORK", help="of RUN: default, none, host, one")
     add("--shm-size", metavar="SIZE", help="of /dev/shm in RUN")
-    text = "DIRECTORY, - (a tar), or type=local|tar|oci|docker,dest=PATH"
-    add("-o", "--output", metavar="OUTPUT", default="type=image", help=text)
+    text = "DIRECTORY, - (a tar), type=registry, or type=local|tar|oci|docker,dest=PATH"
+    add("-o", "--output", metavar="OUTPUT", help=text)
+    add("--push", action="store_true", help="push it under all its names: --output type=registry")
     add("--check", action="store_true", help="build nothing, say what is doubtful")
     add("--iidfile", metavar="FILE", help="where to write the id of the image")
+    add("--metadata-file", metavar="FILE", help="where to write its id, digest and names, as JSON")
     add("--debug", action="store_true", help="where a step fails, a shell in the state before it")
     add("-q", "--quiet", action="store_true", help="print the id alone")
     add_build_options(parser)
@@ -66,48 +68,26 @@ def add_build(parser: argparse.ArgumentParser) -> None:
 
 async def run_build(args: argparse.Namespace, context: Context) -> int:
     """0. Raises Problem."""
-    from compose.commands.build_values import parse_output
+    from compose.commands.build_outcome import Outcome
     from compose.ui.build_progress import QuietBuilds, build_report
     from engine import build_image
 
-    kind, destination, names = parse_output(args.output)
-    args.tag = [*args.tag, *names]
+    outcome = Outcome(args, context)
     report = QuietBuilds() if args.quiet else build_report(context.console)
     warn_without_effect(args, context.console)
     _warn_of_caches(args, context)
     if args.check:
         from compose.commands.build_looking import check_builds
 
-        with _asked(args) as spec:
+        with _asked(args, outcome.names) as spec:
             return check_builds(context, {"": spec})
     look = shell_of(context, SHELL if args.debug else None, report)
-    with _asked(args) as spec, report:
+    with _asked(args, outcome.names) as spec, report:
         image = await build_image(context.engine, spec, report.build(""), look)
-    if args.iidfile:
-        with output(args.iidfile) as file:
-            file.write(image.id.encode())
-    await _put_out(context, image, kind, destination, args.tag)
+    await outcome.put_out(image)
     if args.quiet:
         context.console.out(image.id)
     return 0
-
-
-async def _put_out(
-    context: Context, image: Image, kind: str, destination: str, names: list[str]
-) -> None:
-    engine = context.engine
-    if kind == "local":
-        from engine import export_tree
-
-        await export_tree(engine, image, os.path.abspath(destination))  # noqa: PTH100, ASYNC240
-    elif kind == "tar":
-        with output(destination) as file:
-            engine.containers.export_layers(image.lowers, file)
-    elif kind == "oci" or (kind == "docker" and destination):
-        form = "oci" if kind == "oci" else "docker-archive"
-        wanted = engine.images.select_to_save(names or [image.id])
-        with output(destination) as file:
-            engine.images.save(wanted, file, form)
 
 
 def _warn_of_caches(args: argparse.Namespace, context: Context) -> None:
@@ -121,7 +101,7 @@ def _warn_of_caches(args: argparse.Namespace, context: Context) -> None:
 
 
 @contextlib.contextmanager
-def _asked(args: argparse.Namespace) -> Iterator[BuildSpec]:
+def _asked(args: argparse.Namespace, tags: Sequence[str]) -> Iterator[BuildSpec]:
     """The build that the command line asks for; what standard input brings is there so long."""
     from compose.commands import build_values as values
     from compose.reconcile.build_spec import (
@@ -155,7 +135,7 @@ def _asked(args: argparse.Namespace) -> Iterator[BuildSpec]:
             args={**outside_arguments(), **parse_variables(args.build_arg)},
             target=args.target,
             labels=dict(entry.partition("=")[::2] for entry in args.label),
-            tags=tuple(args.tag),
+            tags=tuple(tags),
             no_cache=args.no_cache,
             pull=args.pull,
             network=args.network,

@@ -188,6 +188,14 @@ class Images(MadeImages):
                 import_tar(self._store, path, name, config or {}, message, progress)
             )
 
+    def annotate(self, image_id: str, annotations: Mapping[str, str]) -> None:
+        """Have annotations in the manifest that is pushed of an image, and saved as `oci`. Raises
+        ImageProblem."""
+        from engine.images.annotate import annotate
+
+        with self._store.hold():
+            annotate(self._store, self.get(image_id), annotations)
+
     # Naming and removing
 
     def tag(self, image_id: str, reference: str) -> None:

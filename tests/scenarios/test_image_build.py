@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from engine.images.manifest import OCI_MANIFEST
+from tests.engine.images.registry import Registry
+from tests.engine.images.tars import digest
 from tests.marks import needs_root
 from tests.scenarios.conftest import COMMAND
 
@@ -98,6 +101,39 @@ def test_where_the_result_goes(buoy: Buoy) -> None:
         assert buoy.run("image", "load", "-i", name).lines == ["Loaded image: example/a:latest"]
 
 
+def test_what_is_built_is_pushed_and_told(buoy: Buoy) -> None:
+    buoy.environment["DOCKER_CONFIG"] = str(buoy.directory.parent / "docker")
+    buoy.write("Dockerfile", "FROM busybox\nCOPY Dockerfile /\n")
+    with Registry() as registry:
+        names = [f"{registry.host}/me/web:{tag}" for tag in ("1", "2")]
+        tags = [part for name in names for part in ("-t", name)]
+        annotations = ("--annotation", "a=b=c", "--annotation", "manifest:d=")
+        build = ("image", "build", "-q", *annotations, "--metadata-file", "told.json", ".")
+        assert "no-image-name" in buoy.run(*build, "--push", check=False).stderr
+        assert len(buoy.run("image", "ls", "-q").lines) == 1  # nothing was built
+        (image,) = buoy.run(*build, "--push", *tags).lines
+        pushed = [registry.content[f"/v2/me/web/manifests/{tag}"][1] for tag in ("1", "2")]
+        assert json.loads(pushed[0])["annotations"] == {"a": "b=c", "d": ""}
+        assert pushed[0] == pushed[1]
+        told = json.loads((buoy.directory / "told.json").read_text())
+        assert told == {
+            "containerimage.config.digest": image,
+            "containerimage.digest": digest(pushed[0]),
+            "containerimage.descriptor": {
+                "mediaType": OCI_MANIFEST,
+                "digest": digest(pushed[0]),
+                "size": len(pushed[0]),
+            },
+            "image.name": ",".join(names),
+        }
+        output = f"type=image,name={registry.host}/again,push=true"
+        buoy.run(*build, "-o", output)
+        assert registry.content["/v2/again/manifests/latest"][1] == pushed[0]
+    buoy.run(*build)
+    told = json.loads((buoy.directory / "told.json").read_text())
+    assert told == {"containerimage.config.digest": image, "containerimage.digest": image}
+
+
 def test_what_standard_input_may_be(buoy: Buoy) -> None:
     plain = "FROM busybox\nRUN echo seen\n"
     assert "seen" in buoy.run("image", "build", "-", input=plain).stderr
@@ -132,6 +168,10 @@ def test_what_standard_input_may_be(buoy: Buoy) -> None:
         ("--allow everything .", "usage"),
         ("--output type=odd .", "usage"),
         ("--output type=image,dest=x .", "usage"),
+        ("--output type=local,dest=x,push=true .", "usage"),
+        ("--push --output out .", "usage"),
+        ("--annotation x .", "usage"),
+        ("--annotation index:a=b .", "usage"),
         ("you@127.0.0.1:nothing", "git-failed"),
         ("--platform linux/riscv64 .", "not-built-yet"),
         ("nowhere", "no-dockerfile"),

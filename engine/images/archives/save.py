@@ -13,7 +13,6 @@ import os
 import tempfile
 from typing import TYPE_CHECKING, BinaryIO
 
-from engine.errors import ImageProblem
 from engine.images.archives.docker_archive import MANIFEST
 from engine.images.archives.oci_layout import FULL_NAME, INDEX, REF_NAME
 from engine.images.archives.writer import ArchiveWriter
@@ -21,7 +20,12 @@ from engine.images.content import uncompressed
 from engine.images.digest import sha256
 from engine.images.manifest import OCI_INDEX, OCI_LAYER, OCI_MANIFEST, Descriptor
 from engine.images.reference import find_reference, parse_reference
-from engine.images.registry.outgoing import kept_manifest, layer_blob, made_manifest
+from engine.images.registry.outgoing import (
+    find_layers,
+    kept_manifest,
+    layer_blob,
+    made_manifest,
+)
 from engine.kernel.record import Record
 from engine.state.space import writing
 
@@ -118,7 +122,7 @@ class _Archive:
         self._writer.finish()
 
     def _add_uncompressed(self, saved: Saved) -> bytes:
-        layers = [self._add_tar(row) for row in self._layers(saved.image)]
+        layers = [self._add_tar(row) for row in find_layers(self._store, saved.image)]
         config = self._add_config(saved.image)
         self._described.append(
             {
@@ -142,7 +146,7 @@ class _Archive:
                 self._add_blob(layer)
             self._add_config(image)
             return kept.data, kept.media_type
-        layers = [layer_blob(self._store, row, _uncounted) for row in self._layers(image)]
+        layers = [layer_blob(self._store, row) for row in find_layers(self._store, image)]
         for layer in layers:
             self._add_blob(layer)
         return made_manifest(self._add_config(image), layers), OCI_MANIFEST
@@ -155,13 +159,6 @@ class _Archive:
         config = self._store.blobs.read(image.id)
         self._writer.add(_path(image.id), config)
         return config
-
-    def _layers(self, image: Image) -> Iterator[LayerRow]:
-        for chain in image.chain_ids:
-            row = self._store.records.find_layer(chain)
-            if row is None:
-                raise ImageProblem(f"the layer {chain} is not here", code="no-such-layer")
-            yield row
 
 
 @contextlib.contextmanager
@@ -189,7 +186,3 @@ def _annotations(reference: str) -> dict[str, str]:
 
 def _path(digest: str) -> str:
     return f"blobs/{digest.replace(':', '/')}"
-
-
-def _uncounted(_: int) -> None:
-    pass

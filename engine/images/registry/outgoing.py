@@ -6,6 +6,7 @@ import json
 import os
 from typing import TYPE_CHECKING
 
+from engine.errors import ImageProblem
 from engine.images.compress import gzipped
 from engine.images.content import uncompressed
 from engine.images.decompress import GZIP, is_zstd
@@ -21,8 +22,9 @@ from engine.images.manifest import (
 from engine.kernel.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from engine.images.image import Image
     from engine.images.records import LayerRow
     from engine.images.store import Store
 
@@ -58,7 +60,20 @@ def kept_manifest(store: Store, digest: str | None) -> KeptManifest | None:
     )
 
 
-def layer_blob(store: Store, layer: LayerRow, count: Count) -> Descriptor:
+def unheard(done_bytes: int) -> None:
+    """How far what is small has come is not shown."""
+
+
+def find_layers(store: Store, image: Image) -> Iterator[LayerRow]:
+    """Lowest first. Raises ImageProblem where one is not here."""
+    for chain in image.chain_ids:
+        row = store.records.find_layer(chain)
+        if row is None:
+            raise ImageProblem(f"the layer {chain} is not here", code="no-such-layer")
+        yield row
+
+
+def layer_blob(store: Store, layer: LayerRow, count: Count = unheard) -> Descriptor:
     """The compressed content of a layer, which is kept as a blob from now on.
 
     What was pulled is compressed already, and stays as it is.
@@ -79,16 +94,21 @@ def layer_blob(store: Store, layer: LayerRow, count: Count) -> Descriptor:
 
 
 def made_manifest(
-    config: bytes, layers: Sequence[Descriptor], config_type: str = OCI_CONFIG
+    config: bytes,
+    layers: Sequence[Descriptor],
+    config_type: str = OCI_CONFIG,
+    annotations: Mapping[str, str] | None = None,
 ) -> bytes:
     """An OCI manifest. Source: OCI image-spec manifest.md."""
     described = config_descriptor(config, config_type)
-    document = {
+    document: dict[str, object] = {
         "schemaVersion": 2,
         "mediaType": OCI_MANIFEST,
         "config": _written(described),
         "layers": [_written(layer) for layer in layers],
     }
+    if annotations:
+        document["annotations"] = dict(annotations)
     return json.dumps(document, separators=(",", ":")).encode()
 
 

@@ -16,6 +16,7 @@ from engine.images.registry.outgoing import (
     kept_manifest,
     layer_blob,
     made_manifest,
+    unheard,
 )
 from engine.images.registry.transport import Transport
 from engine.images.registry.upload import Upload, has_blob, start_upload
@@ -37,10 +38,11 @@ _MOST_SOURCES = 8  # each is a scope of the token
 
 
 class Pushed(Record):
-    """What the registry has now: the digest and the size of the manifest."""
+    """What the registry has now: the digest, type and size of the manifest."""
 
     reference: str
     digest: str
+    media_type: str
     size_bytes: int
 
 
@@ -102,12 +104,17 @@ class _Push:
         digest = self._put_manifest(data, media_type)
         self._store.records.confirm_reference(str(self._reference), image.id, digest)
         self._transport.voice.say(f"{self._reference.tag}: digest: {digest} size: {len(data)}")
-        return Pushed(reference=str(self._reference), digest=digest, size_bytes=len(data))
+        return Pushed(
+            reference=str(self._reference),
+            digest=digest,
+            media_type=media_type,
+            size_bytes=len(data),
+        )
 
     def push_artifact(self, config_type: str, config: bytes, chain_ids: Sequence[str]) -> str:
         layers = self._send_layers([self._compressed(chain) for chain in chain_ids])
         self._store.blobs.add(config)
-        self._ensure_there(config_descriptor(config, config_type), _unheard)
+        self._ensure_there(config_descriptor(config, config_type), unheard)
         return self._put_manifest(made_manifest(config, layers, config_type), OCI_MANIFEST)
 
     def _send(self, image: Image) -> tuple[bytes, str]:
@@ -125,13 +132,13 @@ class _Push:
 
     def _send_kept(self, kept: KeptManifest) -> tuple[bytes, str]:
         self._send_layers([_Outgoing.known(layer) for layer in kept.layers])
-        self._ensure_there(kept.config, _unheard)
+        self._ensure_there(kept.config, unheard)
         return kept.data, kept.media_type
 
     def _send_made(self, image: Image) -> bytes:
         config = self._store.blobs.read(image.id)
         layers = self._send_layers([self._compressed(chain) for chain in image.chain_ids])
-        self._ensure_there(config_descriptor(config), _unheard)
+        self._ensure_there(config_descriptor(config), unheard)
         data = made_manifest(config, layers)
         self._store.records.set_manifest(image.id, self._store.blobs.add(data))
         return data
@@ -208,10 +215,6 @@ class _Push:
         if said is not None and said != digest:
             raise wrong_answer(self._transport.host, f"it has {said} where {digest} was sent to it")
         return digest
-
-
-def _unheard(done_bytes: int) -> None:
-    """What becomes of a config is not shown."""
 
 
 def _mountable(store: Store, reference: Reference) -> dict[str, str]:
