@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from compose.commands.image_platform import add_platform, check_platform
 from compose.commands.parsing import UsageProblem
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def add_save(parser: argparse.ArgumentParser) -> None:
     add("-o", "--output", metavar="FILE", default="-", help="instead of standard output")
     text = "docker-archive (default), or oci: as it came, with the digests of the registry"
     add("--format", choices=("docker-archive", "oci"), default="docker-archive", help=text)
+    add_platform(parser)
 
 
 def run_save(args: argparse.Namespace, context: Context) -> int:
@@ -63,6 +65,8 @@ def run_save(args: argparse.Namespace, context: Context) -> int:
     from compose.commands.writing import output
 
     wanted = context.engine.images.select_to_save(args.images)
+    for one in wanted:
+        check_platform(one.image, next(iter(one.references), one.image.id), args.platform)
     with output(args.output) as file:
         context.engine.images.save(wanted, file, args.format)
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from compose.commands.image_platform import add_platform, check_platform
 from compose.commands.parsing import UsageProblem
 from compose.ui.asking import agreed
 from compose.ui.tables import format_size
@@ -40,14 +41,18 @@ def add_rm(parser: argparse.ArgumentParser) -> None:
     add("images", nargs="+", metavar="IMAGE")
     add("-f", "--force", action="store_true", help="all names of an id; absence is no problem")
     add("--no-prune", action="store_true", help="as without: images have no unnamed parents here")
+    add_platform(parser)
 
 
 def run_rm(args: argparse.Namespace, context: Context) -> int:
     """0; an ExceptionGroup of images that could not be removed."""
+    images = context.engine.images
     problems: list[Problem] = []
     for name in args.images:
         try:
-            for line in context.engine.images.remove(name, force=args.force):
+            if args.platform:
+                check_platform(images.get(name), name, args.platform)
+            for line in images.remove(name, force=args.force):
                 context.console.out(line)
         except Problem as problem:
             if not (args.force and problem.code == "no-such-image"):

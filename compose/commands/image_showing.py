@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
+from compose.commands.image_platform import add_platform, check_platform
 from compose.commands.parsing import UsageProblem, add_switch, switch
 from compose.ui import images as format_
 from compose.ui.image_details import details, steps
@@ -161,6 +162,7 @@ def add_inspect(parser: argparse.ArgumentParser) -> None:
     """Show all that is known of images, as JSON."""
     parser.add_argument("images", nargs="+", metavar="IMAGE")
     parser.add_argument("-f", "--format", metavar="TEMPLATE", help="json, or a template")
+    add_platform(parser)
 
 
 def run_inspect(args: argparse.Namespace, context: Context) -> int:
@@ -168,7 +170,9 @@ def run_inspect(args: argparse.Namespace, context: Context) -> int:
     found, problems = [], []
     for name in args.images:
         try:
-            found.append(details(context.engine, context.engine.images.get(name)))
+            image = context.engine.images.get(name)
+            check_platform(image, name, args.platform)
+            found.append(details(context.engine, image))
         except Problem as problem:
             problems.append(problem)
     if args.format and args.format != "json":
@@ -191,11 +195,13 @@ def add_history(parser: argparse.ArgumentParser) -> None:
     add("--no-trunc", action="store_true", help="whole instructions and ids")
     add_switch(parser, "-H", "--human", text="ages and sizes for people (true)")
     add("--format", default="table", metavar="FORMAT", help="table, json or a template")
+    add_platform(parser)
 
 
 def run_history(args: argparse.Namespace, context: Context) -> int:
     """0."""
     image = context.engine.images.get(args.image)
+    check_platform(image, args.image, args.platform)
     rows = [*steps(context.engine, image, full=args.no_trunc, human=args.human)]
     if args.quiet:
         text = "\n".join(row["ID"] for row in rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from compose.commands.image_platform import add_platform, check_platform
 from compose.commands.parsing import UsageProblem
 from compose.ui.layers import layer_report
 
@@ -25,11 +26,15 @@ def add_pull(parser: argparse.ArgumentParser) -> None:
 
 
 def add_push(parser: argparse.ArgumentParser) -> None:
-    """Send an image to the registry that is in its name."""
+    """Send an image to the registry that is in its name.
+
+    Of an image for several platforms the one that is here is sent, not the index of all.
+    """
     add = parser.add_argument
     add("name", metavar="NAME[:TAG]")
     add("-a", "--all-tags", action="store_true", help="all that are here of the name")
     add("-q", "--quiet", action="store_true", help="print its name alone")
+    add_platform(parser)
 
 
 def run_pull(args: argparse.Namespace, context: Context) -> int:
@@ -49,6 +54,8 @@ def run_push(args: argparse.Namespace, context: Context) -> int:
     """Say what has become of it there; with -q, print the complete name: 0."""
     images = context.engine.images
     for reference in _references(args, images.names_of):
+        if args.platform:
+            check_platform(images.get(reference), reference, args.platform)
         with layer_report(context.console, "Preparing", quiet=args.quiet) as report:
             pushed = images.push(reference, report)
         if args.quiet:

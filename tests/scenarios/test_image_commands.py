@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.engine.images.registry import Registry
-from tests.engine.images.tars import build, file, tar
+from tests.engine.images.tars import ARCHITECTURE, build, file, tar
 from tests.images import busybox_rootfs
 from tests.marks import needs_root
 from tests.scenarios.conftest import COMMAND
@@ -46,6 +46,17 @@ def test_a_root_filesystem_is_imported(buoy: Buoy) -> None:
     (line,) = buoy.run("image", "ls", "--format", "json").lines
     assert json.loads(line)["Repository"] == "mine"
     assert identity.startswith(f"sha256:{json.loads(line)['ID']}")
+
+
+@pytest.mark.usefixtures("busybox")
+def test_a_platform_is_that_of_the_image_or_it_is_refused(buoy: Buoy) -> None:
+    here, other = f"linux/{ARCHITECTURE}", "linux/s390x"
+    for verb in ("inspect", "history", "save", "push", "rm"):
+        done = buoy.run("image", verb, "--platform", other, "busybox", check=False)
+        assert done.exit_code == 1
+        assert f"is here for {here}, not for {other}" in done.stderr
+    for verb in ("inspect", "history", "rm"):
+        buoy.run("image", verb, "--platform", here, "busybox")
 
 
 def test_removing_goes_on_past_what_is_not_there(buoy: Buoy, busybox: Image) -> None:
