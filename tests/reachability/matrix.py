@@ -181,7 +181,12 @@ def _cell(want: frozenset[str], have: frozenset[str] | None) -> str:
 
 def facts(observed: Matrix) -> dict[str, str]:
     """As `source -> target`, and the letters of its cell."""
-    return {f"{source} -> {target}": letters(have) for (source, target), have in observed.items()}
+    return {fact(*cell): letters(have) for cell, have in observed.items()}
+
+
+def fact(source: str, target: str) -> str:
+    """The name of one."""
+    return f"{source} -> {target}"
 
 
 def letters(protocols: frozenset[str]) -> str:

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 from tests.engine.network.world import inside
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Set
 
 TCP, UDP, ICMP = "tcp", "udp", "icmp"
-WAIT_S = 2.5  # a first SYN that is lost on the way is sent again after one second
-AGAIN_S = 0.8  # when what has not been answered is asked once more
+WAIT_S = 2.5  # for those of whom no answer is expected
+PATIENCE_S = 30.0  # for the others
+AGAIN_S = 0.8  # when what has not been answered is asked once more, again and again
 ECHO = {socket.AF_INET: (8, 0), socket.AF_INET6: (128, 129)}  # the types of request and reply
 ICMP_PROTOCOL = {socket.AF_INET: socket.IPPROTO_ICMP, socket.AF_INET6: socket.IPPROTO_ICMPV6}
 
@@ -42,20 +43,23 @@ class Probe:
         return socket.AF_INET6 if ":" in self.address else socket.AF_INET
 
 
-def ask_all(places: Mapping[str, int | None], probes: Iterable[Probe]) -> dict[Probe, str]:
+def ask_all(
+    places: Mapping[str, int | None], probes: Iterable[Probe], wanted: Set[Probe]
+) -> dict[Probe, str]:
     """Who answered each: a server's name, `echo` for ICMP; what is not in it got no answer.
 
     places  network namespaces by name; None is the caller's
+    wanted  those of whom an answer is expected: they are waited for
     """
     by_source: defaultdict[str, list[Probe]] = defaultdict(list)
     for probe in probes:
         by_source[probe.source].append(probe)
     asking = _Asking()
     try:
-        for source, wanted in by_source.items():
+        for source, its in by_source.items():
             with inside(places[source]):
-                asking.add(wanted)
-        return asking.result()
+                asking.add(its)
+        return asking.result(wanted)
     finally:
         asking.close()
 
@@ -105,26 +109,20 @@ class _Asking:
             with contextlib.suppress(OSError):
                 raw.sendto(packet, (probe.address, 0))
 
-    def result(self) -> dict[Probe, str]:
-        """Wait for the answers; nobody is waited for when all have answered."""
+    def result(self, wanted: Set[Probe]) -> dict[Probe, str]:
+        """Wait for the answers."""
         began_s = time.monotonic()
-        asked_again = False
-        while (left_s := began_s + WAIT_S - time.monotonic()) > 0 and self._unanswered():
-            for fd, _ in self._poll.poll(min(left_s, 0.2)):
+        again_s = began_s + AGAIN_S
+        while self._is_early(time.monotonic() - began_s, wanted):
+            for fd, _ in self._poll.poll(0.2):
                 self._hear(fd)
-            if not asked_again and time.monotonic() > began_s + AGAIN_S:
-                asked_again = True
+            if time.monotonic() > again_s:
+                again_s = time.monotonic() + AGAIN_S
                 self._ask_again()
         return self._answers
 
-    def _unanswered(self) -> bool:
-        return any(
-            probe not in self._answers
-            for probe in (
-                *(probe for _, probe in self._open.values()),
-                *(probe for _, numbered in self._echoes.values() for probe in numbered.values()),
-            )
-        )
+    def _is_early(self, passed_s: float, wanted: Set[Probe]) -> bool:
+        return passed_s < (WAIT_S if wanted <= self._answers.keys() else PATIENCE_S)
 
     def _ask_again(self) -> None:
         for client, probe in self._open.values():

@@ -63,6 +63,6 @@ def _containers_are_apart(world: World, docker: DockerPeer) -> None:
         assert blocked(box.sandbox.netns_fd, theirs, 80)
         assert eventually(lambda: reached(box.sandbox.netns_fd, gateway, 8090) == "docker\n")
         world.networks.ensure_up(network)
-    asked = docker.docker("exec", "their", "sh", "-c", f"nc -w 2 {gateway} 8080 </dev/null")
+    asked = docker.docker("exec", "their", "sh", "-c", f"nc -w 20 {gateway} 8080 </dev/null")
     assert asked.startswith("shop ")
     docker.docker("rm", "-f", "their")

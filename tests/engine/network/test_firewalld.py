@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 pytestmark = [needs_root, needs_program("nft")]
 
 COMMAND = "firewall-cmd"
+START_S = 60.0  # it is a large program
 BUS = """<busconfig>
   <listen>unix:path={}</listen>
   <policy context="default">
@@ -42,9 +43,10 @@ def bus(host: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator
     (tmp_path / "bus.conf").write_text(BUS.format(path))
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={path}")
     monkeypatch.setattr(system_bus, "_PAUSE_S", 0.0)  # firewalld may take long to start
+    monkeypatch.setattr(system_bus, "_TIMEOUT_S", START_S)
     config = f"--config-file={tmp_path}/bus.conf"
     with _serving("dbus-daemon", config, "--nofork", "--nopidfile"):
-        assert eventually(path.exists)
+        assert eventually(_takes_clients)
         yield
 
 
@@ -54,7 +56,7 @@ def firewalld(bus: None) -> Iterator[None]:
     asides = [f"mount -t tmpfs none {place}" for place in ("/etc/firewalld", "/run", "/var/log")]
     script = " && ".join([*asides, "exec firewalld --nofork"])
     with _serving("unshare", "-m", "sh", "-c", script):
-        assert eventually(_answers)
+        assert eventually(_answers, START_S)
         yield
 
 
@@ -65,6 +67,14 @@ def _serving(*command: str) -> Iterator[None]:
             yield
         finally:
             started.terminate()
+
+
+def _takes_clients() -> bool:
+    try:
+        with Bus():
+            return True
+    except OSError:
+        return False
 
 
 def _answers() -> bool:

@@ -150,18 +150,19 @@ def test_nobody_listening_inside_is_a_reset(world: World) -> None:
     world.run("web", "lan", ports=(port(90, 9090),), serve=False)
     with (
         pytest.raises(ConnectionResetError),
-        socket.create_connection(("::1", 9090), timeout=5) as client,
+        socket.create_connection(("::1", 9090), timeout=PATIENCE_S) as client,
     ):
         client.recv(1)
 
 
 def relay_pid() -> int:
     """The relay that this process has forked; others may have ended, with nobody to reap them."""
-    for children in Path("/proc/self/task").glob("*/children"):
-        for child in map(int, children.read_text().split()):
-            is_alive = not (state_of(child) or "Z").startswith("Z")
-            if is_alive and Path(f"/proc/{child}/comm").read_text() == "buoy:relay\n":
-                return child
+    for task in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(OSError):  # a thread that has ended
+            for child in map(int, (task / "children").read_text().split()):
+                is_alive = not (state_of(child) or "Z").startswith("Z")
+                if is_alive and Path(f"/proc/{child}/comm").read_text() == "buoy:relay\n":
+                    return child
     raise AssertionError("there is no relay")
 
 
@@ -181,15 +182,19 @@ def test_a_client_has_a_pipe_while_something_is_on_its_way(world: World) -> None
     with namespaces.socket_in(box.sandbox.netns_fd, socket.AF_INET, socket.SOCK_STREAM) as server:
         server.bind(("", 90))
         server.listen()
-        with socket.create_connection(("::1", 9090), timeout=5) as client:
+        with socket.create_connection(("::1", 9090), timeout=PATIENCE_S) as client:
             inside, _ = server.accept()
             relay = relay_pid()
             assert eventually(lambda: pipes_of(relay) == [])
             client.setblocking(False)
-            with contextlib.suppress(BlockingIOError):
-                while True:  # until nothing more fits in anywhere
-                    client.send(bytes(1 << 16))
-            assert eventually(lambda: len(pipes_of(relay)) == 2)
+
+            def is_full() -> bool:
+                with contextlib.suppress(BlockingIOError):
+                    while True:
+                        client.send(bytes(1 << 16))
+                return len(pipes_of(relay)) == 2
+
+            assert eventually(is_full)  # nothing more fits in anywhere
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         inside.close()
         assert eventually(lambda: pipes_of(relay) == [])

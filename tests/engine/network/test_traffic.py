@@ -11,6 +11,7 @@ from engine.containers.spec import EndpointSpec
 from tests.engine.network.world import (
     NEIGHBOUR,
     OUTSIDE_HOST,
+    PATIENCE_S,
     Box,
     World,
     blocked,
@@ -177,7 +178,7 @@ def test_udp_clients_follow_a_port_to_its_next_container(world: World) -> None:
     world.network("front")
     world.neighbour()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-        client.settimeout(2)
+        client.settimeout(PATIENCE_S)
         client.connect((OUTSIDE_HOST, 8053))
         client.send(b"?")  # before there is a port: tracked as a connection to the host itself
         with pytest.raises(ConnectionRefusedError):

@@ -39,7 +39,7 @@ ASK_FOR_PKTINFO = {
     socket.AF_INET: (socket.IPPROTO_IP, IP_PKTINFO),
     socket.AF_INET6: (socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO),
 }
-PATIENCE_S = 2.0  # for what must come
+PATIENCE_S = 20.0  # for what must come: only what fails waits so long
 DROPPED_S = 0.3  # for what must not
 
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.network import resolv
+from engine.network.dns import forward
 from tests.engine.network.dns.resolver import Upstream
+from tests.engine.network.world import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,10 +20,11 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def host_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The host's resolv.conf, which names 127.0.0.53."""
+    """The host's resolv.conf, which names 127.0.0.53. Those that it names are waited for."""
     path = tmp_path / "resolv.conf"
     path.write_text("nameserver 127.0.0.53\n")
     monkeypatch.setattr(resolv, "HOST_FILE", str(path))
+    monkeypatch.setattr(forward, "TIMEOUT_S", PATIENCE_S)
     return path
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from engine.network import names
 from engine.network.dns import wire
-from tests.engine.network.world import inside
+from tests.engine.network.world import PATIENCE_S, inside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -79,7 +79,7 @@ def resolve(netns_fd: int | None, packet: bytes, *, tcp: bool = False) -> Answer
     with inside(netns_fd):
         client = socket.socket(socket.AF_INET, socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM)
     with client:
-        client.settimeout(10)
+        client.settimeout(PATIENCE_S)
         client.connect(("127.0.0.11", 53))
         if not tcp:
             client.send(packet)
@@ -123,7 +123,7 @@ def many_addresses(box: Box, name: str, addresses: Iterable[str]) -> Iterator[No
 class Upstream:
     """A name server: answers everything with 198.51.100.1, or with one error; over UDP and TCP.
 
-    rcode     None: it never answers
+    rcode     None: it answers nothing before it is told to `speak`
     size      answers are padded to so many bytes
     order     gets its address for each query
 
@@ -146,6 +146,7 @@ class Upstream:
         self.raw: bytes | None = None
         self._address, self._order = address, order
         self._rcode, self._size, self._truncate = rcode, size, truncate
+        self._held: list[tuple[bytes, tuple[str, int]]] = []
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         with inside(netns_fd):
             self._udp = socket.socket(family, socket.SOCK_DGRAM)
@@ -168,10 +169,11 @@ class Upstream:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._waker.sendto(b"", self._udp.getsockname())
         self._tcp.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
-            thread.join()
+            while thread.is_alive():
+                self._waker.sendto(b"", self._udp.getsockname())  # lost where its buffer is full
+                thread.join(0.1)
         for opened in (self._udp, self._tcp, self._waker):
             opened.close()
 
@@ -180,11 +182,19 @@ class Upstream:
         """What it was asked, in order."""
         return [name for name, _ in self.asked]
 
+    def speak(self) -> None:
+        """Answer what came in datagrams so far, and all that comes from now on."""
+        self._rcode = NO_ERROR
+        for packet, client in self._held:
+            self._udp.sendto(self._made(packet, tcp=False), client)
+
     def _serve_udp(self) -> None:
         while True:
             packet, client = self._udp.recvfrom(65535)
             if not packet:
                 return
+            if self._rcode is None:
+                self._held.append((packet, client))
             answer = self._answer(packet, tcp=False)
             if answer:
                 self._udp.sendto(answer, client)
@@ -212,10 +222,13 @@ class Upstream:
             self._order.append(self._address)
         if self.raw is not None:
             return self.raw
-        if self._rcode is None:
-            return b""
+        return b"" if self._rcode is None else self._made(packet, tcp=tcp)
+
+    def _made(self, packet: bytes, *, tcp: bool) -> bytes:
+        question = wire.parse_question(packet)
+        assert question is not None
         found = [] if self._rcode else [wire.record(A, bytes([198, 51, 100, 1]), 60)]
         found += [wire.record(A, bytes(4), 60)] * (self._size // 16)
         limit = None if self._truncate and not tcp else 65535
-        body = wire.respond(packet, question, found, rcode=self._rcode, limit=limit)
+        body = wire.respond(packet, question, found, rcode=self._rcode or NO_ERROR, limit=limit)
         return packet[:2] + body

@@ -27,7 +27,7 @@ from tests.engine.network.dns.resolver import (
     query,
     resolve,
 )
-from tests.engine.network.world import inside, run
+from tests.engine.network.world import PATIENCE_S, inside, run
 from tests.marks import needs_root
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ def test_several_questions_on_one_tcp_connection(lan: World) -> None:
     packet = query("web")
     framed = len(packet).to_bytes(2, "big") + packet
     with socket_in(asker.sandbox.netns_fd, socket.AF_INET, socket.SOCK_STREAM) as client:
-        client.settimeout(5)
+        client.settimeout(PATIENCE_S)
         client.connect(("127.0.0.11", 53))
         client.sendall(framed + framed[:7])
         with client.makefile("rb") as stream:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from engine.kernel.namespaces import socket_in
 from engine.network.dns import connection
 from tests.engine.network.dns.resolver import PTR, A, Upstream, ask, many_addresses, query
+from tests.engine.network.world import PATIENCE_S
 from tests.marks import needs_root
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def broken(draw: st.DrawFn) -> bytes:
 
 def client(box: Box, kind: int) -> socket.socket:
     opened = socket_in(box.sandbox.netns_fd, socket.AF_INET, kind)
-    opened.settimeout(5)
+    opened.settimeout(PATIENCE_S)
     opened.connect(SERVER)
     return opened
 
@@ -126,11 +127,12 @@ def test_more_connections_than_there_may_be_are_closed(lan: World) -> None:
 
 
 def test_an_idle_connection_is_closed(lan: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "IDLE_S", 0.2)
     asker = lan.run("asker", "app_front")
     packet = query("asker")
     with client(asker, socket.SOCK_STREAM) as opened:
         opened.sendall(struct.pack(">H", len(packet)) + packet)
         assert opened.recv(2)
+        monkeypatch.setattr(connection, "IDLE_S", 0.2)  # after the next one
+        opened.sendall(struct.pack(">H", len(packet)) + packet)
         while opened.recv(512):
             pass

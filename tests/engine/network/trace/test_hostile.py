@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from engine.kernel.namespaces import open_own, socket_in
 from engine.network.topology.routes import default_routes
+from engine.network.trace import lookup
 from engine.network.trace.capture import Capture
 from engine.network.trace.lookup import SERVER, look_up
 from engine.network.trace.packets import Sender, parse_packet
 from engine.network.trace.route import FoundRoute, find_route
-from tests.engine.network.world import run
+from tests.engine.network.world import PATIENCE_S, run
 from tests.marks import needs_root
 from tests.waiting import eventually
 
@@ -130,7 +131,11 @@ def server(host: None) -> Iterator[socket.socket]:
         b"\0\0\x81\x80\0\1\0\1\0\0\0\0\1a\0\0\1\0\1\xc0\x0c\0\1\0\1\0\0\0\0\0\3abc",
     ],
 )
-def test_what_is_no_answer_is_an_error(server: socket.socket, answer: bytes) -> None:
+def test_what_is_no_answer_is_an_error(
+    server: socket.socket, answer: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lookup, "_PATIENCE_S", PATIENCE_S)
+
     def reply() -> None:
         _, asker = server.recvfrom(512)
         server.sendto(answer, asker)
