@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LIMIT_S = 20.0  # only what fails waits so long, also on a machine that is busy
+LIMIT_S = 60.0  # only what fails waits so long, also on a machine that is busy
 PAUSE_S = 0.005
 
 

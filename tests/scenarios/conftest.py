@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from engine.state.paths import Roots
 
 COMMAND = Path(sys.executable).with_name("buoy")
-TIMEOUT_S = 60.0
+TIMEOUT_S = 180.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 SERVICE = "services:\n  web:\n    image: x\n    "
 
 
-@pytest.mark.timeout(10)
+@pytest.mark.timeout(100)
 @pytest.mark.parametrize(
     ("text", "what"),
     [
@@ -40,7 +40,7 @@ def test_what_is_too_much_is_refused(files: Files, text: str, what: str) -> None
     assert problems[0].where is not None
 
 
-@pytest.mark.timeout(10)
+@pytest.mark.timeout(100)
 @pytest.mark.parametrize(
     ("text", "what"),
     [
