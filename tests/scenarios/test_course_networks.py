@@ -106,9 +106,9 @@ def networks(buoy: Buoy) -> set[str]:
     }
 
 
-def finds(buoy: Buoy, service: str, name: str) -> bool:
+def finds(buoy: Buoy, service: str, name: str, *, patience_s: int = 60) -> bool:
     """Whether a name means something there, and its address answers."""
-    asked = ("ping", "-c", "1", "-W", "2", name)
+    asked = ("ping", "-c", "1", "-W", str(patience_s), name)
     return buoy.run("exec", "-T", service, *asked, check=False).exit_code == 0
 
 
@@ -129,7 +129,7 @@ def test_an_application_has_a_network_of_its_own(buoy: Buoy, other: Buoy) -> Non
     assert {"app_default", "myapp_default", "bridge", "host", "none"} <= networks(other)
     assert asks(other, "web", "db")
     there = buoy.run("exec", "-T", "db", "hostname", "-i").stdout.strip()
-    assert not finds(other, "web", there)  # applications do not reach each other
+    assert not finds(other, "web", there, patience_s=2)  # applications do not reach each other
     other.run("--project-name", "renamed", "up", "-d")
     assert "renamed_default" in networks(other)
     other.run("--project-name", "renamed", "down", "-t", "0")
@@ -147,7 +147,7 @@ def test_a_proxy_an_application_and_a_database_on_networks_of_custom_drivers(
     assert (shown["Driver"], shown["Options"]) == ("custom-driver-2", {"foo": "1", "bar": "2"})
     assert asks(buoy, "proxy", "app")
     assert asks(buoy, "app", "db")
-    assert not finds(buoy, "proxy", "db")
+    assert not finds(buoy, "proxy", "db", patience_s=2)
     assert buoy.run("plan").stdout == "nothing to do\n"
     buoy.run("down")
 
@@ -160,11 +160,11 @@ def test_containers_on_networks_that_others_have_made(buoy: Buoy) -> None:
         buoy.run("network", "create", "--driver=bridge", name)
     buoy.run("up", "-d")
     assert finds(buoy, "c1", "c2")
-    assert not finds(buoy, "c2", "c3")
+    assert not finds(buoy, "c2", "c3", patience_s=2)
     buoy.run("network", "connect", "mynet2", "c2")
     assert finds(buoy, "c2", "c3")
     assert finds(buoy, "c3", "c2")
-    assert not finds(buoy, "c1", "c3")
+    assert not finds(buoy, "c1", "c3", patience_s=2)
     inside = json.loads(buoy.run("network", "inspect", "mynet2").stdout)[0]["Containers"]
     assert {one["Name"] for one in inside.values()} == {"c2", "c3"}
     buoy.run("down", "-t", "0")
@@ -183,7 +183,7 @@ def test_a_range_of_datagram_ports(buoy: Buoy, engine: Engine) -> None:
     ):
         server.bind(("", 20001))
         for one in (server, client):
-            one.settimeout(20)
+            one.settimeout(60)
         client.connect(("127.0.0.1", 10001))
         client.send(b"hello")
         text, sender = server.recvfrom(100)

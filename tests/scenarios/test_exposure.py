@@ -9,6 +9,7 @@ import pytest
 
 from tests.engine.network.world import run
 from tests.marks import needs_root
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from tests.scenarios.conftest import Buoy, Lan
@@ -24,12 +25,17 @@ services:
     stop_grace_period: 0s
   db: {image: busybox, command: sleep 1000, ports: ["127.0.0.1:5432:5432"], stop_grace_period: 0s}
 """
-FETCH = "wget -qO- -T 1 http://{}:{}/passwd"
+FETCH = "wget -qO- -T {} http://{}:{}/passwd"
 
 
-def fetched(host: str, port: int = 8080) -> bool:
+def fetched(host: str, port: int = 8080, *, patience_s: int = 1) -> bool:
     """Whether the server answers who is in the namespace of the test."""
-    return "root:" in run("sh", "-c", f"{FETCH.format(host, port)} || true")
+    return "root:" in run("sh", "-c", f"{FETCH.format(patience_s, host, port)} || true")
+
+
+def is_served(host: str, port: int = 8080) -> bool:
+    """The same of what must answer, as soon as the server listens."""
+    return eventually(lambda: fetched(host, port, patience_s=20))
 
 
 def test_loopback_keeps_the_lan_out_until_it_is_taken_back(lan: Lan, buoy: Buoy) -> None:
@@ -39,15 +45,15 @@ def test_loopback_keeps_the_lan_out_until_it_is_taken_back(lan: Lan, buoy: Buoy)
     assert line in done.stderr
     assert " db: localhost:5432 — this host only\n" in done.stderr
     with lan.there():
-        assert fetched(lan.host)
+        assert is_served(lan.host)
     assert line in buoy.run("up", "-d").stderr  # also where there is nothing to do
     assert line not in buoy.run("--progress", "quiet", "up", "-d").stderr
 
     plan = buoy.run("plan", "--loopback").stdout
     assert "recreate container web-1: configuration changed: ports for this host alone" in plan
     assert "db-1" not in buoy.run("up", "-d", "--loopback").stdout
-    assert fetched("127.0.0.1")
-    assert fetched("[::1]")
+    assert is_served("127.0.0.1")
+    assert is_served("[::1]")
     with lan.there():
         assert not fetched(lan.host)
     titles, _, web = buoy.run("ps", "--exposure").lines
@@ -67,7 +73,7 @@ def test_loopback_keeps_the_lan_out_until_it_is_taken_back(lan: Lan, buoy: Buoy)
     assert again in buoy.run("plan").stdout
     buoy.run("up", "-d")
     with lan.there():
-        assert fetched(lan.host)
+        assert is_served(lan.host)
     buoy.run("down")
 
 
@@ -87,7 +93,7 @@ def test_the_file_can_say_it_and_every_verb_follows(lan: Lan, buoy: Buoy) -> Non
     assert {8080, 8081, 8082, 9090} < numbers
     assert len(numbers) == 8  # with one that was free for each of the three, and 5432
     for number in numbers - {5432}:
-        assert fetched("127.0.0.1", number), number
+        assert is_served("127.0.0.1", number), number
     with lan.there():
         assert not any(fetched(lan.host, number) for number in numbers)
     buoy.run("down")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.marks import needs_root
-from tests.waiting import eventually
+from tests.waiting import LIMIT_S, eventually
 
 if TYPE_CHECKING:
     from tests.scenarios.conftest import Buoy
@@ -42,6 +42,15 @@ def fetches(buoy: Buoy, service: str, host: str) -> bool:
     return buoy.run("exec", "-T", service, *fetch, check=False).exit_code == 0
 
 
+def answers(host: str, port: str) -> bool:
+    """Whether the server is reached by a published port."""
+    try:
+        with urllib.request.urlopen(f"http://{host}:{port}/hostname", timeout=LIMIT_S) as answer:
+            return bool(answer.read())
+    except OSError:
+        return False
+
+
 def routes(buoy: Buoy, service: str) -> list[str]:
     return buoy.run("exec", "-T", service, "ip", "route").lines
 
@@ -57,7 +66,7 @@ def test_a_running_container_comes_and_goes(buoy: Buoy) -> None:
         alias = ("--alias", "shop") if "web" in container else ()
         buoy.run("network", "connect", *alias, "extra", container)
     assert eventually(lambda: fetches(buoy, "peer", "app-web-1"))
-    assert fetches(buoy, "peer", "shop")
+    assert eventually(lambda: fetches(buoy, "peer", "shop"))
     (network,) = json.loads(buoy.run("network", "inspect", "extra").stdout)
     names = {one["Name"]: one for one in network["Containers"].values()}
     assert set(names) == {"app-web-1", "app-peer-1"}
@@ -146,10 +155,9 @@ def test_published_ports_follow_the_default_route(buoy: Buoy) -> None:
 
     def reached() -> bool:
         port = buoy.run("port", "web", "80").stdout.split(":")[-1].strip()
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/hostname", timeout=5) as answer:
-            return bool(answer.read())
+        return answers("127.0.0.1", port)
 
-    assert reached()
+    assert eventually(reached)
     buoy.run("network", "connect", "--gw-priority", "10", "alpha", "app-web-1")
     assert reached()
     buoy.run("network", "disconnect", "app_front", "app-web-1")
@@ -169,14 +177,7 @@ def test_a_published_port_stays_when_only_the_other_ip_version_is_left(buoy: Buo
     at = buoy.run("port", "web", "80").stdout.split(":")[-1].strip()
 
     def reached() -> list[bool]:
-        found = []
-        for host in ("127.0.0.1", "[::1]"):
-            try:
-                with urllib.request.urlopen(f"http://{host}:{at}/hostname", timeout=5) as answer:
-                    found.append(answer.status == 200)
-            except OSError:
-                found.append(False)
-        return found
+        return [answers(host, at) for host in ("127.0.0.1", "[::1]")]
 
     assert eventually(lambda: reached() == [True, True])
     like_docker = ("--attachable", "--scope", "local", "--ipam-driver", "default")
@@ -261,7 +262,7 @@ def test_on_the_default_network_containers_see_each_other_by_address_and_link(bu
     db = next(one for one in network["Containers"].values() if one["Name"] == "app-db-1")
     address = db["IPv4Address"].partition("/")[0]
     assert eventually(lambda: fetches(buoy, "web", address))
-    assert fetches(buoy, "web", "database")
+    assert eventually(lambda: fetches(buoy, "web", "database"))
     hosts = buoy.run("exec", "-T", "web", "cat", "/etc/hosts").stdout
     assert f"{address}\tdatabase " in hosts
     assert "127.0.0.11" not in buoy.run("exec", "-T", "web", "cat", "/etc/resolv.conf").stdout
@@ -333,6 +334,6 @@ def test_who_comes_from_the_default_network_finds_others_by_name(buoy: Buoy) -> 
     assert "127.0.0.11" not in buoy.run(*shown).stdout
     buoy.run("network", "connect", "app_default", "app-lone-1")
     assert "nameserver 127.0.0.11" in buoy.run(*shown).stdout
-    assert buoy.run(*finds).exit_code == 0
+    assert eventually(lambda: buoy.run(*finds, check=False).exit_code == 0)
     buoy.run("network", "disconnect", "app_default", "app-lone-1")
     assert "127.0.0.11" not in buoy.run(*shown).stdout

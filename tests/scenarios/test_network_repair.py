@@ -74,7 +74,7 @@ class Place:
         """From the host by the published port, and from a container by name."""
         if not self._answers(PATIENCE_S):
             return False
-        named = ["timeout", "3", "wget", "-qO-", "http://web/hostname"]
+        named = ["timeout", "9", "wget", "-qO-", "http://web/hostname"]
         return self.buoy.run("exec", "-T", "peer", *named, check=False).exit_code == 0
 
     def fails(self) -> bool:
@@ -309,7 +309,7 @@ def test_running_containers_follow_the_hosts_resolv_conf(buoy: Buoy, tmp_path: P
             with Upstream(f"127.0.0.{number}") as upstream:
                 asking = ("exec", "-T", "web", "timeout", "9", "nslookup")
                 buoy.run(*asking, f"name{number}.example", check=False)
-                assert f"name{number}.example" in upstream.names
+                assert eventually(lambda: f"name{number}.example" in upstream.names)  # noqa: B023
 
 
 @contextlib.contextmanager

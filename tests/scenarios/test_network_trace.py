@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from compose.__main__ import main
+from engine.network.trace import lookup
 from tests.engine.network.world import private_host, run
 from tests.marks import needs_program, needs_root
-from tests.waiting import eventually
+from tests.waiting import LIMIT_S, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,8 +134,17 @@ class Tracing:
 
 
 @pytest.fixture
-def traced(buoy: Buoy, capsys: pytest.CaptureFixture[str]) -> Tracing:
+def traced(
+    buoy: Buoy, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Tracing:
+    monkeypatch.setattr(lookup, "_PATIENCE_S", LIMIT_S)
     return Tracing(buoy, capsys)
+
+
+def await_server(buoy: Buoy, service: str) -> None:
+    """Return once it listens."""
+    script = "until netstat -ltn | grep -q ':80 '; do sleep 0.05; done"
+    buoy.run("exec", "-T", service, "sh", "-c", script)
 
 
 def rejected(buoy: Buoy, words: str) -> str:
@@ -149,6 +159,8 @@ def test_ways_are_told_hop_by_hop(buoy: Buoy, traced: Tracing) -> None:
     traced("host 203.0.113.77 443", LEAVES)  # no rule is there yet that could hold it back
     buoy.run("up", "-d")
     buoy.run("-p", "other", "-f", "other.yaml", "up", "-d")
+    for service in ("web", "shy", "db"):
+        await_server(buoy, service)
     for words, outcome, said in TRACES:
         text = traced(words, outcome)
         for part in said:
@@ -195,6 +207,8 @@ networks:
 def test_networks_of_other_kinds(buoy: Buoy, traced: Tracing) -> None:
     buoy.write("compose.yaml", UNUSUAL)
     buoy.run("up", "-d")
+    for service in ("web", "six"):
+        await_server(buoy, service)
     assert "eth0: it came to web-1" in traced("peer web 80", REACHED)
     assert "past its rules, and cannot be held back" in traced("peer 203.0.113.77", UNTOLD)
     assert "the host itself is not heard on app_lan (macvlan)" in traced("host web 80", LOST)
@@ -241,6 +255,7 @@ def chain(family: str, table: str, name: str, hook: str, policy: str = "drop") -
 def test_who_else_drops_it_is_named(buoy: Buoy, traced: Tracing) -> None:
     buoy.write("compose.yaml", FRONT)
     buoy.run("up", "-d")
+    await_server(buoy, "web")
 
     chain("ip", "filter", "FORWARD", "forward")
     text = traced("web 203.0.113.77 443", DROPPED)
@@ -297,6 +312,7 @@ def test_who_else_drops_it_is_named(buoy: Buoy, traced: Tracing) -> None:
 def test_what_no_rule_has_dropped_is_told_as_far_as_known(buoy: Buoy, traced: Tracing) -> None:
     buoy.write("compose.yaml", PROJECT)
     buoy.run("up", "-d", "web", "proxy", "apart")
+    await_server(buoy, "web")
     drawn = json.loads(buoy.run("network", "graph", "--format", "json").stdout)
     devices = {network["name"]: network["device"] for network in drawn["networks"]}
 
@@ -337,7 +353,10 @@ def test_a_trace_that_is_killed_leaves_nothing(buoy: Buoy) -> None:
     buoy.run("up", "-d", "web", "proxy")
     run("ip", "route", "add", "10.1.0.0/25", "dev", "uplink")
     tracing = buoy.start("network", "trace", "proxy", "host", "8080")
-    assert eventually(lambda: "-trace-" in run("nft", "list", "tables"))
+    while "-trace-" not in run("nft", "list", "tables"):
+        if tracing.poll() is not None:  # it was done between two looks
+            tracing.communicate()
+            tracing = buoy.start("network", "trace", "proxy", "host", "8080")
     tracing.send_signal(signal.SIGKILL)
     tracing.communicate()
     assert eventually(lambda: "-trace-" not in run("nft", "list", "tables"))
