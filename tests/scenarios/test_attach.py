@@ -12,7 +12,7 @@ import pytest
 
 from tests.marks import needs_root
 from tests.scenarios.test_foreground import read_until
-from tests.waiting import eventually
+from tests.waiting import LIMIT_S, eventually
 
 if TYPE_CHECKING:
     from engine import Engine
@@ -83,7 +83,7 @@ def test_signals_go_to_the_container_whose_end_is_ours(buoy: Buoy) -> None:
         one.send_signal(signal.SIGTERM)
         for process in (one, two):
             assert read_until(process, "bye").replace("got ?\n", "") == "bye\n"
-        assert (one.wait(10), two.wait(10)) == (5, 5)
+        assert (one.wait(LIMIT_S), two.wait(LIMIT_S)) == (5, 5)
 
 
 def test_a_terminal_is_left_by_keys_and_found_again(buoy: Buoy) -> None:
@@ -127,7 +127,7 @@ def test_a_terminal_that_is_closed_ends_us_alone(buoy: Buoy, engine: Engine) -> 
     terminal.send(b"echo a$((1))\r")
     terminal.expect(b"a1\r\n")
     os.close(terminal.fd)
-    assert terminal.process.wait(10) != 0
+    assert terminal.process.wait(LIMIT_S) != 0
     assert engine.containers.get("app-shell-1").status == "running"
 
 
@@ -161,7 +161,7 @@ services:
         assert eventually(lambda: "Exited (0)" in buoy.run("ps", "-a").stdout)
         lines = buoy.run("logs", "--no-log-prefix").lines
         assert lines == [*map(str, range(1, 1_000_001)), "over"]
-        heard, said = slow.communicate(timeout=20)
+        heard, said = slow.communicate(timeout=LIMIT_S)
         assert heard.startswith("1\n2\n3\n")
         assert len(heard) < 6_888_896
         assert "bytes of output were skipped" in said

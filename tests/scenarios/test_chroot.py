@@ -6,7 +6,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from tests.marks import needs_root
-from tests.scenarios.conftest import COMMAND
+from tests.scenarios.conftest import COMMAND, TIMEOUT_S
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ def in_chroot(buoy: Buoy, new_root: Path, *args: str) -> str:
         env=buoy.environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=TIMEOUT_S,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -42,7 +42,7 @@ def test_an_exec_sees_the_containers_root_and_not_the_hosts(
 ) -> None:
     buoy.write(
         "compose.yaml",
-        f"services: {{web: {{image: {busybox.id}, command: sleep 100, hostname: inside}}}}",
+        f"services: {{web: {{image: {busybox.id}, command: sleep 1000, hostname: inside}}}}",
     )
     new_root = tmp_path / "chroot"
     in_chroot(buoy, new_root, "up", "-d")

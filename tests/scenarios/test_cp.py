@@ -428,7 +428,7 @@ def test_one_that_restarts_and_one_made_by_run(buoy: Buoy, busybox: object) -> N
     buoy.write(
         "compose.yaml",
         "services:\n  app:\n    image: busybox\n    restart: always\n    stop_grace_period: 0s\n"
-        "    command: sh -c 'echo made > /made; exit 1'\n",
+        "    command: sh -c 'test -e /made || echo made > /made; exit 1'\n",
     )
     buoy.write("f", "f")
     buoy.run("up", "-d")

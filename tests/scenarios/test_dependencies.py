@@ -21,7 +21,7 @@ services:
     healthcheck:
       test: "{test}"
       interval: 0.1s
-      timeout: 1s
+      timeout: 30s
       retries: 3
       start_period: {grace}
       start_interval: 0.1s
@@ -47,7 +47,7 @@ services:
 
 
 def test_a_service_starts_when_what_it_needs_is_healthy(buoy: Buoy) -> None:
-    buoy.write("compose.yaml", HEALTHY.format(test="test -e /ready", grace="10s"))
+    buoy.write("compose.yaml", HEALTHY.format(test="test -e /ready", grace="60s"))
     done = buoy.run("up", "-d")
     lines = done.stderr.splitlines()
     assert lines.index(" Container db-1  Healthy") < lines.index(" Container web-1  Started")
@@ -55,7 +55,7 @@ def test_a_service_starts_when_what_it_needs_is_healthy(buoy: Buoy) -> None:
 
 
 def test_a_probe_is_as_good_as_a_healthcheck_and_takes_its_timing(buoy: Buoy) -> None:
-    text = HEALTHY.format(test="false", grace="10s")
+    text = HEALTHY.format(test="false", grace="60s")
     probed = text.replace("    healthcheck", "    x-buoy-probe: file:/ready\n    healthcheck")
     buoy.write("compose.yaml", probed)
     done = buoy.run("up", "--wait")
@@ -104,7 +104,7 @@ def test_wait_has_a_limit(buoy: Buoy) -> None:
 
 
 def test_stopping_goes_in_reverse(buoy: Buoy) -> None:
-    buoy.write("compose.yaml", HEALTHY.format(test="test -e /ready", grace="10s"))
+    buoy.write("compose.yaml", HEALTHY.format(test="test -e /ready", grace="60s"))
     buoy.run("up", "-d")
     lines = buoy.run("down").stderr.splitlines()
     assert lines.index(" Container web-1  Stopped") < lines.index(" Container db-1  Stopped")

@@ -16,6 +16,7 @@ from engine.kernel import mounts
 from tests.images import busybox_rootfs
 from tests.marks import needs_root
 from tests.scenarios.conftest import COMMAND
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +30,7 @@ PROJECT = """
 services:
   web:
     image: busybox
-    command: sh -c 'echo new > /etc/new; rm /etc/group; echo v > /data/v; echo ready; sleep 60'
+    command: sh -c 'echo new > /etc/new; rm /etc/group; echo v > /data/v; echo ready; sleep 1000'
     init: true
     environment: {COLOUR: blue}
     labels: {mine: yes}
@@ -81,7 +82,7 @@ def test_a_container_is_exported_and_committed_whether_it_runs_or_not(web: Buoy)
 
     web.write("compose.yaml", "services: {web: {image: 'mine:1'}}")
     web.run("up", "-d", "--remove-orphans")
-    assert web.run("logs", "--no-log-prefix").lines == ["new"]
+    assert eventually(lambda: web.run("logs", "--no-log-prefix").lines == ["new"])
 
 
 @pytest.mark.parametrize("kind", ["save", "export"])

@@ -21,6 +21,7 @@ services:
   web:
     image: busybox
     command: sh -c 'trap "echo bye; exit 0" TERM; echo up; while :; do sleep 0.05; done'
+    stop_grace_period: 100s
 """
 STUBBORN = PATIENT.replace("echo bye; exit 0", ":").replace("web:", "web:\n    init: true")
 
@@ -77,7 +78,7 @@ def test_what_runs_already_and_keeps_no_log_is_shown_from_now_on(buoy: Buoy) -> 
     process = buoy.start("up")
     read_until(process, "web-1  | on")
     process.send_signal(signal.SIGINT)
-    assert "web-1  | bye" in process.communicate(timeout=20)[0]
+    assert "web-1  | bye" in process.communicate()[0]
 
 
 def test_ctrl_c_stops_gracefully(buoy: Buoy) -> None:
@@ -85,7 +86,7 @@ def test_ctrl_c_stops_gracefully(buoy: Buoy) -> None:
     process = buoy.start("up")
     read_until(process, "| up")
     process.send_signal(signal.SIGINT)
-    rest = process.communicate(timeout=20)[0]
+    rest = process.communicate()[0]
     assert "Gracefully Stopping... press Ctrl+C again to force" in rest
     assert "web-1  | bye" in rest
     assert "web-1 exited with code 0" in rest
@@ -100,7 +101,7 @@ def test_a_second_ctrl_c_kills(buoy: Buoy) -> None:
     process.send_signal(signal.SIGINT)
     read_until(process, "Gracefully Stopping")
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=8)  # the grace period is 10 s
+    process.communicate(timeout=50)  # half of the grace period
     assert process.returncode == 130
     assert "Exited (137)" in buoy.run("ps", "-a").stdout
 
@@ -124,7 +125,7 @@ def test_the_exit_code_of_one_service(buoy: Buoy) -> None:
         """
 services:
   server: {image: busybox, command: "sh -c 'sleep 0.2; exit 9'"}
-  tests: {image: busybox, command: sleep 1000, init: true, stop_grace_period: 5s}
+  tests: {image: busybox, command: sleep 1000, init: true, stop_grace_period: 100s}
 """,
     )
     done = buoy.run("up", "--exit-code-from", "tests", check=False)
@@ -174,7 +175,7 @@ def test_what_another_command_recreates_or_adds_is_followed(buoy: Buoy) -> None:
     buoy.run("up", "-d", "--scale", "web=2")
     read_until(process, "web-2  | up")
     process.send_signal(signal.SIGINT)
-    rest = process.communicate(timeout=20)[0]
+    rest = process.communicate()[0]
     assert "web-2 exited with code 0" in rest
     assert buoy.run("ps", "-q").lines == []
 
@@ -184,5 +185,5 @@ def test_a_lost_terminal_leaves_the_containers_running(buoy: Buoy) -> None:
     process = buoy.start("up")
     read_until(process, "web-1  | up")
     process.send_signal(signal.SIGHUP)
-    process.communicate(timeout=20)
+    process.communicate()
     assert buoy.run("ps", "--services").lines == ["web"]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = needs_root
 
-SLEEPER = "services: {web: {image: busybox, command: sleep 60, init: true}}"
+SLEEPER = "services: {web: {image: busybox, command: sleep 1000, init: true}}"
 
 
 def test_an_image_is_loaded_listed_named_and_removed(buoy: Buoy, busybox_tar: Path) -> None:

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.marks import needs_root
+from tests.scenarios.test_following import IN_TURN
+from tests.scenarios.test_foreground import read_until
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from tests.scenarios.conftest import Buoy
@@ -48,7 +51,8 @@ def test_up_ps_logs_exec_down(buoy: Buoy) -> None:
     assert rows[0].split() == "NAME IMAGE COMMAND SERVICE CREATED STATUS PORTS".split()  # noqa: SIM905
     assert [row.split()[0] for row in rows[1:]] == ["app-db-1", "app-web-1"]
     assert "Up " in rows[1]
-    assert set(buoy.run("logs").lines) == {"db-1   | ready", "web-1  | serving"}
+    written = {"db-1   | ready", "web-1  | serving"}
+    assert eventually(lambda: set(buoy.run("logs").lines) == written)
     assert buoy.run("exec", "-T", "web", "hostname").stdout.strip() == ids(buoy)["app-web-1"][:12]
     assert buoy.run("exec", "-T", "web", "sh", "-c", "exit 7", check=False).exit_code == 7
     down = buoy.run("down")
@@ -79,7 +83,7 @@ def test_a_changed_service_alone_is_recreated_and_keeps_its_address(buoy: Buoy) 
     assert after["app-db-1"] == before["app-db-1"]
     assert after["app-web-1"] != before["app-web-1"]
     assert address_of(buoy, "web") == address
-    assert buoy.run("logs", "web").lines == ["web-1  | changed"]
+    assert eventually(lambda: buoy.run("logs", "web").lines == ["web-1  | changed"])
 
 
 def test_force_recreate_and_no_recreate(buoy: Buoy) -> None:
@@ -122,7 +126,7 @@ def test_without_a_file_labels_are_enough(buoy: Buoy) -> None:
     buoy.run("up", "-d")
     path.unlink()
     assert len(buoy.run("-p", "app", "ps", "-q").lines) == 2
-    assert "ready" in buoy.run("-p", "app", "logs", "db").stdout
+    assert eventually(lambda: "ready" in buoy.run("-p", "app", "logs", "db").stdout)
     buoy.run("-p", "app", "stop")
     assert buoy.run("-p", "app", "ps", "-q").lines == []
     buoy.run("-p", "app", "down")
@@ -139,7 +143,7 @@ def test_stop_start_restart_kill_rm(buoy: Buoy) -> None:
     buoy.run("restart", "-t", "0", "web")
     assert ids(buoy) == before
     buoy.run("kill", "web")
-    assert "Exited (137)" in buoy.run("ps", "-a", "web").stdout
+    assert eventually(lambda: "Exited (137)" in buoy.run("ps", "-a", "web").stdout)
     assert "No container to kill" in buoy.run("kill", "web").stderr
     buoy.run("rm", "-f", "web")
     assert set(ids(buoy, "-a")) == {"app-db-1"}
@@ -271,19 +275,13 @@ volumes: {data: {}}
 
 
 def test_logs_are_merged_by_time_and_cut_by_tail(buoy: Buoy) -> None:
-    buoy.write(
-        "compose.yaml",
-        """
-services:
-  a:
-    image: busybox
-    command: sh -c 'echo 1; sleep 0.4; echo 3'
-  b:
-    image: busybox
-    command: sh -c 'sleep 0.2; echo 2; sleep 0.4; echo 4'
-""",
-    )
-    buoy.run("up", timeout=20)
+    buoy.write("compose.yaml", IN_TURN)
+    (buoy.directory / "turns").mkdir()
+    process = buoy.start("up")
+    for number in range(1, 5):
+        buoy.write(f"turns/{number}", "")
+        read_until(process, f"| {number}")
+    process.communicate()
     assert [line[-1] for line in buoy.run("logs").lines] == ["1", "2", "3", "4"]
     assert sorted(buoy.run("logs", "-n", "1").lines) == ["a-1  | 3", "b-1  | 4"]
     assert buoy.run("logs", "--no-log-prefix", "--tail", "1", "a").lines == ["3"]

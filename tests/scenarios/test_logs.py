@@ -9,6 +9,7 @@ import pytest
 
 from compose.ui.logs import stamp_of
 from tests.marks import needs_root
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from tests.scenarios.conftest import Buoy
@@ -47,6 +48,7 @@ services:
 """,
     )
     buoy.run("up", "-d")
+    assert eventually(lambda: "tick" in buoy.run("logs").stdout)
     until = time.time() + 1.5
     done = buoy.run("logs", "-f", "-t", "--no-log-prefix", "--until", str(until))
     assert time.time() >= until

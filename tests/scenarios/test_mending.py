@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.marks import needs_root
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from tests.scenarios.conftest import Buoy
@@ -34,10 +34,7 @@ def test_a_killed_monitor_or_init_is_seen_and_started_again(buoy: Buoy, victim: 
     buoy.write("compose.yaml", ONE)
     buoy.run("up", "-d")
     os.kill(state(buoy)[victim], signal.SIGKILL)
-    deadline = time.monotonic() + 5
-    while buoy.run("ps", "-q").lines and time.monotonic() < deadline:
-        pass
-    assert "Exited (137)" in buoy.run("ps", "-a").stdout
+    assert eventually(lambda: "Exited (137)" in buoy.run("ps", "-a").stdout)
     assert "start container web-1: exited (137)" in buoy.run("plan").stdout
     buoy.run("up", "-d")
     assert "Up " in buoy.run("ps").stdout

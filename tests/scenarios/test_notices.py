@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.marks import needs_root
-from tests.scenarios.conftest import COMMAND
+from tests.scenarios.conftest import COMMAND, TIMEOUT_S
 
 if TYPE_CHECKING:
     from tests.scenarios.conftest import Buoy
@@ -35,7 +35,7 @@ def behind_a_firewall(buoy: Buoy, *args: str) -> str:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=TIMEOUT_S,
         check=True,
     )
     return done.stderr

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.marks import needs_root
-from tests.scenarios.conftest import COMMAND
+from tests.scenarios.conftest import COMMAND, TIMEOUT_S
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def shell(buoy: Buoy, line: str) -> tuple[str, str, list[str]]:
         env=buoy.environment,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=TIMEOUT_S,
         check=True,
     )
     *output, codes = done.stdout.splitlines()

@@ -17,7 +17,7 @@ from tests.engine.images.registry import Registry, once
 from tests.engine.images.tars import ARCHITECTURE, build, digest, file, tar
 from tests.marks import needs_root
 from tests.scenarios.conftest import COMMAND
-from tests.waiting import eventually
+from tests.waiting import LIMIT_S, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,7 +125,7 @@ def test_what_a_killed_command_had_is_used_by_the_one_that_waits(
 
     def stall(handler: Handler) -> bool:
         handler.answer_short(large, 2_000_000)
-        return killed.wait(20)
+        return killed.wait(LIMIT_S)
 
     registry.faults.append(once(digest(large), stall))
     first = buoy.start("image", "pull", reference)

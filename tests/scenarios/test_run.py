@@ -11,6 +11,7 @@ import pytest
 from compose.reconcile import names
 from tests.marks import needs_root
 from tests.scenarios.test_foreground import read_until
+from tests.waiting import LIMIT_S
 
 if TYPE_CHECKING:
     from engine import Engine
@@ -34,7 +35,8 @@ services:
   db:
     image: busybox
     command: sh -c 'sleep 0.3; touch /up; exec sleep 1000'
-    healthcheck: {test: "test -e /up", interval: 0.1s}
+    healthcheck:
+      {test: "test -e /up", interval: 0.1s, start_period: 100s, start_interval: 0.1s}
     stop_grace_period: 0s
 volumes: {data: }
 """
@@ -101,13 +103,13 @@ def test_what_it_cannot_have_is_said(buoy: Buoy, engine: Engine) -> None:
 
 
 def test_addresses_of_the_service_are_not_its_own(buoy: Buoy) -> None:
-    text = "networks: {six: {enable_ipv6: true, ipam: {config: [{subnet: 'fd00:77::/64'}]}}}\n"
-    place = "    networks: {six: {ipv6_address: 'fd00:77::7', link_local_ips: [169.254.7.7]}}\n"
+    text = "networks: {six: {enable_ipv6: true, ipam: {config: [{subnet: 'fd00:76::/64'}]}}}\n"
+    place = "    networks: {six: {ipv6_address: 'fd00:76::7', link_local_ips: [169.254.7.7]}}\n"
     buoy.write("compose.yaml", ALONE + "    command: sleep 1000\n" + place + text)
     buoy.run("up", "-d")
     shown = buoy.run("run", "--rm", "a", "ip", "addr").stdout
-    assert "fd00:77::" in shown
-    assert "fd00:77::7/" not in shown
+    assert "fd00:76::" in shown
+    assert "fd00:76::7/" not in shown
     assert "169.254.7.7" not in shown
 
 
@@ -174,13 +176,15 @@ def test_signals_go_to_the_container(buoy: Buoy) -> None:
     read_until(process, "ready")
     process.send_signal(signal.SIGINT)
     assert read_until(process, "caught")
-    assert process.wait(10) == 9
+    assert process.wait(LIMIT_S) == 9
     process.communicate()
 
 
 def test_on_a_terminal_it_is_interactive(buoy: Buoy, engine: Engine) -> None:
     buoy.write("compose.yaml", ALONE)
-    terminal = buoy.on_terminal("run", "--rm", "a", "sh", "-c", "stty size; exec sh")
+    terminal = buoy.on_terminal(
+        "run", "--rm", "a", "sh", "-c", "until stty size | grep 111; do :; done; exec sh"
+    )
     terminal.expect(b"33 111\r\n")
     terminal.send(b"tty\r")
     terminal.expect(b"/dev/pts/0\r\n")

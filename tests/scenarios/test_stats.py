@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.marks import needs_root
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from engine.images.image import Image
@@ -30,6 +31,12 @@ def two(buoy: Buoy, busybox: Image) -> Buoy:
     return buoy
 
 
+def cpu_percentage(buoy: Buoy, service: str) -> float:
+    """What it has used between two looks."""
+    (line,) = buoy.run("stats", "--no-stream", "--format", "json", service).lines
+    return float(json.loads(line)["CPUPerc"].rstrip("%"))
+
+
 def test_usage_and_processes(two: Buoy) -> None:
     title, *rows = two.run("stats", "--no-stream").lines
     assert title.split("   ")[0] == "CONTAINER ID"
@@ -39,14 +46,14 @@ def test_usage_and_processes(two: Buoy) -> None:
     found = json.loads(line)
     assert found["Name"] == "app-web-1"
     assert found["MemUsage"].endswith(" / 64MiB")
-    assert (found["CPUPerc"], found["PIDs"]) == ("0.00%", "1")
+    assert found["PIDs"] == "1"
+    assert eventually(lambda: cpu_percentage(two, "web") == 0)
     assert found["ID"] == found["Container"]
     assert len(found["ID"]) == 12
     template = "table {{.Name}}\\t{{.PIDs}}"
     heads, *_ = two.run("stats", "--no-stream", "--format", template, "web").lines
     assert heads.split() == ["NAME", "PIDS"]
-    (busy,) = two.run("stats", "--no-stream", "--format", "json", "db").lines
-    assert 2 < float(json.loads(busy)["CPUPerc"].rstrip("%")) < 40
+    assert eventually(lambda: 2 < cpu_percentage(two, "db") < 40)
 
     title, *rows = two.run("top").lines
     assert title.split() == ["SERVICE", "#", "UID", "PID", *title.split()[4:8], "TIME", "CMD"]
@@ -67,7 +74,7 @@ def test_it_goes_on_until_it_is_interrupted(two: Buoy) -> None:
     with command.stdout as lines:
         seen = [json.loads(lines.readline())["Name"] for _ in range(4)]
         command.send_signal(signal.SIGINT)
-        assert command.wait(timeout=20) == 130
+        assert command.wait(timeout=60) == 130
     assert seen == ["app-db-1", "app-web-1"] * 2
 
 

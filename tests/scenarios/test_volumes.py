@@ -76,7 +76,7 @@ def test_on_a_terminal_it_is_asked(changed: Buoy, answer: bytes, left: list[str]
     os.write(master, answer)
     process = changed.start("up", "-d", stdin=terminal, stderr=terminal)
     os.close(terminal)
-    process.communicate(timeout=30)
+    process.communicate()
     assert process.returncode == 0
     shown = read_all(master)
     assert "Recreate it (what is in it will be lost)? [yN]" in shown
