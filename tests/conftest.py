@@ -10,7 +10,6 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import hypothesis
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -24,22 +23,13 @@ if TYPE_CHECKING:
     from engine import Engine
     from engine.images.image import Image
 
-# The same examples in every run, however long each takes: a change does not pass, or fail, by luck
-# or by the load of the machine. `--hypothesis-profile=default` looks for others.
-hypothesis.settings.register_profile(
-    "steady",
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[hypothesis.HealthCheck.too_slow],
-)
-hypothesis.settings.load_profile("steady")
-
 # On a disk: an overlay's upper directory cannot lie on an overlay, and short: a socket's path
 # has 107 bytes.
 TEST_ROOTS = Path(os.environ.get("BUOY_TEST_ROOTS", "/var/tmp"))
 
 
 # A machine that stands still for a second is no failure, and what a run finds, the next one does.
+# `--hypothesis-profile=default` looks for others.
 settings.register_profile(
     "steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
