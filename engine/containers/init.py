@@ -60,6 +60,7 @@ class Init:
         self._config, self._ours = config, config["buoy"]
         self._namespaces, self._link, self._filter = namespaces, link, filter_program
         self._title = title_memory()  # asked of a /proc that is no image's
+        self._changing_fd = -1  # at its end once process 1 is what it stays, where we are its child
 
     def run(self, stdio: tuple[int, int, int], entrance: Entrance | None) -> None:
         """Never returns: execve, or a report and _exit.
@@ -74,11 +75,7 @@ class Init:
             self._settle()
             if self._ours["init"]:
                 self._stay_as_init()
-            process.run(
-                self._config["process"],
-                self._filter,
-                lambda: self._link.before_program(self._config),
-            )
+            process.run(self._config["process"], self._filter, self._before_program)
         except process.StartError as error:
             self._link.report(error.code, error.what, error.exit_code)
         except MountError as error:
@@ -191,17 +188,21 @@ class Init:
         """
         signals = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
         signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+        self._changing_fd, changed_fd = os.pipe2(os.O_CLOEXEC)
         child = os.fork()
         if child == 0:
+            os.close(changed_fd)
             os.setpgid(0, 0)
             if self._config["process"]["terminal"]:
                 os.tcsetpgrp(0, os.getpid())
             return
         self._link.sync.detach()
-        close_from(0)
+        os.dup2(changed_fd, 0, inheritable=False)
+        close_from(1)
         words = ["buoy-init", "--", *self._config["process"]["args"]]
         self._confine(words)
         smallinit.become(child, words)
+        os.close(0)
         while True:
             number = signal.sigwait(signals)
             if number != signal.SIGCHLD:
@@ -209,6 +210,12 @@ class Init:
                 continue
             if (status := _reap(child)) is not None:
                 os._exit(status if status >= 0 else 128 - status)
+
+    def _before_program(self) -> None:
+        """No program of the image's meets a process 1 that still is what the monitor forked."""
+        if self._changing_fd >= 0:
+            os.read(self._changing_fd, 1)
+        self._link.before_program(self._config)
 
     def _confine(self, words: list[str]) -> None:
         """It forwards signals and reaps; the image's processes are to find nothing else in it."""
