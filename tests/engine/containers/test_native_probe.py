@@ -10,6 +10,7 @@ import pytest
 from engine import HealthcheckSpec
 from tests.engine.containers.test_health import log_of
 from tests.marks import needs_root
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from engine import Container
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 pytestmark = needs_root
 
-QUICK = {"interval_s": 0.05, "timeout_s": 0.5, "start_period_s": 0.001, "retries": 2}
+QUICK = {"interval_s": 0.05, "timeout_s": 30.0, "start_period_s": 0.001, "retries": 2}
 SERVE = "httpd -f -p 127.0.0.1:8080 -h /www"
 
 
@@ -49,7 +50,8 @@ def test_a_port_is_asked_in_the_namespace_of_the_container(dock: Dock) -> None:
     dock.exec(container, "sh", "-c", "nc -ll -p 7070 -e true >/dev/null 2>&1 &")
     assert health(dock, container, "healthy") == "connected"
     log_of(dock, container, 5)
-    assert descriptors(dock, container) <= before + 1  # one may be under way
+    # one may be under way, and what is open for a moment may be, too
+    assert eventually(lambda: descriptors(dock, container) <= before + 1)
     assert log_of(dock, container)[-1]["exit_code"] == 0
 
 
@@ -64,7 +66,7 @@ def test_a_page_is_ready_below_400(dock: Dock) -> None:
 
 def test_who_accepts_and_says_nothing_is_not_ready(dock: Dock) -> None:
     check = probe("HTTP", "127.0.0.1", "7070", "/", timeout_s=0.2)
-    container = dock.start("nc", "-ll", "-p", "7070", "-e", "sleep", "9", healthcheck=check)
+    container = dock.start("nc", "-ll", "-p", "7070", "-e", "sleep", "1000", healthcheck=check)
     health(dock, container, "unhealthy", "Health check exceeded timeout (0.2s)")
     assert log_of(dock, container)[-1]["exit_code"] == -1
 
@@ -91,7 +93,9 @@ def test_a_link_does_not_lead_out_of_the_container(dock: Dock, link: str) -> Non
 
 
 def test_a_line_of_the_log_makes_it_ready_at_once(dock: Dock) -> None:
-    script = "echo starting; sleep 0.3; printf 'ready for '; sleep 0.1; echo 1 connection; sleep 9"
+    script = (
+        "echo starting; sleep 0.3; printf 'ready for '; sleep 0.1; echo 1 connection; sleep 1000"
+    )
     check = probe("LOG", r"ready for \d+", timeout_s=20.0, interval_s=0.001)
     container = dock.start("sh", "-c", script, healthcheck=check)
     assert health(dock, container, "healthy") == "ready for 1 connection"
@@ -101,12 +105,12 @@ def test_a_line_of_the_log_makes_it_ready_at_once(dock: Dock) -> None:
 
 def test_a_line_that_does_not_come_makes_it_unhealthy(dock: Dock) -> None:
     check = probe("LOG", "ready", timeout_s=0.1)
-    container = dock.start("sh", "-c", "echo red; sleep 9", healthcheck=check)
+    container = dock.start("sh", "-c", "echo red; sleep 1000", healthcheck=check)
     assert health(dock, container, "unhealthy") == "no such line in its log within 0.1s"
 
 
 def test_a_restart_waits_for_the_line_again(dock: Dock) -> None:
-    script = "test -e /again || echo ready; touch /again; sleep 9"
+    script = "test -e /again || echo ready; touch /again; sleep 1000"
     check = probe("LOG", "ready", timeout_s=0.5)
     container = dock.start("sh", "-c", script, healthcheck=check)
     health(dock, container, "healthy")
