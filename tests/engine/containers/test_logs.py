@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,14 +17,26 @@ from tests.waiting import eventually
 if TYPE_CHECKING:
     from typing import Literal
 
+    from engine import Container
     from tests.engine.containers.dock import Dock
 
 pytestmark = needs_root
 
 
+GATE = "until rm /go 2>/dev/null; do sleep 0.01; done"
+
+
+def go_on(dock: Dock, container: Container) -> None:
+    """Let it through the next GATE."""
+    dock.exec(container, "touch", "/go")
+
+
 def test_both_streams_are_logged_in_order(dock: Dock) -> None:
-    script = "echo out; sleep 0.05; echo err >&2; sleep 0.05; printf rest"
-    ended = dock.sh(script)
+    container = dock.start("sh", "-c", f"echo out; {GATE}; echo err >&2; {GATE}; printf rest")
+    for line in ("out", "err"):
+        dock.wait_for_line(container, line)
+        go_on(dock, container)
+    ended = dock.end_of(container)
     entries = list(dock.engine.containers.logs(ended.container.id))
     assert [(e.stream, e.text, e.partial) for e in entries] == [
         ("stdout", b"out", False),
@@ -39,19 +52,25 @@ def test_megabytes_are_logged_whole(dock: Dock) -> None:
 
 
 def test_the_tail_and_the_time_select_entries(dock: Dock) -> None:
-    container = dock.sh("echo a; echo b; sleep 0.3; echo c; sleep 0.3; echo d").container
+    container = dock.start("sh", "-c", f"echo a; echo b; {GATE}; echo c; {GATE}; echo d")
+    dock.wait_for_line(container, "b")
+    after_b = time.time()
+    go_on(dock, container)
+    dock.wait_for_line(container, "c")
+    after_c = time.time()
+    go_on(dock, container)
+    dock.end_of(container)
     logs = dock.engine.containers.logs
-    started = container.started_at or 0
 
     def shown(**chosen: float) -> list[bytes]:
         return [line.text for line in logs(container.id, **chosen)]  # type: ignore[arg-type]
 
     assert shown(tail=2) == [b"c", b"d"]
     assert shown(tail=0) == []
-    assert shown(since_s=started + 0.15) == [b"c", b"d"]
-    assert shown(until_s=started + 0.15) == [b"a", b"b"]
-    assert shown(since_s=started + 0.15, until_s=started + 0.45) == [b"c"]
-    assert shown(since_s=started + 0.15, tail=1) == [b"d"]
+    assert shown(since_s=after_b) == [b"c", b"d"]
+    assert shown(until_s=after_b) == [b"a", b"b"]
+    assert shown(since_s=after_b, until_s=after_c) == [b"c"]
+    assert shown(since_s=after_b, tail=1) == [b"d"]
 
 
 def test_following_over_rotations_and_restarts_loses_nothing(dock: Dock) -> None:
@@ -87,7 +106,7 @@ def test_following_starts_before_the_container_and_ends_with_it(dock: Dock) -> N
 
 
 def test_output_of_what_outlives_its_parent_is_logged(dock: Dock) -> None:
-    ended = dock.sh("(sleep 0.2; echo late) & echo early; wait")
+    ended = dock.sh(f"({GATE}; echo late) & echo early; touch /go; wait")
     assert ended.lines == ["early", "late"]
 
 
