@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -192,7 +193,7 @@ def test_what_init_had_started_does_not_outlive_the_monitor(dock: Dock) -> None:
 
 def test_a_monitor_that_is_asked_to_end_stops_its_container(dock: Dock) -> None:
     container = dock.start(
-        "sh", "-c", "trap 'exit 4' TERM; echo up; while :; do sleep 0.1; done", stop_grace_s=10.0
+        "sh", "-c", "trap 'exit 4' TERM; echo up; while :; do sleep 0.1; done", stop_grace_s=60.0
     )
     dock.wait_for_line(container, "up")
     os.kill(dock.monitor(container) or 0, signal.SIGTERM)
@@ -294,7 +295,8 @@ def test_a_monitor_that_is_killed_while_it_starts_is_noticed(
         assert eventually(lambda: bool(_children(stage)))
         await asyncio.sleep(after_s)
         for pid in _children(stage):
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         return (await asyncio.gather(starting, return_exceptions=True))[0]
 
     problem = dock.run(kill_meanwhile())
@@ -312,12 +314,7 @@ def test_a_monitor_that_is_killed_while_it_starts_is_noticed(
 def test_after_a_reboot_what_ran_is_known_to_have_ended(dock: Dock) -> None:
     """The volatile directory is gone; the end of one container had been written down."""
     ran, ended, new = dock.idle(), dock.sh("exit 6").container, dock.create("true")
-    kill_process(dock.monitor(ran))
-    for container in (ran, ended):
-        directory = Path(dock.run_directory(container))
-        for path in directory.iterdir():
-            path.rmdir() if path.is_dir() else path.unlink()
-        directory.rmdir()
+    lose_the_host(dock, ran, ended)
     found = {c.id: (c.status, c.exit_code) for c in dock.engine.containers.list()}
     assert found[ran.id] == ("exited", 255)
     assert found[ended.id] == ("exited", 6)
@@ -332,9 +329,15 @@ def test_after_a_reboot_what_ran_is_known_to_have_ended(dock: Dock) -> None:
 def lose_the_host(dock: Dock, *containers: Container) -> None:
     """Their processes and volatile directories are gone."""
     for container in containers:
-        if dock.monitor(container):
+        if dock.get(container).status == "running":
             kill_process(dock.monitor(container))
+        wait_for_monitor(dock, container)
         shutil.rmtree(dock.run_directory(container))
+
+
+def wait_for_monitor(dock: Dock, container: Container) -> None:
+    """Until it has ended, which takes a moment once it has said that its container has."""
+    assert eventually(lambda: dock.monitor(container) is None)
 
 
 def test_what_is_resumed_after_a_reboot_is_for_the_policies_to_say(dock: Dock, later: Dock) -> None:
@@ -425,6 +428,7 @@ def _waits_for_lock(pid: int) -> bool:
 
 def test_a_half_written_state_is_no_state(dock: Dock) -> None:
     container = dock.sh("exit 3").container
+    wait_for_monitor(dock, container)
     state = Path(dock.run_directory(container)) / "state.json"
     state.write_text(state.read_text()[:20])
     assert (dock.get(container).status, dock.get(container).exit_code) == ("exited", 3)
