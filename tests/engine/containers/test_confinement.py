@@ -82,7 +82,7 @@ def test_it_has_no_descriptors_of_ours(dock: Dock, init: bool) -> None:
             os.set_inheritable(fd, True)
         dock.engine.containers.close()
         ended = dock.sh(
-            "sleep 1 & until grep -q sleep /proc/$!/comm; do :; done; ls /proc/$!/fd", init=init
+            "sleep 1000 & until grep -q sleep /proc/$!/comm; do :; done; ls /proc/$!/fd", init=init
         )
     finally:
         for fd in fds:

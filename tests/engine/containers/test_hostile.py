@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -183,9 +182,7 @@ def test_a_passwd_that_would_block_is_read_as_empty(hostile: Hostile) -> None:
     for name in ("passwd", "group"):
         (hostile.rootfs / "etc" / name).unlink()
         os.mkfifo(hostile.rootfs / "etc" / name)
-    before = time.monotonic()
     assert hostile.sh("echo $HOME").lines == ["/"]
-    assert time.monotonic() - before < 5
     with pytest.raises(ContainerProblem, match="unable to find user"):
         hostile.start("true", user="app")
 

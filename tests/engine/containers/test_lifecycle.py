@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine import ContainerProblem
+from engine.cgroups import freezer
 from engine.cgroups.hierarchy import Hierarchies
 from engine.containers import record
 from engine.containers.group import find_cgroup
 from engine.containers.mending import mend
 from tests import leaks
+from tests.engine.containers.test_crashes import kill_process
 from tests.marks import needs_root
 from tests.waiting import eventually
 
@@ -38,6 +40,7 @@ def test_a_created_container_does_not_run_yet(dock: Dock) -> None:
 
 
 def test_a_started_container_is_process_one_of_its_own_namespace(dock: Dock) -> None:
+    before = time.time()
     container = dock.idle()
     assert container.status == "running"
     status = os.readlink(f"/proc/{container.pid}/exe")  # noqa: PTH115
@@ -45,7 +48,7 @@ def test_a_started_container_is_process_one_of_its_own_namespace(dock: Dock) -> 
     with open(f"/proc/{container.pid}/status") as file:  # noqa: PTH123
         inside = [line.split()[-1] for line in file if line.startswith("NSpid:")]
     assert inside == ["1"]
-    assert container.started_at == pytest.approx(time.time(), abs=10)
+    assert before <= (container.started_at or 0) <= time.time()
 
 
 def test_starting_a_running_container_leaves_it_alone(dock: Dock) -> None:
@@ -121,7 +124,7 @@ def test_an_entrypoint_comes_before_the_command(dock: Dock) -> None:
 def test_stop_sends_sigterm_and_the_exit_code_says_so(dock: Dock) -> None:
     container = dock.start("sh", "-c", "trap 'exit 5' TERM; echo ready; while :; do sleep 1; done")
     dock.wait_for_line(container, "ready")
-    stopped = dock.stop(container, grace_s=10)
+    stopped = dock.stop(container, grace_s=60)
     assert (stopped.status, stopped.exit_code) == ("exited", 5)
 
 
@@ -129,7 +132,7 @@ def test_a_program_without_a_handler_is_killed_after_the_grace(dock: Dock) -> No
     container = dock.idle(stop_grace_s=0.3)
     before = time.monotonic()
     assert dock.stop(container).exit_code == 137
-    assert 0.3 <= time.monotonic() - before < 3
+    assert time.monotonic() - before >= 0.3
 
 
 def test_a_program_that_a_signal_ends_gives_128_and_its_number(dock: Dock) -> None:
@@ -141,7 +144,7 @@ def test_a_program_that_a_signal_ends_gives_128_and_its_number(dock: Dock) -> No
 @pytest.mark.parametrize("word", ["SIGUSR1", "usr1", "10"])
 def test_the_stop_signal_is_the_one_asked_for(dock: Dock, word: str) -> None:
     script = "trap 'echo got; exit 0' USR1; echo ready; while :; do sleep 1; done"
-    container = dock.start("sh", "-c", script, stop_signal=word, stop_grace_s=10.0)
+    container = dock.start("sh", "-c", script, stop_signal=word, stop_grace_s=60.0)
     dock.wait_for_line(container, "ready")
     assert dock.stop(container).exit_code == 0
     assert dock.text(container) == "ready\ngot\n"
@@ -157,14 +160,14 @@ def test_what_even_sigkill_does_not_end_is_told_with_the_state_of_its_process(do
     directories = find_cgroup(dock.engine.roots, container.id).directories
     if "freezer" not in directories:
         pytest.skip("frozen tasks are deaf to SIGKILL in cgroup v1 alone")
-    freezer = Path(directories["freezer"], "freezer.state")
-    freezer.write_text("FROZEN")
+    group = {"freezer": directories["freezer"]}
+    freezer.set_frozen(group, frozen=True)
     try:
         with pytest.raises(ContainerProblem, match=r"killed and has not ended: .* state D") as told:
             dock.stop(container, grace_s=0)
         assert told.value.code == "container-not-ending"
     finally:
-        freezer.write_text("THAWED")
+        freezer.set_frozen(group, frozen=False)
     assert dock.end_of(container).code == 137
 
 
@@ -190,7 +193,7 @@ def test_a_stop_that_comes_during_the_start_is_not_lost(dock: Dock, frozen_paren
         start = asyncio.create_task(containers.start(container.id))
         tasks = frozen_parent / container.id / "tasks"
         assert await asyncio.to_thread(eventually, lambda: tasks.exists() and tasks.read_text())
-        stop = asyncio.create_task(containers.stop(container.id, grace_s=10))
+        stop = asyncio.create_task(containers.stop(container.id, grace_s=60))
         await asyncio.sleep(0.2)
         (frozen_parent / "freezer.state").write_text("THAWED")
         await asyncio.gather(start, stop)
@@ -349,9 +352,10 @@ def test_waiting_is_told_of_a_change_at_once(dock: Dock) -> None:
     script = "trap 'exit 0' TERM; echo ready; while :; do sleep 0.1; done"
     container = dock.start("sh", "-c", script)
     dock.wait_for_line(container, "ready")
+    before = time.time()
     os.kill(container.pid or 0, signal.SIGTERM)
-    ended = dock.wait(container, lambda c: c.status == "exited")
-    assert ended.finished_at == pytest.approx(time.time(), abs=0.5)
+    ended = dock.wait(container, lambda c: c.status == "exited")  # which never looks by itself
+    assert before <= (ended.finished_at or 0) <= time.time()
 
 
 def test_waiting_for_a_removed_container_is_a_problem(dock: Dock) -> None:
@@ -384,8 +388,7 @@ def test_where_systemd_is_in_charge_monitors_outlive_the_session(
         assert {line.split(":", 2)[2] for line in tracked} == {f"/{name}/monitors"}
     dock.stop(containers[0])
     assert leaks.cgroups_at(f"{name}/monitors")
-    assert monitors[1]
-    os.kill(monitors[1], signal.SIGKILL)
+    kill_process(monitors[1])
     dock.wait(containers[1], lambda one: one.status == "exited")
     mend(dock.engine.containers)
     assert not leaks.cgroups_at(name)

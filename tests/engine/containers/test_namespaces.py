@@ -11,6 +11,7 @@ import pytest
 
 from engine import ContainerProblem, EndpointSpec, NetworkSpec, PortSpec, RestartPolicy
 from tests.marks import needs_root
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from engine import Container
@@ -51,14 +52,14 @@ def test_in_the_hosts_pid_namespace_it_sees_all_and_leaves_nothing(dock: Dock) -
     assert dock.exec(container, "test", "-d", f"/proc/{os.getpid()}").code == 0
     dock.kill(container)
     dock.wait(container, lambda c: c.status == "exited")
-    assert not any(map(_runs, left))
+    assert eventually(lambda: not any(map(_runs, left)))
 
 
 def test_a_program_that_ends_takes_what_it_started_along(dock: Dock) -> None:
     script = "sleep 1003 & echo $!"
     ended = dock.sh(script, pid_mode="host")
     assert ended.code == 0
-    assert not _runs(int(ended.lines[0]))
+    assert eventually(lambda: not _runs(int(ended.lines[0])))
 
 
 def test_init_is_only_for_a_pid_namespace_of_its_own(dock: Dock) -> None:
@@ -264,7 +265,8 @@ def test_a_network_of_nobody_is_a_problem(dock: Dock) -> None:
 
 
 def _runs(pid: int) -> bool:
-    """Whether it has not ended: its parent may not have looked at it yet."""
+    """Whether it has not ended: its parent may not have looked at it yet. One that was killed is
+    in no control group any more some moments before."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):

@@ -91,7 +91,7 @@ def test_stopping_lets_it_hear_of_it(dock: Dock) -> None:
     container = dock.start("sh", "-c", COUNT)
     dock.wait_for_line(container, "1")
     pause(dock, container)
-    stopped = dock.stop(container, grace_s=10)
+    stopped = dock.stop(container, grace_s=60)
     assert (stopped.status, stopped.exit_code) == ("exited", 5)
 
 

@@ -94,7 +94,7 @@ def test_ours_may_be_its_init(dock: Dock) -> None:
 def test_it_may_do_with_its_network_what_it_may(dock: Dock) -> None:
     dock.engine.networks.create(NetworkSpec(name="n"))
     asked = {"network": "networks", "endpoints": (EndpointSpec(network="n"),)}
-    script = "ip link set eth0 mtu 1300 && ping -c1 -W2 $(hostname -i)"
+    script = "ip link set eth0 mtu 1300 && ping -c1 -W20 $(hostname -i)"
     ended = dock.sh(script, userns=REMAPPED, cap_add=("NET_ADMIN",), **asked)
     assert ended.code == 0, ended.stderr
 
