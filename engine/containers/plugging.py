@@ -68,10 +68,10 @@ async def _plug(containers: Containers, row: sqlite3.Row, wish: PlugSpec) -> Plu
     if wish.dhcp:
         _forget_lease(containers, row["id"], wish.interface)
     try:
-        containers.parts.networks.describe_plugs(row["id"], spec.name, after)
+        containers.parts.networks.plugs.describe(row["id"], spec.name, after)
         await change_endpoints(containers, row, spec, after)
     except BaseException:
-        containers.parts.networks.sweep_plugs()
+        containers.parts.networks.plugs.sweep_unused()
         raise
     return wish
 
@@ -87,7 +87,7 @@ async def _unplug(containers: Containers, row: sqlite3.Row, interface: str) -> N
             code="not-plugged",
         )
     await change_endpoints(containers, row, spec, spec.replace(plugs=kept))
-    containers.parts.networks.sweep_plugs()
+    containers.parts.networks.plugs.sweep_unused()
     note_event(containers.db, "unplug", row["id"], {"name": row["name"], "interface": interface})
 
 

@@ -43,7 +43,7 @@ def remove(containers: Containers, row: sqlite3.Row, *, volumes: bool) -> thread
     unmount_volumes(containers, row)
     containers.db.execute("DELETE FROM containers WHERE id = ?", (row["id"],))
     if container.plugged:
-        containers.parts.networks.sweep_plugs()
+        containers.parts.networks.plugs.sweep_unused()
     deleting = _delete_directories(roots, row["id"])
     if volumes:
         _remove_anonymous(containers, volumes_of(json.loads(row["spec"])))

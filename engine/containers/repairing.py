@@ -75,7 +75,7 @@ async def repair(containers: Containers, wanted: Sequence[str], *, inside: bool)
     failures = _restore(containers, _chosen(containers, wanted))
     lost = set()
     if not wanted:
-        failures += containers.parts.networks.restore_plugs()
+        failures += containers.parts.networks.plugs.restore_lost()
         lost = {one.container for one in before if one.network.startswith(PREFIX)}
     faults = await find_faults(containers, wanted, inside=inside)
     errors = await _have_mended(containers, {*lost, *(one.container for one in faults)})
@@ -101,7 +101,7 @@ async def find_faults(
     networks, chosen = containers.parts.networks, _chosen(containers, wanted)
     found = networks.find_faults(chosen)
     if not wanted:
-        found += networks.find_lost_plugs()
+        found += networks.plugs.find_lost()
     if inside:
         known = {network.name for network in chosen}
         told = {(one.network, one.container) for one in found if one.container}

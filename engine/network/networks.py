@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import cached_property
 
 from engine.errors import NetworkProblem
 from engine.kernel.rtnetlink import RouteSocket
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from engine.network.claims import Claims
     from engine.network.finding import Finding
     from engine.network.observe import ObservedBridge
+    from engine.network.plugs.plugs import Plugs
     from engine.network.spec import Network, Pool
     from engine.state.paths import Roots
 
@@ -43,6 +45,13 @@ class Networks:
         self._roots = roots
         self._database = database
         self._gateway = Gateway(roots, self.list)
+
+    @cached_property
+    def plugs(self) -> Plugs:
+        """Interfaces of containers beside those of networks."""
+        from engine.network.plugs.plugs import Plugs
+
+        return Plugs(self._roots, self._database)
 
     def close(self) -> None:
         """Close the sockets that are kept open; may be repeated."""
@@ -227,41 +236,11 @@ class Networks:
                 for _, network in chosen:
                     self._require_kept(network)
                 claimed = [plan.claim(wish, network, self._claims) for wish, network in chosen]
-        record = plan.record(claimed, self.describe_plugs(container_id, hostname, spec))
+        plugged = self.plugs.describe(container_id, hostname, spec) if spec.plugs else []
+        record = plan.record(claimed, plugged)
         if spec.ports and not record["ports"]:
             self._notice(*attachment.why_unpublished(name, claimed))
         return record
-
-    def describe_plugs(
-        self, container_id: str, hostname: str, spec: ContainerSpec
-    ) -> builtins.list[dict[str, Any]]:
-        """What was plugged into a container by hand, for its launch record. The devices of the
-        host are there afterwards. Raises NetworkProblem."""
-        if not spec.plugs:
-            return []
-        from engine.network.plugs.record import described_plugs
-
-        owner, run_directory = self._roots.kernel_name, self._roots.container_run(container_id)
-        with RouteSocket() as host:
-            return described_plugs(host, spec.plugs, owner, run_directory, hostname)
-
-    def find_lost_plugs(self) -> builtins.list[Finding]:
-        """What interfaces were plugged into, and is not there. Changes nothing."""
-        from engine.network.plugs.devices import find_lost
-
-        return find_lost(self._database)
-
-    def restore_plugs(self) -> builtins.list[Finding]:
-        """Make that again; what could not be."""
-        from engine.network.plugs.devices import restore_lost
-
-        return restore_lost(self._database, self._roots.kernel_name)
-
-    def sweep_plugs(self) -> None:
-        """Remove the bridges and VLANs that were made for interfaces which no container has now."""
-        from engine.network.plugs.devices import sweep_unused
-
-        sweep_unused(self._database, self._roots.kernel_name)
 
     def detach(self, container_id: str, network: Network | None = None) -> None:
         """Give a container's claims back, those on one network or all; accepts absence. Sticky
