@@ -7,6 +7,7 @@ import contextlib
 import os
 import select
 import signal
+import time
 
 from engine.kernel import capabilities, mounts
 from engine.kernel.interpreter import command_line
@@ -42,10 +43,15 @@ class Clients:
                 client.start()
 
     def end_all_but(self, plugs: Sequence[dict[str, Any]]) -> None:
-        """End those that are not of `plugs`."""
+        """End those that are not of `plugs`, which have `_GRACE_S` together to give their leases
+        back: their interfaces go next."""
         kept = {plug["interface"] for plug in plugs}
-        for interface in [one for one in self._running if one not in kept]:
-            self._running.pop(interface).end()
+        ending = [self._running.pop(one) for one in list(self._running) if one not in kept]
+        for client in ending:
+            client.ask_to_end()
+        deadline_s = time.monotonic() + _GRACE_S
+        for client in ending:
+            client.end(deadline_s)
 
 
 class _Client:
@@ -69,19 +75,26 @@ class _Client:
         self._pidfd = os.pidfd_open(self._pid)
         self._loop.add_reader(self._pidfd, self._ended)
 
-    def end(self) -> None:
-        """It gives its lease back; one that does not is killed."""
+    def ask_to_end(self) -> None:
+        """It is not started again, and gives its lease back."""
         if self._again is not None:
             self._again.cancel()
+        self._signal(signal.SIGTERM)
+
+    def end(self, deadline_s: float) -> None:
+        """Wait for its end; one that lives at the deadline (of the monotonic clock) is killed."""
         if self._pidfd < 0:
             return
-        with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self._pidfd, signal.SIGTERM)
-            poll = select.poll()
-            poll.register(self._pidfd, select.POLLIN)
-            if not poll.poll(_GRACE_S * 1000):
-                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+        poll = select.poll()
+        poll.register(self._pidfd, select.POLLIN)
+        if not poll.poll(1000 * max(0.0, deadline_s - time.monotonic())):
+            self._signal(signal.SIGKILL)
         self._forget()
+
+    def _signal(self, number: int) -> None:
+        if self._pidfd >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, number)
 
     def _ended(self) -> None:
         self._forget()
