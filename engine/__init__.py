@@ -27,11 +27,13 @@ if TYPE_CHECKING:
     from engine.containers.events import Event as Event
     from engine.containers.exec import ExecSpec as ExecSpec
     from engine.containers.logs.line import LogLine as LogLine
+    from engine.containers.observed import Attachment as Attachment
+    from engine.containers.observed import Container as Container
+    from engine.containers.observed import Plugged as Plugged
+    from engine.containers.observed import PublishedPort as PublishedPort
     from engine.containers.processes import Process as Process
     from engine.containers.repairing import Repaired as Repaired
     from engine.containers.signals import signal_number as signal_number
-    from engine.containers.spec import Attachment as Attachment
-    from engine.containers.spec import Container as Container
     from engine.containers.spec import ContainerSpec as ContainerSpec
     from engine.containers.spec import DeviceSpec as DeviceSpec
     from engine.containers.spec import EndpointSpec as EndpointSpec
@@ -39,10 +41,8 @@ if TYPE_CHECKING:
     from engine.containers.spec import HealthcheckSpec as HealthcheckSpec
     from engine.containers.spec import LogSpec as LogSpec
     from engine.containers.spec import Mount as Mount
-    from engine.containers.spec import Plugged as Plugged
     from engine.containers.spec import PlugSpec as PlugSpec
     from engine.containers.spec import PortSpec as PortSpec
-    from engine.containers.spec import PublishedPort as PublishedPort
     from engine.containers.spec import Resources as Resources
     from engine.containers.spec import RestartPolicy as RestartPolicy
     from engine.containers.streams.listening import Listener as Listener
@@ -102,7 +102,7 @@ _HOME = {
     "Artifact": "engine.images.registry.artifact",
     "ArtifactFile": "engine.images.registry.artifact",
     "AttachSpec": "engine.containers.streams.session",
-    "Attachment": "engine.containers.spec",
+    "Attachment": "engine.containers.observed",
     "BuildEvent": "engine.build.progress",
     "BuildProblem": "engine.errors",
     "BuildSecret": "engine.build.spec",
@@ -110,7 +110,7 @@ _HOME = {
     "CacheTarget": "engine.build.spec",
     "CacheEntry": "engine.build.contents",
     "CommitSpec": "engine.build.commit",
-    "Container": "engine.containers.spec",
+    "Container": "engine.containers.observed",
     "ContainerProblem": "engine.errors",
     "ContainerSpec": "engine.containers.spec",
     "Containers": "engine.containers.containers",
@@ -138,13 +138,13 @@ _HOME = {
     "PoolSpec": "engine.network.spec",
     "NotRoot": "engine.errors",
     "PlugSpec": "engine.containers.spec",
-    "Plugged": "engine.containers.spec",
+    "Plugged": "engine.containers.observed",
     "PortSpec": "engine.containers.spec",
     "Problem": "engine.errors",
     "Process": "engine.containers.processes",
     "Pruned": "engine.build.pruning",
     "PrunedImages": "engine.images.removing",
-    "PublishedPort": "engine.containers.spec",
+    "PublishedPort": "engine.containers.observed",
     "Question": "engine.network.trace.facts",
     "Reach": "engine.network.topology.facts",
     "Record": "engine.kernel.record",

@@ -11,7 +11,7 @@ TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from engine.containers.spec import Container
+    from engine.containers.observed import Container
     from engine.engine import Engine
     from engine.images.image import Image
     from engine.images.usage import ImagesUsage

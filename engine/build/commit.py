@@ -12,7 +12,8 @@ from engine.errors import ContainerProblem
 from engine.kernel.record import Record
 
 if TYPE_CHECKING:
-    from engine.containers.spec import Container, ContainerSpec
+    from engine.containers.observed import Container
+    from engine.containers.spec import ContainerSpec
     from engine.engine import Engine
     from engine.images.config import ImageConfig
     from engine.images.image import Image

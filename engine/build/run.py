@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from engine.build.job import Job
     from engine.build.progress import StepReport
     from engine.build.state import StageState
-    from engine.containers.spec import Container
+    from engine.containers.observed import Container
 
 _SCRIPT_DIRECTORY = "/dev/pipes"
 _TAIL_LINES = 20

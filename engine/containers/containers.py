@@ -30,17 +30,10 @@ if TYPE_CHECKING:
     from engine.containers.exec import ExecSpec
     from engine.containers.launch import Stage
     from engine.containers.logs.line import LogLine
+    from engine.containers.observed import Container, Plugged
     from engine.containers.processes import Process
     from engine.containers.repairing import Repaired
-    from engine.containers.spec import (
-        Container,
-        ContainerSpec,
-        EndpointSpec,
-        FileSpec,
-        Plugged,
-        PlugSpec,
-        Resources,
-    )
+    from engine.containers.spec import ContainerSpec, EndpointSpec, FileSpec, PlugSpec, Resources
     from engine.containers.streams.listening import Listener
     from engine.containers.streams.session import AttachSpec
     from engine.containers.usage import Usage

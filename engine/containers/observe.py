@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import json
 
-from engine.containers.spec import (
-    Attachment,
-    Container,
-    Mount,
-    Plugged,
-    PlugSpec,
-    PublishedPort,
-)
+from engine.containers.observed import Attachment, Container, Plugged, PublishedPort
+from engine.containers.spec import Mount, PlugSpec
 from engine.containers.statefile import LAST_STATE_NAME, STATE_NAME, lock_holder, read_json
 from engine.kernel.boot import boot_id
 

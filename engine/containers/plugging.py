@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import sqlite3
 
     from engine.containers.containers import Containers
-    from engine.containers.spec import ContainerSpec, Plugged, PlugSpec
+    from engine.containers.observed import Plugged
+    from engine.containers.spec import ContainerSpec, PlugSpec
 
 _WITH_NAMESPACE = ("networks", "none")
 LEASE_S = 15.0  # for a server to answer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from engine.containers.spec import Attachment
+from engine.containers.observed import Attachment
 
 TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:

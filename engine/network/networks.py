@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
     from typing import Any
 
-    from engine.containers.spec import Attachment, ContainerSpec
+    from engine.containers.observed import Attachment
+    from engine.containers.spec import ContainerSpec
     from engine.network.claims import Claims
     from engine.network.finding import Finding
     from engine.network.observe import ObservedBridge

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from engine.containers.containers import Containers
     from engine.containers.logs.line import LogLine
     from engine.containers.logs.reader import LogReader
-    from engine.containers.spec import Container
+    from engine.containers.observed import Container
     from engine.state.paths import Roots
 
 

@@ -30,7 +30,8 @@ from engine.network.topology.routes import default_routes
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from engine.containers.spec import Container, ContainerSpec, PublishedPort
+    from engine.containers.observed import Container, PublishedPort
+    from engine.containers.spec import ContainerSpec
     from engine.kernel.rtnetlink import Link
     from engine.network.publication import Publication
     from engine.network.spec import Network
