@@ -9,7 +9,7 @@ from engine.containers.observe import ALIVE, observe_state
 from engine.containers.own_files import write_resolv_conf
 from engine.containers.program import hostname_of
 from engine.containers.rows import note_event
-from engine.containers.starting import load_spec
+from engine.containers.spec import load_spec
 from engine.containers.statefile import CONFIG_NAME, read_json, write_json
 from engine.containers.stopping import ask
 from engine.errors import ContainerProblem

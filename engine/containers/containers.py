@@ -97,7 +97,7 @@ class Containers:
 
     def list_with_specs(self) -> builtins.list[tuple[Container, ContainerSpec]]:
         """All containers with what they were made from, as of one moment."""
-        from engine.containers.starting import load_spec
+        from engine.containers.spec import load_spec
 
         rows = self.db.execute("SELECT * FROM containers ORDER BY created_at, name").fetchall()
         return [
@@ -135,7 +135,7 @@ class Containers:
 
     def spec(self, name_or_id: str) -> ContainerSpec:
         """What a container was made from. Raises ContainerProblem where there is none."""
-        from engine.containers.starting import load_spec
+        from engine.containers.spec import load_spec
 
         row = self.row(name_or_id)
         return load_spec(row["spec"], name=row["name"])

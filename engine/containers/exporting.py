@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, BinaryIO
 from engine.containers.exporter import BROKEN_PIPE, ENDED, NOT_WRITTEN
 from engine.containers.observe import observe_state
 from engine.containers.record import EMPTY_LOWER
-from engine.containers.starting import load_spec, make_directories
+from engine.containers.spec import load_spec
+from engine.containers.starting import make_directories
 from engine.kernel.interpreter import command_line
 
 if TYPE_CHECKING:

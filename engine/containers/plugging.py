@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from engine.containers.connecting import change_endpoints
 from engine.containers.observe import ALIVE, observe_state
 from engine.containers.rows import note_event
-from engine.containers.starting import load_spec
+from engine.containers.spec import load_spec
 from engine.errors import ContainerProblem, NetworkProblem
 from engine.network.drivers.bridge import random_mac
 

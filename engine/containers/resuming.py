@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from engine.containers.observe import observe_state
-from engine.containers.starting import load_spec
+from engine.containers.spec import load_spec
 from engine.containers.statefile import STATE_NAME
 
 if TYPE_CHECKING:

@@ -6,12 +6,14 @@ engine decides.
 
 from __future__ import annotations
 
+import json
+
 from engine.kernel.record import Record
 
 TYPE_CHECKING = False  # `typing` takes 3 ms
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Literal
+    from typing import Any, Literal
 
 
 class Mount(Record):
@@ -278,3 +280,35 @@ class ContainerSpec(Record):
     shm_size_bytes: int = 64 * 1024 * 1024
     oom_score_adj: int = 0
     log: LogSpec = LogSpec()
+
+
+def load_spec(text: str, *, name: str) -> ContainerSpec:
+    """A ContainerSpec from the JSON of its record; the name may have been changed since."""
+    found: dict[str, Any] = json.loads(text)
+    found["name"] = name
+    for key, kind in (
+        ("restart", RestartPolicy),
+        ("resources", Resources),
+        ("log", LogSpec),
+    ):
+        found[key] = kind(**_tuples(found[key]))
+    if found["healthcheck"]:
+        check = found["healthcheck"]
+        found["healthcheck"] = HealthcheckSpec(**{**check, "test": tuple(check["test"])})
+    found["mounts"] = tuple(Mount(**_tuples(mount)) for mount in found["mounts"])
+    found["devices"] = tuple(DeviceSpec(**one) for one in found.get("devices", ()))
+    found["files"] = tuple(FileSpec(**file) for file in found.get("files", ()))
+    found["endpoints"] = tuple(EndpointSpec(**_tuples(one)) for one in found["endpoints"])
+    found["plugs"] = tuple(PlugSpec(**_tuples(one)) for one in found.get("plugs", ()))
+    found["ports"] = tuple(PortSpec(**_tuples(port)) for port in found["ports"])
+    found["ulimits"] = {key: (soft, hard) for key, (soft, hard) in found["ulimits"].items()}
+    return ContainerSpec(**_tuples(found))
+
+
+def _tuples(found: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON has lists only; pairs within them become tuples too."""
+    return {key: _tuple(value) for key, value in found.items()}
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(_tuple(item) for item in value) if isinstance(value, list) else value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from typing import TYPE_CHECKING, Any
@@ -17,19 +16,7 @@ from engine.containers.observe import ALIVE
 from engine.containers.own_files import write_own_files
 from engine.containers.record import EMPTY_LOWER, Surroundings, build_record
 from engine.containers.rows import note_event
-from engine.containers.spec import (
-    ContainerSpec,
-    DeviceSpec,
-    EndpointSpec,
-    FileSpec,
-    HealthcheckSpec,
-    LogSpec,
-    Mount,
-    PlugSpec,
-    PortSpec,
-    Resources,
-    RestartPolicy,
-)
+from engine.containers.spec import ContainerSpec, load_spec
 from engine.containers.statefile import (
     CONFIG_NAME,
     STATE_NAME,
@@ -175,38 +162,6 @@ def _refuse_paused(containers: Containers, row: sqlite3.Row) -> None:
             hint="`buoy unpause` lets it go on",
             code="container-paused",
         )
-
-
-def load_spec(text: str, *, name: str) -> ContainerSpec:
-    """A ContainerSpec from the JSON of its record; the name may have been changed since."""
-    found: dict[str, Any] = json.loads(text)
-    found["name"] = name
-    for key, kind in (
-        ("restart", RestartPolicy),
-        ("resources", Resources),
-        ("log", LogSpec),
-    ):
-        found[key] = kind(**_tuples(found[key]))
-    if found["healthcheck"]:
-        check = found["healthcheck"]
-        found["healthcheck"] = HealthcheckSpec(**{**check, "test": tuple(check["test"])})
-    found["mounts"] = tuple(Mount(**_tuples(mount)) for mount in found["mounts"])
-    found["devices"] = tuple(DeviceSpec(**one) for one in found.get("devices", ()))
-    found["files"] = tuple(FileSpec(**file) for file in found.get("files", ()))
-    found["endpoints"] = tuple(EndpointSpec(**_tuples(one)) for one in found["endpoints"])
-    found["plugs"] = tuple(PlugSpec(**_tuples(one)) for one in found.get("plugs", ()))
-    found["ports"] = tuple(PortSpec(**_tuples(port)) for port in found["ports"])
-    found["ulimits"] = {key: (soft, hard) for key, (soft, hard) in found["ulimits"].items()}
-    return ContainerSpec(**_tuples(found))
-
-
-def _tuples(found: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON has lists only; pairs within them become tuples too."""
-    return {key: _tuple(value) for key, value in found.items()}
-
-
-def _tuple(value: Any) -> Any:
-    return tuple(_tuple(item) for item in value) if isinstance(value, list) else value
 
 
 def _attach(containers: Containers, container_id: str, spec: ContainerSpec) -> dict[str, Any]:

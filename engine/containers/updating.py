@@ -10,7 +10,7 @@ from engine.containers.group import cgroup_of
 from engine.containers.limits import limits
 from engine.containers.observe import ALIVE, observe_state
 from engine.containers.rows import note_event
-from engine.containers.starting import load_spec
+from engine.containers.spec import load_spec
 from engine.containers.statefile import CONFIG_NAME, read_json, write_json
 from engine.errors import ContainerProblem
 

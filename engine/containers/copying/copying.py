@@ -14,7 +14,8 @@ from engine.containers.mounts import user_mounts
 from engine.containers.observe import observe_state
 from engine.containers.record import EMPTY_LOWER
 from engine.containers.remap import host_root
-from engine.containers.starting import is_started, load_spec, make_directories, surroundings
+from engine.containers.spec import load_spec
+from engine.containers.starting import is_started, make_directories, surroundings
 from engine.containers.unmounting import unmount_volumes
 from engine.errors import ContainerProblem
 from engine.kernel.interpreter import command_line

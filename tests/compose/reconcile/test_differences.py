@@ -19,7 +19,7 @@ from compose.reconcile.differences import differences
 from compose.reconcile.observe import Origin
 from compose.reconcile.plan import UpOptions, plan_up
 from engine.containers.files import without_secrets
-from engine.containers.starting import load_spec
+from engine.containers.spec import load_spec
 from engine.images.config import ImageConfig
 from tests.compose.reconcile.test_container_spec import PICTURE
 from tests.compose.reconcile.worlds import container, observed, project, service, volume
