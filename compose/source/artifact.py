@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 from compose.errors import InvalidValue, RemoteUnavailable
+from compose.source.whole import made_whole
 
 if TYPE_CHECKING:
     from engine import Artifact
@@ -78,20 +79,7 @@ def _name(name: str, where: str) -> str:
 
 
 def _write(contents: dict[str, bytes], directory: str) -> None:
-    """Write a directory whole or not at all."""
-    import shutil
-    import tempfile
-
-    parent = os.path.dirname(directory)  # noqa: PTH120
-    os.makedirs(parent, mode=0o700, exist_ok=True)  # noqa: PTH103
-    new = tempfile.mkdtemp(dir=parent)
-    try:
+    with made_whole(directory) as new:
         for name, data in contents.items():
             with open(f"{new}/{name}", "wb") as file:  # noqa: PTH123
                 file.write(data)
-        os.rename(new, directory)  # noqa: PTH104
-    except OSError:
-        if not os.path.isdir(directory):  # noqa: PTH112 - somebody else was quicker
-            raise
-    finally:
-        shutil.rmtree(new, ignore_errors=True)

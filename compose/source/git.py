@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from compose.errors import InvalidValue, RemoteUnavailable
+from compose.source.whole import made_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -119,23 +120,11 @@ class _Git:
 
     def fetch(self, repository: str, commit: str, directory: str) -> None:
         """Check a commit out into a directory that appears whole or not at all."""
-        import shutil
-        import tempfile
-
-        parent = os.path.dirname(directory)  # noqa: PTH120
-        os.makedirs(parent, mode=0o700, exist_ok=True)  # noqa: PTH103
-        new = tempfile.mkdtemp(dir=parent)
-        try:
+        with made_whole(directory) as new:
             self._run(["init", "--quiet", "--template=", new])
             here = ["-C", new, "-c", "core.hooksPath=/dev/null", "-c", "advice.detachedHead=false"]
             self._run([*here, "fetch", "--quiet", "--depth=1", "--", repository, commit])
             self._run([*here, "checkout", "--quiet", commit])
-            os.rename(new, directory)  # noqa: PTH104
-        except OSError:
-            if not os.path.isdir(directory):  # noqa: PTH112 - somebody else was quicker
-                raise
-        finally:
-            shutil.rmtree(new, ignore_errors=True)
 
     def _run(self, args: Sequence[str]) -> str:
         import resource
