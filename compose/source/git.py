@@ -2,6 +2,10 @@
 
 The git command does the work, with the user's own settings and credentials; it asks for nothing at
 a terminal. A commit is checked out once, below the cache, and never changed.
+
+The builder reads such references by a grammar of its own (engine.build.git): a Dockerfile may be
+anybody's, so that it names no repository of this machine (`file://`), and its queries say how to
+check out: submodules, a checksum, whether .git stays.
 """
 
 from __future__ import annotations
