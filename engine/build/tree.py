@@ -13,7 +13,7 @@ import stat
 
 from engine.build.ignore import Ignore, clean
 from engine.build.patterns import has_wildcard, translate
-from engine.kernel.openat2 import open_in_root
+from engine.kernel.openat2 import open_in_root, stat_in_root
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -243,13 +243,9 @@ def _counts(root: int, path: str, ignore: Ignore) -> bool:
 def _is_directory(root: int, path: str) -> bool:
     """Whether it is one itself, and no symlink to one."""
     try:
-        fd = open_in_root(root, os.fsencode(path), os.O_PATH | os.O_NOFOLLOW)
+        return stat.S_ISDIR(stat_in_root(root, os.fsencode(path), os.O_NOFOLLOW).st_mode)
     except OSError:
         return False
-    try:
-        return stat.S_ISDIR(os.fstat(fd).st_mode)
-    finally:
-        os.close(fd)
 
 
 def _names_like(root: int, directory: str, part: str) -> list[str]:
@@ -266,7 +262,7 @@ def _names_like(root: int, directory: str, part: str) -> list[str]:
 
 def _exists(root: int, path: str) -> bool:
     try:
-        os.close(open_in_root(root, os.fsencode(path), os.O_PATH))
+        stat_in_root(root, os.fsencode(path))
     except OSError:
         return False
     return True

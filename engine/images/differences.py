@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from engine.images import tar as kinds
 from engine.images.expected import expected
 from engine.images.lowers import Lowers, opened, read_link, without_links
-from engine.kernel.openat2 import open_in_root
+from engine.kernel.openat2 import open_in_root, stat_in_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -66,18 +66,14 @@ def _places(path: bytes, find_link: Callable[[bytes], bytes | None]) -> Iterator
 def _difference(root: int, path: bytes, member: Expected) -> str | None:
     entry = member.entry
     try:
-        fd = open_in_root(root, path, os.O_PATH | os.O_NOFOLLOW)
+        found = stat_in_root(root, path, os.O_NOFOLLOW)
     except OSError:
         return "missing"
-    try:
-        found = os.fstat(fd)
-        if stat.S_IFMT(found.st_mode) != _TYPES[entry.type]:
-            return None if _may_be_link(entry, found) else "type"
-        if entry.type == kinds.HARD_LINK:
-            return None
-        return _attributes(entry, found) or _inside(root, path, found, member)
-    finally:
-        os.close(fd)
+    if stat.S_IFMT(found.st_mode) != _TYPES[entry.type]:
+        return None if _may_be_link(entry, found) else "type"
+    if entry.type == kinds.HARD_LINK:
+        return None
+    return _attributes(entry, found) or _inside(root, path, found, member)
 
 
 def _may_be_link(entry: Entry, found: os.stat_result) -> bool:

@@ -9,7 +9,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from engine.images.members import MOST_LINKS, components, is_whiteout
-from engine.kernel.openat2 import open_beneath, open_in_root
+from engine.kernel.openat2 import open_beneath, open_in_root, stat_in_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -92,7 +92,7 @@ class Lowers:
         where there is nothing."""
         for lower in self._fds:
             mode = mode_of(lower, path)
-            if stat.S_ISCHR(mode) and _is_whiteout_at(lower, path):
+            if stat.S_ISCHR(mode) and _has_whiteout(lower, path):
                 break
             if mode or _ends_here(lower, _relative(path)):
                 yield lower, mode
@@ -103,21 +103,13 @@ class Lowers:
 def mode_of(layer: int, path: bytes) -> int:
     """Of what is at `path` in a layer, a symbolic link itself; 0 where nothing is."""
     try:
-        fd = open_in_root(layer, _relative(path), os.O_PATH | os.O_NOFOLLOW)
+        return stat_in_root(layer, _relative(path), os.O_NOFOLLOW).st_mode
     except OSError:  # it is missing, or behind something that is no directory
         return 0
-    try:
-        return os.fstat(fd).st_mode
-    finally:
-        os.close(fd)
 
 
-def _is_whiteout_at(layer: int, path: bytes) -> bool:
-    fd = open_in_root(layer, _relative(path), os.O_PATH | os.O_NOFOLLOW)
-    try:
-        return is_whiteout(os.fstat(fd))
-    finally:
-        os.close(fd)
+def _has_whiteout(layer: int, path: bytes) -> bool:
+    return is_whiteout(stat_in_root(layer, _relative(path), os.O_NOFOLLOW))
 
 
 def read_link(layer: int, path: bytes) -> bytes:

@@ -35,6 +35,15 @@ def open_in_root(root_fd: int, path: bytes, flags: int, mode: int = 0) -> int:
     return _openat2(root_fd, path, flags, mode, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
 
 
+def stat_in_root(root_fd: int, path: bytes, flags: int = 0) -> os.stat_result:
+    """fstat(2) of what `open_in_root` finds; with O_NOFOLLOW of a symlink itself."""
+    fd = open_in_root(root_fd, path, os.O_PATH | flags)
+    try:
+        return os.fstat(fd)
+    finally:
+        os.close(fd)
+
+
 def open_beneath(root_fd: int, path: bytes, flags: int, mode: int = 0) -> int:
     """Open `path` below `root_fd`; ELOOP on any symlink, EXDEV on a path that leaves it."""
     return _openat2(root_fd, path, flags, mode, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS)

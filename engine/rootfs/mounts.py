@@ -12,7 +12,7 @@ import stat
 
 from engine.kernel import mounts
 from engine.kernel.mountoptions import MountOptions, attributes_of
-from engine.kernel.openat2 import open_in_root
+from engine.kernel.openat2 import open_in_root, stat_in_root
 from engine.rootfs.fill import copy_contents, fill_volume
 from engine.rootfs.sources import open_source
 
@@ -123,13 +123,9 @@ def _mount_new(
 def _mode_of(root_fd: int, path: str) -> int | None:
     """Permissions of a directory that the image has; None: there is none."""
     try:
-        fd = open_in_root(root_fd, os.fsencode(path), os.O_PATH | os.O_DIRECTORY)
+        return stat.S_IMODE(stat_in_root(root_fd, os.fsencode(path), os.O_DIRECTORY).st_mode)
     except FileNotFoundError:
         return None
-    try:
-        return stat.S_IMODE(os.fstat(fd).st_mode)
-    finally:
-        os.close(fd)
 
 
 def _finish_new(root_fd: int, destination: str, below_fd: int, options: MountOptions) -> None:
