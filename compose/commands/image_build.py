@@ -59,6 +59,8 @@ def add_build(parser: argparse.ArgumentParser) -> None:
     add("-o", "--output", metavar="OUTPUT", help=text)
     add("--push", action="store_true", help="push it under all its names: --output type=registry")
     add("--check", action="store_true", help="build nothing, say what is doubtful")
+    text = "build (the default), or check: the same as --check"
+    add("--call", choices=("build", "check"), default="build", help=text)
     add("--iidfile", metavar="FILE", help="where to write the id of the image")
     add("--metadata-file", metavar="FILE", help="where to write its id, digest and names, as JSON")
     add("--debug", action="store_true", help="where a step fails, a shell in the state before it")
@@ -76,7 +78,7 @@ async def run_build(args: argparse.Namespace, context: Context) -> int:
     report = QuietBuilds() if args.quiet else build_report(context.console)
     warn_without_effect(args, context.console)
     _warn_of_caches(args, context)
-    if args.check:
+    if args.check or args.call == "check":
         from compose.commands.build_looking import check_builds
 
         with _asked(args, outcome.names) as spec:

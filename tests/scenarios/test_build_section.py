@@ -126,7 +126,7 @@ def test_what_would_be_built_is_looked_at(buoy: Buoy) -> None:
     warned = [line for line in checked.stderr.splitlines() if "has no effect" in line]
     assert [line.split()[1] for line in warned] == ["--memory", "--provenance"]
     buoy.write("Dockerfile", "FROM busybox\nCMD x\n")
-    found = buoy.run("image", "build", "--check", "--cache-from", "type=gha", ".", check=False)
+    found = buoy.run("image", "build", "--call=check", "--cache-from", "type=gha", ".", check=False)
     assert "--cache-from is not for `type=gha`: it has no effect" in found.stderr
     assert (found.exit_code, found.lines[0]) == (1, "WARNING: JSONArgsRecommended")
     assert found.lines[-1] == "Check complete, 1 warning has been found!"

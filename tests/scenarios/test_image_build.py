@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = [needs_root, pytest.mark.usefixtures("busybox")]
 
-NOT_USED = ("--memory", "--builder", "--sbom")
+NOT_USED = ("--memory", "--builder", "--sbom", "--cpu-shares", "--cpuset-cpus")
 DOCKERFILE = """\
 FROM busybox AS one
 ARG a
@@ -61,6 +61,7 @@ def test_the_options_of_docker_build(buoy: Buoy) -> None:
 def test_what_only_docker_has_is_told_and_progress_may_follow_the_verb(buoy: Buoy) -> None:
     buoy.write("Dockerfile", "FROM busybox\n")
     options = "--progress quiet --rm --load -m 1g --builder x --sbom true --provenance=false"
+    options += " -c 5 --cpuset-cpus 0"
     done = buoy.run("image", "build", *options.split(), ".")
     told = [f"warning: {name} is not used: it has no effect" for name in NOT_USED]
     assert done.stderr.splitlines() == told
