@@ -115,7 +115,7 @@ class Cgroup:
         freezer.set_frozen(self.directories, frozen=False)
 
     def remove(self) -> None:
-        """Remove the directories; accepts absence. Dying processes are waited for briefly.
+        """Remove the directories; accepts absence. Dying processes are waited for.
 
         The parent goes with the last container in it.
         """

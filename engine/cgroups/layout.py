@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_REMOVE_TRIES = 60
+_REMOVE_LIMIT_S = 10.0
 _REMOVE_PAUSE_S = 0.005
 _INHABITANTS = "init"  # where processes go that are in the way
 
@@ -96,16 +96,18 @@ def _require_domain(directory: str) -> None:
 
 
 def remove_tree(top: str) -> None:
-    """Remove a group and those in it; accepts absence. Dying processes are waited for briefly."""
+    """Remove a group and those in it; accepts absence. Dying processes are waited for: on a busy
+    host one that was killed may have to wait for its turn."""
+    deadline_s = time.monotonic() + _REMOVE_LIMIT_S
     for path in reversed(list(_directories(top))):
-        for attempt in range(_REMOVE_TRIES):
+        while True:
             try:
                 os.rmdir(path)
                 break
             except FileNotFoundError:
                 break
             except OSError as error:
-                if error.errno != errno.EBUSY or attempt == _REMOVE_TRIES - 1:
+                if error.errno != errno.EBUSY or time.monotonic() > deadline_s:
                     raise
                 time.sleep(_REMOVE_PAUSE_S)
 
