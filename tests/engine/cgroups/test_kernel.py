@@ -8,7 +8,6 @@ import secrets
 import signal
 import subprocess
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ from engine.cgroups.hierarchy import V2, Hierarchies
 from engine.kernel.mounts import mount, unmount
 from engine.kernel.process import state_of
 from tests.marks import needs_root
-from tests.waiting import eventually
+from tests.waiting import LIMIT_S, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,9 +54,14 @@ def unified(tmp_path: Path) -> Iterator[Path]:
     directory.mkdir()
     yield directory
     (directory / "cgroup.kill").write_text("1")
-    while (directory / "cgroup.procs").read_text():
-        time.sleep(0.001)
-    directory.rmdir()
+
+    def is_removed() -> bool:
+        """Only once what was killed has ended."""
+        with contextlib.suppress(OSError):
+            directory.rmdir()
+        return not directory.exists()
+
+    assert eventually(is_removed)
     subprocess.run(["umount", mount], check=True)
 
 
@@ -87,15 +91,23 @@ def test_making_it_twice_and_removing_it_twice_is_accepted(group: Cgroup) -> Non
     assert not any(Path(directory).exists() for directory in group.directories.values())
 
 
+def started_in(group: Cgroup, script: str) -> subprocess.Popen[bytes]:
+    """A shell, all of whose children are in the group."""
+    process = subprocess.Popen(["sh", "-c", f"read go; {script}"], stdin=subprocess.PIPE)
+    group.attach(process.pid)
+    assert process.stdin is not None
+    with process.stdin as told:
+        told.write(b"\n")
+    return process
+
+
 def test_killing_ends_children_that_come_meanwhile(group: Cgroup) -> None:
     group.create({})
-    script = "sleep 0.2; i=0; while [ $i -lt 500 ]; do sleep 99 & i=$((i+1)); done; wait"
-    process = subprocess.Popen(["sh", "-c", script])
-    group.attach(process.pid)
-    while len(group.processes()) < 40:
-        time.sleep(0.001)
+    script = "i=0; while [ $i -lt 500 ]; do sleep 99 & i=$((i+1)); done; wait"
+    process = started_in(group, script)
+    assert eventually(lambda: len(group.processes()) >= 40)
     group.kill()
-    assert process.wait(timeout=10) == -signal.SIGKILL
+    assert process.wait(timeout=LIMIT_S) == -signal.SIGKILL
     group.remove()  # waits for the last of them
     assert group.processes() == []
 
@@ -112,10 +124,10 @@ def old(group: Cgroup) -> Cgroup:
 
 
 def test_killing_without_cgroup_kill(old: Cgroup) -> None:
-    process = subprocess.Popen(["sh", "-c", "sleep 99 & sleep 99 & wait"])
-    old.attach(process.pid)
+    process = started_in(old, "sleep 99 & sleep 99 & wait")
+    assert eventually(lambda: len(old.processes()) == 3)
     old.kill()
-    assert process.wait(timeout=10) == -signal.SIGKILL
+    assert process.wait(timeout=LIMIT_S) == -signal.SIGKILL
 
 
 def test_killed_while_one_above_is_frozen_it_ends_with_that(
@@ -129,7 +141,7 @@ def test_killed_while_one_above_is_frozen_it_ends_with_that(
         assert sleeper.poll() is None
     finally:
         freezer.set_frozen(above, frozen=False)
-    assert sleeper.wait(timeout=10) == -signal.SIGKILL
+    assert sleeper.wait(timeout=LIMIT_S) == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("version", [1, 2])
@@ -152,7 +164,7 @@ def test_what_is_frozen_does_not_run(group: Cgroup, version: int) -> None:
         process.wait(timeout=0.1)
     assert _ticks(process.pid) == before
     assert freezer.set_frozen(directories, frozen=False)
-    assert process.wait(timeout=10) == 3
+    assert process.wait(timeout=LIMIT_S) == 3
     assert not freezer.is_frozen(directories)
 
 
@@ -161,7 +173,7 @@ def test_what_is_frozen_can_be_killed(group: Cgroup, sleeper: subprocess.Popen[b
     group.attach(sleeper.pid)
     assert group.freeze()
     group.kill()
-    assert sleeper.wait(timeout=10) == -signal.SIGKILL
+    assert sleeper.wait(timeout=LIMIT_S) == -signal.SIGKILL
 
 
 def test_a_v1_freeze_from_above_is_not_the_groups_own(group: Cgroup) -> None:
