@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import itertools
 import json
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 _START = "from engine.oci.__main__ import run_oci; raise SystemExit(run_oci())"
 OURS = (sys.executable, "-c", _START)
-LIMIT_S = 30
+LIMIT_S = 60
 
 
 @dataclass(frozen=True)
@@ -103,10 +104,11 @@ class Runtime:
     def wait(self, container_id: str) -> None:
         """Until its first process has ended."""
         pid = self.state(container_id)["pid"]
-        if pid:
-            pidfd = os.pidfd_open(pid)
-            assert select.select([pidfd], [], [], LIMIT_S)[0]
-            os.close(pidfd)
+        with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+            if pid:
+                pidfd = os.pidfd_open(pid)
+                assert select.select([pidfd], [], [], LIMIT_S)[0]
+                os.close(pidfd)
 
     def config(self, *args: str, **process: Any) -> dict[str, Any]:
         """That of `spec`, without a terminal, for a program of busybox."""

@@ -28,6 +28,7 @@ pytestmark = [
     needs_program("podman"),
     needs_program("conmon"),
     pytest.mark.xdist_group("podman"),
+    pytest.mark.timeout(300),
 ]
 
 # podman would raise limits, which needs a capability that not every root has.
@@ -146,14 +147,14 @@ def test_exec(podman: Podman, looping: str) -> None:
     assert (missing.returncode, "executable file not found" in missing.stderr) == (127, True)
     assert podman.ok("exec", "--tty", looping, "tty").split() == ["/dev/pts/0"]
     podman.ok("exec", "--detach", looping, "sleep", "77")
-    assert "sleep 77" in podman.ok("top", looping, "args")
+    assert eventually(lambda: "sleep 77" in podman.ok("top", looping, "args"))
 
 
 def test_stop_logs_and_start_again(podman: Podman, looping: str) -> None:
-    podman.ok("stop", "--time", "20", looping)
+    podman.ok("stop", "--time", "50", looping)
     state = podman.state(looping)
     assert (state["Status"], state["ExitCode"]) == ("exited", 3)
-    assert podman.ok("logs", looping).split() == ["begun", "stopping"]
+    assert eventually(lambda: podman.ok("logs", looping).split() == ["begun", "stopping"])
     podman.ok("start", looping)
     podman.ok("kill", looping)
     assert podman.ok("wait", looping).strip() == "137"

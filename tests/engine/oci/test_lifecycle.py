@@ -5,6 +5,7 @@ What is asked of `either` holds for runc, too.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -42,7 +43,8 @@ def test_a_container_is_created_started_killed_and_deleted(either: Runtime) -> N
     assert Path(f"/proc/{pid}/cmdline").read_text().split("\0")[0] != "sleep"
     either.ok("start", name)
     assert either.state(name)["status"] == "running"
-    assert Path(f"/proc/{pid}/cmdline").read_text() == "sleep\x001000\x00"
+    # runc returns before it has been executed
+    assert eventually(lambda: Path(f"/proc/{pid}/cmdline").read_text() == "sleep\x001000\x00")
     either.ok("kill", name, "0")
     either.ok("kill", name, "KILL")
     either.wait(name)
@@ -197,12 +199,16 @@ def test_what_is_being_deleted_is_not_listed(oci: Runtime) -> None:
 def test_processes_are_shown(either: Runtime) -> None:
     name = either.start(either.config(*IDLE))
     either.ok("exec", "--detach", name, *IDLE)
-    pids = json.loads(either.ok("ps", "--format", "json", name).stdout)
-    assert either.state(name)["pid"] in pids
-    assert len(pids) == 2
+
+    def pids() -> list[int]:
+        shown: list[int] = json.loads(either.ok("ps", "--format", "json", name).stdout)
+        return shown
+
+    assert eventually(lambda: len(pids()) == 2)  # who has brought it there goes
+    assert either.state(name)["pid"] in pids()
     heading, *rows = either.ok("ps", name).lines
     assert "PID" in heading
-    assert len(rows) == len(pids)
+    assert len(rows) == 2
 
 
 def test_errors_are_logged_as_json(either: Runtime) -> None:
@@ -249,8 +255,15 @@ def test_a_creation_that_was_killed_leaves_nothing_running(oci: Runtime) -> None
     assert oci("state", name).code == 1
     oci.ok("delete", name)
     assert not (oci.root / name).exists()
-    for group in leaks.cgroups_at(f"buoy-oci/{name}"):
-        group.rmdir()
+
+    def are_removed() -> bool:
+        """Only once init has ended."""
+        for group in leaks.cgroups_at(f"buoy-oci/{name}"):
+            with contextlib.suppress(OSError):
+                group.rmdir()
+        return not leaks.cgroups_at(f"buoy-oci/{name}")
+
+    assert eventually(are_removed)
 
 
 def test_a_creation_that_fails_after_init_has_gone_leaves_nothing(oci: Runtime) -> None:
