@@ -29,7 +29,7 @@ def private_kb(pid: int | None) -> int:
 
 
 def test_a_line_without_end_is_cut_and_rotated_away(dock: Dock) -> None:
-    script = "head -c 60000000 /dev/zero | tr '\\0' x; echo; echo done >&2; sleep 1000"
+    script = "head -c 60000000 /dev/zero | tr '\\0' x; echo; echo done; sleep 1000"
     container = dock.start("sh", "-c", script, log=LogSpec(max_size_bytes=1 << 20, max_files=2))
     dock.wait_for_line(container, "done")
     assert private_kb(dock.monitor(container)) < MOST_KB

@@ -17,7 +17,7 @@ from tests.marks import needs_root
 if TYPE_CHECKING:
     from tests.engine.containers.dock import Dock
 
-pytestmark = needs_root
+pytestmark = [needs_root, pytest.mark.timeout(300)]  # of what may fail, some has to succeed
 
 STARTS = 8
 

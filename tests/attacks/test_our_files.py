@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from engine import FileSpec, HealthcheckSpec, Mount
 from tests import leaks
+from tests.engine.containers.dock import LIMIT_S
 from tests.marks import needs_root
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def test_a_monitor_survives_what_is_sent_to_it(dock: Dock) -> None:
     control = f"{dock.run_directory(container)}/control"
     for packet in (b"{", b"[]", b"null", b'{"do": 1}', b"[" * 30_000, os.urandom(1000), b'"x"'):
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
-            client.settimeout(5)
+            client.settimeout(LIMIT_S)
             client.connect(control)
             client.send(packet)
             client.settimeout(0.2)
@@ -128,7 +129,7 @@ def test_a_monitor_survives_what_is_sent_to_it(dock: Dock) -> None:
 def _client(dock: Dock, container: Container) -> socket.socket:
     """A connection to the monitor of a container."""
     client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    client.settimeout(5)
+    client.settimeout(LIMIT_S)
     client.connect(f"{dock.run_directory(container)}/control")
     return client
 

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from engine.kernel import capabilities, libc
 from engine.kernel.process import start_time
 from tests.marks import needs_root
+from tests.waiting import eventually
 
 
 def python(script: str, **options: object) -> str:
@@ -95,10 +95,7 @@ def test_a_child_dies_with_its_parent() -> None:
     print(open(f"/proc/self/task/{outside}/children").read().strip(), flush=True)
     """
     child = int(python(script))
-    deadline = time.monotonic() + 5
-    while Path(f"/proc/{child}").exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not Path(f"/proc/{child}/exe").exists()
+    assert eventually(lambda: not Path(f"/proc/{child}/exe").exists())
 
 
 def test_a_child_whose_parent_was_quicker_ends_at_once() -> None:
