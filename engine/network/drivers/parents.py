@@ -81,7 +81,8 @@ def unplug(host: RouteSocket, link: str) -> None:
 def create(host: RouteSocket, network: Network) -> None:
     """Make what is not there; may be repeated.
 
-    Raises NetworkProblem: `parent-missing`, `driver-unsupported`, `option-invalid`.
+    Raises NetworkProblem: `parent-missing`, `driver-unsupported`, `option-invalid`,
+    `device-exists`.
     """
     link = host.find_link(network.device)
     if link is None:
@@ -144,7 +145,7 @@ def missing(parent: str, user: str) -> NetworkProblem:
 
 def create_vlan(host: RouteSocket, parent: str, number: int, user: str, alias: str) -> None:
     """The link `PARENT.NUMBER`, down, whose alias says whose it is. Raises NetworkProblem:
-    `parent-missing`, `driver-unsupported`.
+    `parent-missing`, `driver-unsupported`, `device-exists`.
     """
     link = host.find_link(parent)
     if link is None:
@@ -154,10 +155,23 @@ def create_vlan(host: RouteSocket, parent: str, number: int, user: str, alias: s
     try:
         host.send([made, rtnetlink.link_alias(name, alias)])
     except NetlinkError as error:
-        if error.errno != errno.EOPNOTSUPP:
+        problem = _why_no_vlan(error.errno, parent, number, user)
+        if problem is None:
             raise
-        raise NetworkProblem(
+        raise problem from None
+
+
+def _why_no_vlan(code: int | None, parent: str, number: int, user: str) -> NetworkProblem | None:
+    if code == errno.EOPNOTSUPP:
+        return NetworkProblem(
             f"{user}: this kernel has no VLANs (802.1q)",
             hint="`modprobe 8021q` where the module is only not loaded",
             code="driver-unsupported",
-        ) from None
+        )
+    if code == errno.EEXIST:  # there is one of a number for each parent, whatever its name
+        return NetworkProblem(
+            f"{user}: {parent} has a VLAN {number} already, by another name",
+            hint="`ip -details link show type vlan` tells which: that can be the parent",
+            code="device-exists",
+        )
+    return None

@@ -29,7 +29,7 @@ def ensure_device(host: RouteSocket, wish: PlugSpec, owner: str) -> Link:
 
     owner   name in the kernel of the engine that it is made for
 
-    Raises NetworkProblem: parent-missing, no-bridge, driver-unsupported.
+    Raises NetworkProblem: parent-missing, no-bridge, driver-unsupported, device-exists.
     """
     name = wish.device
     link = host.find_link(name)

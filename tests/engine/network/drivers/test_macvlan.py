@@ -151,6 +151,17 @@ def test_what_the_kernel_may_not_have_is_named(
     assert kind not in run("ip", "-details", "link")
 
 
+def test_a_vlan_that_has_another_name_is_told(world: World) -> None:
+    world.neighbour()
+    if not knows("vlan"):
+        pytest.skip("this kernel has no VLANs")
+    run("ip", "link", "add", "link", "uplink", "name", "office", "type", "vlan", "id", "50")
+    with pytest.raises(NetworkProblem, match="uplink has a VLAN 50 already") as caught:
+        on_the_lan(world, parent="uplink.50")
+    assert caught.value.code == "device-exists"
+    assert world.networks.list() == []
+
+
 def test_packets_are_as_large_as_the_parent_takes_them(world: World) -> None:
     world.neighbour()
     run("ip", "link", "set", "uplink", "mtu", "1400")
