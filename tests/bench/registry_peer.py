@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
-import socket
 import subprocess
 import time
 from typing import TYPE_CHECKING
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-START_S = 10.0
+START_S = 60.0
+_LISTENING = re.compile(r"listening on (127\.0\.0\.1:[0-9]+)")
 
 
 class DockerRegistry:
@@ -46,31 +47,27 @@ def docker_registry(directory: Path, *, http: str = "", more: str = "") -> Itera
 
     http, more  of its configuration: within `http`, and at the top, as lines of YAML
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    host = f"127.0.0.1:{port}"
     config = directory / "registry.yml"
     config.write_text(
-        "version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\n"
+        "version: 0.1\nlog: {accesslog: {disabled: true}}\n"
         f"storage: {{filesystem: {{rootdirectory: {directory}/registry}}}}\n"
-        f"http: {{addr: '{host}'{', ' + http if http else ''}}}\n{more}\n"
+        f"http: {{addr: '127.0.0.1:0'{', ' + http if http else ''}}}\n{more}\n"
     )
-    with (directory / "registry.log").open("wb") as log:
-        server = subprocess.Popen(["docker-registry", "serve", config], stdout=log, stderr=log)
+    log = directory / "registry.log"
+    with log.open("wb") as file:
+        server = subprocess.Popen(["docker-registry", "serve", config], stdout=file, stderr=file)
     try:
-        _await(port)
-        yield DockerRegistry(host, server.pid, directory)
+        yield DockerRegistry(_await_host(log), server.pid, directory)
     finally:
         server.terminate()
         server.wait()
 
 
-def _await(port: int) -> None:
+def _await_host(log: Path) -> str:
+    """Where it listens: it takes a port that is free, and says which."""
     deadline = time.monotonic() + START_S
-    while True:
-        with contextlib.suppress(ConnectionRefusedError):
-            return socket.create_connection(("127.0.0.1", port)).close()
+    while not (said := _LISTENING.search(log.read_text())):
         if time.monotonic() > deadline:
-            raise RuntimeError("docker-registry did not start")
+            raise RuntimeError(f"docker-registry did not start: {log.read_text()}")
         time.sleep(0.02)
+    return said[1]

@@ -5,18 +5,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import http.server
-import os
-import signal
-import socket
+import socketserver
 import subprocess
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 AT = "Wed, 21 Oct 2015 07:28:00 GMT"
 AT_S = 1445412480
@@ -116,23 +112,32 @@ class Repository:
 
 @contextlib.contextmanager
 def serving_repositories(directory: Path) -> Iterator[Repository]:
-    """Git's own daemon over a directory."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    where = ["--listen=127.0.0.1", f"--port={port}", f"--base-path={directory}"]
-    command = ["git", "daemon", "--export-all", "--reuseaddr", *where, str(directory)]
-    daemon = subprocess.Popen(command, stderr=subprocess.DEVNULL)  # it tells how it ended
-    try:
-        assert eventually(lambda: _answers(port))
-        yield Repository(directory, port)
-    finally:
-        children = Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children")
-        for pid in children.read_text().split():  # `git` starts `git-daemon`
-            os.kill(int(pid), signal.SIGTERM)
-        daemon.wait()
+    """Git's own daemon over a directory: one for each client, as inetd(8) would start it."""
+    with _GitServer(directory) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield Repository(directory, server.server_address[1])
+        finally:
+            server.shutdown()
+            thread.join()
 
 
-def _answers(port: int) -> bool:
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0
+class _GitServer(socketserver.ThreadingTCPServer):
+    def __init__(self, directory: Path) -> None:
+        super().__init__(("127.0.0.1", 0), _GitHandler)
+        self.directory = directory
+
+
+class _GitHandler(socketserver.BaseRequestHandler):
+    server: _GitServer
+
+    def handle(self) -> None:
+        directory = self.server.directory
+        subprocess.run(
+            ["git", "daemon", "--inetd", "--export-all", f"--base-path={directory}", directory],
+            stdin=self.request,
+            stdout=self.request,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
