@@ -216,7 +216,7 @@ def test_independent_stages_run_at_once(workshop: Workshop) -> None:
     """Each waits for a file of the other, through a cache mount that both have."""
     mount = "--mount=type=cache,id=meet,target=/meet"
     wait = "touch /meet/{mine}; n=0; until [ -e /meet/{other} ]; do sleep 0.1; n=$((n+1)); "
-    wait += "[ $n -lt 100 ] || exit 1; done"
+    wait += "[ $n -lt 600 ] || exit 1; done"
     one = wait.format(mine="a", other="b")
     two = wait.format(mine="b", other="a")
     workshop.build(
@@ -332,7 +332,7 @@ def test_a_bind_mount_may_be_a_file_of_another_stage(workshop: Workshop) -> None
         "FROM busybox AS one\nRUN echo hello > /x\n"
         "FROM busybox\nRUN --mount=from=one,source=/x,target=/y cat /y; ! echo z > /y"
     )
-    assert workshop.output()[-2] == "hello"
+    assert "hello" in workshop.output()
 
 
 def test_a_directory_of_a_stage_is_bound_as_it_is(workshop: Workshop) -> None:

@@ -40,6 +40,7 @@ OF_BUILDKIT = "application/vnd.buildkit.cacheconfig.v0"
 def registry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Registry]:
     monkeypatch.setenv("DOCKER_CONFIG", f"{tmp_path}/docker")
     monkeypatch.setattr("engine.images.registry.waiting._FIRST_DELAY_S", 0.01)
+    monkeypatch.setattr("engine.images.registry.http.CONNECT_TIMEOUT_S", 30.0)
     with Registry() as registry:
         yield registry
 
