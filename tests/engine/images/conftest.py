@@ -29,10 +29,13 @@ def images(roots: Roots) -> Iterator[Images]:
 
 @pytest.fixture
 def registry(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> Iterator[Registry]:
-    """A registry that does as the test says. No credentials of the user's are seen."""
+    """A registry that does as the test says, whose clients have time. No credentials of the user's
+    are seen, nor tokens of one that had its port before."""
     monkeypatch.setenv("DOCKER_CONFIG", f"{tmp_path}/docker")
     monkeypatch.delenv("DOCKER_AUTH_CONFIG", raising=False)
     monkeypatch.setattr("engine.images.registry.waiting._FIRST_DELAY_S", 0.01)
+    monkeypatch.setattr("engine.images.registry.http.CONNECT_TIMEOUT_S", 30.0)
+    monkeypatch.setattr("engine.images.registry.tokens._tokens", {})
     monkeypatch.setattr("engine.images.fetch._unreachable", {})
     with Registry() as registry:
         yield registry

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import signal
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -15,11 +16,14 @@ from tests.engine.images.tars import digest
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.engine.images.tars import Built
 
     Fault = Callable[["Handler"], bool]  # True: it has answered itself
+
+
+SILENCE_S = 45.0  # less than a client waits for an answer
 
 
 class Registry:
@@ -30,6 +34,7 @@ class Registry:
     basic     what Authorization must be, for a registry with passwords
     tokens    answers of the token server by scope; with any, requests need a bearer token
     uploads   what has been sent of each blob that is not complete
+    lock      of what handlers look at before they change it
     tls       for a registry that speaks it
     """
 
@@ -42,12 +47,12 @@ class Registry:
         self.token_requests: list[dict[str, list[str]]] = []
         self.uploads: dict[str, bytes] = {}
         self.numbers = itertools.count()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.lock = threading.Lock()
+        self._server = _Server(("127.0.0.1", 0), Handler)
         if tls is not None:  # the handshake is the handler's: a client that fails it is its alone
             self._server.socket = tls.wrap_socket(
                 self._server.socket, server_side=True, do_handshake_on_connect=False
             )
-        self._server.daemon_threads = True
         self._server.registry = self  # type: ignore[attr-defined]
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
 
@@ -85,6 +90,19 @@ class Registry:
     def paths(self, method: str = "GET") -> list[str]:
         """Of the requests, without queries."""
         return [urlsplit(path).path for found, path, _ in self.requests if found == method]
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64  # of clients that come while it stands still
+
+
+@contextlib.contextmanager
+def nobody() -> Iterator[str]:
+    """A host where no registry is, and nobody else can come to be, for a with-block."""
+    with socket.socket() as held:  # a port that is taken, and not listened on, refuses clients
+        held.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{held.getsockname()[1]}"
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -206,19 +224,20 @@ class Handler(BaseHTTPRequestHandler):
         registry, path = self.registry, self.bare_path
         repository = path.removeprefix("/v2/").partition("/blobs/")[0]
         if self.command == "DELETE":
-            registry.uploads.pop(path, None)
+            with registry.lock:
+                registry.uploads.pop(path, None)
             self.answer(204)
         elif "/manifests/" in path:
             self._put_manifest()
         elif self.command == "POST":
             self._start(repository)
-        elif path not in registry.uploads:
-            self.body()
-            self.answer(404, b'{"errors":[{"code":"BLOB_UPLOAD_UNKNOWN"}]}')
         elif self.command == "PATCH":
             self._patch(path)
+        elif (held := registry.uploads.pop(path, None)) is None:
+            self.body()
+            self._say_unknown()
         else:
-            self._finish(repository, registry.uploads.pop(path) + self.body())
+            self._finish(repository, held + self.body())
 
     def _start(self, repository: str) -> None:
         source, wanted = self.query.get("from"), self.query.get("mount")
@@ -232,17 +251,21 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(202, b"", {"Location": f"{path}?state=a%2Fb", "Range": "0-0"})
 
     def _patch(self, path: str) -> None:
-        held = self.registry.uploads[path]
         start = self.headers.get("Content-Range", "0").partition("-")[0]
         data = self.body()
-        if int(start) != len(held):
-            self.answer(416, b"", {"Location": self.path, "Range": f"0-{max(len(held) - 1, 0)}"})
+        with self.registry.lock:
+            held = self.registry.uploads.get(path)
+            is_next = held is not None and int(start) == len(held)
+            if held is not None and is_next:
+                self.registry.uploads[path] = held = held + data
+        if held is None:  # it may have been given up meanwhile
+            self._say_unknown()
             return
-        if path not in self.registry.uploads:  # given up meanwhile
-            self.answer(404, b'{"errors":[{"code":"BLOB_UPLOAD_UNKNOWN"}]}')
-            return
-        self.registry.uploads[path] = held + data
-        self.answer(202, b"", {"Location": self.path, "Range": f"0-{len(held + data) - 1}"})
+        place = {"Location": self.path, "Range": f"0-{max(len(held) - 1, 0)}"}
+        self.answer(202 if is_next else 416, b"", place)
+
+    def _say_unknown(self) -> None:
+        self.answer(404, b'{"errors":[{"code":"BLOB_UPLOAD_UNKNOWN"}]}')
 
     def _finish(self, repository: str, data: bytes) -> None:
         if digest(data) != self.query.get("digest"):
@@ -265,12 +288,15 @@ def once(
     path_part: str, act: Callable[[Handler], bool], times: int = 1, method: str = "GET"
 ) -> Fault:
     """A fault that strikes the first `times` requests of a path."""
-    left = [times]
+    left = list(range(times))
 
     def fault(handler: Handler) -> bool:
-        if path_part not in handler.path or handler.command != method or not left[0]:
+        if path_part not in handler.path or handler.command != method:
             return False
-        left[0] -= 1
+        try:
+            left.pop()  # at once for all threads
+        except IndexError:
+            return False
         return act(handler)
 
     return fault
@@ -288,7 +314,7 @@ class Silence:
 
     def __call__(self, handler: Handler) -> bool:
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-        self.was_ended.append(self._over.wait(20))
+        self.was_ended.append(self._over.wait(SILENCE_S))
         return handler.hang_up()
 
     def end(self) -> None:

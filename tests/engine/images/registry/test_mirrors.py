@@ -12,7 +12,7 @@ import pytest
 
 from engine.errors import ImageProblem
 from engine.images.registry.transport import Transport
-from tests.engine.images.registry import Registry
+from tests.engine.images.registry import Registry, nobody
 from tests.engine.images.tars import build, digest, file, tar
 from tests.marks import needs_root
 
@@ -88,11 +88,10 @@ def test_a_mirror_that_fails_is_passed_over(
 def test_a_mirror_that_is_down_costs_one_attempt(
     images: Images, registry: Registry, settings: Callable[[str], Path]
 ) -> None:
-    with Registry() as down:
-        host = down.host
-    settings(f'[registry."{registry.host}"]\nmirrors = ["http://{host}"]\n')
-    registry.put("a", "1", IMAGE)
-    assert images.pull(f"{registry.host}/a:1").config.cmd == ("sh",)
+    with nobody() as host:
+        settings(f'[registry."{registry.host}"]\nmirrors = ["http://{host}"]\n')
+        registry.put("a", "1", IMAGE)
+        assert images.pull(f"{registry.host}/a:1").config.cmd == ("sh",)
 
 
 def manifest(mirror: Registry) -> None:
