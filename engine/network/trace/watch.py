@@ -82,6 +82,7 @@ class _Watching:
         while (left_s := self._until_s - time.monotonic()) > 0:
             if poll.poll(left_s * 1000):
                 self._read()
+        self._read()  # what has come while we stood still
 
     def _read(self) -> None:
         for capture in self._captures:
