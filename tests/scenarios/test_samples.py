@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import socket
 import tempfile
-import time
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
@@ -21,6 +19,7 @@ from tests.images import cache_directory, locked
 from tests.imports import ROOT
 from tests.marks import needs_root
 from tests.scenarios.conftest import Buoy
+from tests.waiting import LIMIT_S, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 pytestmark = [needs_root, pytest.mark.timeout(900)]
 DATA = ("logs", "mysql")  # what running the sample in place has made there
 BAD_GATEWAY = 502
-LISTEN_S = 10.0  # a service that has no health check counts as up before it listens
 BUILD_S = 600.0  # Debian's packages are fetched and installed, once
 
 
@@ -45,48 +43,51 @@ def roots() -> Iterator[Roots]:
 
 
 class Sample(Buoy):
-    """`buoy` in a copy of a sample, published on a port that is free."""
+    """`buoy` in a copy of a sample, whose `service` is published on a port that is free."""
 
-    def __init__(self, directory: Path, roots: Roots, file: str, port: int) -> None:
+    def __init__(self, directory: Path, roots: Roots, file: str, service: str, port: str) -> None:
         super().__init__(directory, roots)
-        self.port = free_port()
+        self.service, self.target = service, port.partition(":")[2]
         text = (directory / file).read_text()
-        self.write(file, text.replace(f'"{port}:', f'"{self.port}:'))
+        self.write(file, text.replace(f'"{port}"', f'"0:{self.target}"'))
 
     def page(self) -> str:
         """What is answered to a GET of /, once somebody listens there, and behind a proxy."""
-        deadline = time.monotonic() + LISTEN_S
-        while True:
+        pages: list[str] = []
+        place = self.run("port", self.service, self.target).stdout.strip()
+        url = f"http://127.0.0.1:{place.rpartition(':')[2]}/"
+
+        def came() -> bool:
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/", timeout=10) as page:
-                    text: str = page.read().decode()
-                    return text
+                with urllib.request.urlopen(url, timeout=LIMIT_S) as page:
+                    pages.append(page.read().decode())
             except (urllib.error.URLError, ConnectionResetError) as error:
-                status = error.code if isinstance(error, urllib.error.HTTPError) else BAD_GATEWAY
-                if status != BAD_GATEWAY or time.monotonic() > deadline:
+                if isinstance(error, urllib.error.HTTPError) and error.code != BAD_GATEWAY:
                     raise
-            time.sleep(0.05)
+            return bool(pages)
+
+        assert eventually(came)  # what has no health check counts as up before it listens
+        return pages[0]
 
 
 @pytest.fixture
 def sample(request: pytest.FixtureRequest, roots: Roots, tmp_path: Path) -> Iterator[Sample]:
-    """The sample that the test's parameter names: its directory, file and port."""
-    name, file, port = request.param
+    """The sample that the test's parameter names: its directory, file, service and port."""
+    name, file, service, port = request.param
     directory = tmp_path / name
     source = ROOT / "samples" / name
     shutil.copytree(source, directory, ignore=lambda at, _: DATA if at == str(source) else ())
-    sample = Sample(directory, roots, file, port)
+    sample = Sample(directory, roots, file, service, port)
     yield sample
     sample.run("down", "-v", "-t", "5")
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        number: int = server.getsockname()[1]
-        return number
+HELLO = ("hello", "compose.yaml", "web", "8000:8000")
+TOMCAT = ("tomcat-mysql", "docker-compose.yml", "tomcat", "8080:8080")
+TWO_NETWORKS = ("two-networks", "compose.yaml", "proxy", "8081:80")
 
 
-@pytest.mark.parametrize("sample", [("hello", "compose.yaml", 8000)], indirect=True)
+@pytest.mark.parametrize("sample", [HELLO], indirect=True)
 def test_hello_is_served_by_nobody_on_the_machines_own_python(sample: Sample) -> None:
     sample.run("up", "-d")
     assert "Hello from a container" in sample.page()
@@ -94,7 +95,7 @@ def test_hello_is_served_by_nobody_on_the_machines_own_python(sample: Sample) ->
     assert sample.run("exec", "-T", "web", "touch", "/tmp/file", check=False).exit_code == 1
 
 
-@pytest.mark.parametrize("sample", [("tomcat-mysql", "docker-compose.yml", 8080)], indirect=True)
+@pytest.mark.parametrize("sample", [TOMCAT], indirect=True)
 def test_a_page_of_tomcat_shows_rows_of_the_database_and_they_outlive_it(sample: Sample) -> None:
     sample.run("up", "-d", "--wait", timeout=BUILD_S)
     page = sample.page()
@@ -107,16 +108,16 @@ def test_a_page_of_tomcat_shows_rows_of_the_database_and_they_outlive_it(sample:
         sample.run("exec", "tomcat", "getent", "hosts", n).stdout for n in ("mysql", "db")
     )
     assert name.split()[0] == link.split()[0]
-    assert "Server startup in" in sample.run("logs", "tomcat").stdout
+    assert eventually(lambda: "Server startup in" in sample.run("logs", "tomcat").stdout)
     sample.run("down")
-    sample.run("up", "-d", "--wait")
+    sample.run("up", "-d", "--wait", timeout=BUILD_S)
     assert "Visits so far: 2." in sample.page()
     sample.run("stop", "mysql")
     with pytest.raises(urllib.error.HTTPError, match="503"):
         sample.page()
 
 
-@pytest.mark.parametrize("sample", [("two-networks", "compose.yaml", 8081)], indirect=True)
+@pytest.mark.parametrize("sample", [TWO_NETWORKS], indirect=True)
 def test_the_proxy_reaches_the_database_only_through_the_application(sample: Sample) -> None:
     sample.run("up", "-d", timeout=BUILD_S)
     assert sample.page().startswith("request 1, answered by ")
@@ -125,15 +126,15 @@ def test_the_proxy_reaches_the_database_only_through_the_application(sample: Sam
         done = sample.run("exec", "-T", service, "getent", "hosts", *hosts, check=False)
         return [line.split()[0] for line in done.lines]
 
-    def pings(service: str, address: str) -> bool:
-        ping = ("ping", "-c1", "-W1", address)
+    def pings(service: str, address: str, *, patience_s: int = 60) -> bool:
+        ping = ("ping", "-c1", f"-W{patience_s}", address)
         return sample.run("exec", "-T", service, *ping, check=False).exit_code == 0
 
     database, alias = names("app", "db", "counter")
     assert database == alias
     assert names("proxy", "db") == []
     assert pings("app", database)
-    assert not pings("proxy", database)
-    assert not pings("db", "192.0.2.1")
+    assert not pings("proxy", database, patience_s=1)
+    assert not pings("db", "192.0.2.1", patience_s=1)
     (application,) = names("proxy", "app")
     assert pings("proxy", application)
