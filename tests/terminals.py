@@ -10,12 +10,11 @@ import time
 from typing import TYPE_CHECKING
 
 from engine.kernel.terminal import set_window_size
+from tests.waiting import LIMIT_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
-
-LIMIT_S = 20.0
 
 
 class Terminal:

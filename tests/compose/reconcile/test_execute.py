@@ -123,10 +123,12 @@ def test_no_more_steps_at_once_than_allowed_and_waits_do_not_count() -> None:
 
 def test_cancelling_stops_what_is_under_way_and_starts_nothing_more() -> None:
     undone: list[str] = []
+    begun = asyncio.Event()
 
     async def perform(at: Step) -> None:
+        begun.set()
         try:
-            await asyncio.sleep(30)
+            await asyncio.sleep(1000)
         except asyncio.CancelledError:
             undone.append(at.name)
             raise
@@ -134,7 +136,7 @@ def test_cancelling_stops_what_is_under_way_and_starts_nothing_more() -> None:
     async def cancelled() -> Record:
         record = Record()
         work = asyncio.create_task(execute([step(1, "db"), step(2, "web", 1)], perform, record))
-        await asyncio.sleep(0.01)
+        await begun.wait()
         work.cancel()
         with pytest.raises(asyncio.CancelledError):
             await work

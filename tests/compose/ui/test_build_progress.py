@@ -7,6 +7,7 @@ import io
 import json
 from typing import TYPE_CHECKING
 
+from compose.ui import build_progress
 from compose.ui.build_progress import JsonBuilds, PlainBuilds, QuietBuilds, build_report
 from compose.ui.console import Console
 from engine import BuildEvent
@@ -14,7 +15,9 @@ from engine import BuildEvent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from compose.ui.build_progress import BuildReport
+    import pytest
+
+from compose.ui.build_progress import BuildReport
 
 MADE = "[2/2] RUN make"
 
@@ -44,7 +47,8 @@ def event(number: int, kind: str, text: str = "", step: str = MADE) -> BuildEven
     return BuildEvent(number=number, step=step, kind=kind, text=text)  # type: ignore[arg-type]
 
 
-def test_lines_of_one_step_stay_together() -> None:
+def test_lines_of_one_step_stay_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build_progress, "_PATIENCE_S", 1000.0)
     out = console()
     one, two = "[one 2/2] RUN make", "[two 2/2] RUN make"
     show(
@@ -130,7 +134,7 @@ def test_on_a_terminal_what_runs_shows_the_last_it_said() -> None:
     told += [("", event(1, "output", f"line {number}")) for number in range(9)]
     told += [("", event(2, "cached", step="[b 1/1] FROM x"))]
     show(build_report(out), told)
-    drawn = out.status_stream.getvalue()
+    drawn = out.status_stream.getvalue().rpartition("[+] Building")[2]  # the last frame
     assert "(1/2)" in drawn
     assert "=> CACHED [b 1/1] FROM x" in drawn
     assert "=> => # 0.000 line 8" in drawn
