@@ -54,6 +54,11 @@ class Descriptor:
         """The first 12 digits, as Docker shows layers."""
         return self.digest.partition(":")[2][:12]
 
+    @property
+    def is_foreign(self) -> bool:
+        """Of a layer that its publisher alone may distribute; registries seldom have it."""
+        return "nondistributable" in self.media_type or "foreign" in self.media_type
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:

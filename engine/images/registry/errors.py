@@ -94,6 +94,15 @@ def refusal(
     )
 
 
+def foreign_layer(layer: str, host: str) -> ImageProblem:
+    """A registry does not have a layer that it may not have."""
+    return ImageProblem(
+        f"layer {layer} is not on {host}: its publisher alone distributes it",
+        hint="the addresses that a manifest gives outside of its registry are not followed",
+        code="foreign-layer",
+    )
+
+
 def login_name(domain: str) -> str:
     """What `buoy login` is given for a registry; nothing for Docker Hub."""
     return "" if domain in (DEFAULT_DOMAIN, HUB_HOST) else domain

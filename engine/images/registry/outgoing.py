@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
     Count = Callable[[int], None]
 
-_FOREIGN = ("nondistributable", "foreign")  # layers that stay where their publisher has them
-
 
 class KeptManifest(Record):
     """A manifest as it was received.
@@ -51,7 +49,7 @@ def kept_manifest(store: Store, digest: str | None) -> KeptManifest | None:
     document = parse_document(data) if data is not None else None
     if data is None or not isinstance(document, Manifest):
         return None
-    layers = (one for one in document.layers if not any(f in one.media_type for f in _FOREIGN))
+    layers = (one for one in document.layers if not one.is_foreign)
     return KeptManifest(
         data=data,
         media_type=json.loads(data).get("mediaType") or OCI_MANIFEST,

@@ -14,7 +14,7 @@ from engine.images.config import LARGEST_DOCUMENT_BYTES, diff_ids, parse_config_
 from engine.images.digest import sha256, verify
 from engine.images.manifest import ACCEPTED, DEEPEST_INDEX, Index, choose, parse_document
 from engine.images.platform import candidates, host_platform, platform_of
-from engine.images.registry.errors import RegistryUnreachable
+from engine.images.registry.errors import RegistryUnreachable, foreign_layer
 from engine.images.registry.http import Interrupted, read_body, read_some
 from engine.images.registry.resolve import tag_digest
 from engine.images.registry.transport import Transport
@@ -207,12 +207,17 @@ class Pull:
         )
 
     def _ask_for(self, blob: Descriptor, headers: Mapping[str, str]) -> BaseHTTPResponse:
-        return self._transport.ask(
-            f"blobs/{blob.digest}",
-            headers,
-            subject=f"layer {blob.short}",
-            expected=(200, 206, _NO_SUCH_RANGE) if headers else (200,),
-        )
+        try:
+            return self._transport.ask(
+                f"blobs/{blob.digest}",
+                headers,
+                subject=f"layer {blob.short}",
+                expected=(200, 206, _NO_SUCH_RANGE) if headers else (200,),
+            )
+        except ImageProblem as problem:
+            if problem.code == "image-not-found" and blob.is_foreign:
+                raise foreign_layer(blob.short, self._transport.host) from None
+            raise
 
     def _blob(self, blob: Descriptor, offset: int) -> Iterator[bytes]:
         """The content from `offset` on, resumed where the connection breaks.

@@ -617,6 +617,25 @@ def test_a_wait_ends_when_it_is_interrupted(images: Images, registry: Registry) 
         images.pull(f"{registry.host}/a:1", stop)
 
 
+def test_a_layer_that_its_publisher_alone_has_is_refused_by_name(
+    images: Images, registry: Registry
+) -> None:
+    built = two_layers()
+    registry.put("a", "1", built)
+    manifest = json.loads(built.manifest)
+    (lowest, _) = manifest["layers"]
+    lowest["mediaType"] = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
+    lowest["urls"] = [f"http://{registry.host}/elsewhere"]
+    reference = registry.put_document("a", "2", json.dumps(manifest).encode(), OCI_MANIFEST)
+    (_, content) = registry.content.pop(f"/v2/a/blobs/{lowest['digest']}")
+    with pytest.raises(ImageProblem, match="its publisher alone") as caught:
+        images.pull(reference)
+    assert caught.value.code == "foreign-layer"
+    assert "/elsewhere" not in registry.paths()
+    registry.content[f"/v2/a/blobs/{lowest['digest']}"] = ("", content)
+    assert images.pull(reference).config.cmd == ("sh",)
+
+
 def in_a_thread(images: Images, reference: str) -> None:
     asyncio.run(images.ensure_in_thread(reference, "always"))
 
