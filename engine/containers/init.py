@@ -65,13 +65,18 @@ class Init:
     def run(self, stdio: tuple[int, int, int], entrance: Entrance | None) -> None:
         """Never returns: execve, or a report and _exit.
 
-        entrance  of its cgroup, where it is not moved there
+        entrance  of its cgroup; None: it is moved there before it is told to go on
         """
         try:
             if entrance is not None:
                 entrance.enter()
             self._prepare(stdio)
+            if entrance is None:
+                self._link.wait()
+            self._enter()
             self._make_root()
+            if entrance is not None:
+                self._link.wait()  # its root is made beside what the others have still to do
             self._settle()
             if self._ours["init"]:
                 self._stay_as_init()
@@ -97,7 +102,8 @@ class Init:
         os.setsid()
         for target, fd in enumerate(stdio):
             os.dup2(fd, target)
-        self._link.wait()
+
+    def _enter(self) -> None:
         process.set_limits(self._config["process"]["rlimits"])
         priorities.apply(self._config["process"])
         self._namespaces.enter_inner()

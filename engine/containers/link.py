@@ -29,7 +29,7 @@ class Link:
         self.sync = sync
 
     def wait(self) -> None:
-        """Until init is in its cgroup and may go on."""
+        """Until init may go on: it is in its cgroup, and watched."""
         if not self._may_go_on():
             os._exit(1)
         die_with_parent(os.getppid())  # `before_program` sees it if that has gone by now
