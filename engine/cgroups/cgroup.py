@@ -72,9 +72,7 @@ class Cgroup:
 
     def entrance(self) -> Entrance:
         """For a child that is to be in it from the beginning: much quicker than `attach`."""
-        entrance = Entrance(self.directories.values())
-        entrance.rehearse()
-        return entrance
+        return Entrance(self.directories.values())
 
     def processes(self) -> list[int]:
         """Pids in the group or below it, as this pid namespace sees them."""

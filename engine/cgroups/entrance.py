@@ -6,6 +6,7 @@ import os
 
 from engine.cgroups.hierarchy import write_value
 from engine.kernel.fork import fork_into
+from engine.kernel.process import is_being_killed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +19,11 @@ def go_in(directory: str) -> None:
     """Be in a group, in one hierarchy. The caller has a single thread. Raises OSError."""
     has_tasks = os.path.exists(f"{directory}/tasks")  # v2 has none
     write_value(directory, "tasks" if has_tasks else "cgroup.procs", "0")
+
+
+class NotBornInside(Exception):
+    """No child can be born in the group. If it was to be the first of a pid namespace, that is of
+    no use any more."""
 
 
 class Entrance:
@@ -37,28 +43,28 @@ class Entrance:
             except FileNotFoundError:  # v2 has none
                 self._v2_fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
                 self._processes_fd = os.open(f"{directory}/cgroup.procs", _WRITE)
-        self._born_inside = False
+        self._born_inside = self._v2_fd >= 0
 
-    def rehearse(self) -> None:
-        """Find out whether children can be born in the group, by one that ends at once.
+    def fork(self) -> int:
+        """As os.fork(); the child has still to `enter`. The caller has a single thread.
 
-        Not where the kernel has no such call, nor where the group takes no processes. And since
-        Linux 6.14 a child is killed whose group has been killed (`cgroup.kill`) more or less often
-        than that of its parent.
+        Raises NotBornInside, the first time; the next child is born outside. That is where the
+        kernel has no such call, and where the group takes no processes. And since Linux 6.14 a
+        child is killed whose group has been killed (`cgroup.kill`) more or less often than that of
+        its parent.
         """
-        if self._v2_fd < 0:
-            return
+        if not self._born_inside:
+            return os.fork()
         try:
             pid = fork_into(self._v2_fd)
         except OSError:
-            return
-        if pid == 0:
-            os._exit(0)
-        self._born_inside = os.waitpid(pid, 0)[1] == 0
-
-    def fork(self) -> int:
-        """As os.fork(); the child has still to `enter`. The caller has a single thread."""
-        return fork_into(self._v2_fd) if self._born_inside else os.fork()
+            self._born_inside = False
+            raise NotBornInside from None
+        if pid and is_being_killed(pid):
+            os.waitpid(pid, 0)
+            self._born_inside = False
+            raise NotBornInside
+        return pid
 
     def enter(self) -> None:
         """Go in, in the child, in what hierarchies are left. Raises OSError."""

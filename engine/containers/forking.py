@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from engine.cgroups.entrance import NotBornInside
 from engine.containers import process
 from engine.containers.init import Init
 from engine.rootfs.sources import open_peers
@@ -39,11 +40,19 @@ def fork_init(
     open_peers(config["mounts"])
     process.set_oom_score(config["process"]["oomScoreAdj"])  # in a user namespace it could not
     namespaces.enter_outer()
-    pid = os.fork() if entrance is None else entrance.fork()
+    pid = os.fork() if entrance is None else _fork_inside(entrance, namespaces)
     if pid == 0:
         let_go()
         init.run(stdio, entrance)
     return pid
+
+
+def _fork_inside(entrance: Entrance, namespaces: Namespaces) -> int:
+    try:
+        return entrance.fork()
+    except NotBornInside:
+        namespaces.renew_pid()
+        return entrance.fork()
 
 
 def _read_filter(path: str | None) -> bytes | None:

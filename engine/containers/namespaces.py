@@ -21,6 +21,7 @@ from engine.kernel.namespaces import (
     CLONE_NEWUSER,
     CLONE_NEWUTS,
     kind_of,
+    open_own,
     setns,
     unshare,
 )
@@ -93,6 +94,15 @@ class Namespaces:
         unshare(sum(FLAGS[kind] for kind in ("pid", "time") if kind in self._new))
         if "time" in self._new:
             _set_offsets(self._linux.get("timeOffsets") or {})
+
+    def renew_pid(self) -> None:
+        """Another for the next child: one whose first process has ended, or could not be made,
+        takes no other."""
+        if "pid" in self._new:
+            own_fd = open_own("pid")
+            setns(own_fd, CLONE_NEWPID)
+            os.close(own_fd)
+            unshare(CLONE_NEWPID)
 
     def enter_inner(self) -> None:
         """In init."""

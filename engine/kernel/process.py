@@ -43,6 +43,16 @@ def is_running(pid: int, started: int) -> bool:
     return bool(found) and int(found[19]) == started and found[0] not in (b"Z", b"X")
 
 
+def is_being_killed(pid: int) -> bool:
+    """Whether a child of ours has got a SIGKILL: it stays pending until the child is reaped.
+
+    Source: proc(5), ShdPnd of status.
+    """
+    with open(f"/proc/{pid}/status", "rb") as file:
+        pending = next(line for line in file if line.startswith(b"ShdPnd:"))
+    return bool(int(pending.split()[1], 16) & 1 << signal.SIGKILL - 1)
+
+
 def _stat(pid: int) -> list[bytes]:
     """/proc/PID/stat from the state on; empty if there is no such process."""
     try:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from engine import ContainerProblem, Resources, RestartPolicy
 from engine.containers.restart import LONGEST_DELAY_S, Restarts
+from tests.engine.containers.dock import status_of
 from tests.marks import needs_root
 from tests.waiting import eventually
 
@@ -64,6 +66,21 @@ def test_on_failure_gives_up_after_its_attempts(dock: Dock) -> None:
     assert ended.lines == ["run"] * 3
     assert (ended.code, ended.container.restart_count) == (3, 2)
     assert time.monotonic() - before >= 0.3  # 0.1 and 0.2
+
+
+@needs_root
+def test_one_whose_group_somebody_kills_is_started_again(dock: Dock) -> None:
+    """The kernel kills who is born in a group that has been killed (since Linux 6.14)."""
+    container = dock.idle(restart=ALWAYS)
+    groups = dock.cgroups(container)
+    switches = [path / "cgroup.kill" for path in groups if (path / "cgroup.kill").exists()]
+    if not switches:
+        pytest.skip("no group can be killed as one here")
+    switches[0].write_text("1")
+    again = dock.wait(container, lambda c: c.restart_count == 1 and c.status == "running")
+    assert status_of(Path(f"/proc/{again.pid}/status").read_text())["NSpid"].split()[-1] == "1"
+    for group in groups:
+        assert (group / "cgroup.procs").read_text().split() == [str(again.pid)]
 
 
 @needs_root
