@@ -12,9 +12,9 @@ LIMIT_S = 60.0  # only what fails waits so long, also on a machine that is busy
 PAUSE_S = 0.005
 
 
-def eventually(condition: Callable[[], object], limit_s: float = LIMIT_S) -> bool:
-    """Whether it comes true, within so many seconds."""
-    deadline = time.monotonic() + limit_s
+def eventually(condition: Callable[[], object]) -> bool:
+    """Whether it comes true, within LIMIT_S."""
+    deadline = time.monotonic() + LIMIT_S
     while not condition():
         if time.monotonic() > deadline:
             return False

@@ -94,7 +94,7 @@ def _answer(listener: socket.socket) -> None:
             client.sendall(client.recv(100).upper())
 
 
-WAIT = "for i in `seq 400`; do sleep 0.05; [ ! -e /dev/shm/answer ] || break; done"
+WAIT = "for i in `seq 1200`; do sleep 0.05; [ ! -e /dev/shm/answer ] || break; done"
 TALK = f"{WAIT}; cat /dev/shm/answer"
 
 
@@ -121,10 +121,10 @@ class Conversation(threading.Thread):
 
     def _roots(self) -> list[Path]:
         token, found = self._token.encode(), []
-        for path in Path("/proc").glob("[0-9]*/cmdline"):
-            with contextlib.suppress(OSError):
-                if token in path.read_bytes():
-                    found.append(path.parent / "root")
+        for path in Path("/proc").iterdir():
+            with contextlib.suppress(OSError):  # what is no process, or has ended
+                if token in (path / "cmdline").read_bytes():
+                    found.append(path / "root")
         return found
 
 

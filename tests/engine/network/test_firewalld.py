@@ -14,7 +14,7 @@ from engine.network.bus import Bus
 from tests.engine.network.test_coexistence import everything_works
 from tests.engine.network.world import NEIGHBOUR, blocked, reached, run
 from tests.marks import needs_program, needs_root
-from tests.waiting import eventually
+from tests.waiting import LIMIT_S, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 pytestmark = [needs_root, needs_program("nft")]
 
 COMMAND = "firewall-cmd"
-START_S = 60.0  # it is a large program
 BUS = """<busconfig>
   <listen>unix:path={}</listen>
   <policy context="default">
@@ -43,7 +42,7 @@ def bus(host: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator
     (tmp_path / "bus.conf").write_text(BUS.format(path))
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={path}")
     monkeypatch.setattr(system_bus, "_PAUSE_S", 0.0)  # firewalld may take long to start
-    monkeypatch.setattr(system_bus, "_TIMEOUT_S", START_S)
+    monkeypatch.setattr(system_bus, "_TIMEOUT_S", LIMIT_S)
     config = f"--config-file={tmp_path}/bus.conf"
     with _serving("dbus-daemon", config, "--nofork", "--nopidfile"):
         assert eventually(_takes_clients)
@@ -56,7 +55,7 @@ def firewalld(bus: None) -> Iterator[None]:
     asides = [f"mount -t tmpfs none {place}" for place in ("/etc/firewalld", "/run", "/var/log")]
     script = " && ".join([*asides, "exec firewalld --nofork"])
     with _serving("unshare", "-m", "sh", "-c", script):
-        assert eventually(_answers, START_S)
+        assert eventually(_answers)
         yield
 
 

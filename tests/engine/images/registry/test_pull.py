@@ -22,7 +22,7 @@ from engine.images.images import Images
 from engine.images.manifest import DOCKER_MANIFEST, OCI_MANIFEST
 from engine.images.registry.errors import RegistryUnreachable
 from engine.images.registry.resolve import pin_reference
-from tests.engine.images.registry import Registry, Silence, nobody, once
+from tests.engine.images.registry import SILENCE_S, Registry, Silence, nobody, once
 from tests.engine.images.tars import ARCHITECTURE, build, digest, directory, file, tar
 from tests.marks import needs_root
 from tests.waiting import eventually
@@ -692,7 +692,7 @@ def test_two_commands_share_the_work(roots: Roots, registry: Registry) -> None:
     gate = threading.Event()
 
     def hold(handler: Handler) -> bool:
-        gate.wait(20)
+        gate.wait(SILENCE_S)
         return False
 
     large = max(built.blobs.values(), key=len)
