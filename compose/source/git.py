@@ -27,7 +27,13 @@ _SCHEMES = ("http", "https", "ssh", "git", "file")
 _AT_HOST = re.compile(r"[\w.-]+@[\w.-]+:(?!//)[^#]+", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _OF_ANOTHER = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_CONFIG")
-_QUERY = {"ref": "ref", "branch": "ref", "tag": "ref", "commit": "ref", "subdir": "path"}
+_QUERIES = {  # what they set, and what their value is below
+    "ref": ("ref", ""),
+    "branch": ("ref", "refs/heads/"),
+    "tag": ("ref", "refs/tags/"),
+    "commit": ("ref", ""),
+    "subdir": ("path", ""),
+}
 
 
 class GitReference(NamedTuple):
@@ -61,9 +67,10 @@ def _with_query(place: str, fragment: str) -> GitReference:
     repository, _, query = place.partition("?")
     found = dict(zip(("ref", "path"), _fragment(fragment), strict=True))
     for name, value in parse_qsl(query, keep_blank_values=True):
-        if name not in _QUERY:
-            raise ValueError(f"`{name}` means nothing here: {', '.join(_QUERY)} do")
-        found[_QUERY[name]] = value
+        if name not in _QUERIES:
+            raise ValueError(f"`{name}` means nothing here: {', '.join(_QUERIES)} do")
+        target, above = _QUERIES[name]
+        found[target] = f"{above}{value}"
     return GitReference(repository, found["ref"], found["path"])
 
 
@@ -115,8 +122,9 @@ class _Git:
         for line in out.splitlines():
             commit, _, name = line.partition("\t")
             found[name] = commit
-        names = [f"refs/tags/{ref}^{{}}", f"refs/tags/{ref}", f"refs/heads/{ref}"]
-        commit = next((found[name] for name in [ref, f"refs/{ref}", *names] if name in found), "")
+        below = [prefix + ref for prefix in ("", "refs/", "refs/tags/", "refs/heads/")]
+        names = [name for one in below for name in (f"{one}^{{}}", one)]
+        commit = next((found[name] for name in names if name in found), "")
         if _COMMIT.fullmatch(commit):
             return commit
         what = f"{reference.repository} has no branch or tag `{ref}`"

@@ -170,8 +170,10 @@ def test_tags_go_before_branches_and_stand_for_their_commits(
     repository.commit(compose_yaml="services: {moved: {image: x}}")
     repository.git("branch", "v1")
     repository.git("branch", "feature/main")
-    assert first in files.load(files=(f"{repository.url}#v1",)).files[0]
-    assert set(files.load(files=(f"{repository.url}#main",)).services) == {"moved"}
+    for end in ("#v1", "?tag=v1", "?ref=v1"):
+        assert first in files.load(files=(f"{repository.url}{end}",)).files[0]
+    for end in ("#main", "?branch=v1", "?branch=feature/main"):
+        assert set(files.load(files=(f"{repository.url}{end}",)).services) == {"moved"}
 
 
 @pytest.mark.parametrize(
