@@ -63,7 +63,8 @@ def test_a_program_that_ends_takes_what_it_started_along(dock: Dock) -> None:
 
 
 def test_init_is_only_for_a_pid_namespace_of_its_own(dock: Dock) -> None:
-    assert dock.sh("cat /proc/1/comm", init=True).lines == ["buoy-init"]
+    named = "until grep -x buoy-init /proc/1/comm; do :; done"
+    assert dock.sh(named, init=True).lines == ["buoy-init"]
     host = Path("/proc/1/comm").read_text().strip()
     assert dock.sh("cat /proc/1/comm", init=True, pid_mode="host").lines == [host]
 

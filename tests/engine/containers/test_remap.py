@@ -11,6 +11,7 @@ import pytest
 from engine import ContainerProblem, EndpointSpec, FileSpec, Mount, NetworkSpec, RestartPolicy
 from engine.containers.remap import VARIABLE
 from tests.marks import needs_root
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from tests.engine.containers.dock import Dock
@@ -87,7 +88,7 @@ def test_it_is_a_whole_container(dock: Dock) -> None:
 
 def test_ours_may_be_its_init(dock: Dock) -> None:
     container = dock.idle(userns=REMAPPED, init=True, user="app", tty=True)
-    assert Path(f"/proc/{container.pid}/comm").read_text() == "buoy-init\n"
+    assert eventually(lambda: Path(f"/proc/{container.pid}/comm").read_text() == "buoy-init\n")
     assert dock.exec(container, "cat", "/proc/2/cmdline").stdout == b"sleep\x001000\0"
 
 
