@@ -61,10 +61,8 @@ def test_an_up_that_nobody_reads_leaves_its_containers_running(noisy: Buoy) -> N
 def test_a_follower_in_the_background_of_a_script_is_ended_by_a_signal(noisy: Buoy) -> None:
     noisy.run("up", "-d")
     for signal in ("TERM", "INT"):
-        line = (
-            f'"$0" logs -f >out & until grep -q 100000 out; do sleep 0.05; done; kill -{signal} $!'
-        )
-        assert shell(noisy, f"{line}; wait $!")[1:] == ("", ["130"])
+        line = '>out; "$0" logs -f >out & until grep -q 100000 out; do sleep 0.05; done'
+        assert shell(noisy, f"{line}; kill -{signal} $!; wait $!")[1:] == ("", ["130"])
 
 
 def test_exec_reads_pipes_and_files(noisy: Buoy) -> None:
