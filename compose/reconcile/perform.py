@@ -12,6 +12,7 @@ from compose.reconcile.conditions import wait_for
 from compose.reconcile.container_spec import container_spec, image_of
 from compose.reconcile.files import file_specs
 from compose.reconcile.hooks import remembered_hooks, run_hooks
+from compose.reconcile.leaving import LeavingNetworks
 from compose.reconcile.resources import create_network, create_volume
 from compose.reconcile.step import Detail
 from engine.errors import ImageProblem, Problem
@@ -71,6 +72,7 @@ class Performer:
     ) -> None:
         self._engine, self._project, self._settings = engine, project, settings
         self._detail, self._hear = detail, hear
+        self._leaving = LeavingNetworks(engine)
         self.warnings: list[str] = []
         self._made: dict[tuple[str, int], str] = {}  # replica -> id of the container made here
 
@@ -150,7 +152,7 @@ class Performer:
 
     async def _remove_network(self, step: Step) -> str | None:
         try:
-            self._engine.networks.remove(step.name)
+            await self._leaving.remove(step.name)
         except Problem as problem:
             if problem.code != "network-in-use":
                 raise

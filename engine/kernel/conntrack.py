@@ -49,22 +49,25 @@ def forget_udp(netlink: NetlinkSocket, ports: Collection[int], family: int = soc
     return sum(_delete(netlink, entry) for entry in stale)
 
 
-def forget_subnet(netlink: NetlinkSocket, subnet: Range) -> int:
-    """Delete the entries of all flows that come from a subnet, or that it answers; how many.
+def forget_subnets(netlink: NetlinkSocket, subnets: Collection[Range]) -> int:
+    """Delete the entries of all flows that come from one of them, or that it answers; how many.
 
-    The kernel walks through its whole table for that: 10 ms where it has 262,144 buckets.
+    The kernel walks through its whole table for that, once for each IP version: 10 ms where it
+    has 262,144 buckets.
 
     netlink   a NETLINK_NETFILTER socket
     """
-    family = socket.AF_INET if subnet.version == 4 else socket.AF_INET6
-    mark = subnet.network_address.packed[: subnet.prefixlen // 8]  # most entries have it nowhere
-    first, last = int(subnet.network_address), int(subnet.broadcast_address)
-    stale = [
-        entry
-        for entry in netlink.dump(_GET, _header(family), NLM_F_DUMP)
-        if mark in entry and any(first <= one <= last for one in _sources(entry, family))
-    ]
-    return sum(_delete(netlink, entry) for entry in stale)
+    forgotten = 0
+    for version, family in ((4, socket.AF_INET), (6, socket.AF_INET6)):
+        theirs = [subnet for subnet in subnets if subnet.version == version]
+        if theirs:
+            stale = [
+                entry
+                for entry in netlink.dump(_GET, _header(family), NLM_F_DUMP)
+                if any(_is_of(entry, family, subnet) for subnet in theirs)
+            ]
+            forgotten += sum(_delete(netlink, entry) for entry in stale)
+    return forgotten
 
 
 def _header(family: int) -> bytes:
@@ -89,6 +92,14 @@ def _original_port(entry: bytes) -> int | None:
     if protocol.get(_CTA_PROTO_NUM) != bytes([socket.IPPROTO_UDP]):
         return None
     return int.from_bytes(protocol.get(_CTA_PROTO_DST_PORT, b""), "big")
+
+
+def _is_of(entry: bytes, family: int, subnet: Range) -> bool:
+    mark = subnet.network_address.packed[: subnet.prefixlen // 8]
+    if mark not in entry:  # as in most
+        return False
+    first, last = int(subnet.network_address), int(subnet.broadcast_address)
+    return any(first <= one <= last for one in _sources(entry, family))
 
 
 def _sources(entry: bytes, family: int) -> Iterator[int]:

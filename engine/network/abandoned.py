@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from engine.kernel.nftables import NftSocket
 from engine.kernel.rtnetlink import RouteSocket
 from engine.network.coexistence import Neighbours
-from engine.network.drivers.bridge import remove_link
 from engine.network.firewall import Firewall
 from engine.network.ruleset import BRIDGES
 from engine.state.paths import Roots
@@ -44,7 +43,7 @@ def remove() -> None:
             for bridge in bridges:
                 if bridge.index not in used:
                     Neighbours(netlink, table.name).withdraw(bridge.name)
-                    remove_link(host, bridge)
+                    host.remove_link(bridge.index)
             if table.name not in needed:
                 with closing(Firewall(table.name)) as firewall:
                     firewall.remove()

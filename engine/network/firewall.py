@@ -178,10 +178,10 @@ class Firewall:
                 self._forget_udp(stale)
                 return
 
-    def forget_flows(self, network: Network) -> None:
-        """Track no more what came from its addresses, or went to them: nobody has them now."""
-        for pool in network.pools:
-            conntrack.forget_subnet(self.netlink, pool.subnet)
+    def forget_flows(self, networks: Iterable[Network]) -> None:
+        """Track no more what came from their addresses, or went to them: nobody has them now."""
+        subnets = [pool.subnet for network in networks for pool in network.pools]
+        conntrack.forget_subnets(self.netlink, subnets)
 
     def publications(self) -> list[Publication]:
         """All published ports as the kernel has them."""

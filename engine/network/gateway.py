@@ -95,11 +95,14 @@ class Gateway:
         lost = {one: having[one] for one in having if not self._firewall.exists(one)}
         return lost if lost and any(map(self._is_used, networks)) else {}
 
-    def forget(self, network: Network) -> None:
-        """Pass its traffic on no more; accepts absence."""
-        self._firewall.remove_network(network)
-        self._firewall.forget_flows(network)
-        self._neighbours().withdraw(network.device)
+    def forget(self, networks: Collection[Network]) -> None:
+        """Pass their traffic on no more; accepts absence."""
+        for network in networks:
+            self._firewall.remove_network(network)
+        self._firewall.forget_flows(networks)
+        neighbours = self._neighbours()
+        for network in networks:
+            neighbours.withdraw(network.device)
 
     def give_up(self, host: RouteSocket) -> None:
         """The last network is gone."""

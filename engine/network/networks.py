@@ -171,6 +171,19 @@ class Networks:
             return
         self._remove(network)
 
+    def remove_all(self, leaving: Iterable[str]) -> dict[str, NetworkProblem]:
+        """Remove networks together, which takes the kernel half as long as each by itself; accepts
+        absence. Those that endpoints are up on stay: what `remove` would raise, by name.
+
+        Raises OSError where one cannot be removed; then all are on record as before.
+        """
+        from engine.network.defaults import refuse_default
+
+        networks = [network for name in leaving if (network := self.find(name)) is not None]
+        for network in networks:
+            refuse_default(network.name, "removed")
+        return self._remove_unused(networks)
+
     def _obstacles(self, network: Network) -> Iterator[str]:
         from engine.network.survey import find_obstacles
 
@@ -178,16 +191,29 @@ class Networks:
             yield f"network {network.name}: {one} ({one.hint})"
 
     def _remove(self, network: Network) -> None:
+        for problem in self._remove_unused([network]).values():
+            raise problem
+
+    def _remove_unused(self, networks: Iterable[Network]) -> dict[str, NetworkProblem]:
         from engine.network.subnets import subnet_lock
 
-        with transaction(self._database):  # who comes to it now waits, and finds it gone
-            self._refuse_in_use(network)
-            self._remove_objects(network)
-            records.delete(self._database, network.id)
+        in_use: dict[str, NetworkProblem] = {}
+        going = []
+        with transaction(self._database):  # who comes to one now waits, and finds it gone
+            for network in networks:
+                try:
+                    self._refuse_in_use(network)
+                    going.append(network)
+                except NetworkProblem as problem:
+                    in_use[network.name] = problem
+            self._remove_objects(*going)
+            for network in going:
+                records.delete(self._database, network.id)
         with subnet_lock():  # nobody creates one meanwhile
             if not records.is_any(self._database):
                 with RouteSocket() as host:
                     self._gateway.give_up(host)
+        return in_use
 
     def _refuse_in_use(self, network: Network) -> None:
         up = [entry.container_id for entry in self.endpoints(network) if entry.alive]
@@ -333,13 +359,15 @@ class Networks:
         for entry in self.endpoints(network):
             get_driver(network.driver).replug(host, entry.link, network)
 
-    def _remove_objects(self, network: Network) -> None:
-        driver = get_driver(network.driver)
-        if driver.ROUTED:
-            self._gateway.forget(network)
-        with RouteSocket() as host:
-            driver.remove(host, network)
-        names.remove(self._roots.network_run(network.id))
+    def _remove_objects(self, *networks: Network) -> None:
+        routed = [one for one in networks if get_driver(one.driver).ROUTED]
+        if routed:
+            self._gateway.forget(routed)
+        with RouteSocket() as host, host.removing_together():
+            for network in networks:
+                get_driver(network.driver).remove(host, network)
+        for network in networks:
+            names.remove(self._roots.network_run(network.id))
 
     def _container_name(self, container_id: str) -> str:
         return records.container_name(self._database, container_id)

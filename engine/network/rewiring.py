@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 
-from engine.kernel import rtnetlink
 from engine.kernel.namespaces import joined_network
 from engine.kernel.netlink import accepting
 from engine.kernel.rtnetlink import RouteSocket
@@ -109,8 +108,7 @@ class _Change:
         """The interface inside, and whatever of it is at the host."""
         link = self._inside.find_link(endpoint["interface"])
         if link is not None:
-            with accepting(errno.ENODEV):
-                self._inside.send([rtnetlink.link_removal(link.index)])
+            self._inside.remove_link(link.index)
         load_driver(endpoint).unplug(self._host, self.links.pop(endpoint["network_id"], ""))
 
     def drop_routes(self, endpoints: Iterable[Endpoint]) -> None:

@@ -33,7 +33,16 @@ networks:
   back: {internal: true}
 """
 
-
+GUEST = """
+services:
+  peer:
+    image: busybox
+    command: sleep 1000
+    networks: [app_front]
+    stop_grace_period: 0s
+networks:
+  app_front: {external: true}
+"""
 PREDEFINED = ("bridge", "host", "none")
 
 
@@ -53,6 +62,25 @@ def answers(host: str, port: str) -> bool:
 
 def routes(buoy: Buoy, service: str) -> list[str]:
     return buoy.run("exec", "-T", service, "ip", "route").lines
+
+
+def names(buoy: Buoy) -> set[str]:
+    listed = buoy.run("network", "ls", "--format", "json").lines
+    return {json.loads(line)["Name"] for line in listed}
+
+
+def test_down_leaves_a_network_that_others_use(buoy: Buoy) -> None:
+    buoy.write("compose.yaml", PROJECT)
+    buoy.run("up", "-d")
+    buoy.write("guest.yaml", GUEST)
+    guest = ("-p", "guest", "-f", "guest.yaml")
+    buoy.run(*guest, "up", "-d")
+    said = buoy.run("down").stderr
+    assert "app_front  Resource is still in use" in said
+    assert names(buoy) == {*PREDEFINED, "app_front"}
+    buoy.run(*guest, "down")
+    buoy.run("down")
+    assert names(buoy) == {*PREDEFINED}
 
 
 def test_a_running_container_comes_and_goes(buoy: Buoy) -> None:

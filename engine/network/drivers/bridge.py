@@ -143,14 +143,14 @@ def unplug(host: RouteSocket, link: str) -> None:
     """Both ends go with the near one."""
     found = host.find_link(link)
     if found is not None:
-        remove_link(host, found)
+        host.remove_link(found.index)
 
 
 def remove(host: RouteSocket, network: Network) -> None:
     """Delete the bridge if it is ours."""
     link = host.find_link(network.device)
     if link is not None and _is_ours(link, network):
-        remove_link(host, link)
+        host.remove_link(link.index)
 
 
 def default_name(network_id: str) -> str:
@@ -197,12 +197,6 @@ def _create(host: RouteSocket, network: Network) -> Link:
     link = host.find_link(network.device)
     assert link is not None, "the kernel has just made it"
     return link
-
-
-def remove_link(host: RouteSocket, link: Link) -> None:
-    """Delete a link; accepts absence."""
-    with accepting(errno.ENODEV):
-        host.send([rtnetlink.link_removal(link.index)])
 
 
 def _make_pair(host: RouteSocket, netns_fd: int, bridge: int, endpoint: Mapping[str, Any]) -> str:

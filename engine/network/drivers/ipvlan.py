@@ -104,4 +104,4 @@ def probe(host: RouteSocket, parent: int, user: str) -> None:
         ) from None
     link = host.find_link(name)
     if link is not None:
-        bridge.remove_link(host, link)
+        host.remove_link(link.index)

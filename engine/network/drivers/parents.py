@@ -102,7 +102,7 @@ def remove(host: RouteSocket, network: Network) -> None:
     """Take away what was made for this network; a parent of the host's stays."""
     link = host.find_link(network.device)
     if link is not None and link.alias == _ALIAS + network.id:
-        bridge.remove_link(host, link)
+        host.remove_link(link.index)
 
 
 def _create(host: RouteSocket, network: Network) -> Link:

@@ -56,7 +56,7 @@ def sweep_unused(database: sqlite3.Connection, owner: str) -> None:
     with RouteSocket() as host:
         for link in host.links():
             if link.alias == _ALIAS + owner and link.name not in used:
-                bridge.remove_link(host, link)
+                host.remove_link(link.index)
 
 
 def find_lost(database: sqlite3.Connection) -> list[Finding]:

@@ -154,6 +154,17 @@ def test_broken_attributes_end_the_reading(data: bytes) -> None:
 
 
 @needs_root
+def test_links_that_go_together_leave_all_others_and_one_may_have_gone(host: RouteSocket) -> None:
+    host.send([rtnetlink.bridge(name, MAC, 1500) for name in ("kept", "one", "two")])
+    links = {link.name: link.index for link in host.links()}
+    with host.removing_together():
+        for index in (links["one"], 4711, links["two"]):
+            host.remove_link(index)
+        assert host.find_link("one") is not None
+    assert {link.name for link in host.links()} == links.keys() - {"one", "two"}
+
+
+@needs_root
 def test_a_dump_during_which_something_changed_is_asked_for_again(host: RouteSocket) -> None:
     kept = {f"kept{number}" for number in range(40)}  # more than one datagram of the kernel's
     host.send([rtnetlink.bridge(name, MAC, 1500) for name in kept])
@@ -165,7 +176,7 @@ def test_a_dump_during_which_something_changed_is_asked_for_again(host: RouteSoc
                 other.send([rtnetlink.bridge("brief", MAC, 1500)])
                 brief = other.find_link("brief")
                 assert brief is not None
-                other.send([rtnetlink.link_removal(brief.index)])
+                other.remove_link(brief.index)
 
     changing = threading.Thread(target=change)
     changing.start()

@@ -484,3 +484,28 @@ def test_it_goes_with_the_last_one(world: World) -> None:
     world.networks.detach(last)
     assert world.networks.find("bridge") is None
     assert links() == before
+
+
+def test_networks_that_are_removed_together_leave_those_in_use_and_those_of_others(
+    world: World,
+) -> None:
+    run("ip", "link", "add", "lan0", "type", "bridge")
+    before = links()
+    for name in ("one", "two", "three"):
+        world.network(name)
+    box = world.run("web", "two", serve=False)
+    kept = world.networks.remove_all(["one", "two", "three", "never-made"])
+    assert {name: problem.code for name, problem in kept.items()} == {"two": "network-in-use"}
+    assert [network.name for network in world.networks.list()] == ["two"]
+    assert world.networks.find_faults(world.networks.list()) == []
+    world.stop(box)
+    assert world.networks.remove_all(["two"]) == {}
+    assert eventually(lambda: links() == before)
+
+
+def test_of_those_one_may_have_been_deleted_by_hand(world: World) -> None:
+    before = links()
+    networks = [world.network(name) for name in ("one", "two", "three")]
+    run("ip", "link", "delete", networks[1].device)
+    assert world.networks.remove_all([network.name for network in networks]) == {}
+    assert links() == before
