@@ -84,8 +84,9 @@ def _address(name: str, host: str) -> str:
 
     try:
         return str(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0][4][0])
-    except OSError as error:
-        what = f"the server {host} is not known: {error.strerror}"
+    except (OSError, UnicodeError) as error:  # the second: it can be no name at all
+        reason = error.strerror if isinstance(error, OSError) else error
+        what = f"the server {host} is not known: {reason}"
         raise _problem(name, what, None, code="volume-mount") from None
 
 

@@ -465,6 +465,7 @@ def test_an_empty_directory_starts_with_what_the_image_has(dock: Dock, tmp_path:
         ({"type": "none", "o": "bind", "device": "/nowhere"}, "No such file"),
         ({"type": "nofs", "o": "", "device": "x"}, "No such device"),
         ({"type": "nfs", "o": "addr=nowhere.invalid", "device": ":/x"}, "not known"),
+        ({"type": "nfs", "o": "addr=a..b", "device": ":/x"}, "not known"),
     ],
 )
 def test_what_cannot_be_mounted_is_a_problem(
