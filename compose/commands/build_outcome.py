@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from compose.commands.context import Context
     from engine import Image
 
-_IMAGE = "type=image"
-_REGISTRY = "type=registry"
-
 
 class Outcome:
     """As the options say. Raises UsageProblem, and Problem `no-image-name`, before anything is
@@ -31,10 +28,11 @@ class Outcome:
     """
 
     def __init__(self, args: argparse.Namespace, context: Context) -> None:
-        if args.push and args.output not in (None, _IMAGE, _REGISTRY):
-            raise UsageProblem("--push and --output exclude each other")
-        entry = _REGISTRY if args.push else args.output or _IMAGE
-        self._kind, self._destination, names = parse_output(entry)
+        self._kind, self._destination, names = parse_output(args.output or "type=image")
+        if args.push:
+            if self._kind not in ("image", "registry"):
+                raise UsageProblem(f"--push and --output {args.output} exclude each other")
+            self._kind = "registry"
         self.names = [*args.tag, *names]
         self._annotations = parse_annotations(args.annotation)
         self._args, self._context = args, context

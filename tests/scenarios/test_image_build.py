@@ -127,9 +127,10 @@ def test_what_is_built_is_pushed_and_told(buoy: Buoy) -> None:
             },
             "image.name": ",".join(names),
         }
-        output = f"type=image,name={registry.host}/again,push=true"
-        buoy.run(*build, "-o", output)
-        assert registry.content["/v2/again/manifests/latest"][1] == pushed[0]
+        output = f"type=image,name={registry.host}/again"
+        buoy.run(*build, "-o", f"{output}:a,push=true")
+        buoy.run(*build, "-o", f"{output}:b", "--push")
+        assert [registry.content[f"/v2/again/manifests/{tag}"][1] for tag in "ab"] == pushed
     buoy.run(*build)
     told = json.loads((buoy.directory / "told.json").read_text())
     assert told == {"containerimage.config.digest": image, "containerimage.digest": image}
