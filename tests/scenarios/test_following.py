@@ -11,6 +11,8 @@ from tests.marks import needs_root
 from tests.scenarios.test_foreground import read_until
 
 if TYPE_CHECKING:
+    import subprocess
+
     from tests.scenarios.conftest import Buoy
 
 pytestmark = [needs_root, pytest.mark.usefixtures("busybox")]
@@ -26,7 +28,6 @@ services:
     command: sh -c 'trap "exit 0" TERM; echo up; while :; do sleep 0.05; done'
 """
 
-# Each line is written when a file of its name is there: so the one before is in its log already.
 IN_TURN = """
 services:
   a: &in-turn
@@ -37,6 +38,17 @@ services:
     <<: *in-turn
     command: sh -c 'for i in 2 4; do until test -e /turns/$$i; do sleep 0.02; done; echo $$i; done'
 """
+
+
+def written_in_turn(buoy: Buoy) -> subprocess.Popen[str]:
+    """The `up` of two services that have written 1 to 4, each line once the one before was seen."""
+    buoy.write("compose.yaml", IN_TURN)
+    (buoy.directory / "turns").mkdir()
+    process = buoy.start("up")
+    for number in range(1, 5):
+        buoy.write(f"turns/{number}", "")
+        read_until(process, f"| {number}")
+    return process
 
 
 def test_it_ends_with_the_last_container_and_has_every_line(buoy: Buoy) -> None:
@@ -77,12 +89,7 @@ def test_a_container_that_is_started_again_or_replaced_is_followed_on(buoy: Buoy
 
 
 def test_what_was_written_before_is_merged_by_time(buoy: Buoy) -> None:
-    buoy.write("compose.yaml", IN_TURN)
-    (buoy.directory / "turns").mkdir()
-    process = buoy.start("up")
-    for number in range(1, 5):
-        buoy.write(f"turns/{number}", "")
-        read_until(process, f"| {number}")
+    process = written_in_turn(buoy)
     process.kill()
     process.communicate()
     process = buoy.start("logs", "-f")

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.marks import needs_root
-from tests.scenarios.test_following import IN_TURN
-from tests.scenarios.test_foreground import read_until
+from tests.scenarios.test_following import written_in_turn
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
@@ -275,13 +274,7 @@ volumes: {data: {}}
 
 
 def test_logs_are_merged_by_time_and_cut_by_tail(buoy: Buoy) -> None:
-    buoy.write("compose.yaml", IN_TURN)
-    (buoy.directory / "turns").mkdir()
-    process = buoy.start("up")
-    for number in range(1, 5):
-        buoy.write(f"turns/{number}", "")
-        read_until(process, f"| {number}")
-    process.communicate()
+    written_in_turn(buoy).communicate()
     assert [line[-1] for line in buoy.run("logs").lines] == ["1", "2", "3", "4"]
     assert sorted(buoy.run("logs", "-n", "1").lines) == ["a-1  | 3", "b-1  | 4"]
     assert buoy.run("logs", "--no-log-prefix", "--tail", "1", "a").lines == ["3"]
